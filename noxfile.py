@@ -1,0 +1,72 @@
+"""What is checked: `nox` runs lint, types, tests and examples; `nox -l` lists the rest."""
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests", "examples"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+# Two test processes share two cores best with one thread each.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+def python(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
+    """Run the interpreter of the `environment` session.
+
+    PyTorch takes gigabytes and a minute to install, so the sessions that need it share one
+    environment instead of having one each.
+    """
+    shared = Path(session.cache_dir).parent / "environment"
+    scripts = shared / ("Scripts" if (shared / "Scripts").is_dir() else "bin")
+    session.run(str(scripts / "python"), *arguments, env=env, external=True)
+
+
+@nox.session(default=False)
+def environment(session: nox.Session) -> None:
+    """Install the package with what its tests and its type check need."""
+    session.install("-e", ".", *group("types"))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(venv_backend="none", requires=["environment"])
+def types(session: nox.Session) -> None:
+    """Check the types of package, tests and noxfile with strict mypy."""
+    python(session, "-m", "mypy", *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["environment"])
+def tests(session: nox.Session) -> None:
+    """Run the tests in two processes; `nox -s tests -- -m slow` runs the slow ones."""
+    processes = ("-n", "2", "--dist", "worksteal")
+    python(session, "-m", "pytest", *processes, *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(venv_backend="none", requires=["environment"])
+def examples(session: nox.Session) -> None:
+    """Run every example as a reader would, each in an empty folder."""
+    for example in sorted(Path("examples").resolve().glob("*.py")):
+        with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+            python(session, str(example))
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def bench(session: nox.Session) -> None:
+    """Print the seconds per candidate; arguments after `--` go to each benchmark."""
+    for benchmark in sorted(Path("benchmarks").glob("*.py")):
+        python(session, str(benchmark), *session.posargs)

@@ -1,0 +1,140 @@
+"""Imports go downward only, and importing the package costs little more than importing Optuna."""
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "relativenas_optuna"
+ROOT = Path(__file__).parent.parent
+# What the modules of a layer may import beside the standard library, the layer itself and the
+# root's private modules, which import nothing of the package.
+ALLOWED = {
+    "samplers": {"numpy", "optuna"},
+    "spaces": {"numpy", "optuna.distributions", "optuna.trial", "optuna.Trial"},
+    "networks": {"numpy", "torch", f"{PACKAGE}.spaces"},
+    "training": {
+        "numpy",
+        "PIL",
+        "safetensors",
+        "sklearn",
+        "torch",
+        "torchvision",
+        f"{PACKAGE}.networks",
+        f"{PACKAGE}.spaces",
+    },
+}
+HEAVY = {"matplotlib", "pandas", "psycopg2", "pymysql", "scipy", "sklearn", "torch", "torchvision"}
+
+
+def module_files() -> dict[str, Path]:
+    """Every module of the package by its dotted name."""
+    files = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return files
+
+
+FILES = module_files()
+BOTTOM = {name for name in FILES if name.startswith(f"{PACKAGE}._")}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports anywhere: at its top, in a function, for types only."""
+    folder = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = folder[: len(folder) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, prefixes: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def own_module(name: str) -> str | None:
+    """The module of the package that holds an imported name; None for what is not ours."""
+    if not within(name, {PACKAGE}):
+        return None
+    return name if name in FILES else name.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
+    allowed = ALLOWED[layer] | {f"{PACKAGE}.{layer}"} | BOTTOM | set(sys.stdlib_module_names)
+    names = [name for name in FILES if within(name, {f"{PACKAGE}.{layer}"})]
+    assert names
+    upward = {
+        (name, target)
+        for name in names
+        for target in imported(FILES[name])
+        if not within(target, allowed)
+    }
+    assert not upward
+
+
+def test_private_root_modules_import_nothing_of_the_package() -> None:
+    for name in BOTTOM:
+        assert not [target for target in imported(FILES[name]) if own_module(target)]
+
+
+def test_nothing_imports_the_command_line() -> None:
+    users = {
+        name
+        for name, path in FILES.items()
+        for target in imported(path)
+        if own_module(target) == f"{PACKAGE}.cli" and name != f"{PACKAGE}.__main__"
+    }
+    assert not users
+
+
+def test_no_module_imports_the_package_face() -> None:
+    """The root's lazy face is for users: inside, it would hide which part needs which."""
+    users = {
+        (name, target)
+        for name, path in FILES.items()
+        for target in imported(path)
+        if own_module(target) == PACKAGE and name != PACKAGE
+    }
+    assert not users
+
+
+def test_imports_form_no_cycle() -> None:
+    graph = {
+        name: {own for target in imported(path) if (own := own_module(target)) is not None}
+        for name, path in FILES.items()
+        if name != PACKAGE
+    }
+    for name, targets in graph.items():
+        targets.discard(name)
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"import {PACKAGE}",
+        f"from {PACKAGE} import RelativeNASSampler",
+        f"from {PACKAGE} import CellSpace",
+    ],
+)
+def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
+    added = loaded_by(statement) - loaded_by("import optuna")
+    assert PACKAGE in added
+    assert not added & HEAVY
