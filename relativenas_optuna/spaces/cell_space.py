@@ -1,0 +1,195 @@
+"""The space of cells that a search chooses from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+
+from relativenas_optuna.spaces.genotype import CELL_NAMES, Cell, Edge, Genotype
+
+PAPER_OPERATIONS: tuple[str, ...] = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The operations of the paper, in its order (the order matters to the sampler's encoding)."""
+
+
+class SuggestsCategorical(Protocol):
+    """What `CellSpace.suggest` needs of a trial: `optuna.Trial` and its like have it."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Return one of `choices`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSpace:
+    """All genotypes of two cells with a fixed number of nodes, edges and operations.
+
+    The default is the space of the RelativeNAS paper. The same input twice, and even the same
+    edge twice, is part of the space. The output of a cell is always made of all nodes.
+
+    Attributes:
+        nodes: Nodes of a cell, at least 1.
+        operations: Names of the operations that an edge chooses from, without doubles.
+        inputs: Edges of a node, at least 1.
+
+    Example:
+        >>> import optuna
+        >>> space = CellSpace()
+        >>> study = optuna.create_study()
+        >>> genotype = space.suggest(study.ask())
+        >>> space.contains(genotype)
+        True
+    """
+
+    nodes: int = 4
+    operations: tuple[str, ...] = PAPER_OPERATIONS
+    inputs: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("nodes", "inputs"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+        operations: object = self.operations
+        if isinstance(operations, str) or not isinstance(operations, Sequence):
+            raise TypeError(f"operations must be a tuple of names, got {operations!r}")
+        # A list is taken too, but a frozen value must be hashable.
+        object.__setattr__(self, "operations", tuple(self.operations))
+        if not self.operations:
+            raise ValueError("operations must hold at least one name, got none")
+        for operation in self.operations:
+            Edge(operation, 0)
+        if len(set(self.operations)) != len(self.operations):
+            raise ValueError(f"operations must not hold a name twice, got {self.operations}")
+
+    @property
+    def distributions(self) -> dict[str, CategoricalDistribution]:
+        """A fresh dict of the variables in the paper's order: normal cell first, node by node.
+
+        Per edge come the input (choices are numbers) and then the operation (choices are names):
+        ``normal.node2.input1``, ``normal.node2.op1``, ``normal.node2.input2``, and so on.
+        """
+        return {
+            name: CategoricalDistribution(choices)
+            for name_input, name_operation, number in self._edges()
+            for name, choices in (
+                (name_input, tuple(range(number))),
+                (name_operation, self.operations),
+            )
+        }
+
+    @property
+    def size(self) -> int:
+        """Number of codes; genotypes that differ in the order of a node's edges count apart."""
+        per_cell: int = math.prod(
+            (n * len(self.operations)) ** self.inputs for n in self._numbers()
+        )
+        return int(per_cell ** len(CELL_NAMES))
+
+    def suggest(self, trial: SuggestsCategorical) -> Genotype:
+        """Let a trial choose a genotype: one `suggest_categorical` per variable."""
+        return self.genotype(
+            {
+                name: trial.suggest_categorical(name, distribution.choices)
+                for name, distribution in self.distributions.items()
+            }
+        )
+
+    def genotype(self, params: Mapping[str, Any]) -> Genotype:
+        """Read a genotype from the parameters of a trial; parameters of other names are ignored.
+
+        Raises:
+            ValueError: A parameter is missing, or its value is not one of the choices.
+        """
+        edges = iter(
+            [
+                Edge(
+                    _choice(params, name_operation, self.operations),
+                    _choice(params, name_input, range(number)),
+                )
+                for name_input, name_operation, number in self._edges()
+            ]
+        )
+        return Genotype(
+            *(
+                Cell(tuple(tuple(next(edges) for _ in range(self.inputs)) for _ in self._numbers()))
+                for _ in CELL_NAMES
+            )
+        )
+
+    def params(self, genotype: Genotype) -> dict[str, Any]:
+        """Inverse of `genotype`: the parameters to hand to `study.enqueue_trial`.
+
+        Raises:
+            ValueError: The genotype is not in this space; the message says why.
+        """
+        if reason := self._why_not(genotype):
+            raise ValueError(f"genotype is not in this space: {reason}")
+        params: dict[str, Any] = {}
+        edges = (*genotype.normal.edges, *genotype.reduce.edges)
+        for edge, (name_input, name_operation, _) in zip(edges, self._edges(), strict=True):
+            params[name_input] = edge.input
+            params[name_operation] = edge.operation
+        return params
+
+    def random(self, rng: np.random.Generator) -> Genotype:
+        """Draw a genotype uniformly over the codes, two draws of `rng` per edge."""
+        return self.genotype(
+            {
+                name: distribution.choices[int(rng.integers(len(distribution.choices)))]
+                for name, distribution in self.distributions.items()
+            }
+        )
+
+    def contains(self, genotype: Genotype) -> bool:
+        """Whether the genotype has this space's nodes, edges and operations."""
+        return self._why_not(genotype) is None
+
+    def _numbers(self) -> range:
+        """Numbers of the nodes; node ``n`` can read inputs 0 to ``n - 1``."""
+        return range(2, self.nodes + 2)
+
+    def _edges(self) -> Iterator[tuple[str, str, int]]:
+        """Yield per edge the names of its two variables, and how many inputs it chooses from."""
+        for cell in CELL_NAMES:
+            for number in self._numbers():
+                for position in range(1, self.inputs + 1):
+                    prefix = f"{cell}.node{number}."
+                    yield f"{prefix}input{position}", f"{prefix}op{position}", number
+
+    def _why_not(self, genotype: Genotype) -> str | None:
+        for name, cell in zip(CELL_NAMES, (genotype.normal, genotype.reduce), strict=True):
+            if len(cell.nodes) != self.nodes:
+                return f"{name} has {len(cell.nodes)} node(s), the space {self.nodes}"
+            for number, node in enumerate(cell.nodes, start=2):
+                if len(node) != self.inputs:
+                    return f"{name}.node{number} has {len(node)} edge(s), the space {self.inputs}"
+            if not cell.concat_is_all:
+                return f"{name} concatenates nodes {cell.concat}, the space all of them"
+        unknown = genotype.operations - set(self.operations)
+        if unknown:
+            return f"it uses {', '.join(sorted(unknown))}, the space {', '.join(self.operations)}"
+        return None
+
+
+def _choice(params: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
+    """Look a parameter up; return the equal choice, so that 1.0 from elsewhere becomes 1."""
+    if name not in params:
+        raise ValueError(f"params must hold {name}, got none of that name")
+    try:
+        return choices[choices.index(params[name])]
+    except ValueError:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(str, choices))}, got {params[name]!r}"
+        ) from None
