@@ -1,0 +1,51 @@
+"""Neural architecture search by slow-fast learning, as an Optuna sampler and an objective.
+
+The names below are loaded at first use, so that importing the package loads neither torch nor a
+database driver.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relativenas_optuna.networks.network import build
+    from relativenas_optuna.objective import SupernetObjective
+    from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
+    from relativenas_optuna.spaces.cell_space import CellSpace
+    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.published import published
+    from relativenas_optuna.storage import open_storage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CellSpace",
+    "Genotype",
+    "RelativeNASSampler",
+    "SupernetObjective",
+    "build",
+    "open_storage",
+    "published",
+]
+
+_HOMES = {
+    "CellSpace": "spaces.cell_space",
+    "Genotype": "spaces.genotype",
+    "RelativeNASSampler": "samplers.relative_nas",
+    "SupernetObjective": "objective",
+    "build": "networks.network",
+    "open_storage": "storage",
+    "published": "spaces.published",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

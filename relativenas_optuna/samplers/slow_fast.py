@@ -1,0 +1,60 @@
+"""The slow-fast learning rule of RelativeNAS: pure functions over arrays.
+
+Source: Tan et al., "RelativeNAS: Relative Neural Architecture Search via Slow-Fast Learning",
+IEEE TNNLS 2021. It is the competitive swarm optimizer (Cheng and Jin 2015) without its mean term.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+
+def learn(
+    x_slow: Vector,
+    v_slow: Vector,
+    x_fast: Vector,
+    *,
+    l1: Vector,
+    l2: Vector,
+    low: Vector,
+    high: Vector,
+) -> tuple[Vector, Vector]:
+    """Move slow learners toward their fast learners.
+
+    All arrays are `[..., variables]` and broadcast against each other, so one pair and a whole
+    generation of pairs give the same bits. A fast learner keeps its position and velocity.
+
+    Args:
+        x_slow: Positions of the slow learners, inside `[low, high]`.
+        v_slow: Velocities of the slow learners; neither clamped nor reset at a bound.
+        x_fast: Positions of the fast learners.
+        l1: Random weights of the old velocity, in [0, 1), one per variable.
+        l2: Random weights of the pull, in [0, 1), one per variable.
+        low: Lower bounds `[variables]`.
+        high: Upper bounds `[variables]`.
+
+    Returns:
+        The new positions, inside `[low, high]`, and the new velocities.
+    """
+    velocity = (
+        l1 * v_slow  # what the slow learner was doing
+        + l2 * (x_fast - x_slow)  # what it learns from the fast one
+    )
+    return np.clip(x_slow + velocity, low, high), velocity
+
+
+def diversity(positions: Vector) -> float:
+    """Mean Euclidean distance of the members `[members, variables]` to the population's mean.
+
+    It falls even when winners are drawn at random, so that a falling curve alone is no sign of
+    learning.
+    """
+    distances = np.linalg.norm(positions - positions.mean(axis=0), axis=1)
+    return float(distances.mean())

@@ -1,0 +1,55 @@
+"""Who runs a trial, in a form that another process can check."""
+
+from __future__ import annotations
+
+import os
+import platform
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_PROC = Path("/proc")
+
+
+def this_worker() -> dict[str, Any]:
+    """This process: its machine (one boot of it, one process namespace), pid and start time."""
+    return {"machine": _machine(), "pid": os.getpid(), "start": _own_start(os.getpid())}
+
+
+def is_dead(worker: dict[str, Any]) -> bool:
+    """Whether a worker is known to be gone. One on another machine is never known to be."""
+    if worker.get("machine") != _machine():
+        return False
+    return _start(int(worker["pid"])) != worker["start"]
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    boot = _PROC / "sys/kernel/random/boot_id"
+    boot_id = boot.read_text().strip() if boot.exists() else str(psutil.boot_time())
+    # Containers of one machine share its boot, but count their processes apart.
+    namespace = _PROC / "self/ns/pid"
+    namespace_id = os.readlink(namespace) if namespace.exists() else ""
+    return f"{platform.node()} {boot_id} {namespace_id}".strip()
+
+
+@lru_cache(maxsize=1)  # one pid at a time: a forked child is another worker
+def _own_start(pid: int) -> float | None:
+    return _start(pid)
+
+
+def _start(pid: int) -> float | None:
+    """When a process started; `None` where no such process runs.
+
+    Linux counts in clock ticks since the boot, which no correction of the clock moves.
+    """
+    try:
+        if (_PROC / "self/stat").exists():
+            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+            return None if fields[0] in "ZX" else float(fields[19])
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
+        return None
