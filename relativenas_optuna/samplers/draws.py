@@ -44,7 +44,7 @@ class PaperDraws:
     """
 
     def __init__(self, seed: int, population_size: int, variables: int) -> None:
-        self._random = np.random.RandomState(seed)  # noqa: NPY002  the published stream is legacy
+        self._random = np.random.RandomState(seed)
         self._size = population_size
         self._variables = variables
         self._start = self._random.rand(population_size, variables)
@@ -59,13 +59,16 @@ class PaperDraws:
         return self._generations[generation]
 
     def pairs(self, generation: int) -> Pairs:
+        """See `Draws`."""
         return self._drawn(generation)[0]
 
     def start(self, names: Sequence[str], generation: int) -> Vector:
+        """See `Draws`."""
         assert generation == 0 and len(names) == self._variables
         return self._start
 
     def matrices(self, names: Sequence[str], generation: int) -> tuple[Vector, Vector]:
+        """See `Draws`."""
         assert len(names) == self._variables
         return self._drawn(generation)[1:]
 
@@ -83,15 +86,18 @@ class KeyedDraws:
         self._last: tuple[tuple[int, list[str]], tuple[Vector, Vector]] | None = None
 
     def pairs(self, generation: int) -> Pairs:
+        """See `Draws`."""
         return _keyed(self._seed, _PAIRS, generation).permutation(self._size).reshape(-1, 2)
 
     def start(self, names: Sequence[str], generation: int) -> Vector:
+        """See `Draws`."""
         positions = np.empty((self._size, len(names)))
         for seat, member in enumerate(self.pairs(generation).ravel().tolist()):
             positions[member] = [uniform(self._seed, generation, seat, name) for name in names]
         return positions
 
     def matrices(self, names: Sequence[str], generation: int) -> tuple[Vector, Vector]:
+        """See `Draws`."""
         key = (generation, list(names))
         if self._last is None or self._last[0] != key:
             both = np.empty((2, self._size // 2, len(names)))

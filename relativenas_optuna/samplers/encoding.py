@@ -61,13 +61,13 @@ def decode(distribution: BaseDistribution, x: float) -> Any:
 def encode(distribution: BaseDistribution, value: Any) -> float:
     """A point of the interval that decodes to `value`: the middle of its cell, where it has one."""
     if isinstance(distribution, CategoricalDistribution):
-        return distribution.to_internal_repr(value) + 0.5
+        return float(distribution.to_internal_repr(value)) + 0.5
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     if distribution.log:
         return math.log(value)
     if distribution.step is None:
         return float(value)
-    return round((value - distribution.low) / distribution.step) + 0.5
+    return float(round((value - distribution.low) / distribution.step)) + 0.5
 
 
 def _count(distribution: BaseDistribution) -> int:

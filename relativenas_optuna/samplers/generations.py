@@ -89,9 +89,9 @@ class Population:
         if not 0 <= claim.seat.number < self.settings.population_size:
             return  # a study's attributes are open to anyone
         changed = self._tally(claim.seat).add(trial)
-        if changed and claim.seat.generation < len(self.generations):
-            if self.generations[claim.seat.generation].learned[claim.seat.pair]:
-                self._replay()  # it had finished before the trial that we knew
+        known = self.generations[claim.seat.generation : claim.seat.generation + 1]
+        if changed and any(generation.learned[claim.seat.pair] for generation in known):
+            self._replay()  # it had finished before the trial that we knew
 
     def advance(self) -> None:
         """Let every pair learn that can."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 
@@ -33,18 +33,15 @@ class Settings:
     space: Mapping[str, BaseDistribution] | None
 
     def __post_init__(self) -> None:
-        size = self.population_size
-        if isinstance(size, bool) or not isinstance(size, int) or size < 2 or size % 2:
+        size: object = self.population_size
+        if not _is_whole(size) or size < 2 or size % 2:
             raise SettingsError(
                 f"population_size must be an even number of at least 2, for members learn in "
                 f"pairs; got {size!r}"
             )
-        if self.seed is not None and (
-            isinstance(self.seed, bool)
-            or not isinstance(self.seed, int)
-            or not 0 <= self.seed <= MAX_SEED
-        ):
-            raise SettingsError(f"seed must be a whole number from 0 to 2**32 - 1; got {self.seed!r}")
+        seed: object = self.seed
+        if seed is not None and not (_is_whole(seed) and 0 <= seed <= MAX_SEED):
+            raise SettingsError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")
         if self.preset not in PRESETS:
             raise SettingsError(f"preset must be one of {', '.join(PRESETS)}; got {self.preset!r}")
         for name, distribution in (self.space or {}).items():
@@ -62,8 +59,7 @@ class Settings:
             "seed": self.seed,
             "preset": self.preset,
             # A list: JSON objects of some storages do not keep the order of their keys.
-            "space": space
-            and [[name, distribution_to_json(space[name])] for name in space],
+            "space": space and [[name, distribution_to_json(space[name])] for name in space],
         }
 
     @classmethod
@@ -95,6 +91,10 @@ class Settings:
 
     def _ordered(self) -> list[tuple[str, BaseDistribution]] | None:
         return None if self.space is None else list(self.space.items())
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _difference(

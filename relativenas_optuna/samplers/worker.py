@@ -22,7 +22,7 @@ def is_dead(worker: dict[str, Any]) -> bool:
     """Whether a worker is known to be gone. One on another machine is never known to be."""
     if worker.get("machine") != _machine():
         return False
-    return _start(int(worker["pid"])) != worker["start"]
+    return bool(_start(int(worker["pid"])) != worker["start"])
 
 
 @lru_cache(maxsize=1)
@@ -31,7 +31,7 @@ def _machine() -> str:
     boot_id = boot.read_text().strip() if boot.exists() else str(psutil.boot_time())
     # Containers of one machine share its boot, but count their processes apart.
     namespace = _PROC / "self/ns/pid"
-    namespace_id = os.readlink(namespace) if namespace.exists() else ""
+    namespace_id = str(namespace.readlink()) if namespace.exists() else ""
     return f"{platform.node()} {boot_id} {namespace_id}".strip()
 
 
