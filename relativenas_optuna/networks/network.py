@@ -1,0 +1,240 @@
+"""The stand-alone CIFAR and ImageNet networks of a genotype."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from relativenas_optuna.networks.auxiliary import AuxiliaryHead
+from relativenas_optuna.networks.cell import (
+    STEM_MULTIPLIER,
+    DropPath,
+    FixedCell,
+    check_images,
+    check_sizes,
+    cifar_stem,
+    stack,
+)
+from relativenas_optuna.networks.operations import check_operations
+from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.spaces.published import published
+
+
+class CellNetwork(nn.Module):
+    """Stacked cells between a stem and a classifier: what both stand-alone networks share.
+
+    Args:
+        genotype: The architecture.
+        channels: Channels of the first cell's nodes; they double at every reduction.
+        cells: Number of cells.
+        num_classes: Classes to tell apart.
+        in_channels: Channels of a picture.
+        auxiliary: Whether to add the auxiliary head.
+    """
+
+    least_size: int
+    """Least height and width of a picture: one pixel is left behind the reductions."""
+    auxiliary_pool_stride: int
+    auxiliary_last_norm: bool
+
+    def __init__(
+        self,
+        genotype: Genotype,
+        *,
+        channels: int,
+        cells: int,
+        num_classes: int,
+        in_channels: int = 3,
+        auxiliary: bool = False,
+    ) -> None:
+        super().__init__()
+        check_operations(genotype.operations)
+        check_sizes(
+            channels=channels, cells=cells, num_classes=num_classes, in_channels=in_channels
+        )
+        self.genotype = genotype
+        self.in_channels = in_channels
+        stem_channels, stem_reduces = self._build_stem(in_channels, channels)
+        shapes, outputs = stack(
+            cells=cells,
+            channels=channels,
+            stem_channels=stem_channels,
+            stem_reduces=stem_reduces,
+            nodes=(len(genotype.normal.concat), len(genotype.reduce.concat)),
+        )
+        self.cells = nn.ModuleList(
+            FixedCell(genotype.reduce if shape.reduction else genotype.normal, shape)
+            for shape in shapes
+        )
+        self._auxiliary_cell = 2 * cells // 3
+        self.auxiliary_head = (
+            AuxiliaryHead(
+                outputs[self._auxiliary_cell],
+                num_classes,
+                pool_stride=self.auxiliary_pool_stride,
+                last_norm=self.auxiliary_last_norm,
+            )
+            if auxiliary
+            else None
+        )
+        self.global_pooling = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(outputs[-1], num_classes)
+
+    @abstractmethod
+    def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
+        """Build the stem; return its channels, and whether the older of its outputs is larger."""
+
+    @abstractmethod
+    def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs 0 and 1 of the first cell."""
+
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        drop_path: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Classify a batch.
+
+        Args:
+            images: `[b, in_channels, h, w]`, normalised.
+            drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only.
+            generator: Source of what is dropped, on the device of the pictures.
+
+        Returns:
+            Logits `[b, num_classes]`; with the auxiliary head and in training, these and the
+            auxiliary logits `[b, num_classes]`.
+
+        Raises:
+            ValueError: The shape of the batch, or `drop_path`, is out of range.
+        """
+        check_images(images, self.in_channels, self.least_size)
+        dropping = DropPath(drop_path, generator)
+        auxiliary = None
+        older, newer = self._run_stem(images)
+        for index, cell in enumerate(self.cells):
+            older, newer = newer, cell(older, newer, dropping)
+            if index == self._auxiliary_cell and self.auxiliary_head is not None and self.training:
+                auxiliary = self.auxiliary_head(newer)
+        logits: Tensor = self.classifier(self.global_pooling(newer).flatten(1))
+        return logits if auxiliary is None else (logits, auxiliary)
+
+
+class CifarNetwork(CellNetwork):
+    """The network for small pictures: they keep their size up to the first reduction.
+
+    The auxiliary head needs pictures of at least 29x29.
+    """
+
+    least_size = 4
+    auxiliary_pool_stride = 3
+    auxiliary_last_norm = True
+
+    def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
+        self.stem = cifar_stem(in_channels, channels)
+        return STEM_MULTIPLIER * channels, False
+
+    def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.stem(images)
+        return features, features
+
+
+class ImageNetNetwork(CellNetwork):
+    """The network for large pictures: the stem divides their size by 8.
+
+    The auxiliary head needs pictures of at least 193x193.
+    """
+
+    least_size = 32
+    auxiliary_pool_stride = 2
+    auxiliary_last_norm = False
+
+    def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
+        if channels < 2:
+            raise ValueError(f"channels must be at least 2 for ImageNet, got {channels}")
+        self.stem0 = nn.Sequential(
+            nn.Conv2d(in_channels, channels // 2, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(channels // 2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels // 2, channels, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.stem1 = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        return channels, True
+
+    def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        older = self.stem0(images)
+        return older, self.stem1(older)
+
+
+class _Default(NamedTuple):
+    network: type[CellNetwork]
+    channels: int
+    cells: int
+    num_classes: int
+
+
+# Tan et al. 2021, settings of the stand-alone training.
+_DEFAULTS: Mapping[str, _Default] = MappingProxyType(
+    {
+        "cifar10": _Default(CifarNetwork, 36, 20, 10),
+        "cifar100": _Default(CifarNetwork, 36, 20, 100),
+        "imagenet": _Default(ImageNetNetwork, 46, 14, 1000),
+    }
+)
+
+
+def build(
+    genotype_or_name: Genotype | str,
+    dataset: str = "cifar10",
+    *,
+    channels: int | None = None,
+    cells: int | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    auxiliary: bool = False,
+) -> CellNetwork:
+    """Build the stand-alone network of an architecture, by default at the size of the paper.
+
+    Args:
+        genotype_or_name: A genotype, or the name of a published one.
+        dataset: "cifar10", "cifar100" (36 channels, 20 cells) or "imagenet" (46, 14).
+        channels: Channels of the first cell's nodes.
+        cells: Number of cells.
+        num_classes: Classes to tell apart.
+        in_channels: Channels of a picture.
+        auxiliary: Whether to add the auxiliary head: the network then gives
+            (logits, auxiliary logits) in training, and still logits alone in evaluation.
+
+    Raises:
+        ValueError: The name, the data set, an operation or a size is unknown or out of range.
+
+    Example:
+        >>> network = build("RelativeNAS", "cifar10", channels=4, cells=5).eval()
+        >>> network(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    if dataset not in _DEFAULTS:
+        raise ValueError(f"dataset must be one of {', '.join(_DEFAULTS)}, got {dataset!r}")
+    default = _DEFAULTS[dataset]
+    genotype = (
+        published(genotype_or_name) if isinstance(genotype_or_name, str) else genotype_or_name
+    )
+    return default.network(
+        genotype,
+        channels=default.channels if channels is None else channels,
+        cells=default.cells if cells is None else cells,
+        num_classes=default.num_classes if num_classes is None else num_classes,
+        in_channels=in_channels,
+        auxiliary=auxiliary,
+    )
