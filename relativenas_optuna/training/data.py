@@ -1,0 +1,168 @@
+"""Pictures by name or folder: the digits, CIFAR-10, CIFAR-100, a folder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from relativenas_optuna.training.folder import part_folder, read_folder
+from relativenas_optuna.training.pictures import DataError, Pictures, channel_statistics
+
+__all__ = ["DATA_SETS", "DataError", "Pictures", "load_pictures"]
+
+# The digits have no test set of their own; neighbours are often of one writer, so the last ones in
+# file order, not random ones, are kept for the test.
+_TRAINING_DIGITS = 1500
+
+
+def load_pictures(
+    source: str | Path,
+    *,
+    root: str | Path = "data",
+    train: bool = True,
+    size: int | None = None,
+    download: bool = False,
+) -> Pictures:
+    """Loads a data set into memory.
+
+    Args:
+        source: "digits" (1,797 grey pictures of 8x8 that scikit-learn carries; the last 297 are the
+            test pictures), "cifar10", "cifar100", or a folder with a sub-folder of pictures for
+            each class. A folder with sub-folders `train` and `test` (or `val`), each with class
+            folders, is taken as divided; otherwise all of it is training pictures.
+        root: Folder in which torchvision keeps its data sets.
+        train: The training pictures, or else the test pictures.
+        size: Side in pixels to which pictures are brought. None leaves them as they are; those of a
+            folder must then be of equal size.
+        download: Whether torchvision may download a data set that is not in `root`.
+
+    Returns:
+        Pictures on the CPU. Their mean and std are those of the training pictures, also for the
+        test pictures; for CIFAR they are the constants of the paper.
+
+    Raises:
+        DataError: The data set is not there, or cannot be used as it is.
+        ValueError: `size` is out of range.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"size must be at least 1 pixel, got {size}")
+    if isinstance(source, str) and source in DATA_SETS:
+        pictures = DATA_SETS[source](Path(root), train, download)
+        return pictures if size is None else _resized(pictures, size)
+    folder = Path(source)
+    if isinstance(source, str) and not folder.exists() and folder.name == source:
+        raise DataError(
+            f"data {source!r} is neither one of {', '.join(DATA_SETS)} nor a folder of pictures"
+        )
+    return _folder(folder, train, size)
+
+
+def _digits(root: Path, train: bool, download: bool) -> Pictures:
+    # scikit-learn takes a second to import, and only the digits need it.
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # 0..16 -> 0..255
+    images = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
+    labels = torch.from_numpy(digits.target.astype(np.int64))
+    mean, std = channel_statistics(images[:_TRAINING_DIGITS])
+    part = slice(_TRAINING_DIGITS) if train else slice(_TRAINING_DIGITS, None)
+    return Pictures(
+        images=images[part],
+        labels=labels[part],
+        classes=tuple(str(name) for name in digits.target_names),
+        mean=mean,
+        std=std,
+    )
+
+
+def _cifar10(root: Path, train: bool, download: bool) -> Pictures:
+    return _cifar(
+        CIFAR10,
+        root,
+        train,
+        download,
+        mean=(0.49139968, 0.48215827, 0.44653124),
+        std=(0.24703233, 0.24348505, 0.26158768),
+    )
+
+
+def _cifar100(root: Path, train: bool, download: bool) -> Pictures:
+    return _cifar(
+        CIFAR100,
+        root,
+        train,
+        download,
+        mean=(0.5071, 0.4867, 0.4408),
+        std=(0.2675, 0.2565, 0.2761),
+    )
+
+
+def _cifar(
+    kind: type[CIFAR10],
+    root: Path,
+    train: bool,
+    download: bool,
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+) -> Pictures:
+    try:
+        data_set = kind(root=root, train=train, download=download)
+    except (OSError, RuntimeError) as error:
+        folder = str(root / kind.base_folder)
+        if download:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{kind.__name__} could not be downloaded to {folder!r}: {reason}; "
+                f"unpack {kind.url} in {str(root)!r} by hand"
+            ) from error
+        raise DataError(
+            f"{kind.__name__} is not (or not whole) in {folder!r}; allow the download, "
+            f"or unpack {kind.url} in {str(root)!r}"
+        ) from error
+    return Pictures(
+        images=torch.from_numpy(data_set.data).permute(0, 3, 1, 2).contiguous(),
+        labels=torch.tensor(data_set.targets, dtype=torch.int64),
+        classes=tuple(data_set.classes),
+        mean=mean,
+        std=std,
+    )
+
+
+def _folder(folder: Path, train: bool, size: int | None) -> Pictures:
+    part = part_folder(folder, train)
+    images, labels, classes = read_folder(part, size)
+    if train:
+        mean, std = channel_statistics(images)
+    else:
+        training, _, training_classes = read_folder(part_folder(folder, True), size)
+        if classes != training_classes:
+            odd = min(set(classes) ^ set(training_classes))
+            raise DataError(
+                f"class {odd!r} is in only one of the training and the test pictures of "
+                f"{str(folder)!r}; both must have the same classes"
+            )
+        mean, std = channel_statistics(training)
+    return Pictures(images=images, labels=labels, classes=classes, mean=mean, std=std)
+
+
+def _resized(pictures: Pictures, size: int) -> Pictures:
+    images = functional.interpolate(
+        pictures.images, size=(size, size), mode="bilinear", antialias=True
+    )
+    return replace(pictures, images=images)
+
+
+#: Data sets known by name.
+DATA_SETS: dict[str, Callable[[Path, bool, bool], Pictures]] = {
+    "digits": _digits,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+}

@@ -1,0 +1,151 @@
+"""A set of labelled pictures as two tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class DataError(ValueError):
+    """Pictures cannot be used as they are; the message is one line that says why."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pictures:
+    """Labelled pictures, whole in the memory of one device.
+
+    Args:
+        images: uint8, `[n, c, h, w]`.
+        labels: int64, `[n]`, each the index of one of `classes`.
+        classes: Names of the classes.
+        mean: Per channel, in units of [0, 1] (a value of 255 is 1).
+        std: Per channel, in the same units, above 0.
+
+    Raises:
+        DataError: Shapes, types or labels do not fit together.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        if images.dtype != torch.uint8 or images.dim() != 4:
+            raise DataError(
+                "images must be a uint8 tensor [n, c, h, w], "
+                f"got {images.dtype} {list(images.shape)}"
+            )
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"labels must be an int64 tensor [{len(images)}], one for each picture, "
+                f"got {labels.dtype} {list(labels.shape)}"
+            )
+        channels = images.shape[1]
+        if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
+            raise DataError(
+                f"mean and std must have one number for each of {channels} channels, std above 0, "
+                f"got {self.mean} and {self.std}"
+            )
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
+            raise DataError(
+                f"labels must be in 0..{len(self.classes) - 1} for {len(self.classes)} classes, "
+                f"got {int(labels.min())}..{int(labels.max())}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where images and labels are."""
+        return self.images.device
+
+    def to(self, device: torch.device | str) -> Pictures:
+        """The same pictures on `device`."""
+        return dataclasses.replace(
+            self, images=self.images.to(device), labels=self.labels.to(device)
+        )
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """The mean and the std as float32 tensors `[c]` on the pictures' device."""
+        return (
+            torch.tensor(self.mean, dtype=torch.float32, device=self.device),
+            torch.tensor(self.std, dtype=torch.float32, device=self.device),
+        )
+
+    def subset(self, indices: Tensor | Sequence[int]) -> Pictures:
+        """The pictures at `indices`, in their order, with this set's mean and std."""
+        index = torch.as_tensor(indices, dtype=torch.int64, device=self.device)
+        return dataclasses.replace(
+            self,
+            images=self.images.index_select(0, index),
+            labels=self.labels.index_select(0, index),
+        )
+
+    def split(self, fraction: float = 0.5, *, seed: int) -> tuple[Pictures, Pictures]:
+        """Divides the pictures at random, class by class, into training and validation pictures.
+
+        The two parts are disjoint, hold every picture between them, and have every class.
+        The same seed gives the same parts on every device.
+
+        Args:
+            fraction: Share of the training part, above 0 and below 1; met to within one picture in
+                every class.
+            seed: At least 0.
+
+        Raises:
+            DataError: A class has fewer than two pictures.
+            ValueError: `fraction` or `seed` is out of range.
+        """
+        if not 0 < fraction < 1:
+            raise ValueError(f"fraction must be above 0 and below 1, got {fraction}")
+        if seed < 0:
+            raise ValueError(f"seed must be at least 0, got {seed}")
+        labels = self.labels.cpu().numpy()
+        counts = np.bincount(labels, minlength=len(self.classes))
+        if counts.min(initial=2) < 2:
+            name = self.classes[int(counts.argmin())]
+            raise DataError(
+                "every class needs at least 2 pictures to be split into training and validation, "
+                f"class {name!r} has {counts.min()}"
+            )
+        # Rounding the running total, not each class, keeps the whole at the fraction too.
+        ends = np.floor(fraction * counts.cumsum() + 0.5).astype(np.int64)
+        shares = np.clip(np.diff(ends, prepend=0), 1, counts - 1)
+        rng = np.random.default_rng(seed)
+        chosen = np.zeros(len(labels), dtype=np.bool_)
+        for label, share in enumerate(shares):
+            members = np.flatnonzero(labels == label)
+            chosen[rng.permutation(members)[:share]] = True
+        return (
+            self.subset(torch.from_numpy(np.flatnonzero(chosen))),
+            self.subset(torch.from_numpy(np.flatnonzero(~chosen))),
+        )
+
+
+def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of every channel, in units of [0, 1].
+
+    Args:
+        images: uint8, `[n, c, h, w]`, n at least 1.
+
+    Returns:
+        mean, std: The std is at least one grey level, so that dividing by it is safe.
+    """
+    levels = np.arange(256, dtype=np.float64) / 255
+    means, stds = [], []
+    for channel in images.unbind(1):
+        # A histogram is exact, and needs no float copy of the pictures.
+        share = torch.bincount(channel.reshape(-1), minlength=256).cpu().numpy() / channel.numel()
+        mean = float(share @ levels)
+        means.append(mean)
+        stds.append(max(float(share @ (levels - mean) ** 2) ** 0.5, 1 / 255))
+    return tuple(means), tuple(stds)

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import ImageFolder
+from torchvision.transforms.v2 import functional
+
+from relativenas_optuna.training import DataError, load_pictures
+
+
+def draw(path: Path, width: int = 8, height: int = 8, mode: str = "RGB", seed: int = 0) -> Path:
+    """A picture of random pixels, in the format that the name says."""
+    rng = np.random.default_rng(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).convert(mode).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of three pictures."""
+    for number in range(6):
+        draw(tmp_path / "pets" / ("cat", "dog")[number % 2] / f"{number}.png", seed=number)
+    return tmp_path / "pets"
+
+
+def test_pictures_equal_those_of_image_folder(folder: Path) -> None:
+    draw(folder / "dog" / "nested" / "grey.jpg", mode="L")
+    pictures = load_pictures(folder)
+    oracle = ImageFolder(str(folder))
+    assert pictures.classes == tuple(oracle.classes) == ("cat", "dog")
+    assert pictures.labels.tolist() == oracle.targets
+    for image, (reference, _) in zip(pictures.images, oracle, strict=True):
+        torch.testing.assert_close(image, functional.pil_to_tensor(reference), rtol=0, atol=0)
+
+
+def test_many_pictures_keep_their_order(tmp_path: Path) -> None:
+    for number in range(200):
+        draw(tmp_path / f"class{number % 2}" / f"{number:03d}.png", 2, 2, seed=number)
+    pictures = load_pictures(tmp_path)
+    oracle = ImageFolder(str(tmp_path))
+    reference = torch.stack([functional.pil_to_tensor(image) for image, _ in oracle])
+    assert torch.equal(pictures.images, reference)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_size_resizes_the_shorter_side_and_crops_the_centre(folder: Path, name: str) -> None:
+    for kind in ("cat", "dog"):
+        Image.effect_mandelbrot((96, 64), (-2, -1, 1, 1), 50).save(folder / kind / name)
+    images = load_pictures(folder, size=16).images
+    assert images.shape == (8, 3, 16, 16)
+    with Image.open(folder / "cat" / name) as picture:
+        small = functional.resize(picture.convert("RGB"), [16], antialias=True)
+        reference = functional.pil_to_tensor(functional.center_crop(small, [16, 16]))
+    position = sorted(path.name for path in (folder / "cat").iterdir()).index(name)
+    difference = (images[position].int() - reference.int()).abs().float()
+    assert difference.mean() < 3
+
+
+def test_statistics_are_those_of_the_training_pictures_for_the_test_ones_too(
+    tmp_path: Path,
+) -> None:
+    for part, count in (("train", 3), ("test", 2)):
+        for number in range(count):
+            for kind in ("cat", "dog"):
+                draw(tmp_path / part / kind / f"{number}.png", seed=number + 10 * count)
+    train, test = load_pictures(tmp_path), load_pictures(tmp_path, train=False)
+    assert (len(train), len(test)) == (6, 4)
+    values = train.images.double() / 255
+    assert train.mean == pytest.approx(values.mean((0, 2, 3)).tolist())
+    assert train.std == pytest.approx(values.std((0, 2, 3), correction=0).tolist())
+    assert (test.mean, test.std) == (train.mean, train.std)
+
+
+def test_val_holds_the_test_pictures_where_there_is_no_test_folder(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        draw(tmp_path / part / "cat" / "0.png")
+        draw(tmp_path / part / "dog" / "0.png")
+    assert len(load_pictures(tmp_path, train=False)) == 2
+
+
+def test_a_class_named_train_is_a_class(tmp_path: Path) -> None:
+    draw(tmp_path / "train" / "0.png")
+    draw(tmp_path / "tram" / "0.png")
+    assert load_pictures(tmp_path).classes == ("train", "tram")
+
+
+def test_hidden_files_and_folders_are_left_out(folder: Path) -> None:
+    (folder / ".cache").mkdir()
+    (folder / "cat" / "._0.png").write_bytes(b"not a picture")
+    (folder / "cat" / "readme.txt").write_text("not a picture")
+    pictures = load_pictures(folder)
+    assert pictures.classes == ("cat", "dog")
+    assert len(pictures) == 6
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1"])
+def test_pictures_of_any_8_bit_mode_become_rgb(folder: Path, mode: str) -> None:
+    draw(folder / "cat" / "9.tif", mode=mode)
+    assert load_pictures(folder).images.shape == (7, 3, 8, 8)
+
+
+def test_palette_with_transparency_is_read_without_a_warning(folder: Path) -> None:
+    picture = Image.new("P", (8, 8))
+    picture.putpalette([10, 20, 30] * 256)
+    picture.save(folder / "cat" / "9.png", transparency=b"\x00" * 4)
+    assert load_pictures(folder).images[3, :, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_a_picture_is_turned_as_its_exif_says(folder: Path) -> None:
+    picture = Image.new("RGB", (8, 8))
+    picture.paste((255, 255, 255), (0, 0, 8, 4))
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    picture.save(folder / "cat" / "9.png", exif=exif)
+    assert load_pictures(folder).images[3, 0, :, 0].tolist() == [0] * 4 + [255] * 4
+
+
+def refusal(source: str | Path, **options: object) -> str:
+    with pytest.raises(DataError) as caught:
+        load_pictures(source, **options)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none") == f"folder '{tmp_path / 'none'}' does not exist"
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png")
+    assert refusal(path) == f"'{path}' is a file; give a folder with one sub-folder per class"
+
+
+def test_an_empty_class_is_refused_by_name(folder: Path) -> None:
+    (folder / "emu").mkdir()
+    assert f"class folder '{folder / 'emu'}' has no pictures" in refusal(folder)
+
+
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
+    draw(tmp_path / "cat" / "0.png")
+    assert refusal(tmp_path).endswith("at least 2 classes, found one ('cat')")
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
+    draw(tmp_path / "0.png")
+    assert refusal(tmp_path).endswith("at least 2 classes, found none")
+
+
+def test_a_truncated_picture_is_refused_by_name(folder: Path) -> None:
+    path = draw(folder / "dog" / "cut.jpg", 64, 64)
+    path.write_bytes(path.read_bytes()[:-900])
+    assert f"picture '{path}' cannot be read: " in refusal(folder, size=8)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a" + bytes(20), b"text"])
+def test_a_file_that_is_no_picture_is_refused_by_name(folder: Path, content: bytes) -> None:
+    path = folder / "dog" / "bad.png"
+    path.write_bytes(content)
+    assert f"picture '{path}' cannot be read: " in refusal(folder)
+
+
+def test_a_deep_picture_is_refused_rather_than_clipped(folder: Path) -> None:
+    path = folder / "dog" / "deep.png"
+    Image.fromarray(np.full((8, 8), 5000, dtype=np.uint16)).save(path)
+    assert f"picture '{path}' has more than 8 bits a channel" in refusal(folder)
+
+
+def test_pictures_of_different_sizes_ask_for_a_size(folder: Path) -> None:
+    path = draw(folder / "dog" / "wide.png", 9, 8)
+    message = refusal(folder)
+    assert "give a size" in message
+    assert f"9x8 is '{path}'" in message
+    assert "8x8 is" in message
+
+
+def test_a_folder_without_test_pictures_says_where_to_put_them(folder: Path) -> None:
+    assert "no test pictures; put them in its sub-folder test" in refusal(folder, train=False)
+
+
+def test_classes_of_training_and_test_pictures_must_be_the_same(tmp_path: Path) -> None:
+    for part, kinds in (("train", ("cat", "dog")), ("test", ("cat", "emu"))):
+        for kind in kinds:
+            draw(tmp_path / part / kind / "0.png")
+    assert "class 'dog' is in only one of" in refusal(tmp_path, train=False)
