@@ -1,0 +1,224 @@
+"""One epoch of training and one evaluation: the only such loops of the project."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from relativenas_optuna.training.augmentation import Augmentation, normalise
+from relativenas_optuna.training.pictures import DataError, Pictures
+from relativenas_optuna.training.randomness import Generators
+
+#: What a network returns: logits `[b, classes]`, alone or before others (auxiliary logits).
+Output: TypeAlias = Tensor | tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """How a training epoch went, measured while the weights moved.
+
+    Args:
+        loss: Mean training loss of a picture; not finite when the training diverged.
+        accuracy: Share of pictures classified right, 0 to 1.
+        count: Number of pictures.
+    """
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How well pictures are classified.
+
+    Args:
+        loss: Mean cross-entropy of a picture, in nats.
+        accuracy: Share of pictures classified right, 0 to 1.
+        count: Number of pictures.
+    """
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+def train_epoch(
+    forward: Callable[[Tensor], Output],
+    parameters: Iterable[nn.Parameter],
+    pictures: Pictures,
+    *,
+    module: nn.Module,
+    optimizer: Optimizer,
+    generators: Generators,
+    augmentation: Augmentation,
+    batch_size: int,
+    loss: Callable[[Any, Tensor], Tensor] = functional.cross_entropy,
+    clip: float | None = 5.0,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    autocast: torch.dtype | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> EpochResult:
+    """Trains for one pass over the pictures in random order.
+
+    Nothing waits for the device before the end of the epoch, so a loss that is not finite stops
+    nothing: it shows in the result, and the caller decides.
+
+    Args:
+        forward: Images `[b, c, h, w]` -> output.
+        parameters: Those whose gradient norm is clipped; `optimizer` steps on its own.
+        pictures: On the device of the network.
+        module: Put in training mode for the epoch, and back into its own modes afterwards.
+        optimizer: Over the parameters to train.
+        generators: Of the order of pictures and of the augmentation.
+        augmentation: Applied to every batch anew.
+        batch_size: At least 2. A single picture that is left over joins the batch before, since
+            batch norm cannot train on one.
+        loss: (output, labels `[b]`) -> mean loss of the batch.
+        clip: Largest norm of the gradients of `parameters` together; None: no clipping.
+        memory_format: Of the images that `forward` gets.
+        autocast: Type for automatic mixed precision, e.g. `torch.bfloat16`; None: none.
+        on_batch: Called after every batch with the number of pictures done so far.
+
+    Raises:
+        DataError: There are fewer than 2 pictures.
+        ValueError: `batch_size` or `clip` is out of range, or the pictures are too small for
+            `augmentation`.
+    """
+    if batch_size < 2:
+        raise ValueError(f"batch_size must be at least 2 to train, got {batch_size}")
+    if clip is not None and not clip > 0:
+        raise ValueError(f"clip must be above 0 (or None), got {clip}")
+    if len(pictures) < 2:
+        raise DataError(f"training needs at least 2 pictures, got {len(pictures)}")
+    augmentation.check(*pictures.images.shape[2:])
+    clipped = list(parameters)
+    mean, std = pictures.statistics()
+    order = torch.randperm(len(pictures), generator=generators.order).to(pictures.device)
+    tally = _Tally()
+    with _mode(module, training=True):
+        for start, stop in _training_batches(len(pictures), batch_size):
+            index = order[start:stop]
+            labels = pictures.labels.index_select(0, index)
+            images = augmentation(
+                pictures.images.index_select(0, index), mean, std, generators.augmentation
+            ).contiguous(memory_format=memory_format)
+            optimizer.zero_grad(set_to_none=True)
+            with _autocast(pictures.device, autocast):
+                output = forward(images)
+                batch_loss = loss(output, labels)
+            batch_loss.backward()  # type: ignore[no-untyped-call]
+            if clip is not None:
+                nn.utils.clip_grad_norm_(clipped, clip)
+            optimizer.step()
+            tally.add(batch_loss.detach() * len(index), _logits(output).detach(), labels)
+            if on_batch is not None:
+                on_batch(stop)
+    return EpochResult(**tally.means())
+
+
+def evaluate(
+    forward: Callable[[Tensor], Output],
+    pictures: Pictures,
+    *,
+    module: nn.Module,
+    batch_size: int,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    autocast: torch.dtype | None = None,
+    on_batch: Callable[[Tensor, Tensor], None] | None = None,
+) -> Evaluation:
+    """Scores a network on pictures as they are: no augmentation, no gradients.
+
+    Args:
+        forward: Images `[b, c, h, w]` -> output.
+        pictures: On the device of the network.
+        module: Put in evaluation mode, and back into its own modes afterwards.
+        batch_size: At least 1; the result does not depend on it but for rounding.
+        memory_format: Of the images that `forward` gets.
+        autocast: Type for automatic mixed precision; None: none.
+        on_batch: Called after every batch with its logits `[b, classes]` and labels `[b]`, for
+            other measures of the same pass.
+
+    Raises:
+        DataError: There are no pictures.
+        ValueError: `batch_size` is below 1.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if len(pictures) == 0:
+        raise DataError("evaluation needs at least 1 picture, got none")
+    mean, std = pictures.statistics()
+    tally = _Tally()
+    with _mode(module, training=False), torch.inference_mode():
+        for start in range(0, len(pictures), batch_size):
+            labels = pictures.labels[start : start + batch_size]
+            images = normalise(pictures.images[start : start + batch_size], mean, std)
+            with _autocast(pictures.device, autocast):
+                output = forward(images.contiguous(memory_format=memory_format))
+            logits = _logits(output).float()
+            tally.add(functional.cross_entropy(logits, labels, reduction="sum"), logits, labels)
+            if on_batch is not None:
+                on_batch(logits, labels)
+    return Evaluation(**tally.means())
+
+
+class _Tally:
+    """Sums of batches that stay on the device until they are asked for."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._right: list[Tensor] = []
+        self._count = 0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """`loss` is the sum over the batch, not its mean."""
+        self._losses.append(loss.float())
+        self._right.append((logits.argmax(1) == labels).sum())
+        self._count += len(labels)
+
+    def means(self) -> dict[str, Any]:
+        losses = torch.stack(self._losses).tolist()
+        # fsum raises on infinities of both signs, a plain sum gives NaN.
+        total = math.fsum(losses) if all(map(math.isfinite, losses)) else sum(losses)
+        right = int(torch.stack(self._right).sum())
+        count = self._count
+        return {"loss": total / count, "accuracy": right / count, "count": count}
+
+
+def _training_batches(count: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """The bounds of the batches of an epoch; each has at least 2 of the `count` pictures."""
+    start = 0
+    while start < count:
+        stop = start + batch_size
+        if stop >= count - 1:
+            stop = count
+        yield start, stop
+        start = stop
+
+
+def _logits(output: Output) -> Tensor:
+    return output if isinstance(output, Tensor) else output[0]
+
+
+def _autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
+
+
+@contextmanager
+def _mode(module: nn.Module, *, training: bool) -> Iterator[None]:
+    """Sets the mode of all modules, and on leaving gives each its own mode back."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.train(training)
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from relativenas_optuna.training import DataError, evaluate
+from relativenas_optuna.training.augmentation import normalise
+from tests.training.small import assert_equal_weights, network, pictures_of, train
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 10, 23, 100])
+def test_evaluation_is_the_exact_mean_over_pictures_at_any_batch_size(batch_size: int) -> None:
+    pictures, module = pictures_of(23), network()
+    train(module, pictures)
+    result = evaluate(module, pictures, module=module, batch_size=batch_size)
+    double = network().double()
+    double.load_state_dict(module.state_dict())
+    double.eval()
+    images = normalise(pictures.images, *pictures.statistics()).double()
+    logits = double(images)
+    assert result.loss == pytest.approx(
+        functional.cross_entropy(logits, pictures.labels).item(), rel=1e-5
+    )
+    assert result.accuracy == int((logits.argmax(1) == pictures.labels).sum()) / 23
+    assert result.count == 23
+
+
+def test_evaluation_changes_nothing_and_builds_no_gradients() -> None:
+    pictures, module, before = pictures_of(9), network(), network()
+
+    def forward(images: Tensor) -> Tensor:
+        assert torch.is_inference_mode_enabled()
+        assert not module.training
+        logits: Tensor = module(images)
+        return logits
+
+    evaluate(forward, pictures, module=module, batch_size=4)
+    assert_equal_weights(module, before)
+
+
+def test_each_module_gets_its_own_mode_back() -> None:
+    pictures, module = pictures_of(8), network()
+    module.train()
+    module[1].eval()
+    modes = [part.training for part in module.modules()]
+    evaluate(module, pictures, module=module, batch_size=4)
+    assert [part.training for part in module.modules()] == modes
+    module.eval()
+    train(module, pictures)
+    assert not any(part.training for part in module.modules())
+
+
+def test_evaluation_hands_out_its_logits() -> None:
+    pictures, module = pictures_of(9), network()
+    seen: list[tuple[Tensor, Tensor]] = []
+    result = evaluate(
+        module,
+        pictures,
+        module=module,
+        batch_size=4,
+        on_batch=lambda logits, labels: seen.append((logits, labels)),
+    )
+    logits, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    assert torch.equal(labels, pictures.labels)
+    assert functional.cross_entropy(logits, labels).item() == pytest.approx(result.loss)
+
+
+def test_autocast_reaches_the_network_and_weights_stay_float32() -> None:
+    pictures, module = pictures_of(8), network()
+    types: set[torch.dtype] = set()
+    module[0].register_forward_hook(lambda _module, _images, output: types.add(output.dtype))
+    result = train(module, pictures, autocast=torch.bfloat16)
+    score = evaluate(module, pictures, module=module, batch_size=4, autocast=torch.bfloat16)
+    assert types == {torch.bfloat16}
+    assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
+    assert math.isfinite(result.loss)
+    assert math.isfinite(score.loss)
+
+
+def test_too_few_pictures_are_refused() -> None:
+    module = network()
+    with pytest.raises(DataError, match="at least 2 pictures, got 1"):
+        train(module, pictures_of(8).subset([0]))
+    with pytest.raises(DataError, match="at least 1 picture, got none"):
+        evaluate(module, pictures_of(8).subset([]), module=module, batch_size=4)
+
+
+def test_evaluation_refuses_a_batch_size_below_one() -> None:
+    module = network()
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        evaluate(module, pictures_of(8), module=module, batch_size=0)

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+
+from relativenas_optuna.training import Augmentation, Pictures, evaluate, generators, train_epoch
+from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.loop import _training_batches
+from tests.training.small import PLAIN, assert_equal_weights, network, pictures_of, train
+
+
+@given(st.integers(2, 300), st.integers(2, 40))
+def test_batches_are_full_but_the_last_and_never_a_single_picture(
+    count: int, batch_size: int
+) -> None:
+    bounds = list(_training_batches(count, batch_size))
+    covered = [index for start, stop in bounds for index in range(start, stop)]
+    assert covered == list(range(count))
+    sizes = [stop - start for start, stop in bounds]
+    assert set(sizes[:-1]) <= {batch_size}
+    assert 2 <= sizes[-1] <= batch_size + 1
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_an_epoch_equals_a_plain_loop_over_the_same_order(clip: float | None) -> None:
+    pictures, trained, plain = pictures_of(25), network(), network()
+    result = train(trained, pictures, clip=clip)
+
+    plain.train()
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
+    order = torch.randperm(25, generator=generators(0).order)
+    total, right = 0.0, 0
+    for index in (order[:8], order[8:16], order[16:]):
+        images = normalise(pictures.images[index], *pictures.statistics())
+        logits = plain(images)
+        batch_loss = functional.cross_entropy(logits, pictures.labels[index])
+        optimizer.zero_grad()
+        batch_loss.backward()  # type: ignore[no-untyped-call]
+        if clip is not None:
+            gradients = [parameter.grad for parameter in plain.parameters()]
+            norm = sum(float((gradient**2).sum()) for gradient in gradients if gradient is not None)
+            assert norm**0.5 > clip
+            nn.utils.clip_grad_norm_(plain.parameters(), clip)
+        optimizer.step()
+        total += batch_loss.item() * len(index)
+        right += int((logits.argmax(1) == pictures.labels[index]).sum())
+
+    assert_equal_weights(trained, plain)
+    assert result.loss == pytest.approx(total / 25, rel=1e-6)
+    assert result.accuracy == right / 25
+    assert result.count == 25
+
+
+def test_two_epochs_of_one_seed_are_equal_to_the_last_bit_and_of_another_are_not() -> None:
+    pictures, augmentation = pictures_of(40), Augmentation(padding=1, cutout=2)
+    trained = [network() for _ in range(3)]
+    results = [
+        train(module, pictures, seed=seed, augmentation=augmentation)
+        for module, seed in zip(trained, (1, 1, 2), strict=True)
+    ]
+    assert results[0] == results[1] != results[2]
+    assert_equal_weights(trained[0], trained[1])
+
+
+def test_training_learns() -> None:
+    pictures, module = load_bright_and_dark(), network()
+    for _ in range(10):
+        train(module, pictures)
+    result = evaluate(module, pictures, module=module, batch_size=7)
+    assert result.accuracy > 0.9
+
+
+def load_bright_and_dark() -> Pictures:
+    pictures = pictures_of(60, classes=2)
+    return Pictures(
+        **{
+            **vars(pictures),
+            "images": pictures.images // 2 + (100 * pictures.labels).byte()[:, None, None, None],
+        }
+    )
+
+
+def test_clipping_counts_only_the_parameters_given() -> None:
+    pictures, module = pictures_of(8), network(batch_norm=False)
+    first, last = module[0], module[-1]
+    norms: list[float] = []
+
+    class Spy(torch.optim.SGD):
+        def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+            for part in (first, last):
+                gradients = [
+                    parameter.grad.reshape(-1)
+                    for parameter in part.parameters()
+                    if parameter.grad is not None
+                ]
+                norms.append(float(torch.cat(gradients).norm()))
+
+    train_epoch(
+        module,
+        last.parameters(),
+        pictures,
+        module=module,
+        optimizer=Spy(module.parameters(), lr=0.1),
+        generators=generators(0),
+        augmentation=PLAIN,
+        batch_size=8,
+        clip=1e-3,
+    )
+    assert norms[0] > 1e-3
+    assert norms[1] == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_a_loss_of_several_outputs_can_be_trained() -> None:
+    pictures, module = pictures_of(16), network()
+    expected = network()
+
+    def forward(images: Tensor) -> tuple[Tensor, Tensor]:
+        logits = module(images)
+        return logits, 2 * logits
+
+    def loss(output: tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
+        return functional.cross_entropy(output[0], labels) + 0 * output[1].sum()
+
+    result = train_epoch(
+        forward,
+        module.parameters(),
+        pictures,
+        module=module,
+        optimizer=torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9),
+        generators=generators(0),
+        augmentation=PLAIN,
+        batch_size=8,
+        loss=loss,
+    )
+    assert result == train(expected, pictures)
+    assert_equal_weights(module, expected)
+
+
+def test_progress_is_told_after_every_batch() -> None:
+    done: list[int] = []
+    train(network(), pictures_of(17), on_batch=done.append)
+    assert done == [8, 17]
+
+
+def test_a_diverged_epoch_runs_to_its_end_and_shows_it() -> None:
+    done: list[int] = []
+    result = train(
+        network(batch_norm=False), pictures_of(40), lr=1e30, clip=None, on_batch=done.append
+    )
+    assert done[-1] == 40
+    assert not math.isfinite(result.loss)
+
+
+def test_an_error_in_training_gives_the_modes_back_too() -> None:
+    module = network().eval()
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(module, pictures_of(8), on_batch=stop)
+    assert not module.training
+
+
+def test_images_come_in_the_memory_format_asked_for() -> None:
+    pictures, module = pictures_of(8), network()
+
+    def forward(images: Tensor) -> Tensor:
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        assert not images.is_contiguous()
+        logits: Tensor = module(images)
+        return logits
+
+    evaluate(forward, pictures, module=module, batch_size=4, memory_format=torch.channels_last)
+    train_epoch(
+        forward,
+        module.parameters(),
+        pictures,
+        module=module,
+        optimizer=torch.optim.SGD(module.parameters(), lr=0.1),
+        generators=generators(0),
+        augmentation=Augmentation(padding=1, cutout=2),
+        batch_size=4,
+        memory_format=torch.channels_last,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 1}, "batch_size must be at least 2 to train, got 1"),
+        ({"clip": 0.0}, r"clip must be above 0 \(or None\), got 0.0"),
+        ({"augmentation": Augmentation()}, "cutout must be at most 6"),
+    ],
+)
+def test_training_settings_out_of_range_are_refused(
+    options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        train(network(), pictures_of(8), **options)  # type: ignore[arg-type]
