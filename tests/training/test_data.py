@@ -85,9 +85,9 @@ def test_cifar_is_read_as_torchvision_stores_it(
     train = load_pictures(source, root=tmp_path)
     test = load_pictures(source, root=tmp_path, train=False)
     for pictures, batches in ((train, train_batches), (test, [test_batch])):
-        data = np.concatenate([batch["data"] for batch in batches])  # type: ignore[misc]
+        data = np.concatenate([batch["data"] for batch in batches])
         assert np.array_equal(pictures.images.numpy(), data.reshape(-1, 3, 32, 32))
-        labels = np.concatenate([batch[label_key] for batch in batches])  # type: ignore[misc]
+        labels = np.concatenate([batch[label_key] for batch in batches])
         assert pictures.labels.tolist() == labels.tolist()
         assert pictures.classes[9] == "class 9"
     assert train.mean == test.mean

@@ -129,7 +129,7 @@ def test_tensors_that_do_not_fit_together_are_refused(
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=4, max_dims=4, max_side=5)))
-def test_channel_statistics_equal_those_of_float64_pictures(images: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_channel_statistics_equal_those_of_float64_pictures(images: np.ndarray) -> None:
     mean, std = channel_statistics(torch.from_numpy(images))
     values = images.astype(np.float64) / 255
     np.testing.assert_allclose(mean, values.mean((0, 2, 3)), atol=1e-12)
