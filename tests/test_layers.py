@@ -27,6 +27,7 @@ ALLOWED = {
         f"{PACKAGE}.networks",
         f"{PACKAGE}.spaces",
     },
+    "drawing": {"matplotlib", f"{PACKAGE}.spaces", f"{PACKAGE}.training.files"},
 }
 HEAVY = {"matplotlib", "pandas", "psycopg2", "pymysql", "scipy", "sklearn", "torch", "torchvision"}
 

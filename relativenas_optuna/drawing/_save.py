@@ -1,0 +1,54 @@
+"""Writing a picture of an architecture to a file."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from matplotlib.style import context
+
+from relativenas_optuna.drawing._figure import draw_genotype
+from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.training.files import write_whole
+
+# The date and the version of Matplotlib would make two files of one architecture differ.
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None},
+}
+_DOTS_PER_INCH = 200
+
+
+def save_drawing(
+    genotype: Genotype, path: str | os.PathLike[str], *, title: str | None = None
+) -> Path:
+    """Draw an architecture into a PNG or SVG file, whole or not at all.
+
+    The same architecture and title give the same bytes.
+
+    Args:
+        genotype: The architecture.
+        path: The file, ending in `.png` or `.svg`; one that exists is replaced.
+        title: A line above the picture.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The file ends otherwise.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    form = path.suffix.lower().removeprefix(".")
+    if form not in _METADATA:
+        raise ValueError(f"path must end in .png or .svg, got {str(path)!r}")
+    content = io.BytesIO()
+    # Matplotlib takes these from its global settings alone: words stay words in an SVG, and its
+    # names are not random. The user's own style is left out of the picture.
+    style = {"svg.fonttype": "none", "svg.hashsalt": "relativenas-optuna"}
+    with context(["default", style]):
+        figure = draw_genotype(genotype, title=title)
+        figure.savefig(content, format=form, dpi=_DOTS_PER_INCH, metadata=_METADATA[form])
+    write_whole(path, content.getvalue())
+    return path
