@@ -66,6 +66,7 @@ def pointwise(x: Tensor, weights: Tensor) -> Tensor:
     return torch.einsum("oi,bihw->bohw", weights[:, :, 0, 0], x)
 
 
+@pytest.mark.parametrize("size", [(8, 8), (7, 9)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(
     ("name", "dilations"),
@@ -78,12 +79,12 @@ def pointwise(x: Tensor, weights: Tensor) -> Tensor:
     ],
 )
 def test_separable_convolutions_follow_their_definition(
-    name: str, dilations: tuple[int, ...], stride: int
+    name: str, dilations: tuple[int, ...], stride: int, size: tuple[int, int]
 ) -> None:
     operation = OPERATIONS[name](3, stride)
     weights = [module.weight for module in operation.modules() if isinstance(module, nn.Conv2d)]
     assert len(weights) == 2 * len(dilations)
-    x = expected = pictures(2, 3, 8, 8)
+    x = expected = pictures(2, 3, *size)
     for stage, dilation in enumerate(dilations):
         expected = depthwise(
             expected.relu(),
