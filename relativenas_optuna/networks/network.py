@@ -218,6 +218,7 @@ def build(
 
     Raises:
         ValueError: The name, the data set, an operation or a size is unknown or out of range.
+        TypeError: The first argument is neither a genotype nor a name.
 
     Example:
         >>> network = build("RelativeNAS", "cifar10", channels=4, cells=5).eval()
@@ -230,6 +231,8 @@ def build(
     genotype = (
         published(genotype_or_name) if isinstance(genotype_or_name, str) else genotype_or_name
     )
+    if not isinstance(genotype, Genotype):
+        raise TypeError(f"genotype_or_name must be a Genotype or a name, got {genotype!r}")
     return default.network(
         genotype,
         channels=default.channels if channels is None else channels,

@@ -133,6 +133,7 @@ class CellSpace:
 
         Raises:
             ValueError: The genotype is not in this space; the message says why.
+            TypeError: It is no genotype.
         """
         if reason := self._why_not(genotype):
             raise ValueError(f"genotype is not in this space: {reason}")
@@ -169,6 +170,8 @@ class CellSpace:
                     yield f"{prefix}input{position}", f"{prefix}op{position}", number
 
     def _why_not(self, genotype: Genotype) -> str | None:
+        if not isinstance(genotype, Genotype):
+            raise TypeError(f"genotype must be a Genotype, got {genotype!r}")
         for name, cell in zip(CELL_NAMES, (genotype.normal, genotype.reduce), strict=True):
             if len(cell.nodes) != self.nodes:
                 return f"{name} has {len(cell.nodes)} node(s), the space {self.nodes}"

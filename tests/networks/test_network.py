@@ -13,12 +13,9 @@ import relativenas_optuna
 from relativenas_optuna.networks import CellNetwork, CifarNetwork, ImageNetNetwork, build
 from relativenas_optuna.networks.cell import CellShape, DropPath, FixedCell
 from relativenas_optuna.spaces import PUBLISHED, Cell, CellSpace, Edge, Genotype, published
+from tests.networks.helpers import pictures
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cifar_C4_L5_RelativeNAS.npz"
-
-
-def pictures(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def parameters(module: nn.Module) -> int:
@@ -218,3 +215,8 @@ def test_build_takes_a_genotype_and_is_found_at_the_root() -> None:
     assert isinstance(network, CifarNetwork)
     assert isinstance(meta_build("DARTS_V1", "imagenet"), ImageNetNetwork)
     assert network.genotype == published("DARTS_V1")
+
+
+def test_what_is_neither_a_genotype_nor_a_name_is_refused() -> None:
+    with pytest.raises(TypeError, match="must be a Genotype or a name, got 3"):
+        build(3)  # type: ignore[arg-type]

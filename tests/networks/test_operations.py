@@ -10,10 +10,7 @@ from torch import Tensor, nn
 from relativenas_optuna.networks import OPERATIONS, FactorizedReduce, drop_path
 from relativenas_optuna.networks.operations import check_operations
 from relativenas_optuna.spaces import PAPER_OPERATIONS, PUBLISHED
-
-
-def pictures(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.networks.helpers import pictures
 
 
 def test_the_table_covers_the_paper_and_every_published_architecture() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,25 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relativenas_optuna.networks import Supernet, draw_weights
-from relativenas_optuna.networks.supernet import SharedCell
 from relativenas_optuna.spaces import CellSpace, Genotype, published
+from tests.networks.helpers import SMALL, TWIN, pictures, small_supernet
 
 PAPER = CellSpace()
-SMALL = CellSpace(nodes=2, operations=("skip_connect", "max_pool_3x3", "sep_conv_3x3"))
-TWIN = Genotype.from_text(
-    "normal: node2 sep_conv_3x3(0) sep_conv_3x3(0) | node3 skip_connect(2) max_pool_3x3(1)\n"
-    "reduce: node2 skip_connect(1) skip_connect(1) | node3 sep_conv_3x3(2) sep_conv_3x3(0)"
-)
-
-
-def pictures(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def small_supernet(**settings: Any) -> Supernet:
-    supernet = Supernet(SMALL, **{"channels": 4, "cells": 3, **settings})
-    draw_weights(supernet, torch.Generator().manual_seed(0))
-    return supernet
 
 
 def train(supernet: Supernet, genotype: Genotype, *, steps: int = 3) -> None:
@@ -66,7 +50,7 @@ def test_the_default_supernet_is_that_of_the_paper() -> None:
     with torch.device("meta"):
         supernet = Supernet(PAPER)
     assert sum(parameter.numel() for parameter in supernet.parameters()) == 1_987_194
-    assert [len(cell.operations) for cell in supernet.cells if isinstance(cell, SharedCell)] == [
+    assert [len(list(cell.get_submodule("operations").children())) for cell in supernet.cells] == [
         98
     ] * 8
 

@@ -142,3 +142,8 @@ def test_a_bad_space_is_refused(
 def test_a_list_of_operations_makes_the_same_space_as_a_tuple() -> None:
     space = CellSpace(operations=["a", "b"])  # type: ignore[arg-type]
     assert hash(space) == hash(CellSpace(operations=("a", "b")))
+
+
+def test_what_is_no_genotype_is_refused() -> None:
+    with pytest.raises(TypeError, match="genotype must be a Genotype, got 'RelativeNAS'"):
+        CellSpace().params("RelativeNAS")  # type: ignore[arg-type]
