@@ -50,9 +50,8 @@ def test_the_default_supernet_is_that_of_the_paper() -> None:
     with torch.device("meta"):
         supernet = Supernet(PAPER)
     assert sum(parameter.numel() for parameter in supernet.parameters()) == 1_987_194
-    assert [len(list(cell.get_submodule("operations").children())) for cell in supernet.cells] == [
-        98
-    ] * 8
+    counts = [len(list(cell.get_submodule("operations").children())) for cell in supernet.cells]
+    assert counts == [98] * 8
 
 
 @settings(max_examples=12, deadline=None)
