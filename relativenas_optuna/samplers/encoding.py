@@ -29,7 +29,14 @@ def interval(distribution: BaseDistribution) -> tuple[float, float]:
     `[0, n]` for n ordered or unordered values; the logarithm's range for a log parameter (that of
     an integer reaches half a step beyond its ends, so that each value owns a cell); `[low, high]`
     for any other float.
+
+    Raises:
+        ValueError: Where the interval is wider than the largest float.
     """
+    if isinstance(distribution, FloatDistribution):
+        width = (distribution.high - distribution.low) / (distribution.step or 1.0)
+        if not math.isfinite(width):
+            raise ValueError(f"{distribution} is too wide for a float: take a smaller range")
     if isinstance(distribution, FloatDistribution | IntDistribution) and distribution.log:
         margin = 0.5 if isinstance(distribution, IntDistribution) else 0.0
         return math.log(distribution.low - margin), math.log(distribution.high + margin)
@@ -73,7 +80,9 @@ def encode(distribution: BaseDistribution, value: Any) -> float:
 def _count(distribution: BaseDistribution) -> int:
     if isinstance(distribution, CategoricalDistribution):
         return len(distribution.choices)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    if isinstance(distribution, IntDistribution):
+        return (distribution.high - distribution.low) // distribution.step + 1
+    assert isinstance(distribution, FloatDistribution)
     assert distribution.step is not None
     return round((distribution.high - distribution.low) / distribution.step) + 1
 

@@ -8,8 +8,11 @@ from typing import Any, TypeGuard
 
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 
+from relativenas_optuna.samplers.encoding import interval
+
 PRESETS = ("paper",)
 MAX_SEED = 2**32 - 1
+_MAP = "map parameter names to Optuna distributions"
 
 
 class SettingsError(ValueError):
@@ -44,12 +47,16 @@ class Settings:
             raise SettingsError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")
         if self.preset not in PRESETS:
             raise SettingsError(f"preset must be one of {', '.join(PRESETS)}; got {self.preset!r}")
-        for name, distribution in (self.space or {}).items():
-            if not isinstance(distribution, BaseDistribution):
-                raise SettingsError(
-                    f"search_space must map parameter names to Optuna distributions; "
-                    f"{name!r} is {distribution!r}"
-                )
+        space: object = self.space
+        if space is not None and not isinstance(space, Mapping):
+            raise SettingsError(f"search_space must {_MAP}; got {space!r}")
+        for name, distribution in (space or {}).items():
+            if not isinstance(name, str) or not isinstance(distribution, BaseDistribution):
+                raise SettingsError(f"search_space must {_MAP}; {name!r} is {distribution!r}")
+            try:
+                interval(distribution)
+            except ValueError as error:
+                raise SettingsError(f"search_space[{name!r}]: {error}") from None
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON data."""
