@@ -86,7 +86,7 @@ class Population:
 
     def add(self, trial: FrozenTrial, claim: Claim) -> None:
         """Count in a finished trial; call `advance` after the last of several."""
-        if not 0 <= claim.seat.number < self.settings.population_size:
+        if not 0 <= claim.seat.number < self.settings.population_size or claim.seat.generation < 0:
             return  # a study's attributes are open to anyone
         changed = self._tally(claim.seat).add(trial)
         known = self.generations[claim.seat.generation : claim.seat.generation + 1]
