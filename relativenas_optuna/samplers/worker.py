@@ -22,7 +22,10 @@ def is_dead(worker: dict[str, Any]) -> bool:
     """Whether a worker is known to be gone. One on another machine is never known to be."""
     if worker.get("machine") != _machine():
         return False
-    return bool(_start(int(worker["pid"])) != worker["start"])
+    try:
+        return bool(_start(int(worker["pid"])) != worker["start"])
+    except (PermissionError, psutil.AccessDenied):
+        return False  # another user's process that may not be looked at
 
 
 @lru_cache(maxsize=1)
