@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.settings import Settings
-from relativenas_optuna.samplers.worker import is_dead, this_worker
+from relativenas_optuna.samplers.worker import this_worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +80,15 @@ def announce(storage: BaseStorage, trial_id: int) -> None:
 
 
 def is_arriving(system_attrs: Mapping[str, Any]) -> bool:
-    """Whether a running trial was announced by a worker that still lives, and has no seat yet."""
-    worker = system_attrs.get(ARRIVAL_KEY)
-    return worker is not None and CLAIM_KEY not in system_attrs and not is_dead(worker)
+    """Whether a trial is about to claim a seat, and has none yet."""
+    return ARRIVAL_KEY in system_attrs and CLAIM_KEY not in system_attrs
+
+
+def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Who runs a trial that is at a seat, or about to claim one; empty under another sampler."""
+    claim = Claim.read(system_attrs)
+    worker: dict[str, Any] = system_attrs.get(ARRIVAL_KEY, {}) if claim is None else claim.worker
+    return worker
 
 
 def seat_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Seat | None:

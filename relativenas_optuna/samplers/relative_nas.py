@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from relativenas_optuna.samplers.settings import Settings, SettingsError
 from relativenas_optuna.samplers.worker import this_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class RelativeNASSampler(BaseSampler):
         seed: int | None = None,
         preset: str = "paper",
     ) -> None:
-        space = None if search_space is None else dict(search_space)
+        space = dict(search_space) if isinstance(search_space, Mapping) else search_space
         self._asked = Settings(population_size, seed, preset, space)
         self._begin_following()
 
@@ -103,6 +104,7 @@ class RelativeNASSampler(BaseSampler):
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Claim a seat, unless the trial has one."""
         with self._lock, _failed_on_error(study, trial):
+            self._replay(study).own.pop(trial.number, None)  # of a deleted study with the same id
             self._seat(study, trial)
 
     def infer_relative_search_space(
@@ -148,7 +150,7 @@ class RelativeNASSampler(BaseSampler):
             if len(study.directions) != 1:
                 raise SettingsError(
                     f"RelativeNASSampler takes a study with one direction; study "
-                    f"{study.study_name!r} has {len(study.directions)}"
+                    f"{study.study_name!r} has {len(study.directions)}: take a new study"
                 )
             replays[study._study_id] = Replay(study)
         return replays[study._study_id]
@@ -158,6 +160,10 @@ class RelativeNASSampler(BaseSampler):
         if trial.number not in replay.own:
             claim = Claim.read(study._storage.get_trial_system_attrs(trial._trial_id))
             replay.own[trial.number] = self._claim(study, trial) if claim is None else claim.seat
+            running = trial.state == TrialState.RUNNING
+            if claim is not None and claim.worker != this_worker() and running:
+                # It waited with its seat, as a retried trial of a dead worker does.
+                replace(claim, worker=this_worker()).write(study._storage, trial._trial_id)
         return replay.own[trial.number]
 
     def _claim(self, study: Study, trial: FrozenTrial) -> Seat:
@@ -215,13 +221,13 @@ def _failed_on_error(study: Study, trial: FrozenTrial) -> Iterator[None]:
     """Leave no trial RUNNING that was refused."""
     try:
         yield
-    except Exception:
-        study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    except BaseException:  # Ctrl-C too
+        _retire(study._storage, [trial._trial_id])
         raise
 
 
 def _retire(storage: BaseStorage, trial_ids: list[int]) -> None:
-    """Fail the trials of workers that are gone, so that none stays RUNNING for ever."""
+    """Fail trials for no fault of the objective's, so that none stays RUNNING for ever."""
     for trial_id in trial_ids:
         try:
             mark_interrupted(storage, trial_id)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat, is_arriving
+from relativenas_optuna.samplers.claims import Claim, Seat, is_arriving, worker_of
 from relativenas_optuna.samplers.generations import Population
 from relativenas_optuna.samplers.worker import is_dead
 
@@ -34,10 +34,14 @@ class Replay:
     """
 
     def __init__(self, study: optuna.Study) -> None:
-        self._study_name = study.study_name
+        self._forget(study)
+
+    def _forget(self, study: optuna.Study) -> None:
         self._maximize = study.direction == StudyDirection.MAXIMIZE
+        self._whole = True  # no update was broken off
         self._read = 0  # trials below this number are finished and counted in, or in `_open`
         self._open: set[int] = set()
+        self._first: tuple[object, ...] | None = None  # tells a study from a later one of its id
         self.settings_from: int | None = None
         self._arriving: list[int] = []
         self.population: Population | None = None
@@ -53,6 +57,10 @@ class Replay:
     def update(self, study: optuna.Study) -> None:
         """Read what is new among the study's trials."""
         trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        known = self._whole and self.settings_from is not None
+        if not known or self._first != self._identity(trials):
+            self._forget(study)
+        self._whole = False
         numbers = sorted([*self._open, *range(self._read, len(trials))])
         self._read = len(trials)
         news = [(trials[n], Claim.read(trials[n].system_attrs)) for n in numbers]
@@ -64,15 +72,16 @@ class Replay:
             if trial.state.is_finished():
                 if claim is not None and self.population is not None:
                     self.population.add(trial, claim)
-            elif claim is None:
-                if is_arriving(trial.system_attrs):
-                    self._arriving.append(trial.number)
-            elif is_dead(claim.worker):
+            elif trial.state == TrialState.RUNNING and is_dead(worker_of(trial.system_attrs)):
                 self.dead.append(trial._trial_id)
-            else:
+            elif claim is not None:
                 self.claims[trial.number] = claim
+            elif trial.state == TrialState.RUNNING and is_arriving(trial.system_attrs):
+                self._arriving.append(trial.number)
         if self.population is not None:
             self.population.advance()
+        self._first = self._identity(trials)
+        self._whole = True
 
     def seat_for(self, number: int) -> Seat:
         """The seat that trial `number` is to take.
@@ -85,13 +94,13 @@ class Replay:
             return Seat(0, ahead)
         running = {n: claim.seat for n, claim in self.claims.items() if n != number}
         taken = set(running.values())
-        free = (seat for seat in self.population.open_seats() if seat not in taken)
-        seats = list(islice(free, ahead + 1))
-        if seats:
-            return seats[-1]
+        ready = list(self.population.open_seats())
+        free = [seat for seat in ready if seat not in taken]
+        if free:
+            return free[min(ahead, len(free) - 1)]
         # Seats of trials by number: the lowest has been running longest. One that was given out
         # again before comes after those that were not.
-        scoring = [running[n] for n in sorted(running) if not self.population.is_scored(running[n])]
+        scoring = [running[n] for n in sorted(running) if running[n] in ready]
         assert scoring, "an unscored seat that is ready is either free or running"
         return min(scoring, key=lambda seat: (scoring.count(seat), scoring.index(seat)))
 
@@ -102,6 +111,16 @@ class Replay:
     def claimed_before(self, number: int, seat: Seat) -> bool:
         """Whether a lower-numbered running trial claims the seat too."""
         return any(n < number and claim.seat == seat for n, claim in self.claims.items())
+
+    def _identity(self, trials: list[FrozenTrial]) -> tuple[object, ...] | None:
+        """What the trial that carries the settings is known by.
+
+        A deleted study leaves its id, and even the ids of its trials, to the next one on SQLite.
+        """
+        if self.settings_from is None or self.settings_from >= len(trials):
+            return None
+        trial = trials[self.settings_from]
+        return trial._trial_id, trial.datetime_start
 
     def _follow_settings(self, trials: list[FrozenTrial], news: list[_News]) -> None:
         carriers = [
@@ -115,7 +134,7 @@ class Replay:
         if self.settings_from is not None and self.settings_from <= number:
             return
         self.settings_from = number
-        if settings == self.settings:
+        if self.settings is not None and settings.to_json() == self.settings.to_json():
             return
         # The first settings seen, or those of a lower number that came late: count all in anew.
         self.population = Population(settings, maximize=self._maximize)
