@@ -1,0 +1,108 @@
+"""Small searches that several tests run, and what is compared of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.claims import Seat, seat_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from relativenas_optuna.samplers.generations import Population
+
+Space = dict[str, BaseDistribution]
+
+SPACE: Space = {
+    "x": FloatDistribution(-1, 1),
+    "rate": FloatDistribution(1e-4, 1, log=True),
+    "width": IntDistribution(1, 64, log=True),
+    "even": IntDistribution(-4, 4, step=2),
+    "op": CategoricalDistribution(["a", "b", None, 3]),
+}
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
+    """Suggest every parameter of a space."""
+    return {name: trial._suggest(name, space[name]) for name in space}
+
+
+def loss(params: Mapping[str, Any], space: Space) -> float:
+    """A rugged loss of the parameters alone, whatever their order."""
+    return math.fsum(
+        math.cos(1 + 3 * len(name) + 2 * float(space[name].to_internal_repr(params[name])))
+        for name in params
+    )
+
+
+def loss_of(space: Space) -> Callable[[optuna.Trial], float]:
+    """The objective of a study."""
+    return lambda trial: loss(suggest(trial, space), space)
+
+
+OBJECTIVE = loss_of(SPACE)
+
+
+def search(
+    *,
+    space: Space | None,
+    trials: int,
+    population_size: int = 4,
+    seed: int = 3,
+    objective: Callable[[optuna.Trial], float] = OBJECTIVE,
+    **study_settings: Any,
+) -> optuna.Study:
+    """An uninterrupted search; without a `space` the sampler learns it."""
+    sampler = RelativeNASSampler(space, population_size=population_size, seed=seed)
+    study = optuna.create_study(sampler=sampler, **study_settings)
+    study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
+    return study
+
+
+def population(study: optuna.Study, size: int = 4) -> Population:
+    """The population as a sampler that knows nothing but the study sees it."""
+    found = RelativeNASSampler(population_size=size).population(study)
+    assert found is not None
+    return found
+
+
+def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
+    """All that a population is, generation by generation; to be compared bit by bit."""
+    return [
+        (
+            generation.pairs.tolist(),
+            None if generation.encoding is None else list(generation.encoding.space),
+            np.nan_to_num(generation.positions, nan=-1e9).tolist(),
+            generation.velocities.tolist(),
+            generation.ready.tolist(),
+            generation.first_fast.tolist(),
+        )
+        for generation in population(study, size).generations
+    ]
+
+
+def seated(study: optuna.Study) -> list[tuple[Seat | None, dict[str, Any]]]:
+    """Seats and parameters of all trials, in the order of their numbers."""
+    return [(seat_of(trial), trial.params) for trial in study.trials]
+
+
+def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None]]:
+    """Parameters and value of every seat that a complete trial scored."""
+    found = {}
+    for trial in study.trials:
+        seat = seat_of(trial)
+        if trial.state == TrialState.COMPLETE and seat is not None:
+            found[seat] = trial.params, trial.value
+    return found
