@@ -14,6 +14,7 @@ from optuna.study import StudyDirection
 
 from relativenas_optuna.checkpoint import Checkpoint, Progress, Scored
 from relativenas_optuna.networks.supernet import Supernet
+from relativenas_optuna.networks.weights import draw_weights
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
 from relativenas_optuna.search_settings import SearchSettings, preset
 from relativenas_optuna.spaces.cell_space import CellSpace
@@ -106,15 +107,14 @@ class SupernetObjective:
         self._augmentation = Augmentation(
             padding=self.settings.padding, flip=self.settings.flip, cutout=self.settings.cutout
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            supernet = Supernet(
-                space,
-                channels=self.settings.channels,
-                cells=self.settings.cells,
-                num_classes=len(self.classes),
-                in_channels=pictures.images.shape[1],
-            )
+        supernet = Supernet(
+            space,
+            channels=self.settings.channels,
+            cells=self.settings.cells,
+            num_classes=len(self.classes),
+            in_channels=pictures.images.shape[1],
+        )
+        draw_weights(supernet, torch.Generator().manual_seed(seed))
         self.supernet = supernet.to(self.device).to(memory_format=torch.channels_last)
         self.weights = WeightSet(self.supernet)
         self._waiting: tuple[Scored, Trained] | None = None

@@ -27,7 +27,7 @@ ALLOWED = {
         f"{PACKAGE}.networks",
         f"{PACKAGE}.spaces",
     },
-    "drawing": {"matplotlib", f"{PACKAGE}.spaces", f"{PACKAGE}.training.files"},
+    "drawing": {"matplotlib", f"{PACKAGE}.spaces"},
 }
 HEAVY = {"matplotlib", "pandas", "psycopg2", "pymysql", "scipy", "sklearn", "torch", "torchvision"}
 

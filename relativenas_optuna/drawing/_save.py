@@ -8,9 +8,9 @@ from pathlib import Path
 
 from matplotlib.style import context
 
+from relativenas_optuna._files import write_whole
 from relativenas_optuna.drawing._figure import draw_genotype
 from relativenas_optuna.spaces.genotype import Genotype
-from relativenas_optuna.training.files import write_whole
 
 # The date and the version of Matplotlib would make two files of one architecture differ.
 _METADATA: dict[str, dict[str, None]] = {

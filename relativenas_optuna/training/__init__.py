@@ -2,7 +2,7 @@
 
 from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.data import DataError, Pictures, load_pictures
-from relativenas_optuna.training.files import load, save, write_whole
+from relativenas_optuna.training.files import load, save
 from relativenas_optuna.training.loop import EpochResult, Evaluation, evaluate, train_epoch
 from relativenas_optuna.training.randomness import Generators, generators
 from relativenas_optuna.training.weight_set import Candidate, Trained, WeightSet
@@ -23,5 +23,4 @@ __all__ = [
     "load_pictures",
     "save",
     "train_epoch",
-    "write_whole",
 ]

@@ -211,7 +211,7 @@ def _averaging(module: nn.Module) -> Iterator[None]:
     try:
         for norm in norms:
             norm.momentum = None  # the cumulative average of num_batches_tracked batches
-            norm.num_batches_tracked = torch.zeros_like(norm.num_batches_tracked)
+            norm.num_batches_tracked = torch.zeros((), dtype=torch.int64)
         yield
     finally:
         for norm, (momentum, tracked) in zip(norms, before, strict=True):

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from relativenas_optuna.training import load, save, write_whole
+from relativenas_optuna._files import write_whole
+from relativenas_optuna.training import load, save
 
 
 def sample() -> dict[str, Tensor]:

@@ -1,0 +1,189 @@
+"""What a search is to do, kept with its study so that the same command goes on with it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import optuna
+from optuna.study import StudyDirection
+
+from relativenas_optuna.search_settings import FIELD_NAMES, SearchSettings, preset
+from relativenas_optuna.spaces.cell_space import CellSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optuna.storages import BaseStorage
+
+PLAN_ATTRIBUTE = "relative_nas:search"
+DATA_NAMES = ("digits", "cifar10", "cifar100")
+DEFAULT_OUT = "relativenas-out"
+DEFAULT_STORAGE = "sqlite:///relativenas.db"
+DEFAULT_STUDY = "relativenas"
+
+
+class SearchError(ValueError):
+    """A search that cannot be begun or gone on with; the message is one line that says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a caller asks of a search; what is left out comes from the study, then the preset.
+
+    Attributes:
+        data: "digits" (the default), "cifar10", "cifar100", or a folder of pictures per class.
+        size: Side in pixels that the pictures are brought to.
+        preset: Of the settings; "digits" for the digits, else "small".
+        seed: 0 where nothing is said.
+        out: Folder for weights and results.
+        settings: Single settings by name, over those of the preset.
+    """
+
+    data: str | None = None
+    size: int | None = None
+    preset: str | None = None
+    seed: int | None = None
+    out: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPlan:
+    """What a search does. The attributes are as in `Wishes`, all decided.
+
+    Attributes:
+        search: Tells this search from all others; its weights carry it too.
+        settings: How candidates are trained and scored, and how many there are.
+    """
+
+    search: str
+    data: str
+    size: int | None
+    preset: str
+    settings: SearchSettings
+    seed: int
+    out: str
+
+    @classmethod
+    def of(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
+        """The plan of a study that was searched before, or a new one.
+
+        Raises:
+            SearchError: A wish differs from what the study was begun with, or is out of range.
+        """
+        unknown = sorted(set(wishes.settings) - set(FIELD_NAMES))
+        if unknown:
+            raise SearchError(f"setting {unknown[0]!r} must be one of {', '.join(FIELD_NAMES)}")
+        stored = study.user_attrs.get(PLAN_ATTRIBUTE)
+        if stored is None:
+            return cls._new(study, wishes)
+        return cls._read(stored)._with(wishes, study.study_name)
+
+    @classmethod
+    def stored_in(cls, study: optuna.Study) -> SearchPlan | None:
+        """The plan of a study, if it was searched before."""
+        stored = study.user_attrs.get(PLAN_ATTRIBUTE)
+        return None if stored is None else cls._read(stored)
+
+    def store(self, study: optuna.Study) -> None:
+        """Keep the plan with its study."""
+        data = asdict(self)
+        if study.user_attrs.get(PLAN_ATTRIBUTE) != data:
+            study.set_user_attr(PLAN_ATTRIBUTE, data)
+
+    @classmethod
+    def _new(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
+        data = _data(wishes.data or "digits")
+        name = wishes.preset or ("digits" if data == "digits" else "small")
+        return cls(
+            search=uuid.uuid4().hex,
+            data=data,
+            size=wishes.size,
+            preset=name,
+            settings=replace(preset(name), **wishes.settings),
+            seed=0 if wishes.seed is None else wishes.seed,
+            out=str(Path(wishes.out or Path(DEFAULT_OUT, _file_name(study.study_name))).absolute()),
+        )
+
+    @classmethod
+    def _read(cls, stored: dict[str, Any]) -> SearchPlan:
+        return cls(**stored | {"settings": SearchSettings(**stored["settings"])})
+
+    def _with(self, wishes: Wishes, study_name: str) -> SearchPlan:
+        asked = {
+            "data": None if wishes.data is None else _data(wishes.data),
+            "size": wishes.size,
+            "preset": wishes.preset,
+            "seed": wishes.seed,
+            **wishes.settings,
+        }
+        generations = asked.pop("generations", None)
+        begun = asdict(self) | asdict(self.settings)
+        for name, value in asked.items():
+            if value is not None and value != begun[name]:
+                raise SearchError(
+                    f"{name} {value!r} does not fit study {study_name!r}, which was begun with "
+                    f"{begun[name]!r}: leave it out to go on, or take another --study"
+                )
+        changes: dict[str, Any] = {}
+        if generations is not None:
+            changes["settings"] = replace(self.settings, generations=generations)
+        if wishes.out is not None:
+            changes["out"] = str(Path(wishes.out).absolute())
+        return replace(self, **changes)
+
+
+def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study:
+    """The study of that name, made where it is missing and `create` says so.
+
+    Raises:
+        SearchError: It is missing, or it does not minimise one value.
+    """
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        if not create:
+            others = [s.study_name for s in optuna.get_all_study_summaries(storage)]
+            there = f"there are {', '.join(map(repr, others[:10]))}" if others else "it is empty"
+            raise SearchError(f"study {name!r} is not in the storage: {there}") from None
+        study = optuna.create_study(
+            study_name=name, storage=storage, direction="minimize", load_if_exists=True
+        )
+    return study
+
+
+def check_study(study: optuna.Study, settings: SearchSettings) -> None:
+    """Refuse a study that a search cannot go on with.
+
+    Raises:
+        SearchError: It does not minimise one value, or holds trials of another search space.
+    """
+    name = study.study_name
+    if study.directions != [StudyDirection.MINIMIZE]:
+        directions = ", ".join(direction.name.lower() for direction in study.directions)
+        raise SearchError(
+            f"study {name!r} has the directions {directions}, but a search minimises one loss: "
+            f"take another --study, or make one with `optuna create-study --direction minimize`"
+        )
+    space = CellSpace(nodes=settings.nodes).distributions
+    for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]):
+        for parameter, distribution in trial.distributions.items():
+            if space.get(parameter) != distribution:
+                raise SearchError(
+                    f"study {name!r} holds trials of another search space (parameter "
+                    f"{parameter!r} of trial {trial.number}): take another --study"
+                )
+
+
+def _data(source: str) -> str:
+    return source if source in DATA_NAMES else str(Path(source).absolute())
+
+
+def _file_name(study_name: str) -> str:
+    """The study's name as that of a folder: nothing in it leads elsewhere."""
+    quoted = quote(study_name, safe=" ")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted

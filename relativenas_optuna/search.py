@@ -1,0 +1,249 @@
+"""A search in a study: begun, gone on with, and ended by a choice."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.trial import TrialState
+
+from relativenas_optuna.checkpoint import Checkpoint
+from relativenas_optuna.objective import SupernetObjective
+from relativenas_optuna.plan import SearchError, SearchPlan
+from relativenas_optuna.samplers.claims import Seat
+from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
+from relativenas_optuna.samplers.replay import Replay
+from relativenas_optuna.samplers.slow_fast import diversity
+from relativenas_optuna.samplers.worker import this_worker
+from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.training.data import load_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.generations import Population
+
+RESULT_ATTRIBUTE = "relative_nas:result"
+FINALISTS = 5
+RANDOM_ARCHITECTURES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A member of the last generation, scored again with the final weights.
+
+    Attributes:
+        trial: Number of the trial that scored it in the search.
+        genotype: Its architecture.
+        search_loss: Its loss in the search, in nats, after an epoch of its own.
+        loss: Its loss with the final shared weights, in nats, without training.
+        accuracy: The same's share of validation pictures classified right, 0 to 1.
+    """
+
+    trial: int
+    genotype: Genotype
+    search_loss: float
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which architecture a search ends with.
+
+    Attributes:
+        finalists: The best members of the last generation, the winner first.
+        random_accuracies: What random architectures reach with the same weights, 0 to 1.
+        generations: After how many generations the choice was made.
+    """
+
+    finalists: tuple[Finalist, ...]
+    random_accuracies: tuple[float, ...]
+    generations: int
+
+    @property
+    def winner(self) -> Finalist:
+        """The finalist with the lowest loss."""
+        return self.finalists[0]
+
+    @property
+    def random_accuracy(self) -> float:
+        """Median accuracy of the random architectures."""
+        return statistics.median(self.random_accuracies)
+
+    def to_data(self) -> dict[str, Any]:
+        """The choice as plain JSON data."""
+        return {
+            "finalists": [asdict(f) | {"genotype": f.genotype.to_text()} for f in self.finalists],
+            "random_accuracies": list(self.random_accuracies),
+            "generations": self.generations,
+        }
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Choice:
+        """The choice that `to_data` wrote."""
+        return cls(
+            finalists=tuple(
+                Finalist(**f | {"genotype": Genotype.from_text(f["genotype"])})
+                for f in data["finalists"]
+            ),
+            random_accuracies=tuple(data["random_accuracies"]),
+            generations=data["generations"],
+        )
+
+
+def choice_of(study: optuna.Study) -> Choice | None:
+    """The choice that a study's search ended with, if it has ended."""
+    data = study.user_attrs.get(RESULT_ATTRIBUTE)
+    return None if data is None else Choice.from_data(data)
+
+
+class Search:
+    """One search of one study by this process.
+
+    Args:
+        study: In which the search is, or is to be; its sampler is replaced.
+        plan: What is to be done.
+        device: See `SupernetObjective`.
+
+    Raises:
+        SearchError: The study is being searched by another process, or its weights are missing.
+        DataError: The pictures cannot be used.
+        ValueError: The device is not there, or the weights are damaged or of another search.
+    """
+
+    def __init__(self, study: optuna.Study, plan: SearchPlan, *, device: str | None = None) -> None:
+        self.study = study
+        self.plan = plan
+        self._refuse_company()
+        space = CellSpace(nodes=plan.settings.nodes)
+        self.sampler = RelativeNASSampler(
+            space.distributions, population_size=plan.settings.population, seed=plan.seed
+        )
+        study.sampler = self.sampler
+        checkpoint = Checkpoint(plan.out, search=plan.search)
+        if self.scored and not checkpoint.path.exists():
+            raise SearchError(
+                f"study {study.study_name!r} goes on with the weights in "
+                f"{str(checkpoint.path)!r}, which is not there; give the folder of the first run "
+                f"with --out, or begin a new study with --study NAME"
+            )
+        self.objective = SupernetObjective(
+            space,
+            load_pictures(plan.data, size=plan.size, download=True),
+            settings=plan.settings,
+            seed=plan.seed,
+            device=device,
+            checkpoint=checkpoint,
+        )
+        plan.store(study)
+
+    @property
+    def population(self) -> Population | None:
+        """The generations so far; `None` before the first trial."""
+        return self.sampler.population(self.study)
+
+    @property
+    def total(self) -> int:
+        """How many seats the search has in all."""
+        return self.plan.settings.generations * self.plan.settings.population
+
+    @property
+    def scored(self) -> int:
+        """How many of them are scored."""
+        population = self.population
+        return 0 if population is None else population.scored_seats(self.plan.settings.generations)
+
+    def run(self, on_trial: Callable[[FrozenTrial], None]) -> None:
+        """Score every seat that is left; `on_trial` is called after each trial."""
+
+        def after(study: optuna.Study, trial: FrozenTrial) -> None:
+            on_trial(trial)
+            if self.scored >= self.total:
+                study.stop()
+
+        if self.scored < self.total:
+            self.study.optimize(self.objective, callbacks=[after])
+
+    def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
+        """Score the best of the last generation again, and random ones beside them; store it.
+
+        `on_scored` is called after each of at most `FINALISTS + RANDOM_ARCHITECTURES`.
+        """
+        finalists = []
+        for trial in self._best_of_last_generation():
+            genotype = Genotype.from_text(trial.user_attrs["genotype"])
+            score = self.objective.evaluate(genotype)
+            assert trial.value is not None
+            finalists.append(
+                Finalist(
+                    trial=trial.number,
+                    genotype=genotype,
+                    search_loss=trial.value,
+                    loss=score.loss,
+                    accuracy=score.accuracy,
+                )
+            )
+            on_scored()
+        if not finalists:
+            raise SearchError(
+                f"no architecture of the last generation of study {self.study.study_name!r} could "
+                f"be scored, for every loss was infinite or not a number; begin a new study with "
+                f"a lower learning_rate"
+            )
+        rng = np.random.default_rng([self.plan.seed, self.plan.settings.generations])
+        accuracies = []
+        for _ in range(RANDOM_ARCHITECTURES):
+            accuracies.append(self.objective.evaluate(self.objective.space.random(rng)).accuracy)
+            on_scored()
+        choice = Choice(
+            finalists=tuple(sorted(finalists, key=lambda f: (f.loss, f.search_loss, f.trial))),
+            random_accuracies=tuple(accuracies),
+            generations=self.plan.settings.generations,
+        )
+        self.study.set_user_attr(RESULT_ATTRIBUTE, choice.to_data())
+        return choice
+
+    def summary_of(self, generation: int) -> tuple[float, float, float] | None:
+        """Best loss, median loss and diversity of a generation; `None` until it is complete."""
+        population = self.population
+        if population is None or generation >= len(population.generations):
+            return None
+        members = population.generations[generation]
+        if not members.complete:
+            return None
+        losses = [t.counted.value for t in members.tallies if t.counted and t.counted.value]
+        if not losses:
+            return None
+        return min(losses), statistics.median(losses), diversity(members.positions)
+
+    def _best_of_last_generation(self) -> list[FrozenTrial]:
+        population = self.population
+        assert population is not None
+        last = self.plan.settings.generations - 1
+        counted = [
+            population.counted(Seat(last, number))
+            for number in range(self.plan.settings.population)
+        ]
+        complete = [t for t in counted if t is not None and t.state == TrialState.COMPLETE]
+        distinct: dict[str, FrozenTrial] = {}
+        for trial in sorted(complete, key=lambda trial: (trial.value, trial.number)):
+            distinct.setdefault(trial.user_attrs["genotype"], trial)
+        return list(distinct.values())[:FINALISTS]
+
+    def _refuse_company(self) -> None:
+        replay = Replay(self.study)
+        replay.update(self.study)
+        for number, claim in replay.claims.items():
+            if claim.worker != this_worker():
+                raise SearchError(
+                    f"study {self.study.study_name!r} is being searched by process "
+                    f"{claim.worker.get('pid')} on {str(claim.worker.get('machine')).split()[0]} "
+                    f"(trial {number}): wait for it, end it, or take another --study"
+                )
