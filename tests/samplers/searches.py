@@ -78,7 +78,7 @@ def population(study: optuna.Study, size: int = 4) -> Population:
     return found
 
 
-def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
+def bits(found: Population) -> list[tuple[object, ...]]:
     """All that a population is, generation by generation; to be compared bit by bit."""
     return [
         (
@@ -89,8 +89,13 @@ def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
             generation.ready.tolist(),
             generation.first_fast.tolist(),
         )
-        for generation in population(study, size).generations
+        for generation in found.generations
     ]
+
+
+def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
+    """The bits of a study's population, read anew."""
+    return bits(population(study, size))
 
 
 def seated(study: optuna.Study) -> list[tuple[Seat | None, dict[str, Any]]]:
