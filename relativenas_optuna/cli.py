@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import optuna
 
-from relativenas_optuna import __version__
-from relativenas_optuna._console import Console
+from relativenas_optuna.console import Console
 from relativenas_optuna.plan import (
     DEFAULT_STORAGE,
     DEFAULT_STUDY,
@@ -46,7 +45,7 @@ _DEVICE = click.option(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="relativenas")
+@click.version_option(package_name="relativenas-optuna", prog_name="relativenas")
 def cli() -> None:
     """Neural architecture search by slow-fast learning, in an Optuna study.
 

@@ -1,0 +1,55 @@
+"""What a command leaves behind: files, and the commands that go on from here."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._files import write_whole
+from relativenas_optuna.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+
+if TYPE_CHECKING:
+    from relativenas_optuna.spaces.genotype import Genotype
+
+
+def write_genotype(genotype: Genotype, folder: Path, stem: str, title: str) -> None:
+    """Write an architecture as text, JSON and pictures into a folder."""
+    from relativenas_optuna.drawing import save_drawing
+
+    write_whole(folder / f"{stem}.txt", f"{genotype.to_text()}\n".encode())
+    write_whole(folder / f"{stem}.json", f"{genotype.to_json()}\n".encode())
+    for suffix in ("png", "svg"):
+        save_drawing(genotype, folder / f"{stem}.{suffix}", title=title)
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def file_names(stem: str) -> list[str]:
+    """What `write_genotype` writes."""
+    return [f"{stem}.{suffix}" for suffix in ("txt", "json", "png", "svg")]
+
+
+def command(*words: str, storage: str, study: str) -> str:
+    """A command of ours for a study, as a person would type it here."""
+    options = []
+    if storage != DEFAULT_STORAGE:
+        options += ["--storage", storage]
+    if study != DEFAULT_STUDY:
+        options += ["--study", study]
+    return f"{program('relativenas')} {shlex.join([*words, *options])}"
+
+
+def program(name: str) -> str:
+    """How a program of this environment is called from here."""
+    beside = Path(sys.executable).parent / name
+    on_path = shutil.which(name)
+    if on_path is None or Path(on_path).resolve() != beside.resolve():
+        return shlex.quote(shown_path(beside)) if beside.exists() else name
+    return name
