@@ -66,6 +66,12 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])
+def readme(session: nox.Session) -> None:
+    """Run every command of the README as it stands, studies/digits.toml among them."""
+    python(session, "-m", "pytest", "-m", "slow", "tests/test_readme.py", env=ONE_THREAD)
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
 def bench(session: nox.Session) -> None:
     """Print the seconds per candidate; arguments after `--` go to each benchmark."""
     for benchmark in sorted(Path("benchmarks").glob("*.py")):
