@@ -1,6 +1,7 @@
 """How good a network is: data, the training loop, the shared weights."""
 
 from relativenas_optuna.training.augmentation import Augmentation
+from relativenas_optuna.training.calibration import calibrate
 from relativenas_optuna.training.data import DataError, Pictures, load_pictures
 from relativenas_optuna.training.files import load, save
 from relativenas_optuna.training.loop import EpochResult, Evaluation, evaluate, train_epoch
@@ -17,6 +18,7 @@ __all__ = [
     "Pictures",
     "Trained",
     "WeightSet",
+    "calibrate",
     "evaluate",
     "generators",
     "load",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import safetensors.torch
+import safetensors.numpy
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -16,11 +16,17 @@ from relativenas_optuna._files import write_whole
 def save(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Writes tensors as a safetensors file, whole or not at all.
 
+    Args:
+        path: Of the file.
+        tensors: By name, on any device, of types that NumPy has (so not bfloat16).
+        metadata: Texts by name.
+
     Raises:
         OSError: The file cannot be written.
     """
-    content = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    write_whole(path, safetensors.torch.save(content, dict(metadata)))
+    # The bytes are those of safetensors.torch, in half the time for thousands of tensors.
+    content = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+    write_whole(path, safetensors.numpy.save(content, dict(metadata)))
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from relativenas_optuna.training.augmentation import Augmentation, normalise
@@ -105,7 +104,7 @@ def train_epoch(
     mean, std = pictures.statistics()
     order = torch.randperm(len(pictures), generator=generators.order).to(pictures.device)
     tally = _Tally()
-    with _mode(module, training=True):
+    with mode(module, training=True):
         for start, stop in _training_batches(len(pictures), batch_size):
             index = order[start:stop]
             labels = pictures.labels.index_select(0, index)
@@ -158,7 +157,7 @@ def evaluate(
         raise DataError("evaluation needs at least 1 picture, got none")
     mean, std = pictures.statistics()
     tally = _Tally()
-    with _mode(module, training=False), torch.inference_mode():
+    with mode(module, training=False), torch.inference_mode():
         for start in range(0, len(pictures), batch_size):
             labels = pictures.labels[start : start + batch_size]
             images = normalise(pictures.images[start : start + batch_size], mean, std)
@@ -169,53 +168,6 @@ def evaluate(
             if on_batch is not None:
                 on_batch(logits, labels)
     return Evaluation(**tally.means())
-
-
-def calibrate(
-    forward: Callable[[Tensor], Output],
-    pictures: Pictures,
-    *,
-    module: nn.Module,
-    batch_size: int,
-    memory_format: torch.memory_format = torch.contiguous_format,
-) -> None:
-    """Sets the statistics of the batch norms that `forward` runs to those of `pictures`.
-
-    Shared weights serve many paths, so the running statistics of a batch norm are a mixture of
-    what came its way; one pass without gradients or augmentation makes them those of this path.
-
-    Args:
-        forward: Images `[b, c, h, w]` -> output.
-        pictures: On the device of the network.
-        module: Holds the batch norms; others than those that `forward` runs stay as they are.
-        batch_size: At least 2; a single picture that is left over joins the batch before.
-        memory_format: Of the images that `forward` gets.
-
-    Raises:
-        DataError: There are fewer than 2 pictures.
-    """
-    if len(pictures) < 2:
-        raise DataError(f"calibration needs at least 2 pictures, got {len(pictures)}")
-    mean, std = pictures.statistics()
-    with _mode(module, training=True), _averaging(module), torch.no_grad():
-        for start, stop in _training_batches(len(pictures), batch_size):
-            images = normalise(pictures.images[start:stop], mean, std)
-            forward(images.contiguous(memory_format=memory_format))
-
-
-@contextmanager
-def _averaging(module: nn.Module) -> Iterator[None]:
-    """Lets batch norms average over all batches from the next one on, instead of exponentially."""
-    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    try:
-        for norm in norms:
-            norm.momentum = None  # the cumulative average of num_batches_tracked batches
-            norm.num_batches_tracked = torch.zeros((), dtype=torch.int64)
-        yield
-    finally:
-        for norm, (momentum, tracked) in zip(norms, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, tracked
 
 
 class _Tally:
@@ -261,7 +213,7 @@ def _autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContex
 
 
 @contextmanager
-def _mode(module: nn.Module, *, training: bool) -> Iterator[None]:
+def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
     """Sets the mode of all modules, and on leaving gives each its own mode back."""
     modes = [(part, part.training) for part in module.modules()]
     module.train(training)

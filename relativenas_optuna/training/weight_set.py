@@ -82,6 +82,8 @@ class WeightSet:
 
     def __init__(self, supernet: Supernet) -> None:
         self.supernet = supernet
+        # Looked up once: naming thousands of tensors takes as long as copying them.
+        self._state = supernet.state_dict()
         self.version = 0  #: Number of commits so far.
         self._candidate: Candidate | None = None
 
@@ -139,7 +141,7 @@ class WeightSet:
         self._refuse_during_training("snapshot")
         return {
             name: torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor)
-            for name, tensor in self.supernet.state_dict().items()
+            for name, tensor in self._state.items()
         }
 
     def restore(self, tensors: Mapping[str, Tensor], *, version: int | None = None) -> None:
@@ -154,11 +156,10 @@ class WeightSet:
             ValueError: Names, shapes or types are not those of the supernet; nothing was changed.
         """
         self._refuse_during_training("restore")
-        state = self.supernet.state_dict()
-        _require_match(tensors, state, "weights do not fit the supernet")
+        _require_match(tensors, self._state, "weights do not fit the supernet")
         if version is not None:
             self.version = version
-        _write(tensors, state)
+        _write(tensors, self._state)
 
     def _commit(self, *learners: Trained) -> None:
         """Writes the learners' weights, those of a later one over those of an earlier one."""

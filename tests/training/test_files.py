@@ -16,7 +16,7 @@ def sample() -> dict[str, Tensor]:
     weight = torch.randn(4, 3, 2, 2, generator=generator)
     return {
         "weight": weight.contiguous(memory_format=torch.channels_last),
-        "half": weight[:1].to(torch.bfloat16),
+        "half": weight[:1].to(torch.float16),
         "count": torch.tensor(2**40),
         "strange": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45]),
     }
