@@ -104,13 +104,14 @@ def search(storage: str, study: str, device: str | None, **options: Any) -> None
 
 def search_study(storage: str, name: str, wishes: Wishes, device: str | None) -> Search | None:
     """Search or go on with a study and report; `None` where it was finished before."""
-    from relativenas_optuna.search import Search, choice_of
+    from relativenas_optuna.choice import Choice
+    from relativenas_optuna.search import Search
 
     console = Console(storage=storage, study=name)
     opened = open_study(open_storage(storage), name, create=True)
     plan = SearchPlan.of(opened, wishes)
     check_study(opened, plan.settings)
-    choice = choice_of(opened)
+    choice = Choice.stored_in(opened)
     if choice is not None and choice.generations >= plan.settings.generations:
         console.already_finished(choice, plan)
         return None
@@ -154,12 +155,12 @@ def run(file: Path, device: str | None, storage: str) -> None:
     \b
     relativenas run studies/digits.toml
     """
-    from relativenas_optuna.search import choice_of
+    from relativenas_optuna.choice import Choice
     from relativenas_optuna.study_file import StudyFile
 
     described = StudyFile.read(file)
     search_study(storage, described.study, described.wishes, device)
-    choice = choice_of(open_study(open_storage(storage), described.study, create=False))
+    choice = Choice.stored_in(open_study(open_storage(storage), described.study, create=False))
     assert choice is not None, "a search that ended has a choice"
     if not Console(storage=storage, study=described.study).reached(described, choice):
         sys.exit(1)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.search import Choice, Finalist, Search
+    from relativenas_optuna.choice import Choice, Finalist
+    from relativenas_optuna.search import Search
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.study_file import StudyFile
 
@@ -97,7 +98,7 @@ class Console:
 
     def choose(self, search: Search) -> Choice:
         """Let a search choose its winner under a progress bar."""
-        from relativenas_optuna.search import FINALISTS, RANDOM_ARCHITECTURES
+        from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES
 
         with self._progress("") as progress:
             task = progress.add_task(
@@ -137,10 +138,10 @@ class Console:
         Raises:
             SearchError: No trial of it has an architecture.
         """
-        from relativenas_optuna.search import choice_of
+        from relativenas_optuna.choice import Choice
         from relativenas_optuna.spaces.genotype import Genotype
 
-        plan, choice = SearchPlan.stored_in(study), choice_of(study)
+        plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
         folder = out or Path(plan.out if plan else ".")
         shown: list[tuple[str, Genotype]] = []
         if choice is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.trial import TrialState
 
 from relativenas_optuna.checkpoint import Checkpoint
+from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.plan import SearchError, SearchPlan
 from relativenas_optuna.samplers.claims import Seat
@@ -28,80 +28,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.generations import Population
-
-RESULT_ATTRIBUTE = "relative_nas:result"
-FINALISTS = 5
-RANDOM_ARCHITECTURES = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finalist:
-    """A member of the last generation, scored again with the final weights.
-
-    Attributes:
-        trial: Number of the trial that scored it in the search.
-        genotype: Its architecture.
-        search_loss: Its loss in the search, in nats, after an epoch of its own.
-        loss: Its loss with the final shared weights, in nats, without training.
-        accuracy: The same's share of validation pictures classified right, 0 to 1.
-    """
-
-    trial: int
-    genotype: Genotype
-    search_loss: float
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Which architecture a search ends with.
-
-    Attributes:
-        finalists: The best members of the last generation, the winner first.
-        random_accuracies: What random architectures reach with the same weights, 0 to 1.
-        generations: After how many generations the choice was made.
-    """
-
-    finalists: tuple[Finalist, ...]
-    random_accuracies: tuple[float, ...]
-    generations: int
-
-    @property
-    def winner(self) -> Finalist:
-        """The finalist with the lowest loss."""
-        return self.finalists[0]
-
-    @property
-    def random_accuracy(self) -> float:
-        """Median accuracy of the random architectures."""
-        return statistics.median(self.random_accuracies)
-
-    def to_data(self) -> dict[str, Any]:
-        """The choice as plain JSON data."""
-        return {
-            "finalists": [asdict(f) | {"genotype": f.genotype.to_text()} for f in self.finalists],
-            "random_accuracies": list(self.random_accuracies),
-            "generations": self.generations,
-        }
-
-    @classmethod
-    def from_data(cls, data: dict[str, Any]) -> Choice:
-        """The choice that `to_data` wrote."""
-        return cls(
-            finalists=tuple(
-                Finalist(**f | {"genotype": Genotype.from_text(f["genotype"])})
-                for f in data["finalists"]
-            ),
-            random_accuracies=tuple(data["random_accuracies"]),
-            generations=data["generations"],
-        )
-
-
-def choice_of(study: optuna.Study) -> Choice | None:
-    """The choice that a study's search ended with, if it has ended."""
-    data = study.user_attrs.get(RESULT_ATTRIBUTE)
-    return None if data is None else Choice.from_data(data)
 
 
 class Search:
@@ -207,7 +133,7 @@ class Search:
             random_accuracies=tuple(accuracies),
             generations=self.plan.settings.generations,
         )
-        self.study.set_user_attr(RESULT_ATTRIBUTE, choice.to_data())
+        choice.store(self.study)
         return choice
 
     def summary_of(self, generation: int) -> tuple[float, float, float] | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from relativenas_optuna.search import Choice
+    from relativenas_optuna.choice import Choice
 
 _SEARCH_KEYS = {"data": str, "size": int, "preset": str, "seed": int, "out": str}
 _FIGURES = ("accuracy", "accuracy_over_random")

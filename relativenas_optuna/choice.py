@@ -1,0 +1,129 @@
+"""Which architecture a search ends with, and which are the best before its end."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna.plan import SearchError, SearchPlan
+from relativenas_optuna.spaces.genotype import Genotype
+
+if TYPE_CHECKING:
+    import optuna
+
+RESULT_ATTRIBUTE = "relative_nas:result"
+FINALISTS = 5
+RANDOM_ARCHITECTURES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A member of the last generation, scored again with the final weights.
+
+    Attributes:
+        trial: Number of the trial that scored it in the search.
+        genotype: Its architecture.
+        search_loss: Its loss in the search, in nats, after an epoch of its own.
+        loss: Its loss with the final shared weights, in nats, without training.
+        accuracy: The same's share of validation pictures classified right, 0 to 1.
+    """
+
+    trial: int
+    genotype: Genotype
+    search_loss: float
+    loss: float
+    accuracy: float
+
+    def __str__(self) -> str:
+        accuracy = f"{100 * self.accuracy:.2f} %"
+        return f"trial {self.trial}: loss {self.loss:.4f}, accuracy {accuracy}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which architecture a search ends with.
+
+    Attributes:
+        finalists: The best members of the last generation, the winner first.
+        random_accuracies: What random architectures reach with the same weights, 0 to 1.
+        generations: After how many generations the choice was made.
+    """
+
+    finalists: tuple[Finalist, ...]
+    random_accuracies: tuple[float, ...]
+    generations: int
+
+    @property
+    def winner(self) -> Finalist:
+        """The finalist with the lowest loss."""
+        return self.finalists[0]
+
+    @property
+    def random_accuracy(self) -> float:
+        """Median accuracy of the random architectures."""
+        return statistics.median(self.random_accuracies)
+
+    def store(self, study: optuna.Study) -> None:
+        """Keep the choice with its study, as plain JSON data."""
+        data = {
+            "finalists": [asdict(f) | {"genotype": f.genotype.to_text()} for f in self.finalists],
+            "random_accuracies": list(self.random_accuracies),
+            "generations": self.generations,
+        }
+        study.set_user_attr(RESULT_ATTRIBUTE, data)
+
+    @classmethod
+    def stored_in(cls, study: optuna.Study) -> Choice | None:
+        """The choice that a study's search ended with last, if it has ended.
+
+        Raises:
+            SearchError: The study's attribute is not what `store` writes.
+        """
+        data: Any = study.user_attrs.get(RESULT_ATTRIBUTE)
+        if data is None:
+            return None
+        try:
+            finalists = [
+                Finalist(**f | {"genotype": Genotype.from_text(f["genotype"])})
+                for f in data["finalists"]
+            ]
+            choice = cls(
+                finalists=tuple(finalists),
+                random_accuracies=tuple(data["random_accuracies"]),
+                generations=int(data["generations"]),
+            )
+            _ = str(choice.winner), float(choice.random_accuracy)  # what a reader will do with it
+        except (LookupError, TypeError, ValueError) as error:
+            raise SearchError(
+                f"study {study.study_name!r} has an unreadable attribute {RESULT_ATTRIBUTE!r} "
+                f"({error!r}): take another --study"
+            ) from error
+        return choice
+
+
+def best_architectures(study: optuna.Study) -> dict[Genotype, str]:
+    """The architectures of a study, the best first, each with a line that says how good it is.
+
+    Of a finished search its finalists come first. The rest, and all of them where the search goes
+    on, are trials by their loss.
+
+    Raises:
+        SearchError: See `Choice.stored_in`.
+    """
+    plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
+    if choice is not None and plan is not None and choice.generations < plan.settings.generations:
+        choice = None  # of weights that have been trained since
+    best = {} if choice is None else {f.genotype: str(f) for f in choice.finalists}
+    if study.directions != [StudyDirection.MINIMIZE]:
+        return best
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    for trial in sorted(trials, key=lambda t: (t.value, t.number)):
+        text = trial.user_attrs.get("genotype")
+        if isinstance(text, str):
+            line = f"trial {trial.number}: loss {trial.value:.4f} in search"
+            best.setdefault(Genotype.from_text(text), line)
+    return best
