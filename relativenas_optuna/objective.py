@@ -4,47 +4,27 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import optuna
-import torch
 from optuna.study import StudyDirection
 
+from relativenas_optuna.candidate import Outcome, Phases, Trainer, Watch, check_seed
 from relativenas_optuna.checkpoint import Checkpoint, Progress, Scored
-from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.networks.weights import draw_weights
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
 from relativenas_optuna.search_settings import SearchSettings, preset
-from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.data import Pictures, load_pictures
 from relativenas_optuna.training.device import resolve_device
-from relativenas_optuna.training.loop import (
-    EpochResult,
-    Evaluation,
-    calibrate,
-    evaluate,
-    train_epoch,
-)
-from relativenas_optuna.training.randomness import generators
-from relativenas_optuna.training.weight_set import Trained, WeightSet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
+    from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
-
-
-@dataclass
-class Phases:
-    """Seconds that a candidate took, by phase."""
-
-    inherit: float = 0.0
-    train: float = 0.0
-    validate: float = 0.0
-    commit: float = 0.0
+    from relativenas_optuna.training.loop import Evaluation
+    from relativenas_optuna.training.weight_set import Trained
 
 
 class SupernetObjective:
@@ -56,8 +36,9 @@ class SupernetObjective:
     the pair is committed: operations only in the slow learner come from it, all else that was used
     from the fast learner. Under a sampler without pairs each trial commits its own weights.
 
-    Order of pictures, augmentation and drop-path follow from (seed, generation, seat). Threads
-    (`n_jobs`) take turns.
+    Order of pictures, augmentation and drop-path follow from (seed, generation, seat), and so,
+    on one machine's CPU with the same number of threads, does all else to the last bit. torch's
+    global random state is not touched. Threads (`n_jobs`) take turns.
 
     Example:
         >>> import optuna
@@ -72,7 +53,8 @@ class SupernetObjective:
         data: Pictures, or what `load_pictures` takes: "digits", "cifar10", "cifar100" or a folder
             with one of pictures per class. They are divided into training and validation pictures.
         validation: Pictures to score with; then `data` is not divided.
-        settings: Or the name of a preset: "paper", "small", "digits".
+        settings: Or the name of a preset: "paper", "small", "digits". Their `nodes` are not used,
+            for `space` has its own, and `population` and `generations` are for the schedules.
         seed: Of the division, the first weights and all training; from 0 to 2**32 - 1.
         device: "cpu", "cuda", "cuda:1", "mps"; `None` takes the best one there is.
         checkpoint: Where the weights are kept after every candidate, so that a search can go on
@@ -80,7 +62,7 @@ class SupernetObjective:
 
     Raises:
         DataError: The pictures cannot be used; a `ValueError`.
-        ValueError: A setting, the device or the checkpoint does not fit.
+        ValueError: A setting, the seed, the device or the checkpoint does not fit.
     """
 
     def __init__(
@@ -94,29 +76,20 @@ class SupernetObjective:
         device: torch.device | str | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
+        check_seed(seed)
         self.space = space
         self.settings = preset(settings) if isinstance(settings, str) else settings
         self.seed = seed
         self.device = resolve_device(device)
-        pictures = data if isinstance(data, Pictures) else load_pictures(data)
-        training = pictures
+        training = data if isinstance(data, Pictures) else load_pictures(data)
         if validation is None:
-            training, validation = pictures.split(self.settings.train_fraction, seed=seed)
+            training, validation = training.split(self.settings.train_fraction, seed=seed)
         self.training, self.validation = training.to(self.device), validation.to(self.device)
-        self.classes = pictures.classes
-        self._augmentation = Augmentation(
-            padding=self.settings.padding, flip=self.settings.flip, cutout=self.settings.cutout
+        self.classes = training.classes
+        self._trainer = Trainer(
+            space, self.training, self.validation, settings=self.settings, seed=seed
         )
-        supernet = Supernet(
-            space,
-            channels=self.settings.channels,
-            cells=self.settings.cells,
-            num_classes=len(self.classes),
-            in_channels=pictures.images.shape[1],
-        )
-        draw_weights(supernet, torch.Generator().manual_seed(seed))
-        self.supernet = supernet.to(self.device).to(memory_format=torch.channels_last)
-        self.weights = WeightSet(self.supernet)
+        self.supernet, self.weights = self._trainer.supernet, self._trainer.weights
         self._waiting: tuple[Scored, Trained] | None = None
         self._last: Scored | None = None
         self._lock = threading.Lock()
@@ -129,25 +102,46 @@ class SupernetObjective:
     def __call__(self, trial: optuna.Trial) -> float:
         """Train and score the trial's architecture.
 
+        An error in the training itself is a failure of the architecture. What else ends the trial,
+        Ctrl-C or a full disk, is none, and `RelativeNASSampler` gives its seat out again.
+
         Returns:
             The mean cross-entropy on the validation pictures in nats; NaN where the training
             diverged, which makes Optuna fail the trial. The weights are then as before.
+
+        Raises:
+            ValueError: The study does not minimise one value.
         """
-        if trial.study.directions != [StudyDirection.MINIMIZE]:
-            raise ValueError(
-                f"SupernetObjective gives a loss, so the study must have the one direction "
-                f"'minimize'; {trial.study.study_name!r} has "
-                f"{', '.join(d.name.lower() for d in trial.study.directions)}"
-            )
-        genotype = self.space.suggest(trial)
-        seat = seat_of(trial)
+        _refuse_other_directions(trial.study)
+        failed_itself = False
         try:
+            genotype = self.space.suggest(trial)
+            seat = seat_of(trial)
             with self._lock:
-                return self._score(trial, genotype, seat)
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C and the like are no failure of this architecture
-            mark_interrupted(trial.storage, trial._trial_id)
+                scored, phases = self._known(seat, genotype), Phases()
+                if scored is None:
+                    place = seat or Seat(*divmod(trial.number, self.settings.population))
+                    if seat is not None:
+                        self._settle(seat)
+                    try:
+                        outcome = self._trainer.train(genotype, place)
+                    except Exception:
+                        failed_itself = True
+                        raise
+                    if not math.isfinite(outcome.score.loss):
+                        return math.nan
+                    scored, phases = _scored(place, genotype, outcome), outcome.phases
+                    watch = Watch(self.device)
+                    self._commit(scored, outcome.trained, paired=seat is not None)
+                    self._save()
+                    phases.commit += watch.lap()
+                else:
+                    self._save()  # which may be what failed before
+                _record(trial, scored, phases, seat)
+                return scored.loss
+        except BaseException:
+            if not failed_itself:
+                mark_interrupted(trial.storage, trial._trial_id)
             raise
 
     def evaluate(self, genotype: Genotype) -> Evaluation:
@@ -159,129 +153,89 @@ class SupernetObjective:
         Raises:
             ValueError: The genotype is not in the space.
         """
-        self.space.params(genotype)
-        with self._lock, self.weights.candidate(genotype):
-            calibrate(
-                lambda images: self.supernet(images, genotype),
-                self.training,
-                module=self.supernet,
-                batch_size=self.settings.batch_size,
-                memory_format=torch.channels_last,
-            )
-            return self._validate(genotype)
+        with self._lock:
+            return self._trainer.evaluate(genotype)
 
-    def _validate(self, genotype: Genotype) -> Evaluation:
-        return evaluate(
-            lambda images: self.supernet(images, genotype),
-            self.validation,
-            module=self.supernet,
-            batch_size=2 * self.settings.batch_size,  # without gradients there is room for more
-            memory_format=torch.channels_last,
-        )
+    @property
+    def last(self) -> Seat | None:
+        """Where the learner sat that was scored last; `None` before the first."""
+        return None if self._last is None else self._last.seat
 
-    def _score(self, trial: optuna.Trial, genotype: Genotype, seat: Seat | None) -> float:
-        place = seat or Seat(*divmod(trial.number, self.settings.population))
+    @property
+    def waiting(self) -> Seat | None:
+        """Where the learner sits whose weights wait for its partner's, if there is one."""
+        return None if self._waiting is None else self._waiting[0].seat
+
+    def commit_waiting(self) -> None:
+        """Make the weights of the learner that waits the shared ones, for no partner will come."""
+        with self._lock:
+            if self._waiting is not None:
+                self.weights.commit(self._waiting[1])
+                self._waiting = None
+                self._save()
+
+    def _known(self, seat: Seat | None, genotype: Genotype) -> Scored | None:
+        """The score of a seat that was reached before, and that the study did not hear of.
+
+        The process died in between, or lost the study's storage.
+        """
         last = self._last
-        phases = Phases()
-        if last is None or (last.seat, last.genotype) != (place, genotype):
-            self._settle(place)
-            last = self._train(place, genotype, paired=seat is not None, phases=phases)
-            if not math.isfinite(last.loss):
-                return math.nan
-            start = perf_counter()
-            self._last = last
-            if self._checkpoint is not None:
-                self._checkpoint.save(self.weights, Progress(last=last, waiting=self._waiting))
-            phases.commit += perf_counter() - start
-        # else: killed after the checkpoint and before the study had the score
-        trial.set_user_attr("genotype", genotype.to_text())
-        trial.set_user_attr("accuracy", last.accuracy)
-        trial.set_user_attr("train_loss", last.train_loss)
-        trial.set_user_attr("seconds", {name: round(s, 4) for name, s in vars(phases).items()})
-        if seat is not None:
-            trial.set_user_attr("generation", seat.generation)
-            trial.set_user_attr("seat", seat.number)
-        return last.loss
+        return last if last and (last.seat, last.genotype) == (seat, genotype) else None
 
-    def _settle(self, place: Seat) -> None:
+    def _settle(self, seat: Seat) -> None:
         """End the wait for a partner that did not come: the one that waits learns alone."""
         if self._waiting is None:
             return
         scored, trained = self._waiting
-        if place not in (scored.seat, scored.seat.partner):
+        if seat not in (scored.seat, scored.seat.partner):
             self.weights.commit(trained)
-        if place != scored.seat.partner:
+        if seat != scored.seat.partner:
             self._waiting = None
 
-    def _train(self, place: Seat, genotype: Genotype, *, paired: bool, phases: Phases) -> Scored:
-        settings = self.settings
-        random = generators(self.seed, place.generation, place.number, device=self.device)
-        drop_path = settings.drop_path_of(place.generation)
-        watch = _Watch(self.device)
-        with self.weights.candidate(genotype) as candidate:
-            parameters = candidate.parameters
-            optimizer = torch.optim.SGD(
-                parameters,
-                lr=settings.learning_rate_of(place.generation),
-                momentum=settings.momentum,
-                weight_decay=settings.weight_decay,
-            )
-            phases.inherit = watch.lap()
-            result: EpochResult = train_epoch(
-                lambda images: self.supernet(
-                    images, genotype, drop_path=drop_path, generator=random.drop_path
-                ),
-                parameters,
-                self.training,
-                module=self.supernet,
-                optimizer=optimizer,
-                generators=random,
-                augmentation=self._augmentation,
-                batch_size=settings.batch_size,
-                clip=settings.clip,
-                memory_format=torch.channels_last,
-            )
-            phases.train = watch.lap()
-            score = self._validate(genotype)
-            phases.validate = watch.lap()
-            trained = candidate.trained()
-        scored = Scored(
-            seat=place,
-            genotype=genotype,
-            loss=score.loss,
-            accuracy=score.accuracy,
-            train_loss=result.loss,
-        )
-        if math.isfinite(score.loss):
-            self._commit(scored, trained, paired=paired)
-        phases.commit = watch.lap()
-        return scored
-
     def _commit(self, scored: Scored, trained: Trained, *, paired: bool) -> None:
+        self._last = scored
         if not paired:
             self.weights.commit(trained)
         elif self._waiting is None:
             self._waiting = scored, trained
         else:
             # The sampler's rule: the first of the pair is the fast learner in a tie.
-            pair = sorted(
+            (_, fast), (_, slow) = sorted(
                 [self._waiting, (scored, trained)],
                 key=lambda learner: (learner[0].loss, learner[0].seat),
             )
-            self.weights.commit_pair(pair[0][1], pair[1][1])
             self._waiting = None
+            self.weights.commit_pair(fast, slow)
+
+    def _save(self) -> None:
+        if self._checkpoint is not None and self._last is not None:
+            self._checkpoint.save(self.weights, Progress(last=self._last, waiting=self._waiting))
 
 
-class _Watch:
-    """Seconds between laps, on a device that may run behind."""
+def _refuse_other_directions(study: optuna.Study) -> None:
+    if study.directions != [StudyDirection.MINIMIZE]:
+        raise ValueError(
+            f"SupernetObjective gives a loss, so the study must have the one direction "
+            f"'minimize'; {study.study_name!r} has "
+            f"{', '.join(direction.name.lower() for direction in study.directions)}"
+        )
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._start = perf_counter()
 
-    def lap(self) -> float:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = perf_counter()
-        seconds, self._start = now - self._start, now
-        return seconds
+def _scored(place: Seat, genotype: Genotype, outcome: Outcome) -> Scored:
+    return Scored(
+        seat=place,
+        genotype=genotype,
+        loss=outcome.score.loss,
+        accuracy=outcome.score.accuracy,
+        train_loss=outcome.training.loss,
+    )
+
+
+def _record(trial: optuna.Trial, scored: Scored, phases: Phases, seat: Seat | None) -> None:
+    trial.set_user_attr("genotype", scored.genotype.to_text())
+    trial.set_user_attr("accuracy", scored.accuracy)
+    trial.set_user_attr("train_loss", scored.train_loss)
+    trial.set_user_attr("seconds", {name: round(s, 4) for name, s in vars(phases).items()})
+    if seat is not None:
+        trial.set_user_attr("generation", seat.generation)
+        trial.set_user_attr("seat", seat.number)

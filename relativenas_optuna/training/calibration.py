@@ -1,0 +1,72 @@
+"""Statistics of batch norms for one path through shared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.loop import Output, mode
+from relativenas_optuna.training.pictures import DataError, Pictures
+
+
+def calibrate(
+    forward: Callable[[Tensor], Output],
+    pictures: Pictures,
+    *,
+    module: nn.Module,
+    batch_size: int,
+    generator: Generator,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> None:
+    """Sets the statistics of the batch norms that `forward` runs to those of `pictures`.
+
+    Shared weights serve many paths, so the running statistics of a batch norm are a mixture of
+    what came its way; one pass without gradients or augmentation makes them those of this path.
+    They are the means over batches of the batch's mean and (unbiased) variance.
+
+    Args:
+        forward: Images `[b, c, h, w]` -> output.
+        pictures: On the device of the network.
+        module: Holds the batch norms; others than those that `forward` runs stay as they are.
+        batch_size: Largest batch, at least 2; batches are of nearly equal size, and 3 pictures may
+            be one where this is 2.
+        generator: Of the order of pictures, on the CPU. They often lie class by class, and
+            batches of one class would know nothing of how classes differ.
+        memory_format: Of the images that `forward` gets.
+
+    Raises:
+        DataError: There are fewer than 2 pictures.
+        ValueError: `batch_size` is below 2.
+    """
+    if batch_size < 2:
+        raise ValueError(f"batch_size must be at least 2 to calibrate, got {batch_size}")
+    if len(pictures) < 2:
+        raise DataError(f"calibration needs at least 2 pictures, got {len(pictures)}")
+    mean, std = pictures.statistics()
+    order = torch.randperm(len(pictures), generator=generator).to(pictures.device)
+    # Equal parts but for one picture: each counts alike, and none is too small for a variance.
+    parts = order.tensor_split(-(-len(pictures) // max(batch_size, 3)))
+    with mode(module, training=True), _averaging(module), torch.no_grad():
+        for index in parts:
+            images = normalise(pictures.images.index_select(0, index), mean, std)
+            forward(images.contiguous(memory_format=memory_format))
+
+
+@contextmanager
+def _averaging(module: nn.Module) -> Iterator[None]:
+    """Lets batch norms average over all batches from the next one on, instead of exponentially."""
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = None  # the cumulative average of num_batches_tracked batches
+            norm.num_batches_tracked = torch.zeros((), dtype=torch.int64)
+        yield
+    finally:
+        for norm, (momentum, tracked) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, tracked
