@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -17,7 +18,7 @@ class SearchSettings:
         channels: Channels of the first cell; the stem has three times as many.
         cells: Cells of the network; those at a third and two thirds are reductions.
         population: Members per generation, even.
-        generations: Generations in all.
+        generations: Generations in all; learning rate and drop-path follow their number.
         train_fraction: Share of the pictures that candidates train on; the rest scores them.
         batch_size: Pictures per step.
         learning_rate: Of the first generation.
@@ -58,9 +59,12 @@ class SearchSettings:
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
                 kind = "a whole number" if whole else "a number"
                 raise ValueError(f"{name} must be {kind}; got {value!r}")
-            if not low <= value <= high:
-                limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+            # A whole number can be greater than every float.
+            if not low <= value <= min(high, sys.float_info.max):
+                limits = f"at least {low} and finite" if high == math.inf else f"{low} to {high}"
                 raise ValueError(f"{name} must be {limits}; got {value}")
+        if not isinstance(self.flip, bool):
+            raise ValueError(f"flip must be True or False; got {self.flip!r}")
         if self.population % 2:
             raise ValueError(
                 f"population must be even, for members learn in pairs; got {self.population}"
