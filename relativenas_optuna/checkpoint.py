@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "weights.safetensors"
 _COMMITTED, _WAITING = "committed/", "waiting/"
+# What reading a file from elsewhere can end with.
+_UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +47,19 @@ class Scored:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Scored:
-        """The candidate that `to_data` wrote."""
+        """The candidate that `to_data` wrote.
+
+        Raises:
+            LookupError, TypeError, ValueError, AttributeError, OverflowError: It is nothing
+                that `to_data` wrote.
+        """
+        seat = Seat(**data["seat"])
+        if not all(
+            type(number) is int and number >= 0 for number in (seat.generation, seat.number)
+        ):
+            raise ValueError(f"no seat: {seat}")
         return cls(
-            seat=Seat(**data["seat"]),
+            seat=seat,
             genotype=Genotype.from_text(data["genotype"]),
             loss=float(data["loss"]),
             accuracy=float(data["accuracy"]),
@@ -102,34 +114,48 @@ class Checkpoint:
     def restore(self, weights: WeightSet) -> Progress | None:
         """Bring a weight set to where the file left it; `None` where there is no file.
 
+        What a killed process left of a file that it was writing is removed.
+
         Raises:
             ValueError: The file is not whole, or holds the weights of another search or supernet.
+                The weight set is then as before.
         """
+        for part in self.path.parent.glob(f".{FILE_NAME}.*.tmp"):
+            part.unlink(missing_ok=True)
         if not self.path.exists():
             return None
         tensors, metadata = load(self.path)
         if metadata.get("search") != self._search:
             raise ValueError(
-                f"{str(self.path)!r} holds the weights of another search; give another folder"
+                f"{str(self.path)!r} holds the weights of another search: give another folder, or "
+                f"remove the file if that search is of no use any more"
             )
         try:
             state = json.loads(metadata["state"])
             last = Scored.from_data(state["last"])
             waiting = Scored.from_data(state["waiting"]) if "waiting" in state else None
             version = int(state["version"])
-        except (KeyError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise ValueError(f"{str(self.path)!r} has unreadable metadata: {error!r}") from error
-        weights.restore(_under(_COMMITTED, tensors), version=version)
-        if waiting is None:
+        try:
+            trained = None if waiting is None else _trained(waiting, weights, tensors)
+            weights.restore(_under(_COMMITTED, tensors), version=version)
+        except ValueError as error:
+            raise ValueError(
+                f"{str(self.path)!r} holds weights of another shape, which this search cannot go "
+                f"on with: {error}"
+            ) from error
+        if waiting is None or trained is None:
             return Progress(last=last, waiting=None)
-        live = weights.supernet.tensors(waiting.genotype)
-        trained = {
-            name: tensor.to(live[name].device) if name in live else tensor
-            for name, tensor in _under(_WAITING, tensors).items()
-        }
-        return Progress(
-            last=last, waiting=(waiting, Trained(genotype=waiting.genotype, tensors=trained))
-        )
+        return Progress(last=last, waiting=(waiting, trained))
+
+
+def _trained(scored: Scored, weights: WeightSet, tensors: dict[str, Tensor]) -> Trained:
+    device = next(weights.supernet.parameters()).device
+    own = {name: tensor.to(device) for name, tensor in _under(_WAITING, tensors).items()}
+    trained = Trained(genotype=scored.genotype, tensors=own)
+    weights.check(trained)
+    return trained
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

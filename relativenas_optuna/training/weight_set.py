@@ -132,6 +132,15 @@ class WeightSet:
         """
         self._commit(trained)
 
+    def check(self, trained: Trained) -> None:
+        """Refuses weights that cannot be committed.
+
+        Raises:
+            ValueError: The weights do not belong to the genotype in this supernet.
+        """
+        own = self.supernet.tensors(trained.genotype)
+        _require_match(trained.tensors, own, "weights do not fit their genotype")
+
     def snapshot(self) -> dict[str, Tensor]:
         """Copies of all weights of the supernet by state-dict name, contiguous and on the CPU.
 
@@ -167,10 +176,9 @@ class WeightSet:
         tensors: dict[str, Tensor] = {}
         live: dict[str, Tensor] = {}
         for trained in learners:
-            own = self.supernet.tensors(trained.genotype)
-            _require_match(trained.tensors, own, "weights do not fit their genotype")
+            self.check(trained)
             tensors |= trained.tensors
-            live |= own
+            live |= self.supernet.tensors(trained.genotype)
         self.version += 1
         _write(tensors, live)
 
