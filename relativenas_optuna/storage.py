@@ -2,79 +2,153 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from relativenas_optuna._secrets import without_password
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import URL
 
 _BUSY_TIMEOUT = 60  # seconds that SQLite waits for another process's write
+_CONNECT_TIMEOUT = 15  # seconds that a server has to answer
+_ATTEMPTS = 10
+_DRIVERS = {
+    "postgresql": "postgresql+psycopg2://, after `pip install psycopg2-binary`",
+    "mysql": "mysql+pymysql://, after `pip install pymysql`",
+    "mariadb": "mysql+pymysql://, after `pip install pymysql`",
+}
 
 
 class StorageError(ValueError):
     """A storage that cannot be opened. The message is one line without the password."""
 
 
-def open_storage(url: str) -> optuna.storages.RDBStorage:
+def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage:
     """Open the SQL database of a study, and create its tables where they are missing.
 
     SQLite is opened with a write-ahead log, so that readers and a writer do not block each other,
     and waits up to a minute for another process's write. It does not wait for the disk at every
     commit: a power cut may cost the last commits, a killed process costs none. Connections to a
-    server are tried before they are used again.
+    server are tried before they are used again. Any number of processes may open a new database
+    at once.
 
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///search.db`, `postgresql://user@host/name` or
             `mysql+pymysql://user@host/name`.
+        create: Whether a SQLite file that is missing is made.
 
     Raises:
-        StorageError: The URL is none, its driver is missing, or the database does not answer.
+        StorageError: The URL is none, its driver is missing, the database does not answer, or is
+            missing and is not to be made.
     """
+    shown = without_password(url)
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second: a port that is no number
         raise StorageError(
-            f"storage must be an SQLAlchemy URL, such as sqlite:///search.db; got {url!r}"
+            f"storage must be an SQLAlchemy URL, such as sqlite:///search.db; got {shown!r}"
         ) from None
-    shown = parsed.render_as_string(hide_password=True)
-    sqlite = parsed.get_backend_name() == "sqlite"
-    options: dict[str, Any] = (
-        {"connect_args": {"timeout": _BUSY_TIMEOUT}} if sqlite else {"pool_pre_ping": True}
-    )
-    try:
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-    except (NoSuchModuleError, ImportError) as error:
+    if not create and _is_missing_file(parsed):
         raise StorageError(
-            f"storage {shown} needs a database driver that is not installed ({_first_line(error)})"
-        ) from error
-    except (SQLAlchemyError, RuntimeError) as error:
+            f"storage {shown} is not there: go to the folder of the search, or name its --storage"
+        )
+    try:
+        return _opened(url, parsed)
+    except (NoSuchModuleError, ImportError) as error:
+        raise StorageError(_missing_driver(shown, parsed, error)) from error
+    except (SQLAlchemyError, RuntimeError, ValueError) as error:
         raise StorageError(f"storage {shown} cannot be opened: {_reason(error, parsed)}") from error
-    if sqlite:
-        event.listen(storage.engine, "connect", _prepare_sqlite)
-        if parsed.database not in (None, "", ":memory:"):
-            storage.engine.dispose()  # the first connections were made before the listener
-    return storage
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+@contextmanager
+def storage_at(url: str, *, create: bool = True) -> Iterator[optuna.storages.RDBStorage]:
+    """`open_storage` for a while: its connections are closed in the end."""
+    storage = open_storage(url, create=create)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
-def _reason(error: Exception, url: URL) -> str:
-    original = getattr(error, "orig", None) or error.__cause__ or error
-    reason = _first_line(original)
-    if url.get_backend_name() == "sqlite" and "unable to open" in reason:
-        return f"{reason}; is the folder of {url.database!r} there and writable?"
-    return reason
+def storage_reason(error: BaseException) -> str:
+    """What a database said, in one line, of an error of SQLAlchemy or of Optuna's storage."""
+    if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__:
+        error = error.__cause__  # Optuna's own message guesses
+    original = getattr(error, "orig", None) or error
+    lines = [line.strip() for line in str(original).splitlines() if line.strip()]
+    return lines[0] if lines else type(original).__name__
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+class _Connection(sqlite3.Connection):
+    """A connection to a SQLite file that has its settings from the beginning."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA journal_mode=WAL")
+        self.execute("PRAGMA synchronous=NORMAL")
+
+
+def _opened(url: str, parsed: URL) -> optuna.storages.RDBStorage:
+    for attempt in range(_ATTEMPTS):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=_engine_options(parsed))
+        except SQLAlchemyError as error:
+            if attempt == _ATTEMPTS - 1 or not _made_by_another(error):
+                raise
+            time.sleep(0.1 * (attempt + 1))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _engine_options(parsed: URL) -> dict[str, Any]:
+    backend, driver = parsed.get_backend_name(), parsed.get_driver_name()
+    if backend == "sqlite":
+        return {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": _Connection}}
+    limits = {"connect_timeout": _CONNECT_TIMEOUT}
+    known = driver in ("psycopg2", "psycopg", "pymysql", "mysqldb")
+    named = "connect_timeout" in parsed.query
+    return {"pool_pre_ping": True} | ({"connect_args": limits} if known and not named else {})
+
+
+def _made_by_another(error: SQLAlchemyError) -> bool:
+    """Whether another process made the tables between our look and our attempt."""
+    reason = storage_reason(error).lower()
+    return any(words in reason for words in ("already exists", "duplicate", "unique constraint"))
+
+
+def _is_missing_file(parsed: URL) -> bool:
+    name = parsed.database
+    if parsed.get_backend_name() != "sqlite" or name in (None, "", ":memory:"):
+        return False
+    assert name is not None
+    return not name.startswith("file:") and not Path(name).exists()
+
+
+def _missing_driver(shown: str, parsed: URL, error: BaseException) -> str:
+    backend = parsed.get_backend_name()
+    if isinstance(error, NoSuchModuleError):
+        ways = "sqlite:///FILE, postgresql:// or mysql+pymysql://"
+        return f"storage {shown} is of no kind that is known here: take {ways}"
+    module = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
+    what = f"the Python module {module}" if module else "a database driver"
+    way = _DRIVERS.get(backend)
+    return f"storage {shown} needs {what}, which is not installed" + (
+        f": install it, or write {way}" if way else ": install it"
+    )
+
+
+def _reason(error: Exception, parsed: URL) -> str:
+    reason = storage_reason(error)
+    if parsed.get_backend_name() == "sqlite" and "unable to open" in reason:
+        return f"{reason}; is the folder of {parsed.database!r} there and writable?"
+    return without_password(reason)

@@ -1,0 +1,200 @@
+"""What `relativenas` does: parse, call, print."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+import optuna
+
+from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.choice import Choice, best_architectures
+from relativenas_optuna.console import Console
+from relativenas_optuna.plan import (
+    DEFAULT_STORAGE,
+    DEFAULT_STUDY,
+    SearchPlan,
+    Wishes,
+    check_study,
+    open_study,
+)
+from relativenas_optuna.samplers.settings import MAX_SEED
+from relativenas_optuna.search_settings import PRESETS
+from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_file import StudyFile
+
+_STORAGE = click.option(
+    "--storage",
+    metavar="URL",
+    default=DEFAULT_STORAGE,
+    show_default=True,
+    help="SQL database of the study, as an SQLAlchemy URL.",
+)
+_STUDY = click.option(
+    "--study", metavar="NAME", default=DEFAULT_STUDY, show_default=True, help="Name of the study."
+)
+_DEVICE = click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
+)
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    epilog=_examples(
+        "relativenas search                            the digits, about two minutes on a CPU",
+        "relativenas search --data FOLDER --study my   your own pictures, a folder per class",
+        "relativenas show --study my                   what was found",
+    ),
+)
+@click.version_option(import_module("relativenas_optuna").__version__, prog_name="relativenas")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Neural architecture search by slow-fast learning, in an Optuna study."""
+    # Its lines on single trials would come between those of the search.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command(
+    epilog=_examples(
+        "relativenas search",
+        "relativenas search --data my-pictures --study mine",
+        "relativenas search --study mine --generations 20",
+        "relativenas search --data cifar10 --preset paper --study c10 --device cuda",
+    )
+)
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.  "
+    "[default: digits]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side that the pictures are brought to.  [default: as they are]",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="Settings of the search.  [default: digits for the digits, else small]",
+)
+@click.option(
+    "--population",
+    type=int,
+    metavar="N",
+    help="Members of a generation, an even number.  [default: the preset's]",
+)
+@click.option(
+    "--generations",
+    type=int,
+    metavar="N",
+    help="Generations in all; a larger number goes on with a finished study.  "
+    "[default: the preset's]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    metavar="N",
+    help="Of all randomness, from 0 to 2**32 - 1.  [default: 0]",
+)
+@_DEVICE
+@_STORAGE
+@_STUDY
+@click.option(
+    "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
+)
+def search(storage: str, study: str, device: str | None, **options: Any) -> None:
+    """Search an architecture for a picture data set.
+
+    The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
+    so that its name is enough to go on with it. One made by `optuna create-study` is taken too.
+    """
+    names = ("data", "size", "preset", "seed", "out")
+    wishes = Wishes(
+        **{name: options[name] for name in names},
+        settings={n: v for n, v in options.items() if n not in names and v is not None},
+    )
+    _search(Console(storage=storage, study=study), wishes, device)
+
+
+@cli.command()
+@_STORAGE
+@_STUDY
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How many architectures.",
+)
+@click.option("--out", metavar="FOLDER", help="For the pictures.  [default: the study's folder]")
+def show(storage: str, study: str, top: int, out: str | None) -> None:
+    """Print and draw the best architectures of a study.
+
+    Of a finished search these are its finalists, scored with the final weights; otherwise the
+    trials with the lowest loss.
+    """
+    console = Console(storage=storage, study=study)
+    with storage_at(storage, create=False) as opened:
+        found = open_study(opened, study, create=False)
+        plan, best = SearchPlan.stored_in(found), best_architectures(found)
+    console.best(best, top, Path(out or (plan.out if plan else ".")))
+
+
+@cli.command(short_help="Run a study that a TOML file describes.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_DEVICE
+@_STORAGE
+def run(file: Path, device: str | None, storage: str) -> None:
+    """Run a study that a TOML FILE describes, and check the figures that it must reach.
+
+    A figure that is missed makes the exit status 1.
+    """
+    described = StudyFile.read(file)
+    console = Console(storage=storage, study=described.study)
+    figures = described.check(_search(console, described.wishes, device))
+    console.figures(figures)
+    missed = [figure.name for figure in figures if not figure.reached]
+    if missed:
+        raise click.ClickException(f"study {described.study!r} missed {', '.join(missed)}")
+
+
+def _search(console: Console, wishes: Wishes, device: str | None) -> Choice:
+    """Search or go on with a study and report."""
+    with storage_at(console.storage) as storage:
+        study = open_study(storage, console.study, create=True)
+        plan = SearchPlan.of(study, wishes)
+        check_study(study, plan.settings)
+        choice = Choice.stored_in(study)
+        if choice is not None and choice.generations >= plan.settings.generations:
+            console.already_finished(choice, plan)
+            return choice
+        console.preparing(plan)
+        return _go_on(console, study, plan, device)
+
+
+def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str | None) -> Choice:
+    # These load PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.search import Search
+    from relativenas_optuna.training.device import resolve_device
+
+    found = resolve_device(device)  # before the data, which may have to be fetched
+    search = Search(study, plan, device=str(found))
+    try:
+        console.follow(search)
+        choice = console.choose(search)
+    except KeyboardInterrupt:
+        raise Interrupted(console.saved(search)) from None
+    console.ended(choice, plan)
+    return choice
