@@ -10,7 +10,7 @@ import torch
 
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.networks.weights import draw_weights
-from relativenas_optuna.samplers.settings import MAX_SEED
+from relativenas_optuna.search_settings import SearchSettings, check_seed
 from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.calibration import calibrate
 from relativenas_optuna.training.loop import EpochResult, Evaluation, evaluate, train_epoch
@@ -20,7 +20,6 @@ from relativenas_optuna.training.weight_set import Trained, WeightSet
 
 if TYPE_CHECKING:
     from relativenas_optuna.samplers.claims import Seat
-    from relativenas_optuna.search_settings import SearchSettings
     from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
 
@@ -165,16 +164,6 @@ class Watch:
         now = perf_counter()
         seconds, self._start = now - self._start, now
         return seconds
-
-
-def check_seed(seed: object) -> None:
-    """Refuse what is no seed.
-
-    Raises:
-        ValueError: It is not a whole number from 0 to 2**32 - 1.
-    """
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")
 
 
 def _first_supernet(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.study import StudyDirection
 
-from relativenas_optuna.candidate import Outcome, Phases, Trainer, Watch, check_seed
+from relativenas_optuna.candidate import Outcome, Phases, Trainer, Watch
 from relativenas_optuna.checkpoint import Checkpoint, Progress, Scored
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
-from relativenas_optuna.search_settings import SearchSettings, preset
+from relativenas_optuna.search_settings import SearchSettings, check_seed, preset
 from relativenas_optuna.training.data import Pictures, load_pictures
 from relativenas_optuna.training.device import resolve_device
 

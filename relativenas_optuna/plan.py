@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from urllib.parse import quote
 import optuna
 from optuna.study import StudyDirection
 
-from relativenas_optuna.search_settings import FIELD_NAMES, SearchSettings, preset
+from relativenas_optuna.search_settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.spaces.cell_space import CellSpace
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DATA_NAMES = ("digits", "cifar10", "cifar100")
 DEFAULT_OUT = "relativenas-out"
 DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"
+_LONGEST_NAME = 100  # of a folder; file systems end at 255, and paths at less on some
 
 
 class SearchError(ValueError):
@@ -73,7 +75,8 @@ class SearchPlan:
         """The plan of a study that was searched before, or a new one.
 
         Raises:
-            SearchError: A wish differs from what the study was begun with, or is out of range.
+            SearchError: A wish differs from what the study was begun with.
+            ValueError: A wish is out of range.
         """
         unknown = sorted(set(wishes.settings) - set(FIELD_NAMES))
         if unknown:
@@ -81,13 +84,17 @@ class SearchPlan:
         stored = study.user_attrs.get(PLAN_ATTRIBUTE)
         if stored is None:
             return cls._new(study, wishes)
-        return cls._read(stored)._with(wishes, study.study_name)
+        return cls._read(stored, study.study_name)._with(wishes, study.study_name)
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> SearchPlan | None:
-        """The plan of a study, if it was searched before."""
+        """The plan of a study, if it was searched before.
+
+        Raises:
+            SearchError: The study's attribute is not what `store` writes.
+        """
         stored = study.user_attrs.get(PLAN_ATTRIBUTE)
-        return None if stored is None else cls._read(stored)
+        return None if stored is None else cls._read(stored, study.study_name)
 
     def store(self, study: optuna.Study) -> None:
         """Keep the plan with its study."""
@@ -99,19 +106,32 @@ class SearchPlan:
     def _new(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
         data = _data(wishes.data or "digits")
         name = wishes.preset or ("digits" if data == "digits" else "small")
+        seed = 0 if wishes.seed is None else wishes.seed
+        check_seed(seed)
         return cls(
             search=uuid.uuid4().hex,
             data=data,
             size=wishes.size,
             preset=name,
             settings=replace(preset(name), **wishes.settings),
-            seed=0 if wishes.seed is None else wishes.seed,
+            seed=seed,
             out=str(Path(wishes.out or Path(DEFAULT_OUT, _file_name(study.study_name))).absolute()),
         )
 
     @classmethod
-    def _read(cls, stored: dict[str, Any]) -> SearchPlan:
-        return cls(**stored | {"settings": SearchSettings(**stored["settings"])})
+    def _read(cls, stored: Any, study_name: str) -> SearchPlan:
+        try:
+            plan = cls(**stored | {"settings": SearchSettings(**stored["settings"])})
+            check_seed(plan.seed)
+            for name in ("search", "data", "preset", "out"):
+                if not isinstance(getattr(plan, name), str):
+                    raise TypeError(f"{name} must be text")
+        except (LookupError, TypeError, ValueError) as error:
+            raise SearchError(
+                f"study {study_name!r} has an unreadable attribute {PLAN_ATTRIBUTE!r} ({error}): "
+                f"take another --study"
+            ) from error
+        return plan
 
     def _with(self, wishes: Wishes, study_name: str) -> SearchPlan:
         asked = {
@@ -141,7 +161,7 @@ def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study
     """The study of that name, made where it is missing and `create` says so.
 
     Raises:
-        SearchError: It is missing, or it does not minimise one value.
+        SearchError: It is missing, and `create` does not say so.
     """
     try:
         study = optuna.load_study(study_name=name, storage=storage)
@@ -184,6 +204,12 @@ def _data(source: str) -> str:
 
 
 def _file_name(study_name: str) -> str:
-    """The study's name as that of a folder: nothing in it leads elsewhere."""
-    quoted = quote(study_name, safe=" ")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+    """The study's name as that of a folder: nothing in it leads elsewhere, and no system minds."""
+    quoted = quote(study_name, safe=" ") or "%"
+    if quoted[0] in ". ":
+        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
+    if quoted[-1] in ". ":
+        quoted = f"{quoted[:-1]}%{ord(quoted[-1]):02X}"
+    if len(quoted) > _LONGEST_NAME:
+        quoted = f"{quoted[:_LONGEST_NAME]}~{sha256(study_name.encode()).hexdigest()[:16]}"
+    return quoted

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +14,11 @@ from relativenas_optuna.checkpoint import Checkpoint
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.plan import SearchError, SearchPlan
-from relativenas_optuna.samplers.claims import Seat
+from relativenas_optuna.samplers.claims import Seat, seat_of, worker_of
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
-from relativenas_optuna.samplers.replay import Replay
 from relativenas_optuna.samplers.slow_fast import diversity
-from relativenas_optuna.samplers.worker import this_worker
+from relativenas_optuna.samplers.worker import is_dead, this_worker
 from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.training.data import load_pictures
 
 if TYPE_CHECKING:
@@ -28,10 +28,19 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.generations import Population
+    from relativenas_optuna.spaces.genotype import Genotype
 
 
 class Search:
     """One search of one study by this process.
+
+    Ended and begun anew at any moment, it is the uninterrupted search: losses, populations and
+    weights, on one machine's CPU with the same number of threads to the last bit.
+
+    With a larger number of generations a study goes on from where it is. As learning rate and
+    drop-path follow the number of generations, that equals a search with the larger number from
+    the start only where `learning_rate_end` is `learning_rate` and `drop_path` is 0, or where the
+    first generation was not yet over. What was scored so far stays as it is in any case.
 
     Args:
         study: In which the search is, or is to be; its sampler is replaced.
@@ -39,7 +48,8 @@ class Search:
         device: See `SupernetObjective`.
 
     Raises:
-        SearchError: The study is being searched by another process, or its weights are missing.
+        SearchError: The study is being searched by another process, or its weights are missing or
+            older than its scores.
         DataError: The pictures cannot be used.
         ValueError: The device is not there, or the weights are damaged or of another search.
     """
@@ -54,12 +64,8 @@ class Search:
         )
         study.sampler = self.sampler
         checkpoint = Checkpoint(plan.out, search=plan.search)
-        if self.scored and not checkpoint.path.exists():
-            raise SearchError(
-                f"study {study.study_name!r} goes on with the weights in "
-                f"{str(checkpoint.path)!r}, which is not there; give the folder of the first run "
-                f"with --out, or begin a new study with --study NAME"
-            )
+        if self._newest is not None and not checkpoint.path.exists():
+            raise self._lost(checkpoint, "which is not there")
         self.objective = SupernetObjective(
             space,
             load_pictures(plan.data, size=plan.size, download=True),
@@ -68,6 +74,8 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
+        if self._newest is not None and (self.objective.last or self._newest) < self._newest:
+            raise self._lost(checkpoint, "which is older than the study's scores")
         plan.store(study)
 
     @property
@@ -87,7 +95,12 @@ class Search:
         return 0 if population is None else population.scored_seats(self.plan.settings.generations)
 
     def run(self, on_trial: Callable[[FrozenTrial], None]) -> None:
-        """Score every seat that is left; `on_trial` is called after each trial."""
+        """Score every seat that is left; `on_trial` is called after each trial.
+
+        Raises:
+            SearchError: Another process has begun to search the study.
+        """
+        self._refuse_company()  # again: there was time since the first
 
         def after(study: optuna.Study, trial: FrozenTrial) -> None:
             on_trial(trial)
@@ -101,21 +114,24 @@ class Search:
         """Score the best of the last generation again, and random ones beside them; store it.
 
         `on_scored` is called after each of at most `FINALISTS + RANDOM_ARCHITECTURES`.
+
+        Raises:
+            SearchError: None of them has a finite loss.
         """
+        self._commit_widowed()
         finalists = []
-        for trial in self._best_of_last_generation():
-            genotype = Genotype.from_text(trial.user_attrs["genotype"])
+        for genotype, trial in self._best_of_last_generation().items():
             score = self.objective.evaluate(genotype)
             assert trial.value is not None
-            finalists.append(
-                Finalist(
-                    trial=trial.number,
-                    genotype=genotype,
-                    search_loss=trial.value,
-                    loss=score.loss,
-                    accuracy=score.accuracy,
-                )
+            finalist = Finalist(
+                trial=trial.number,
+                genotype=genotype,
+                search_loss=trial.value,
+                loss=score.loss,
+                accuracy=score.accuracy,
             )
+            if math.isfinite(score.loss):
+                finalists.append(finalist)
             on_scored()
         if not finalists:
             raise SearchError(
@@ -144,12 +160,13 @@ class Search:
         members = population.generations[generation]
         if not members.complete:
             return None
-        losses = [t.counted.value for t in members.tallies if t.counted and t.counted.value]
+        counted = [t.counted.value for t in members.tallies if t.counted is not None]
+        losses = [loss for loss in counted if loss is not None]
         if not losses:
             return None
         return min(losses), statistics.median(losses), diversity(members.positions)
 
-    def _best_of_last_generation(self) -> list[FrozenTrial]:
+    def _best_of_last_generation(self) -> dict[Genotype, FrozenTrial]:
         population = self.population
         assert population is not None
         last = self.plan.settings.generations - 1
@@ -158,18 +175,39 @@ class Search:
             for number in range(self.plan.settings.population)
         ]
         complete = [t for t in counted if t is not None and t.state == TrialState.COMPLETE]
-        distinct: dict[str, FrozenTrial] = {}
+        distinct: dict[Genotype, FrozenTrial] = {}
         for trial in sorted(complete, key=lambda trial: (trial.value, trial.number)):
-            distinct.setdefault(trial.user_attrs["genotype"], trial)
-        return list(distinct.values())[:FINALISTS]
+            distinct.setdefault(self.objective.space.genotype(trial.params), trial)
+        return dict(list(distinct.items())[:FINALISTS])
+
+    def _commit_widowed(self) -> None:
+        """A learner may wait for a partner that failed for good, with no seat after it."""
+        waiting, population = self.objective.waiting, self.population
+        if waiting and population and population.is_scored(waiting.partner):
+            self.objective.commit_waiting()
+
+    @property
+    def _newest(self) -> Seat | None:
+        """The last seat that the study has a score of."""
+        trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
+
+    def _lost(self, checkpoint: Checkpoint, reason: str) -> SearchError:
+        return SearchError(
+            f"study {self.study.study_name!r} goes on with the weights in "
+            f"{str(checkpoint.path)!r}, {reason}; give the folder of the first run with --out, or "
+            f"begin a new study with --study NAME"
+        )
 
     def _refuse_company(self) -> None:
-        replay = Replay(self.study)
-        replay.update(self.study)
-        for number, claim in replay.claims.items():
-            if claim.worker != this_worker():
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            worker = worker_of(trial.system_attrs)
+            if worker and worker != this_worker() and not is_dead(worker):
+                machine = str(worker.get("machine")).partition(" ")[0]
                 raise SearchError(
                     f"study {self.study.study_name!r} is being searched by process "
-                    f"{claim.worker.get('pid')} on {str(claim.worker.get('machine')).split()[0]} "
-                    f"(trial {number}): wait for it, end it, or take another --study"
+                    f"{worker.get('pid')} on {machine!r}: wait for it, end it, or take another "
+                    f"--study. If it is gone, for that machine or container was begun anew, say so "
+                    f"by `optuna tell --storage URL --study-name {quote(self.study.study_name)} "
+                    f"--trial-number {trial.number} --state fail`"
                 )

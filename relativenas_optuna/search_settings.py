@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
+from relativenas_optuna.samplers.settings import MAX_SEED
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
@@ -142,3 +144,13 @@ def preset(name: str) -> SearchSettings:
 
 
 FIELD_NAMES = tuple(field.name for field in fields(SearchSettings))
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what is no seed of a search.
+
+    Raises:
+        ValueError: It is not a whole number from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")
