@@ -174,7 +174,7 @@ class RelativeNASSampler(BaseSampler):
         while True:
             settings = self._settings(study, replay)
             carried = replay.settings_from is not None and replay.settings_from < trial.number
-            seat = replay.seat_for(trial.number)
+            seat = replay.seat_for(trial.number, settings.population_size)
             claim = Claim(seat, this_worker(), None if carried else settings)
             claim.write(storage, trial._trial_id)
             alone = replay.ahead(trial.number) == 0

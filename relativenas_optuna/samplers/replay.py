@@ -83,7 +83,7 @@ class Replay:
         self._first = self._identity(trials)
         self._whole = True
 
-    def seat_for(self, number: int) -> Seat:
+    def seat_for(self, number: int, population_size: int) -> Seat:
         """The seat that trial `number` is to take.
 
         With j arriving trials of lower numbers it is the (j + 1)-th free seat. Where nothing is
@@ -91,7 +91,7 @@ class Replay:
         """
         ahead = self.ahead(number)
         if self.population is None:
-            return Seat(0, ahead)
+            return Seat(0, ahead % population_size)
         running = {n: claim.seat for n, claim in self.claims.items() if n != number}
         taken = set(running.values())
         ready = list(self.population.open_seats())
