@@ -1,4 +1,4 @@
-"""A search that stops for ever at a chosen point, to be killed there by `test_restart`.
+"""A search that stops for ever at a chosen point, to be killed there by `test_kill`.
 
 Arguments: the study's storage URL, its name, "known" or "learned", the number of the trial at which
 to stop, and where: "arrival", "claim" or "objective".

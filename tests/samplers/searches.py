@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
+import pytest
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -32,6 +33,9 @@ SPACE: Space = {
     "even": IntDistribution(-4, 4, step=2),
     "op": CategoricalDistribution(["a", "b", None, 3]),
 }
+
+
+both_spaces = pytest.mark.parametrize("space", [SPACE, None], ids=["known", "learned"])
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
@@ -110,4 +114,43 @@ def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None
         seat = seat_of(trial)
         if trial.state == TrialState.COMPLETE and seat is not None:
             found[seat] = trial.params, trial.value
+    return found
+
+
+def anew(space: Space | None, size: int = 4) -> RelativeNASSampler:
+    """A sampler that knows nothing of any study."""
+    return RelativeNASSampler(space, population_size=size, seed=3)
+
+
+def begin(space: Space | None, size: int = 4) -> optuna.Study:
+    """A study without trials."""
+    return optuna.create_study(sampler=anew(space, size))
+
+
+def ask(study: optuna.Study) -> tuple[optuna.Trial, Seat]:
+    """A trial with its parameters, left running."""
+    trial = study.ask()
+    suggest(trial, SPACE)
+    seat = seat_of(trial)
+    assert seat is not None
+    return trial, seat
+
+
+def tell(study: optuna.Study, trial: optuna.Trial) -> None:
+    """The trial's loss."""
+    study.tell(trial, loss(trial.params, SPACE))
+
+
+def step(study: optuna.Study) -> Seat:
+    """One trial, asked and told."""
+    trial, seat = ask(study)
+    tell(study, trial)
+    return seat
+
+
+def followed(study: optuna.Study) -> Population:
+    """The population as the study's own sampler follows it."""
+    assert isinstance(study.sampler, RelativeNASSampler)
+    found = study.sampler.population(study)
+    assert found is not None
     return found

@@ -2,64 +2,31 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
-from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.claims import Claim, Seat, seat_of
-from relativenas_optuna.samplers.draws import uniform
-from relativenas_optuna.samplers.generations import Population
+from relativenas_optuna.samplers.claims import Seat, announce, seat_of
 from tests.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    bits,
-    loss,
+    ask,
+    begin,
+    both_spaces,
     population,
     scored,
     search,
     seated,
     state,
-    suggest,
+    step,
+    tell,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from optuna.trial import FrozenTrial
-
-both_spaces = pytest.mark.parametrize("space", [SPACE, None], ids=["known", "learned"])
-
-
-def begin(space: Space | None, size: int = 4) -> optuna.Study:
-    return optuna.create_study(sampler=RelativeNASSampler(space, population_size=size, seed=3))
-
-
-def ask(study: optuna.Study) -> tuple[optuna.Trial, Seat]:
-    """A trial with its parameters, left running."""
-    trial = study.ask()
-    suggest(trial, SPACE)
-    seat = seat_of(trial)
-    assert seat is not None
-    return trial, seat
-
-
-def tell(study: optuna.Study, trial: optuna.Trial) -> None:
-    study.tell(trial, loss(trial.params, SPACE))
-
-
-def step(study: optuna.Study) -> Seat:
-    """One trial, asked and told."""
-    trial, seat = ask(study)
-    tell(study, trial)
-    return seat
 
 
 def seats_without(pairs: list[list[list[int]]], held: Seat) -> Iterator[Seat]:
@@ -147,7 +114,11 @@ def test_asking_alone_starts_a_whole_generation() -> None:
     assert state(study) == state(search(space=SPACE, trials=8))
 
 
-# --- failed and pruned trials
+def test_more_arrivals_than_seats_share_them() -> None:
+    study = begin(SPACE, size=2)
+    for _ in range(3):  # other workers, between their first sign and their claim
+        announce(study._storage, study._storage.create_new_trial(study._study_id))
+    assert ask(study)[1] == Seat(0, 1)
 
 
 def failing(numbers: set[int]) -> Any:
@@ -188,153 +159,3 @@ def test_pruned_trials_score_their_seats() -> None:
                 assert first.value is not None
                 assert second.value is not None
                 assert generation.first_fast[pair] == (first.value <= second.value)
-
-
-# --- doubles
-
-
-def scrambled(space: Space | None, seed: int, trials: int) -> optuna.Study:
-    """A study whose trials overlap, double, fail and are pruned, with values from a dice."""
-    random = Random(seed)
-    study = begin(space)
-    follower = RelativeNASSampler(population_size=4)
-    running: list[optuna.Trial] = []
-    while len(study.trials) < trials or running:
-        if len(study.trials) < trials and random.random() < 0.6:
-            running.append(ask(study)[0])
-        elif running:
-            trial = running.pop(random.randrange(len(running)))
-            kind = random.random()
-            if kind < 0.2:
-                study.tell(trial, state=TrialState.FAIL)
-            elif kind < 0.4:
-                trial.report(random.random(), step=random.randrange(3))
-                study.tell(trial, state=TrialState.PRUNED)
-            else:
-                study.tell(trial, random.randrange(4))
-        if random.random() < 0.3:
-            follower.population(study)
-    # Whoever followed it, and whoever reads it at once, see the same.
-    study.sampler = follower
-    return study
-
-
-def followed(study: optuna.Study) -> Population:
-    assert isinstance(study.sampler, RelativeNASSampler)
-    found = study.sampler.population(study)
-    assert found is not None
-    return found
-
-
-@both_spaces
-@given(seed=st.integers(0, 10**6), order=st.randoms(use_true_random=False))
-@settings(max_examples=12)
-def test_every_order_of_reading_the_trials_gives_one_population(
-    space: Space | None, seed: int, order: Random
-) -> None:
-    study = scrambled(space, seed, trials=30)
-    expected = state(study)
-    assert bits(followed(study)) == expected
-    entries: list[tuple[FrozenTrial, Claim]] = []
-    for trial in study.trials:
-        claim = Claim.read(trial.system_attrs)
-        assert claim is not None
-        entries.append((trial, claim))
-    order.shuffle(entries)
-    replayed = Population(followed(study).settings, maximize=False)
-    for trial, claim in entries:
-        replayed.add(trial, claim)
-        if order.random() < 0.5:
-            replayed.advance()
-    replayed.advance()
-    assert bits(replayed) == expected
-
-
-# --- the learned search space
-
-
-def test_the_first_generation_of_a_learned_space_is_drawn_per_seat_and_name() -> None:
-    study = search(space={"x": SPACE["x"]}, trials=1)  # any: draws depend on the seed alone
-    study = search(space=None, trials=4)
-    for number, trial in enumerate(study.trials):
-        assert trial.params["x"] == -1 + 2 * uniform(3, 0, number, "x")
-
-
-def test_the_learned_space_is_common_to_all_complete_trials_so_far() -> None:
-    late = {"x": SPACE["x"], "op": SPACE["op"]}
-
-    def objective(trial: optuna.Trial) -> float:
-        seat = seat_of(trial)
-        assert seat is not None
-        space = SPACE if seat < Seat(1, 3) else late
-        if seat == Seat(0, 1):
-            suggest(trial, {"x": SPACE["x"]})
-            raise optuna.TrialPruned  # asks for little, but is not complete
-        return loss(suggest(trial, space), space)
-
-    study = search(space=None, trials=20, objective=objective)
-    found = population(study).generations
-    spaces = [list(g.encoding.space) for g in found if g.encoding is not None]
-    # A generation that is complete has taken the space that it showed; it goes on with it.
-    assert spaces == [sorted(SPACE), *[["op", "x"]] * (len(found) - 1)]
-    for generation in found[:5]:
-        assert generation.encoding is not None
-        for number in range(4):
-            trial = found_trial(study, Seat(generation.index, number))
-            decoded = generation.encoding.decode(generation.positions[generation.member(number)])
-            shown = {name: decoded[name] for name in ("x", "op") if name in trial.params}
-            assert shown == {name: trial.params[name] for name in shown}
-
-
-def found_trial(study: optuna.Study, seat: Seat) -> FrozenTrial:
-    trial = population(study).counted(seat)
-    assert trial is not None
-    return trial
-
-
-def test_a_parameter_whose_range_changes_is_no_longer_learned() -> None:
-    def objective(trial: optuna.Trial) -> float:
-        wide = 1.0 if trial.number < 6 else 2.0
-        return trial.suggest_float("x", -wide, wide) + trial.suggest_float("y", 0, 1)
-
-    study = search(space=None, trials=12, objective=objective)
-    encodings = [g.encoding for g in population(study).generations]
-    assert [sorted(e.space) for e in encodings if e is not None] == [
-        ["x", "y"],
-        ["y"],
-        ["y"],
-        ["y"],
-    ]
-    assert all(-2 <= t.params["x"] <= 2 for t in study.trials)
-
-
-def test_without_a_complete_trial_a_generation_is_drawn_like_the_first() -> None:
-    def objective(trial: optuna.Trial) -> float:
-        value = OBJECTIVE(trial)
-        if trial.number < 8:
-            raise optuna.TrialPruned
-        return value
-
-    study = search(space=None, trials=16, objective=objective)
-    found = population(study).generations
-    assert [g.encoding is None for g in found] == [True, True, False, False, False]
-    for number in range(12):
-        x = uniform(3, number // 4, number % 4, "x")
-        assert study.trials[number].params["x"] == -1 + 2 * x
-
-
-def test_names_of_a_known_space_keep_their_order_and_those_of_a_learned_one_are_sorted() -> None:
-    space: Space = {
-        "z": FloatDistribution(0, 1),
-        "a": CategoricalDistribution("ab"),
-        "m": FloatDistribution(0, 1),
-    }
-
-    def objective(trial: optuna.Trial) -> float:
-        return loss(suggest(trial, space), space)
-
-    for given_space, names in ((space, ["z", "a", "m"]), (None, ["a", "m", "z"])):
-        study = search(space=given_space, trials=5, objective=objective)
-        encoding = population(study).generations[0].encoding
-        assert encoding is not None
-        assert list(encoding.space) == names

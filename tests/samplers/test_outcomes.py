@@ -141,6 +141,12 @@ def test_of_doubles_that_counts_which_finished_first_and_then_the_lower_number()
     assert tally(late, twin, early).counted is early
 
 
+def test_a_failed_seat_shows_what_failed_there_first() -> None:
+    trials = [ended(FAIL, number=n, second=second) for n, second in enumerate((5, 3, 3, 4))]
+    for order in permutations(trials):
+        assert tally(*order).scored_trial is trials[1]
+
+
 @st.composite
 def doubles(draw: st.DrawFn) -> list[FrozenTrial]:
     """Trials of one seat, as many processes could leave them."""

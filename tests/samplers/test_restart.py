@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.storages import InMemoryStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.claims import ARRIVAL_KEY, INTERRUPTED_KEY, Claim, Seat, seat_of
+from relativenas_optuna.samplers.claims import seat_of
 from tests.samplers.conftest import database
 from tests.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
+    anew,
+    both_spaces,
     loss,
     scored,
     search,
@@ -32,12 +32,6 @@ from tests.samplers.searches import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-both_spaces = pytest.mark.parametrize("space", [SPACE, None], ids=["known", "learned"])
-
-
-def anew(space: Space | None) -> RelativeNASSampler:
-    return RelativeNASSampler(space, population_size=4, seed=3)
 
 
 def by_fresh_samplers(study: optuna.Study, space: Space | None, trials: int) -> None:
@@ -116,6 +110,7 @@ def test_a_search_that_is_loaded_from_its_file_at_every_trial_is_the_uninterrupt
         lambda numbers: not any({n, n + 1, n + 2} <= numbers for n in numbers)
     )
 )
+@settings(max_examples=12)
 def test_failures_change_neither_populations_nor_what_a_seat_scores(
     space: Space | None, failures: set[int]
 ) -> None:
@@ -174,7 +169,8 @@ def test_a_copied_study_goes_on_like_its_original(space: Space | None) -> None:
 
 def test_a_study_that_takes_the_place_of_a_deleted_one_is_another_search(tmp_path: Path) -> None:
     sampler = RelativeNASSampler(SPACE, population_size=4, seed=3)
-    with database(f"sqlite:///{tmp_path / 'study.db'}") as storage:
+    with database(f"sqlite:///{tmp_path / 'study.db'}") as opened:
+        storage = optuna.storages.get_storage(opened)  # one cache for all three
         minimize, maximize = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
         for direction, trials in ((minimize, 1), (maximize, 5), (minimize, 6)):
             study = optuna.create_study(
@@ -186,136 +182,3 @@ def test_a_study_that_takes_the_place_of_a_deleted_one_is_another_search(tmp_pat
             assert seated(study) == seated(undisturbed)
             assert state(study) == state(undisturbed)
             optuna.delete_study(storage=storage, study_name="s")
-
-
-# --- processes that end
-
-
-def kill_at(url: str, kind: str, number: int, where: str) -> None:
-    """Run a search in a process of its own and kill it at a point."""
-    arguments = [url, "s", kind, str(number), where]
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.samplers.killed", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        process.kill()
-
-
-@pytest.mark.parametrize(
-    ("space", "where", "number"),
-    [
-        (SPACE, "objective", 5),
-        (SPACE, "claim", 0),
-        (SPACE, "arrival", 5),
-        (None, "objective", 0),
-        (None, "arrival", 0),
-    ],
-    ids=lambda value: "known" if isinstance(value, dict) else str(value),
-)
-def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
-    space: Space | None, where: str, number: int, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    with database(url) as storage:
-        optuna.create_study(storage=storage, study_name="s")
-        kill_at(url, "learned" if space is None else "known", number, where)
-        study = optuna.load_study(storage=storage, study_name="s", sampler=anew(space))
-        assert study.trials[number].state == TrialState.RUNNING
-        study.optimize(OBJECTIVE, n_trials=1)
-        dead, following = study.trials[number:]
-        assert dead.state == TrialState.FAIL
-        assert dead.system_attrs[INTERRUPTED_KEY]
-        assert seat_of(following) == Seat(number // 4, number % 4)
-        if where == "objective":
-            assert following.params == dead.params
-        study.optimize(OBJECTIVE, n_trials=8 - number)
-        undisturbed = search(space=space, trials=9)
-        assert scored(study) == scored(undisturbed)
-        assert state(study) == state(undisturbed)
-
-
-def test_any_number_of_deaths_at_a_seat_does_not_score_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    with database(url) as storage:
-        study = optuna.create_study(storage=storage, study_name="s", sampler=anew(SPACE))
-        for number in range(4):
-            kill_at(url, "known", number, "objective")
-        study.optimize(OBJECTIVE, n_trials=5)
-        assert [t.state for t in study.trials[:4]] == [TrialState.FAIL] * 4
-        assert scored(study) == scored(search(space=SPACE, trials=5))
-
-
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_a_waiting_trial_that_holds_a_seat_is_run_by_whoever_takes_it(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'study.db'}"
-    with database(url) as storage:
-        study = optuna.create_study(storage=storage, study_name="s", sampler=anew(SPACE))
-        kill_at(url, "known", 1, "objective")
-        dead = study.trials[1]
-        storage.set_trial_state_values(dead._trial_id, TrialState.FAIL)
-        RetryHeartbeatStaleTrialCallback()(study, dead)  # copies the attributes, the seat included
-        study.sampler = anew(SPACE)
-        population_while_waiting = state(study)
-        retried = study.ask()
-        assert retried.number == 2
-        assert seat_of(retried) == seat_of(dead) == Seat(0, 1)
-        other = study.ask()  # does not take the retried trial for that of a dead worker
-        assert seat_of(other) == Seat(0, 2)
-        assert state(study) == population_while_waiting
-        study.tell(other, loss(suggest(other, SPACE), SPACE))
-        study.tell(retried, loss(suggest(retried, SPACE), SPACE))
-        study.optimize(OBJECTIVE, n_trials=6)
-        assert state(study) == state(search(space=SPACE, trials=9))
-
-
-def test_an_interrupted_start_leaves_no_trial_running(monkeypatch: pytest.MonkeyPatch) -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
-    study.optimize(OBJECTIVE, n_trials=3)
-    for method in (Claim.write, Claim.read):
-        with monkeypatch.context() as patched:
-            patched.setattr(Claim, method.__name__, interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                study.ask()
-    assert [t.state for t in study.trials[3:]] == [TrialState.FAIL] * 2
-    study.optimize(OBJECTIVE, n_trials=6)
-    undisturbed = search(space=SPACE, trials=9)
-    assert scored(study) == scored(undisturbed)
-    assert state(study) == state(undisturbed)
-
-
-def interrupted(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_reading_that_was_broken_off_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = anew(SPACE)
-    study = optuna.create_study(sampler=sampler)
-    study.optimize(OBJECTIVE, n_trials=3)
-    sampler.population(study)
-    study.sampler = anew(SPACE)
-    study.optimize(OBJECTIVE, n_trials=3)
-    with monkeypatch.context() as patched:
-        patched.setattr(Claim, "read", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            sampler.population(study)
-    study.sampler = sampler
-    study.optimize(OBJECTIVE, n_trials=3)
-    assert seated(study) == seated(search(space=SPACE, trials=9))
-
-
-def test_a_trial_says_who_runs_it(tmp_path: Path) -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
-    trial = study.ask()
-    attrs = study._storage.get_trial_system_attrs(trial._trial_id)
-    claim = Claim.read(attrs)
-    assert claim is not None
-    assert claim.worker == attrs[ARRIVAL_KEY]
-    assert set(claim.worker) == {"machine", "pid", "start"}
-    assert claim.settings is not None
-    second = Claim.read(study._storage.get_trial_system_attrs(study.ask()._trial_id))
-    assert second is not None
-    assert second.settings is None  # trial 0 carries them
