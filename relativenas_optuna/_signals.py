@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal in mid-work; the message says what was saved."""
+class Interrupted(Exception):
+    """A signal in mid-work; the message says what was saved. Click has its own way with others."""
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def _interruption(error: BaseException, words: list[str]) -> str:
 
     saved = str(error) if isinstance(error, Interrupted) else "what was saved before is kept"
     again = shlex.join(without_password(word) for word in words)
-    return f"\ninterrupted: {saved}\ngo on:    {program('relativenas')} {again}"
+    return f"\ninterrupted: {saved}\ngo on:       {program('relativenas')} {again}"
 
 
 def _message(error: BaseException) -> str | None:

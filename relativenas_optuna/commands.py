@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from relativenas_optuna.console import Console
 from relativenas_optuna.plan import (
     DEFAULT_STORAGE,
     DEFAULT_STUDY,
+    SearchError,
     SearchPlan,
     Wishes,
     check_study,
@@ -33,11 +36,22 @@ _STORAGE = click.option(
     help="SQL database of the study, as an SQLAlchemy URL.",
 )
 _STUDY = click.option(
-    "--study", metavar="NAME", default=DEFAULT_STUDY, show_default=True, help="Name of the study."
+    "--study",
+    metavar="NAME",
+    default=DEFAULT_STUDY,
+    show_default=True,
+    callback=lambda _context, _option, value: _name(value),
+    help="Name of the study.",
 )
 _DEVICE = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
 )
+
+
+def _name(value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter(f"a study needs a name; got {value!r}")
+    return value
 
 
 def _examples(*lines: str) -> str:
@@ -149,7 +163,15 @@ def show(storage: str, study: str, top: int, out: str | None) -> None:
     with storage_at(storage, create=False) as opened:
         found = open_study(opened, study, create=False)
         plan, best = SearchPlan.stored_in(found), best_architectures(found)
-    console.best(best, top, Path(out or (plan.out if plan else ".")))
+        if not best:
+            other = "but other trials" if found.get_trials(deepcopy=False) else "and no trial"
+            raise SearchError(
+                f"study {study!r} has no scored architecture, {other}: search it first, or name "
+                f"another --study"
+            )
+    folder = out or (plan.out if plan else ".")
+    _make_folder(folder)
+    console.best(best, top, Path(folder))
 
 
 @cli.command(short_help="Run a study that a TOML file describes.")
@@ -189,7 +211,9 @@ def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str 
     from relativenas_optuna.search import Search
     from relativenas_optuna.training.device import resolve_device
 
-    found = resolve_device(device)  # before the data, which may have to be fetched
+    # Before the data, which may have to be fetched.
+    found = resolve_device(device)
+    _make_folder(plan.out)
     search = Search(study, plan, device=str(found))
     try:
         console.follow(search)
@@ -198,3 +222,14 @@ def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str 
         raise Interrupted(console.saved(search)) from None
     console.ended(choice, plan)
     return choice
+
+
+def _make_folder(out: str) -> None:
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), out)
+    except OSError as error:
+        raise SearchError(
+            f"folder {out!r} cannot be written ({error.strerror}): give another with --out"
+        ) from error

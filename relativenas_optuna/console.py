@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,13 @@ import rich.console
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.output import command, file_names, program, shown_path, write_genotype
-from relativenas_optuna.plan import SearchError, SearchPlan
 from relativenas_optuna.progress import SearchProgress, counting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from relativenas_optuna.choice import Choice
+    from relativenas_optuna.plan import SearchPlan
     from relativenas_optuna.search import Search
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.study_file import Figure
@@ -76,7 +75,6 @@ class Console:
         self._finalists(choice)
         self._genotype(choice.winner.genotype)
         write_genotype(choice.winner.genotype, out, "best", self.study)
-        self._print()
         self._written(out, "best")
         shown = without_password(self.storage)
         more = 2 * max(choice.generations, plan.settings.generations)
@@ -94,23 +92,12 @@ class Console:
     def saved(self, search: Search) -> str:
         """What a signal left behind."""
         return (
-            f"{search.scored} of {search.total} candidates are saved in study {self.study!r}, "
-            f"their weights in {shown_path(Path(search.plan.out))}"
+            f"{search.scored} of {search.total} candidates are saved in study {self.study!r}\n"
+            f"weights:     {shown_path(Path(search.plan.out))}"
         )
 
     def best(self, best: Mapping[Genotype, str], top: int, folder: Path) -> None:
-        """Print and draw the best architectures of a study.
-
-        Raises:
-            SearchError: There are none.
-        """
-        if not best:
-            shown = without_password(self.storage)
-            raise SearchError(
-                f"study {self.study!r} has no scored architecture: search it first, by "
-                f"{command('search', storage=shown, study=self.study)}"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
+        """Print the best architectures of a study, and write them to a folder."""
         for rank, (genotype, line) in enumerate(list(best.items())[:top], start=1):
             if rank > 1:
                 self._print()
@@ -152,16 +139,13 @@ class Console:
         """Print an architecture as text and as JSON; in a terminal broken where it reads well."""
         text, json = genotype.to_text(), genotype.to_json()
         if self._console.is_terminal:
-            nodes = [line.replace(" | ", " |\n        ") for line in text.splitlines()]
-            text = "\n".join(nodes)
-            # Spaces are between the tokens of JSON alone, so that it stays JSON.
-            json = textwrap.fill(
-                json, self._console.width, break_long_words=False, break_on_hyphens=False
-            )
+            # A node a line; spaces are between the tokens of JSON alone, so that it stays JSON.
+            text = text.replace(" | ", " |\n        ")
+            json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
         self._whole(f"\n{text}\n\n{json}")
 
     def _written(self, folder: Path, stem: str) -> None:
-        self._whole(f"written:    {shown_path(folder)}: {', '.join(file_names(stem))}")
+        self._whole(f"\nwritten:    {shown_path(folder)}: {', '.join(file_names(stem))}")
 
     def _print(self, text: str = "") -> None:
         self._console.print(text, soft_wrap=not self._console.is_terminal)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.search import Search
 
+_BESIDE_THE_BAR = 68  # columns
+
 
 class SearchProgress:
     """The progress bar of a search, and a line for each generation above it.
@@ -99,13 +101,13 @@ def _progress(console: Console) -> Progress:
     return Progress(
         SpinnerColumn("line"),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        # Where a line is full, the terminal's ^C goes to the next one, and the bar stays behind.
+        BarColumn(bar_width=min(max(console.width - _BESIDE_THE_BAR, 5), 40)),
         TextColumn("{task.fields[best]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
         console=console,
         transient=True,
-        expand=True,
         disable=not console.is_terminal,
         # A candidate can take minutes, and the time left follows from those within this period.
         speed_estimate_period=math.inf,

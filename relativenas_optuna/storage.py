@@ -86,6 +86,8 @@ def storage_reason(error: BaseException) -> str:
     if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__:
         error = error.__cause__  # Optuna's own message guesses
     original = getattr(error, "orig", None) or error
+    if len(original.args) == 2 and isinstance(original.args[0], int):
+        original = original.args[1]  # without MySQL's number
     lines = [line.strip() for line in str(original).splitlines() if line.strip()]
     return lines[0] if lines else type(original).__name__
 
@@ -149,6 +151,9 @@ def _missing_driver(shown: str, parsed: URL, error: BaseException) -> str:
 
 def _reason(error: Exception, parsed: URL) -> str:
     reason = storage_reason(error)
-    if parsed.get_backend_name() == "sqlite" and "unable to open" in reason:
-        return f"{reason}; is the folder of {parsed.database!r} there and writable?"
+    if parsed.get_backend_name() == "sqlite":
+        if isinstance(error, ArgumentError):
+            return "a file is written with three slashes, such as sqlite:///search.db"
+        if "unable to open" in reason:
+            return f"{reason}; is the folder of {parsed.database!r} there and writable?"
     return without_password(reason)
