@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -113,4 +113,4 @@ def _keyed(*key: int) -> np.random.Generator:
 
 
 def _hash(name: str) -> int:
-    return zlib.crc32(name.encode())
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
