@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from datetime import datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.generations import Population
     from relativenas_optuna.spaces.genotype import Genotype
+
+STILLBORN_AGE = timedelta(seconds=10)
 
 
 class Search:
@@ -101,6 +104,7 @@ class Search:
             SearchError: Another process has begun to search the study.
         """
         self._refuse_company()  # again: there was time since the first
+        self._fail_stillborn()
 
         def after(study: optuna.Study, trial: FrozenTrial) -> None:
             on_trial(trial)
@@ -109,6 +113,7 @@ class Search:
 
         if self.scored < self.total:
             self.study.optimize(self.objective, callbacks=[after])
+            self._fail_stillborn()
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Score the best of the last generation again, and random ones beside them; store it.
@@ -198,6 +203,17 @@ class Search:
             f"{str(checkpoint.path)!r}, {reason}; give the folder of the first run with --out, or "
             f"begin a new study with --study NAME"
         )
+
+    def _fail_stillborn(self) -> None:
+        """Fail trials whose process died before it could say that they are its own.
+
+        Optuna makes a trial RUNNING a moment before its sampler hears of it.
+        """
+        before = datetime.now() - STILLBORN_AGE
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            empty = not (trial.params or trial.system_attrs or trial.user_attrs)
+            if empty and trial.datetime_start is not None and trial.datetime_start < before:
+                self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
     def _refuse_company(self) -> None:
         for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
