@@ -164,9 +164,9 @@ def show(storage: str, study: str, top: int, out: str | None) -> None:
         found = open_study(opened, study, create=False)
         plan, best = SearchPlan.stored_in(found), best_architectures(found)
         if not best:
-            other = "but other trials" if found.get_trials(deepcopy=False) else "and no trial"
+            has = "holds only other trials" if found.get_trials(deepcopy=False) else "is empty"
             raise SearchError(
-                f"study {study!r} has no scored architecture, {other}: search it first, or name "
+                f"study {study!r} has no scored architecture, it {has}: search it first, or name "
                 f"another --study"
             )
     folder = out or (plan.out if plan else ".")

@@ -11,6 +11,7 @@ import rich.console
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.output import command, file_names, program, shown_path, write_genotype
 from relativenas_optuna.progress import SearchProgress, counting
+from relativenas_optuna.storage import is_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,8 +44,8 @@ class Console:
         settings = plan.settings
         self._print(f"study {self.study!r} in {without_password(self.storage)}")
         self._print(
-            f"data {plan.data}, preset {plan.preset}, {settings.generations} generations of "
-            f"{settings.population} members, seed {plan.seed}"
+            f"data {plan.data}, preset {plan.preset}, population {settings.population}, "
+            f"generations {settings.generations}, seed {plan.seed}"
         )
 
     def follow(self, search: Search) -> None:
@@ -76,6 +77,9 @@ class Console:
         self._genotype(choice.winner.genotype)
         write_genotype(choice.winner.genotype, out, "best", self.study)
         self._written(out, "best")
+        if is_in_memory(self.storage):
+            self._print("the study was in memory, and ends here")
+            return
         shown = without_password(self.storage)
         more = 2 * max(choice.generations, plan.settings.generations)
         extend = command("search", "--generations", str(more), storage=shown, study=self.study)

@@ -40,7 +40,7 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
     and waits up to a minute for another process's write. It does not wait for the disk at every
     commit: a power cut may cost the last commits, a killed process costs none. Connections to a
     server are tried before they are used again. Any number of processes may open a new database
-    at once.
+    at once. One in memory is seen by the thread that opened it alone.
 
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///search.db`, `postgresql://user@host/name` or
@@ -68,6 +68,12 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
         raise StorageError(_missing_driver(shown, parsed, error)) from error
     except (SQLAlchemyError, RuntimeError, ValueError) as error:
         raise StorageError(f"storage {shown} cannot be opened: {_reason(error, parsed)}") from error
+
+
+def is_in_memory(url: str) -> bool:
+    """Whether a database URL names no file and no server, so that it ends with the process."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:")
 
 
 @contextmanager
@@ -113,8 +119,8 @@ def _opened(url: str, parsed: URL) -> optuna.storages.RDBStorage:
 
 
 def _engine_options(parsed: URL) -> dict[str, Any]:
-    backend, driver = parsed.get_backend_name(), parsed.get_driver_name()
-    if backend == "sqlite":
+    driver = parsed.get_driver_name()
+    if parsed.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": _Connection}}
     limits = {"connect_timeout": _CONNECT_TIMEOUT}
     known = driver in ("psycopg2", "psycopg", "pymysql", "mysqldb")
@@ -130,9 +136,8 @@ def _made_by_another(error: SQLAlchemyError) -> bool:
 
 def _is_missing_file(parsed: URL) -> bool:
     name = parsed.database
-    if parsed.get_backend_name() != "sqlite" or name in (None, "", ":memory:"):
+    if parsed.get_backend_name() != "sqlite" or name is None or is_in_memory(str(parsed)):
         return False
-    assert name is not None
     return not name.startswith("file:") and not Path(name).exists()
 
 

@@ -1,0 +1,201 @@
+"""The command as a shell sees it: exit statuses, signals, what goes on after them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+import optuna
+import pytest
+
+from relativenas_optuna.storage import storage_at
+from tests.command import ENVIRONMENT, end, started, wait_for, write_study_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.command import Outcome
+
+
+def states(folder: Path, study: str) -> dict[str, int]:
+    """How many trials of a study have which state."""
+    found: dict[str, int] = {}
+    with storage_at(f"sqlite:///{folder / 'relativenas.db'}", create=False) as storage:
+        for trial in optuna.load_study(study_name=study, storage=storage).trials:
+            found[trial.state.name] = found.get(trial.state.name, 0) + 1
+    return found
+
+
+def run_to_end(folder: Path, *words: str) -> Outcome:
+    with started(*words, cwd=folder) as process:
+        return end(process)
+
+
+def printed_command(text: str, label: str) -> str:
+    (command,) = re.findall(rf"^{label}: +(.*)$", text, re.MULTILINE)
+    # The tests run the working tree, wherever the program may be installed.
+    return re.sub(r"^\S*relativenas(?= )", "relativenas", command)
+
+
+def run_as_printed(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    (folder / "bin").mkdir(exist_ok=True)
+    script = folder / "bin" / "relativenas"
+    words = f'"{sys.executable}" -c "from relativenas_optuna.cli import main; main()" "$@"'
+    script.write_text(f"#!/bin/sh\nexec {words}\n")
+    script.chmod(0o755)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=ENVIRONMENT | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False)],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_a_signal_in_mid_search_loses_nothing(
+    tmp_path: Path, number: signal.Signals, whole_group: bool
+) -> None:
+    file = write_study_file(tmp_path, "mine", generations=1000)
+    with started("run", file, cwd=tmp_path) as process:
+        wait_for(process, "generation 2:")
+        (os.killpg if whole_group else os.kill)(process.pid, number)
+        outcome = end(process)
+    assert outcome.status == 128 + number
+    assert "Traceback" not in outcome.err
+    saved = re.search(r"interrupted: (\d+) of 2000 candidates are saved", outcome.err)
+    assert saved
+    assert printed_command(outcome.err, "go on") == f"relativenas run {file}"
+    assert states(tmp_path, "mine")["COMPLETE"] == int(saved[1]) >= 4
+    assert "RUNNING" not in states(tmp_path, "mine")
+    with started("search", "--study", "mine", cwd=tmp_path) as process:
+        wait_for(process, f"going on after {saved[1]} of 2000 candidates")
+
+
+def test_ctrl_c_while_the_winner_is_chosen_loses_nothing(tmp_path: Path) -> None:
+    file = write_study_file(tmp_path, "mine", generations=1)
+    with started("run", file, cwd=tmp_path) as process:
+        wait_for(process, "generation 1:")
+        os.killpg(process.pid, signal.SIGINT)
+        outcome = end(process)
+    assert outcome.status == 130
+    assert "Traceback" not in outcome.err
+    again = run_as_printed(tmp_path, printed_command(outcome.err, "go on"))
+    assert again.returncode == 0, again.stderr
+    assert "extend it:" in again.stdout
+    assert states(tmp_path, "mine") == {"COMPLETE": 2}
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.6, 1.5])
+def test_ctrl_c_at_any_moment_of_the_start_is_one_message(tmp_path: Path, seconds: float) -> None:
+    file = write_study_file(tmp_path, "mine", generations=1000)
+    with started("run", file, cwd=tmp_path) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        outcome = end(process)
+    if seconds > 0.5:  # before, it may be the interpreter that is interrupted
+        assert outcome.status == 130
+        assert "interrupted: " in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+def test_a_killed_search_goes_on_with_the_same_command(tmp_path: Path) -> None:
+    file = write_study_file(tmp_path, "mine", generations=12)
+    with started("run", file, cwd=tmp_path) as process:
+        wait_for(process, "generation 2:")
+        process.kill()
+    assert "Error" not in end(process).err
+    again = run_to_end(tmp_path, "run", file)
+    assert again.status == 0, again.err
+    assert "going on after" in again.out
+    found = states(tmp_path, "mine")
+    assert found["COMPLETE"] == 24
+    assert "RUNNING" not in found
+
+
+def test_the_printed_commands_work(tmp_path: Path) -> None:
+    """The one that extends the study, and the one that shows it in optuna-dashboard."""
+    file = write_study_file(tmp_path, "my 'own' $tudy", generations=1)
+    first = run_to_end(tmp_path, "run", file)
+    assert first.status == 0, first.err
+    extended = run_as_printed(tmp_path, printed_command(first.out, "extend it"))
+    assert extended.returncode == 0, extended.stderr
+    assert "going on after 2 of 4 candidates" in extended.stdout
+    dashboard = printed_command(extended.stdout, "look at it")
+    process = subprocess.Popen(
+        f"exec {dashboard} --port 18573",
+        shell=True,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            wait_for_page = "http://127.0.0.1:18573/api/studies"
+            assert "my 'own' $tudy" in fetched(wait_for_page)
+        finally:
+            process.kill()
+
+
+def fetched(address: str) -> str:
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{address} does not answer")
+
+
+def test_two_searches_of_one_study_do_not_mix(tmp_path: Path) -> None:
+    file = write_study_file(tmp_path, "mine", generations=1000)
+    with started("run", file, cwd=tmp_path) as process:
+        wait_for(process, "generation 1:")
+        second = run_to_end(tmp_path, "run", file)
+        process.kill()
+    assert second.status == 1
+    assert "is being searched by process" in second.line
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
+    file = write_study_file(tmp_path, "mine", generations=1)
+    with started("run", file, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        err = process.stderr.read()
+        process.wait(timeout=60)
+    assert "Traceback" not in err
+
+
+def test_help_and_version_come_without_torch() -> None:
+    program = (
+        "import sys\nfrom relativenas_optuna.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)"
+    )
+    for words in (["--help"], ["search", "--help"], ["--version"], []):
+        run = subprocess.run(
+            [sys.executable, "-c", program, *words],
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (run.returncode, run.stderr) == (0, "")
+        assert "relativenas" in run.stdout
