@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from relativenas_optuna.objective import SupernetObjective
+from relativenas_optuna.samplers.claims import INTERRUPTED_KEY, Seat, seat_of
+from relativenas_optuna.spaces import CellSpace
+from relativenas_optuna.training import DataError, Pictures
+from tests import supernet_reference as reference
+from tests.tiny import (
+    SEATS,
+    SEED,
+    SETTINGS,
+    SPACE,
+    objective,
+    pictures,
+    positions,
+    same_bits,
+    scores,
+    searched,
+    study,
+)
+
+Way = dict[str, Any]
+DIVERGING: Way = {"learning_rate": 1e3, "clip": 1e6, "drop_path": 0.0}
+
+
+def expected(scoring: SupernetObjective) -> reference.Found:
+    return reference.search(
+        scoring.space,
+        scoring.training,
+        scoring.validation,
+        scoring.settings,
+        seed=scoring.seed,
+    )
+
+
+def assert_is(found: optuna.Study, scoring: SupernetObjective, oracle: reference.Found) -> None:
+    losses = {
+        Seat(generation, seat): loss
+        for generation, row in enumerate(oracle.losses)
+        for seat, loss in enumerate(row)
+        if math.isfinite(loss)
+    }
+    assert scores(found) == losses
+    for mine, theirs in zip(positions(found), oracle.positions, strict=False):
+        assert mine[: SETTINGS.population] == theirs
+    assert same_bits(scoring.supernet.state_dict(), oracle.supernet.state_dict())
+
+
+def test_a_search_is_the_plain_algorithm_to_the_last_bit() -> None:
+    scoring, found = searched()
+    oracle = expected(scoring)
+    assert_is(found, scoring, oracle)
+    assert scoring.weights.version == SEATS // 2
+    for trial in found.trials:
+        seat = seat_of(trial)
+        assert seat is not None
+        attrs = trial.user_attrs
+        assert (attrs["generation"], attrs["seat"]) == (seat.generation, seat.number)
+        assert attrs["genotype"] == SPACE.genotype(trial.params).to_text()
+        assert set(attrs["seconds"]) == {"inherit", "train", "validate", "commit"}
+        assert 0 <= attrs["accuracy"] <= 1
+
+
+def test_in_a_tie_the_first_of_the_pair_is_the_fast_learner_of_the_weights_too() -> None:
+    one_class = dataclasses.replace(pictures(), labels=torch.zeros_like(pictures().labels))
+    scoring, found = searched(
+        data=one_class.subset(range(30)),
+        validation=one_class.subset(range(30, 60)),
+        learning_rate=10.0,
+        clip=1e6,
+        drop_path=0.0,
+    )
+    oracle = expected(scoring)
+    assert {loss for row in oracle.losses for loss in row} == {0.0}
+    assert_is(found, scoring, oracle)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 6], ids=["both and first", "in last pair", "second"])
+def test_a_seat_that_diverges_three_times_is_slowest_and_its_partner_is_committed_alone(
+    seed: int,
+) -> None:
+    scoring, found = searched(seed=seed, **DIVERGING)
+    oracle = expected(scoring)
+    diverged = [
+        Seat(generation, seat)
+        for generation, row in enumerate(oracle.losses)
+        for seat, loss in enumerate(row)
+        if math.isinf(loss)
+    ]
+    assert diverged
+    failed = [t for t in found.trials if t.state == TrialState.FAIL]
+    assert [seat_of(trial) for trial in failed] == [seat for seat in diverged for _ in range(3)]
+    assert not any(INTERRUPTED_KEY in trial.system_attrs for trial in failed)
+    assert scoring.last is not None
+    if scoring.waiting is not None:
+        assert scoring.waiting.partner in diverged
+        assert scoring.waiting.pair == SETTINGS.population // 2 - 1
+    scoring.commit_waiting()
+    assert scoring.waiting is None
+    assert_is(found, scoring, oracle)
+    widowed = scoring.weights.version
+    scoring.commit_waiting()
+    assert scoring.weights.version == widowed
+
+
+def test_weights_are_to_the_last_bit_as_before_a_training_that_diverges() -> None:
+    scoring, found = objective(learning_rate=1e9), study()
+    before = scoring.weights.snapshot()
+    found.optimize(scoring, n_trials=2)
+    assert [t.state for t in found.trials] == [TrialState.FAIL] * 2
+    assert seat_of(found.trials[0]) == seat_of(found.trials[1]) == Seat(0, 0)
+    assert same_bits(scoring.weights.snapshot(), before)
+    assert scoring.weights.version == 0
+    assert scoring.last is None
+
+
+def numpy_state() -> str:
+    return repr(np.random.get_state(legacy=False))  # noqa: NPY002
+
+
+def test_the_seed_decides_a_search_and_global_random_states_are_neither_read_nor_changed() -> None:
+    results = []
+    for world in (1, 2):
+        torch.manual_seed(world)
+        np.random.seed(world)  # noqa: NPY002
+        random.seed(world)
+        before = torch.get_rng_state(), numpy_state(), random.getstate()
+        scoring, found = searched(8)
+        scoring.evaluate(SPACE.genotype(found.best_params))
+        assert torch.equal(before[0], torch.get_rng_state())
+        assert numpy_state() == before[1]
+        assert before[2] == random.getstate()
+        results.append((scores(found), positions(found), scoring.weights.snapshot()))
+    assert results[0][:2] == results[1][:2]
+    assert same_bits(results[0][2], results[1][2])
+
+    scoring, found = searched(8, seed=SEED + 1)
+    assert scores(found) != results[0][0]
+    assert not same_bits(scoring.weights.snapshot(), results[0][2])
+
+
+def test_both_of_a_pair_start_from_the_same_weights() -> None:
+    scoring, found = objective(), study()
+    before = scoring.weights.snapshot()
+    found.optimize(scoring, n_trials=1)
+    assert scoring.waiting == Seat(0, 0)
+    assert same_bits(scoring.weights.snapshot(), before)
+    found.optimize(scoring, n_trials=1)
+    assert scoring.waiting is None
+    assert not same_bits(scoring.weights.snapshot(), before)
+    assert scoring.weights.version == 1
+
+
+# --- evaluation and arguments
+
+
+def test_an_evaluation_leaves_the_weights_as_they_were_and_repeats_itself() -> None:
+    scoring, found = searched(4)
+    genotypes = [SPACE.genotype(trial.params) for trial in found.trials]
+    before = scoring.weights.snapshot()
+    first = [scoring.evaluate(genotype) for genotype in genotypes]
+    assert same_bits(scoring.weights.snapshot(), before)
+    assert [scoring.evaluate(genotype) for genotype in genotypes] == first
+    assert len({score.loss for score in first}) > 1
+    assert {score.count for score in first} == {len(scoring.validation)}
+    with pytest.raises(ValueError, match="not in this space"):
+        scoring.evaluate(CellSpace(nodes=2).random(np.random.default_rng(0)))
+    assert same_bits(scoring.weights.snapshot(), before)
+
+
+def other_classes(given: Pictures) -> Pictures:
+    return dataclasses.replace(given, classes=tuple("abcdefghij"))
+
+
+def other_shape(given: Pictures) -> Pictures:
+    return dataclasses.replace(given, images=given.images[..., :6])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number from 0 to 2"),
+        ({"seed": 2**32}, "seed must be a whole number from 0 to 2"),
+        ({"seed": True}, "seed must be a whole number from 0 to 2"),
+        ({"cutout": 9}, "cutout must be at most 8 for pictures of 8x8, got 9"),
+        ({"padding": 8}, "padding must be at most 7 for pictures of 8x8, got 8"),
+        ({"validation": other_classes(pictures())}, "validation pictures must have the classes"),
+        ({"validation": other_shape(pictures())}, "validation pictures must have the shape"),
+        ({"validation": pictures().subset([])}, "1 to score with; got 60 and 0"),
+        ({"data": pictures().subset([0]), "validation": pictures()}, "2 pictures to train on"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_first_trial(options: Way, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        objective(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_that_are_too_small_are_refused_before_the_first_trial() -> None:
+    small = dataclasses.replace(pictures(), images=pictures().images[..., :3, :3])
+    with pytest.raises(DataError, match="at least 4x4 pixels; got 3x3"):
+        objective(data=small)
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="device must be one of"):
+        SupernetObjective(SPACE, pictures(), settings=SETTINGS, device="cuda:99")
