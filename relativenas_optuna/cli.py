@@ -1,6 +1,6 @@
 """The entry of the command `relativenas`: one line for a mistake, an orderly end for a signal.
 
-Only what this needs is imported at the top, so that Ctrl-C is met in order from the beginning.
+The top imports little, so that Ctrl-C is met in order from the beginning.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import shlex
 import signal
 import sys
 
-import click
-
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import Interrupted, signals_as_interrupts
+from relativenas_optuna.output import program
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,18 +38,16 @@ def main(arguments: list[str] | None = None) -> None:
     except BaseException as error:
         if os.environ.get("RELATIVENAS_TRACEBACK"):
             raise
-        # What interrupts an import can arrive as another exception.
-        if received or isinstance(error, KeyboardInterrupt | click.Abort):
+        # What interrupts an import can arrive as another exception, and Click has one of its own.
+        if received or KeyboardInterrupt in (type(error), type(error.__cause__)):
             _end(_interruption(error, words), 128 + (received or [signal.SIGINT])[0])
         message = _message(error)
         if message is None:
             raise
-        _end(f"Error: {message}", error.exit_code if isinstance(error, click.ClickException) else 1)
+        _end(f"Error: {message}", getattr(error, "exit_code", 1))
 
 
 def _interruption(error: BaseException, words: list[str]) -> str:
-    from relativenas_optuna.output import program
-
     saved = str(error) if isinstance(error, Interrupted) else "what was saved before is kept"
     again = shlex.join(without_password(word) for word in words)
     return f"\ninterrupted: {saved}\ngo on:       {program('relativenas')} {again}"
@@ -58,6 +55,7 @@ def _interruption(error: BaseException, words: list[str]) -> str:
 
 def _message(error: BaseException) -> str | None:
     """What a user is told of an exception; `None` for one that is a fault of the program."""
+    import click
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -67,7 +65,10 @@ def _message(error: BaseException) -> str | None:
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f" (see {context.command_path} --help)"
         return f"{_line(error.format_message())}{hint}"
-    if isinstance(error, SQLAlchemyError | optuna.exceptions.StorageInternalError):
+    failures = SQLAlchemyError, optuna.exceptions.StorageInternalError
+    if isinstance(error, AssertionError) and isinstance(error.__context__, failures):
+        error = error.__context__  # Optuna takes a trial that cannot be told for impossible
+    if isinstance(error, failures):
         return (
             f"the database of the study failed: {storage_reason(error)}; what it took before is "
             f"kept, and the same command goes on"
@@ -86,5 +87,6 @@ def _line(error: object) -> str:
 
 def _end(message: str, status: int) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more
-        click.echo(message, err=True)
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
     sys.exit(status)

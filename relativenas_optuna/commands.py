@@ -218,9 +218,9 @@ def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str 
     try:
         console.follow(search)
         choice = console.choose(search)
+        console.ended(choice, plan)
     except KeyboardInterrupt:
         raise Interrupted(console.saved(search)) from None
-    console.ended(choice, plan)
     return choice
 
 

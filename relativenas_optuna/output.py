@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._files import write_whole
-from relativenas_optuna.plan import DEFAULT_STORAGE, DEFAULT_STUDY
 
 if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
@@ -38,6 +37,9 @@ def file_names(stem: str) -> list[str]:
 
 def command(*words: str, storage: str, study: str) -> str:
     """A command of ours for a study, as a person would type it here."""
+    # Here, for `program` is also called when Ctrl-C has interrupted the import of Optuna.
+    from relativenas_optuna.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+
     options = []
     if storage != DEFAULT_STORAGE:
         options += ["--storage", storage]
