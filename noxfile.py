@@ -10,6 +10,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "types", "tests", "examples"]
 
+ROOT = Path(__file__).parent.absolute()
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Two test processes share two cores best with one thread each.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -25,7 +26,8 @@ def python(session: nox.Session, *arguments: str, env: dict[str, str] | None = N
     PyTorch takes gigabytes and a minute to install, so the sessions that need it share one
     environment instead of having one each.
     """
-    shared = Path(session.cache_dir).parent / "environment"
+    # Absolute, for sessions that go to another folder.
+    shared = ROOT / Path(session.cache_dir).parent / "environment"
     scripts = shared / ("Scripts" if (shared / "Scripts").is_dir() else "bin")
     session.run(str(scripts / "python"), *arguments, env=env, external=True)
 
