@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import optuna
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.choice import Choice, best_architectures
 from relativenas_optuna.console import Console
+from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.plan import (
     DEFAULT_STORAGE,
     DEFAULT_STUDY,
@@ -170,7 +169,7 @@ def show(storage: str, study: str, top: int, out: str | None) -> None:
                 f"another --study"
             )
     folder = out or (plan.out if plan else ".")
-    _make_folder(folder)
+    make_folder(folder)
     console.best(best, top, Path(folder))
 
 
@@ -213,23 +212,13 @@ def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str 
 
     # Before the data, which may have to be fetched.
     found = resolve_device(device)
-    _make_folder(plan.out)
-    search = Search(study, plan, device=str(found))
-    try:
-        console.follow(search)
-        choice = console.choose(search)
-        console.ended(choice, plan)
-    except KeyboardInterrupt:
-        raise Interrupted(console.saved(search)) from None
+    make_folder(plan.out)
+    with locked(plan.out):
+        search = Search(study, plan, device=str(found))
+        try:
+            console.follow(search)
+            choice = console.choose(search)
+            console.ended(choice, plan)
+        except KeyboardInterrupt:
+            raise Interrupted(console.saved(search)) from None
     return choice
-
-
-def _make_folder(out: str) -> None:
-    try:
-        Path(out).mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), out)
-    except OSError as error:
-        raise SearchError(
-            f"folder {out!r} cannot be written ({error.strerror}): give another with --out"
-        ) from error

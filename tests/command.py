@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 from PIL import Image
 
 from relativenas_optuna.cli import main
@@ -78,12 +80,18 @@ def write_study_file(folder: Path, study: str, *, generations: int = 2, more: st
 
 
 def call(capfd: pytest.CaptureFixture[str], *words: str | Path) -> Outcome:
-    """Run the command in this process."""
+    """Run the command in this process, which it takes for its own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    verbosity = optuna.logging.get_verbosity()
     status: object = 0
     try:
         main([str(word) for word in words])
     except SystemExit as end:
         status = end.code
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        optuna.logging.set_verbosity(verbosity)
     captured = capfd.readouterr()
     assert isinstance(status, int)
     return Outcome(status, captured.out, captured.err)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 from typing import TYPE_CHECKING
 
 import optuna
@@ -18,23 +17,11 @@ from tests.command import call, write_pictures, write_study_file
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 Capture = pytest.CaptureFixture[str]
 DATABASE = "sqlite:///relativenas.db"
 RESULTS = {f"best.{kind}" for kind in ("txt", "json", "png", "svg")}
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """The command takes the process for its own."""
-    handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-    verbosity = optuna.logging.get_verbosity()
-    yield
-    for number, handler in handlers:
-        signal.signal(number, handler)
-    optuna.logging.set_verbosity(verbosity)
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""The folder of a search: made beforehand, and used by one search at a time."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.plan import SearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is locked
+    fcntl = None  # type: ignore[assignment]
+
+
+def make_folder(folder: str) -> None:
+    """Make a folder where it is missing.
+
+    Raises:
+        SearchError: It cannot be made or written to.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+    except OSError as error:
+        raise SearchError(
+            f"folder {folder!r} cannot be written ({error.strerror}): give another with --out"
+        ) from error
+
+
+@contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Keep a second search of this machine, also one that only loads its data, from a folder.
+
+    The lock ends with the process, however it ends.
+
+    Raises:
+        SearchError: Another process has the folder.
+        OSError: It cannot be opened.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: str) -> None:
+    with suppress(OSError):  # a file system without locks
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SearchError(
+                f"folder {folder!r} is being searched into by another process: wait for it, end "
+                f"it, or take another --study"
+            ) from error
