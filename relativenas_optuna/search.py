@@ -51,8 +51,8 @@ class Search:
         device: See `SupernetObjective`.
 
     Raises:
-        SearchError: The study is being searched by another process, or its weights are missing or
-            older than its scores.
+        SearchError: The study is being searched by another process, has scores of more generations
+            than planned, or its weights are missing or older than its scores.
         DataError: The pictures cannot be used.
         ValueError: The device is not there, or the weights are damaged or of another search.
     """
@@ -61,13 +61,19 @@ class Search:
         self.study = study
         self.plan = plan
         self._refuse_company()
+        newest = self._newest
+        if newest is not None and newest.generation >= plan.settings.generations:
+            raise SearchError(
+                f"generations must be at least {newest.generation + 1}, for study "
+                f"{study.study_name!r} has scores of that many; got {plan.settings.generations}"
+            )
         space = CellSpace(nodes=plan.settings.nodes)
         self.sampler = RelativeNASSampler(
             space.distributions, population_size=plan.settings.population, seed=plan.seed
         )
         study.sampler = self.sampler
         checkpoint = Checkpoint(plan.out, search=plan.search)
-        if self._newest is not None and not checkpoint.path.exists():
+        if newest is not None and not checkpoint.path.exists():
             raise self._lost(checkpoint, "which is not there")
         self.objective = SupernetObjective(
             space,
@@ -77,7 +83,7 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
-        if self._newest is not None and (self.objective.last or self._newest) < self._newest:
+        if newest is not None and (self.objective.last or newest) < newest:
             raise self._lost(checkpoint, "which is older than the study's scores")
         plan.store(study)
 

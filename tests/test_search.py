@@ -323,3 +323,11 @@ def test_a_seed_out_of_range_is_refused_before_the_study_is_touched(
     with pytest.raises(ValueError, match="seed must be a whole number"):
         begin(study, tmp_path, data, seed=-1)
     assert not study.user_attrs
+
+
+def test_fewer_generations_than_were_searched_are_refused(data: Path, tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="s")
+    run(begin(study, tmp_path, data, generations=2))
+    with pytest.raises(SearchError, match="generations must be at least 2, for study 's'"):
+        go_on(study, generations=1)
+    assert go_on(study, generations=2).scored == 2 * SETTINGS.population

@@ -111,7 +111,7 @@ def _read_pictures(paths: list[str], size: int | None) -> npt.NDArray[np.uint8]:
             picture = _read_picture(paths[index], size)
             if picture.shape != first.shape:
                 raise DataError(
-                    "pictures differ in size, give a size to bring them to one: "
+                    "pictures differ in size, give a size (--size) to bring them to one: "
                     f"{_side_by_side(first)} is {paths[0]!r}, "
                     f"{_side_by_side(picture)} is {paths[index]!r}"
                 )
