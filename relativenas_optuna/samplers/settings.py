@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
 
 from relativenas_optuna.samplers.encoding import interval
 
@@ -55,8 +60,13 @@ class Settings:
                 raise SettingsError(f"search_space must {_MAP}; {name!r} is {distribution!r}")
             try:
                 interval(distribution)
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 raise SettingsError(f"search_space[{name!r}]: {error}") from None
+            if not _travels(distribution):
+                raise SettingsError(
+                    f"search_space[{name!r}] travels with the trials as JSON, so choices must be "
+                    f"None, bool, int, float or str; got {distribution}"
+                )
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain JSON data."""
@@ -102,6 +112,12 @@ class Settings:
 
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _travels(distribution: BaseDistribution) -> bool:
+    """Whether a distribution comes back from JSON as it was; a choice that is a tuple does not."""
+    choices = distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
+    return all(isinstance(choice, str | int | float | None) for choice in choices)
 
 
 def _difference(
