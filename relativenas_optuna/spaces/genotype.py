@@ -151,7 +151,7 @@ class Genotype:
         cells = []
         for name, line in zip(CELL_NAMES, lines, strict=True):
             if not line.startswith(f"{name}:"):
-                raise ValueError(f"a line of a genotype must start with '{name}:', got {line!r}")
+                raise ValueError(f"a genotype's line must start with '{name}:', got {_brief(line)}")
             cells.append(_cell_from_text(name, line.removeprefix(f"{name}:")))
         return cls(*cells)
 

@@ -124,8 +124,9 @@ def _cifar(
                 f"unpack {kind.url} in {str(root)!r} by hand"
             ) from error
         raise DataError(
-            f"{kind.__name__} is not (or not whole) in {folder!r}; allow the download, "
-            f"or unpack {kind.url} in {str(root)!r}"
+            f"{kind.__name__} is not (or not whole) in {folder!r}; fetch it by "
+            f"training.load_pictures({kind.__name__.lower()!r}, root={str(root)!r}, "
+            f"download=True), or unpack {kind.url} there"
         ) from error
     return Pictures(
         images=torch.from_numpy(data_set.data).permute(0, 3, 1, 2).contiguous(),

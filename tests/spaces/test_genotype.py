@@ -64,6 +64,7 @@ def test_operations_are_those_of_both_cells() -> None:
         ("", "two lines"),
         ("normal: node2 a(0)", r"two lines.* got 1"),
         ("reduce: node2 a(0)\nnormal: node2 a(0)", "must start with 'normal:'"),
+        ("x" * 10**6 + "\nreduce: node2 a(0)", "must start with 'normal:'"),
         ("normal: node2 a(0)\nreduce: node3 a(0)", "reduce: expected 'node2'"),
         ("normal: node2 a(0)\nreduce:", "reduce: expected 'node2'"),
         ("normal: node2 a(0) |\nreduce: node2 a(0)", "normal: expected 'node3'"),
@@ -79,6 +80,7 @@ def test_bad_text_is_refused_with_its_reason(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as caught:
         Genotype.from_text(text)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 CELL: dict[str, Any] = {"nodes": [[["a", 0]]]}
