@@ -19,7 +19,8 @@ from optuna.samplers import PartialFixedSampler, RandomSampler
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.claims import Seat, seat_of
+from relativenas_optuna.samplers.claims import Claim, Seat, seat_of
+from relativenas_optuna.samplers.worker import this_worker
 from tests.samplers import reference, strategies
 from tests.samplers.searches import (
     OBJECTIVE,
@@ -178,10 +179,31 @@ def test_a_parameter_outside_the_known_space_is_drawn_for_each_seat() -> None:
     ]
 
 
+def test_a_caller_that_asks_for_another_range_is_given_values_of_that_range() -> None:
+    sampler = RelativeNASSampler(SPACE, population_size=4, seed=3)
+    study = optuna.create_study(sampler=sampler)
+    study.ask()
+    other: Space = {"x": FloatDistribution(5, 9), "new": IntDistribution(20, 30)}
+    sampled = sampler.sample_relative(study, study.trials[0], other)
+    assert list(sampled) == list(other)
+    assert all(other[name]._contains(value) for name, value in sampled.items())
+
+
 @pytest.mark.parametrize("space", [{}, {"one": IntDistribution(4, 4)}], ids=["none", "single"])
 def test_a_known_space_without_variables_gives_out_seats_all_the_same(space: Space) -> None:
     study = search(space=space, trials=8, objective=loss_of({**SPACE, **space}))
     assert [seat_of(t) for t in study.trials] == [Seat(k // 4, k % 4) for k in range(8)]
+
+
+@pytest.mark.parametrize("place", [(-1, 0), (0, 4), (0, -1)])
+def test_a_claim_of_a_seat_that_there_is_not_scores_nothing(place: tuple[int, int]) -> None:
+    study = search(space=SPACE, trials=4)
+    claim = Claim(Seat(*place), this_worker())
+    study.ask()
+    claim.write(study._storage, study.trials[-1]._trial_id)
+    study.tell(4, -99.0)
+    assert population(study).scored_seats(generations=1) == 4
+    assert state(study) == state(search(space=SPACE, trials=4))
 
 
 def test_one_sampler_serves_two_studies_at_once() -> None:
