@@ -10,16 +10,18 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.claims import CLAIM_KEY, Claim, Seat, announce
 from relativenas_optuna.samplers.generations import Population
 from relativenas_optuna.samplers.settings import SettingsError
 from relativenas_optuna.samplers.worker import this_worker
 from tests.samplers.searches import (
     SPACE,
     Space,
+    anew,
     ask,
     begin,
     bits,
@@ -99,3 +101,47 @@ def test_the_lowest_numbered_settings_count_however_late_they_come(late: dict[st
         assert bits(found) == state(study)
     with pytest.raises(SettingsError):
         study.ask()
+
+
+@pytest.mark.parametrize(
+    ("arriving", "first", "later"), [(0, 0, 1), (1, 1, 2), (2, 2, 3), (5, 1, 3)]
+)
+def test_behind_arriving_trials_a_seat_is_left_for_each_as_long_as_there_are_any(
+    arriving: int, first: int, later: int
+) -> None:
+    for begun, number in ((0, first), (1, later)):
+        study = begin(SPACE)
+        for _ in range(begun):
+            ask(study)
+        for _ in range(arriving):
+            announce(study._storage, study._storage.create_new_trial(study._study_id))
+        assert ask(study)[1] == Seat(0, number)
+
+
+class Overtaken(InMemoryStorage):
+    """A storage in which a rival claims a seat just before the next claim arrives."""
+
+    rival: int | None = None
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if key == CLAIM_KEY and self.rival is not None:
+            rival, self.rival = self.rival, None
+            Claim(Seat(0, 2), this_worker()).write(self, rival)
+        super().set_trial_system_attr(trial_id, key, value)
+
+
+def test_a_trial_leaves_a_seat_that_a_lower_number_claims_at_the_same_moment() -> None:
+    storage = Overtaken()
+    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    assert ask(study)[1] == Seat(0, 0)
+    storage.rival = storage.create_new_trial(study._study_id)
+    announce(storage, storage.rival)
+    # Behind one that is arriving the second free seat is the one to take: the rival's.
+    assert ask(study)[1] == Seat(0, 1)
+    assert [claim.seat.number for claim in map(claim_of, study.trials)] == [0, 2, 1]
+
+
+def claim_of(trial: FrozenTrial) -> Claim:
+    claim = Claim.read(trial.system_attrs)
+    assert claim is not None
+    return claim

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 import pytest
@@ -27,9 +26,6 @@ from tests.samplers.searches import (
     state,
     suggest,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def kill_at(url: str, kind: str, number: int, where: str) -> None:
