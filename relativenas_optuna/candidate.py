@@ -80,7 +80,12 @@ class Trainer:
         self._augmentation = Augmentation(
             padding=settings.padding, flip=settings.flip, cutout=settings.cutout
         )
-        self._augmentation.check(*training.images.shape[2:])
+        try:
+            self._augmentation.check(*training.images.shape[2:])
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: take settings that fit, as 'digits' does for small pictures"
+            ) from None
         self._training, self._validation = training, validation
         self._settings = settings
         self._seed = seed

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING
-
-import optuna
-from optuna.study import StudyDirection
+import warnings
+from typing import TYPE_CHECKING, TypeVar
 
 from relativenas_optuna.candidate import Outcome, Phases, Trainer, Watch
 from relativenas_optuna.checkpoint import Checkpoint, Progress, Scored
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
+from relativenas_optuna.scored_trials import check_trial, has_scores, record
 from relativenas_optuna.search_settings import SearchSettings, check_seed, preset
+from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.training.data import Pictures, load_pictures
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import optuna
     import torch
 
-    from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.training.loop import Evaluation
     from relativenas_optuna.training.weight_set import Trained
+
+_T = TypeVar("_T")
 
 
 class SupernetObjective:
@@ -38,7 +40,8 @@ class SupernetObjective:
 
     Order of pictures, augmentation and drop-path follow from (seed, generation, seat), and so,
     on one machine's CPU with the same number of threads, does all else to the last bit. torch's
-    global random state is not touched. Threads (`n_jobs`) take turns.
+    global random state is not touched. Threads (`n_jobs`) take turns, in any order: where those
+    of two pairs mix, a learner whose partner comes later is committed alone.
 
     Example:
         >>> import optuna
@@ -58,10 +61,12 @@ class SupernetObjective:
         seed: Of the division, the first weights and all training; from 0 to 2**32 - 1.
         device: "cpu", "cuda", "cuda:1", "mps"; `None` takes the best one there is.
         checkpoint: Where the weights are kept after every candidate, so that a search can go on
-            in another process; `None` keeps them in this object alone.
+            in another process; `None` keeps them in this object alone, and a study that goes on
+            with a new one warns that its weights begin anew.
 
     Raises:
         DataError: The pictures cannot be used; a `ValueError`.
+        TypeError: `space`, `settings` or `validation` is none.
         ValueError: A setting, the seed, the device or the checkpoint does not fit.
     """
 
@@ -77,13 +82,16 @@ class SupernetObjective:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         check_seed(seed)
-        self.space = space
-        self.settings = preset(settings) if isinstance(settings, str) else settings
+        self.space = _instance("space", space, CellSpace)
+        self.settings = _instance(
+            "settings", preset(settings) if isinstance(settings, str) else settings, SearchSettings
+        )
         self.seed = seed
         self.device = resolve_device(device)
         training = data if isinstance(data, Pictures) else load_pictures(data)
         if validation is None:
             training, validation = training.split(self.settings.train_fraction, seed=seed)
+        validation = _instance("validation", validation, Pictures)
         self.training, self.validation = training.to(self.device), validation.to(self.device)
         self.classes = training.classes
         self._trainer = Trainer(
@@ -92,6 +100,7 @@ class SupernetObjective:
         self.supernet, self.weights = self._trainer.supernet, self._trainer.weights
         self._waiting: tuple[Scored, Trained] | None = None
         self._last: Scored | None = None
+        self._study: tuple[str, int] | None = None
         self._lock = threading.Lock()
         self._checkpoint = checkpoint
         if checkpoint is not None:
@@ -110,14 +119,16 @@ class SupernetObjective:
             diverged, which makes Optuna fail the trial. The weights are then as before.
 
         Raises:
+            TypeError: The trial is none of a study, such as `study.best_trial`.
             ValueError: The study does not minimise one value.
         """
-        _refuse_other_directions(trial.study)
+        check_trial(trial)
         failed_itself = False
         try:
             genotype = self.space.suggest(trial)
             seat = seat_of(trial)
             with self._lock:
+                self._turn_to(trial.study)
                 scored, phases = self._known(seat, genotype), Phases()
                 if scored is None:
                     place = seat or Seat(*divmod(trial.number, self.settings.population))
@@ -137,7 +148,7 @@ class SupernetObjective:
                     phases.commit += watch.lap()
                 else:
                     self._save()  # which may be what failed before
-                _record(trial, scored, phases, seat)
+                record(trial, scored, phases, seat)
                 return scored.loss
         except BaseException:
             if not failed_itself:
@@ -173,6 +184,20 @@ class SupernetObjective:
                 self.weights.commit(self._waiting[1])
                 self._waiting = None
                 self._save()
+
+    def _turn_to(self, study: optuna.Study) -> None:
+        key = (study.study_name, study._study_id)
+        if self._study is None and self._last is None and has_scores(study):
+            warnings.warn(
+                f"study {study.study_name!r} has scores, but the weights begin anew: give the "
+                f"first objective and this one a checkpoint to go on with its weights",
+                stacklevel=4,
+            )
+        if self._study not in (None, key):
+            if self._waiting is not None:
+                self.weights.commit(self._waiting[1])
+            self._waiting = self._last = None
+        self._study = key
 
     def _known(self, seat: Seat | None, genotype: Genotype) -> Scored | None:
         """The score of a seat that was reached before, and that the study did not hear of.
@@ -212,13 +237,10 @@ class SupernetObjective:
             self._checkpoint.save(self.weights, Progress(last=self._last, waiting=self._waiting))
 
 
-def _refuse_other_directions(study: optuna.Study) -> None:
-    if study.directions != [StudyDirection.MINIMIZE]:
-        raise ValueError(
-            f"SupernetObjective gives a loss, so the study must have the one direction "
-            f"'minimize'; {study.study_name!r} has "
-            f"{', '.join(direction.name.lower() for direction in study.directions)}"
-        )
+def _instance(name: str, value: object, kind: type[_T]) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}; got {value!r}")
+    return value
 
 
 def _scored(place: Seat, genotype: Genotype, outcome: Outcome) -> Scored:
@@ -229,13 +251,3 @@ def _scored(place: Seat, genotype: Genotype, outcome: Outcome) -> Scored:
         accuracy=outcome.score.accuracy,
         train_loss=outcome.training.loss,
     )
-
-
-def _record(trial: optuna.Trial, scored: Scored, phases: Phases, seat: Seat | None) -> None:
-    trial.set_user_attr("genotype", scored.genotype.to_text())
-    trial.set_user_attr("accuracy", scored.accuracy)
-    trial.set_user_attr("train_loss", scored.train_loss)
-    trial.set_user_attr("seconds", {name: round(s, 4) for name, s in vars(phases).items()})
-    if seat is not None:
-        trial.set_user_attr("generation", seat.generation)
-        trial.set_user_attr("seat", seat.number)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.settings import Settings
 from relativenas_optuna.samplers.worker import this_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import optuna
     from optuna.storages import BaseStorage
 
 ARRIVAL_KEY = "relative_nas:arrival"
 CLAIM_KEY = "relative_nas:claim"
+SPACE_KEY = "relative_nas:space"
 INTERRUPTED_KEY = "relative_nas:interrupted"
+_PART = 30_000  # characters; MySQL holds 65,535 bytes an attribute
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +61,13 @@ class Claim:
             "worker": self.worker,
         }
         if self.settings is not None:
-            data["settings"] = self.settings.to_json()
+            data["settings"] = settings = self.settings.to_json()
+            if settings["space"]:
+                # Before the claim, so that a claim never lacks a part of its space.
+                parts = list(_parts(settings["space"]))
+                for number, part in enumerate(parts):
+                    storage.set_trial_system_attr(trial_id, f"{SPACE_KEY}:{number}", part)
+                settings["space"] = len(parts)
         storage.set_trial_system_attr(trial_id, CLAIM_KEY, data)
 
     @classmethod
@@ -67,11 +77,28 @@ class Claim:
         if data is None:
             return None
         settings = data.get("settings")
+        if settings is not None and settings["space"]:
+            parts = [system_attrs[f"{SPACE_KEY}:{n}"] for n in range(settings["space"])]
+            settings = settings | {"space": list(chain.from_iterable(parts))}
         return cls(
             seat=Seat(data["generation"], data["seat"]),
             worker=data["worker"],
             settings=None if settings is None else Settings.from_json(settings),
         )
+
+
+def _parts(space: list[list[str]]) -> Iterator[list[list[str]]]:
+    """A search space in pieces that every storage takes as an attribute."""
+    part: list[list[str]] = []
+    size = 0
+    for entry in space:
+        length = len(json.dumps(entry))
+        if part and size + length > _PART:
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += length
+    yield part
 
 
 def announce(storage: BaseStorage, trial_id: int) -> None:

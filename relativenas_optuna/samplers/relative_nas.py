@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
@@ -24,7 +25,6 @@ from relativenas_optuna.samplers.worker import this_worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
     from optuna import Study
     from optuna.distributions import BaseDistribution
@@ -79,6 +79,11 @@ class RelativeNASSampler(BaseSampler):
         preset: str = "paper",
     ) -> None:
         space = dict(search_space) if isinstance(search_space, Mapping) else search_space
+        # NumPy's whole numbers are taken too, but would not travel as JSON.
+        if isinstance(population_size, np.integer):
+            population_size = int(population_size)
+        if isinstance(seed, np.integer):
+            seed = int(seed)
         self._asked = Settings(population_size, seed, preset, space)
         self._begin_following()
 

@@ -6,12 +6,14 @@ import uuid
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import (
     BaseDistribution,
+    CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
@@ -74,6 +76,23 @@ def test_a_study_is_the_independent_algorithm_to_the_last_bit(
         assert generation.velocities.tolist() == v.tolist()
 
 
+def travels_with_a_wide_space(storage: BaseStorage, name: str) -> None:
+    """A search space of more characters than MySQL holds in an attribute goes on elsewhere."""
+    wide = {f"p{i}": CategoricalDistribution(["x" * 50, "y" * 50]) for i in range(1000)}
+    study = optuna.create_study(storage=storage, study_name=f"{name}-wide")
+    try:
+        whole: dict[str, Any] = {"population_size": np.int64(2), "seed": np.int64(1)}
+        for space in (wide, None):
+            sampler = study.sampler = RelativeNASSampler(space, **whole)
+            study.tell(study.ask({"p999": wide["p999"]}), 0.0)
+        second = sampler.population(study)
+        assert second is not None
+        assert list((second.settings.space or {}).items()) == list(wide.items())
+        assert second.scored_seats(1) == 2
+    finally:
+        optuna.delete_study(study_name=f"{name}-wide", storage=storage)
+
+
 def test_every_storage_gives_the_same_search(storage: BaseStorage) -> None:
     # Both in one test: processes that make a database's tables at once get in each other's way.
     for space in (SPACE, None):
@@ -87,6 +106,7 @@ def test_every_storage_gives_the_same_search(storage: BaseStorage) -> None:
             undisturbed = search(space=space, trials=13)
             assert seated(study) == seated(undisturbed)
             assert state(study) == state(undisturbed)
+            travels_with_a_wide_space(storage, name)
         finally:
             optuna.delete_study(storage=storage, study_name=name)
 
