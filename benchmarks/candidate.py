@@ -2,12 +2,13 @@
 
 Usage: python benchmarks/candidate.py [PICTURES]   (of the 32-pixel rows; 512 unless given)
 
-Median over one generation in a study in memory. The pictures of 32 pixels are noise: their content
+Median over one generation in a study in memory; to commit includes the checkpoint on disk. The pictures of 32 pixels are noise: their content
 does not change the work.
 """
 
 import statistics
 import sys
+import tempfile
 from dataclasses import replace
 
 import optuna
@@ -16,6 +17,7 @@ import torch
 from rich.table import Table
 
 from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective
+from relativenas_optuna.checkpoint import Checkpoint
 from relativenas_optuna.search_settings import SearchSettings, preset
 from relativenas_optuna.training.data import Pictures, load_pictures
 
@@ -37,10 +39,12 @@ def noise(count: int) -> Pictures:
 def measure(pictures: Pictures, settings: SearchSettings) -> dict[str, float]:
     """Median seconds of each phase over a generation; the first candidate warms up."""
     space = CellSpace(nodes=settings.nodes)
-    objective = SupernetObjective(space, pictures, settings=settings)
     sampler = RelativeNASSampler(space.distributions, population_size=settings.population, seed=0)
     study = optuna.create_study(sampler=sampler)
-    study.optimize(objective, n_trials=settings.population)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Checkpoint(folder, search="benchmark")
+        objective = SupernetObjective(space, pictures, settings=settings, checkpoint=checkpoint)
+        study.optimize(objective, n_trials=settings.population)
     seconds = [trial.user_attrs["seconds"] for trial in study.trials[1:]]
     return {phase: statistics.median(s[phase] for s in seconds) for phase in PHASES}
 
