@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/candidate.py [PICTURES]   (of the 32-pixel rows; 512 unless given)
 
-Median over one generation in a study in memory; to commit includes the checkpoint on disk. The pictures of 32 pixels are noise: their content
-does not change the work.
+Median over one generation in a study in memory; to commit includes the checkpoint on disk. The
+pictures of 32 pixels are noise: their content does not change the work.
 """
 
 import statistics
