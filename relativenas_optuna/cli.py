@@ -6,6 +6,7 @@ The top imports little, so that Ctrl-C is met in order from the beginning.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shlex
 import signal
@@ -27,6 +28,10 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     received: list[int] = []
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show must not end a search.
+            stream.reconfigure(errors="backslashreplace")
     try:
         with signals_as_interrupts() as received:
             from relativenas_optuna.commands import cli

@@ -231,3 +231,18 @@ def test_help_and_version_come_without_torch() -> None:
         )
         assert (run.returncode, run.stderr) == (0, "")
         assert "relativenas" in run.stdout
+
+
+def test_a_name_that_the_output_cannot_show_ends_nothing(tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'a.db'}"
+    optuna.create_study(study_name="ü", storage=storage)
+    answer = subprocess.run(
+        [*PROGRAM, "show", "--storage", storage, "--study", "ä"],
+        cwd=tmp_path,
+        env=ENVIRONMENT | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(r"Error: study '\xe4' is not in the storage: there are '\xfc'")
