@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import optuna
+from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from relativenas_optuna._secrets import without_password
+from relativenas_optuna.search_storage import SearchStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,24 @@ if TYPE_CHECKING:
 
 _BUSY_TIMEOUT = 60  # seconds that SQLite waits for another process's write
 _CONNECT_TIMEOUT = 15  # seconds that a server has to answer
+_HEARTBEAT = 60  # seconds between two signs of life
+_POOL: dict[str, Any] = {
+    "pool_size": 16,  # connections that stay open once they were needed
+    "max_overflow": 16,
+    "pool_timeout": 2 * _BUSY_TIMEOUT,  # others may wait for SQLite with all the connections
+}
+_POOL_RECYCLE = 280  # seconds; hosted servers and proxies close what is idle for 5 minutes
 _ATTEMPTS = 10
+# What the databases say where several processes make the tables at the same moment.
+_CONFLICTS = (
+    "already exists",
+    "duplicate",
+    "unique constraint",
+    "deadlock",
+    "lock wait timeout",
+    "concurrent",
+    "try restarting transaction",
+)
 _DRIVERS = {
     "postgresql": "postgresql+psycopg2://, after `pip install psycopg2-binary`",
     "mysql": "mysql+pymysql://, after `pip install pymysql`",
@@ -33,24 +52,37 @@ class StorageError(ValueError):
     """A storage that cannot be opened. The message is one line without the password."""
 
 
-def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage:
+def open_storage(
+    url: str, *, create: bool = True, heartbeat: int | None = _HEARTBEAT
+) -> SearchStorage:
     """Open the SQL database of a study, and create its tables where they are missing.
 
     SQLite is opened with a write-ahead log, so that readers and a writer do not block each other,
     and waits up to a minute for another process's write. It does not wait for the disk at every
     commit: a power cut may cost the last commits, a killed process costs none. Connections to a
     server are tried before they are used again. Any number of processes may open a new database
-    at once. One in memory is seen by the thread that opened it alone.
+    at once. One in memory is seen by the thread that opened it alone, and has no heartbeat.
+
+    While `study.optimize` runs a trial, it writes a sign of life for it every `heartbeat` seconds.
+    Any process of the study that runs `study.optimize` with a heartbeat fails a trial without one
+    for twice as long; its seat is free again. `study.ask` outside `study.optimize` writes none,
+    and Optuna warns of it at each call: open the storage with `heartbeat=None` there.
 
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///search.db`, `postgresql://user@host/name` or
             `mysql+pymysql://user@host/name`.
         create: Whether a SQLite file that is missing is made.
+        heartbeat: Seconds between two signs of life of a trial, at least 1; `None` for none.
 
     Raises:
         StorageError: The URL is none, its driver is missing, the database does not answer, or is
-            missing and is not to be made.
+            missing and is not to be made; or the heartbeat is out of range.
     """
+    if heartbeat is not None and (type(heartbeat) is not int or heartbeat < 1):
+        raise StorageError(
+            f"heartbeat must be a whole number of seconds, at least 1, or None for no signs of "
+            f"life; got {heartbeat!r}"
+        )
     shown = without_password(url)
     try:
         parsed = make_url(url)
@@ -63,23 +95,27 @@ def open_storage(url: str, *, create: bool = True) -> optuna.storages.RDBStorage
             f"storage {shown} is not there: go to the folder of the search, or name its --storage"
         )
     try:
-        return _opened(url, parsed)
+        return _opened(url, parsed, heartbeat)
     except (NoSuchModuleError, ImportError) as error:
         raise StorageError(_missing_driver(shown, parsed, error)) from error
-    except (SQLAlchemyError, RuntimeError, ValueError) as error:
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError) as error:
         raise StorageError(f"storage {shown} cannot be opened: {_reason(error, parsed)}") from error
 
 
 def is_in_memory(url: str) -> bool:
     """Whether a database URL names no file and no server, so that it ends with the process."""
     parsed = make_url(url)
-    return parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:")
+    return parsed.get_backend_name() == "sqlite" and (
+        parsed.database in (None, "", ":memory:") or parsed.query.get("mode") == "memory"
+    )
 
 
 @contextmanager
-def storage_at(url: str, *, create: bool = True) -> Iterator[optuna.storages.RDBStorage]:
+def storage_at(
+    url: str, *, create: bool = True, heartbeat: int | None = _HEARTBEAT
+) -> Iterator[SearchStorage]:
     """`open_storage` for a while: its connections are closed in the end."""
-    storage = open_storage(url, create=create)
+    storage = open_storage(url, create=create, heartbeat=heartbeat)
     try:
         yield storage
     finally:
@@ -89,7 +125,7 @@ def storage_at(url: str, *, create: bool = True) -> Iterator[optuna.storages.RDB
 
 def storage_reason(error: BaseException) -> str:
     """What a database said, in one line, of an error of SQLAlchemy or of Optuna's storage."""
-    if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__:
+    if isinstance(error, StorageInternalError) and error.__cause__:
         error = error.__cause__  # Optuna's own message guesses
     original = getattr(error, "orig", None) or error
     if len(original.args) == 2 and isinstance(original.args[0], int):
@@ -107,31 +143,36 @@ class _Connection(sqlite3.Connection):
         self.execute("PRAGMA synchronous=NORMAL")
 
 
-def _opened(url: str, parsed: URL) -> optuna.storages.RDBStorage:
+def _opened(url: str, parsed: URL, heartbeat: int | None) -> SearchStorage:
+    options = _engine_options(parsed)
+    if is_in_memory(url):
+        heartbeat = None  # written by a thread of its own, which would see an empty database
     for attempt in range(_ATTEMPTS):
         try:
-            return optuna.storages.RDBStorage(url, engine_kwargs=_engine_options(parsed))
-        except SQLAlchemyError as error:
+            return SearchStorage(url, options, heartbeat=heartbeat)
+        except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == _ATTEMPTS - 1 or not _made_by_another(error):
                 raise
-            time.sleep(0.1 * (attempt + 1))
+            # Not all at the same moment again.
+            time.sleep(random.uniform(0.5, 1) * 0.1 * (attempt + 1))
     raise AssertionError("the last attempt returns or raises")
 
 
 def _engine_options(parsed: URL) -> dict[str, Any]:
-    driver = parsed.get_driver_name()
     if parsed.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": _Connection}}
-    limits = {"connect_timeout": _CONNECT_TIMEOUT}
-    known = driver in ("psycopg2", "psycopg", "pymysql", "mysqldb")
-    named = "connect_timeout" in parsed.query
-    return {"pool_pre_ping": True} | ({"connect_args": limits} if known and not named else {})
+        connecting = {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": _Connection}}
+        return connecting | ({} if is_in_memory(str(parsed)) else _POOL)
+    options = _POOL | {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE}
+    known = parsed.get_driver_name() in ("psycopg2", "psycopg", "pymysql", "mysqldb")
+    if known and "connect_timeout" not in parsed.query:
+        options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
+    return options
 
 
-def _made_by_another(error: SQLAlchemyError) -> bool:
+def _made_by_another(error: Exception) -> bool:
     """Whether another process made the tables between our look and our attempt."""
     reason = storage_reason(error).lower()
-    return any(words in reason for words in ("already exists", "duplicate", "unique constraint"))
+    return any(words in reason for words in _CONFLICTS)
 
 
 def _is_missing_file(parsed: URL) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,6 @@ import sqlalchemy
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.storage import StorageError, is_in_memory, open_storage, storage_at
-from tests.command import ENVIRONMENT
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
@@ -81,45 +78,6 @@ def test_threads_share_a_sqlite_file(tmp_path: Path) -> None:
         study = optuna.create_study(storage=storage)
         study.optimize(loss, n_trials=24, n_jobs=8)
         assert sorted(t.number for t in study.trials) == list(range(24))
-
-
-OPENER = """
-import sys, optuna
-from relativenas_optuna.storage import storage_at
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-print("ready", flush=True)
-sys.stdin.readline()
-with storage_at(sys.argv[1]) as storage:
-    study = optuna.create_study(storage=storage, study_name="mine", load_if_exists=True)
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
-"""
-
-
-def test_processes_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPENER, url],
-            env=ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    errors = [process.communicate(timeout=60)[1] for process in processes]
-    assert errors == [""] * 4
-    with storage_at(url) as storage:
-        trials = optuna.load_study(storage=storage, study_name="mine").trials
-    assert sorted(t.number for t in trials) == list(range(16))
 
 
 @pytest.mark.parametrize("kind", DATABASES)

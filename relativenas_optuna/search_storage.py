@@ -1,0 +1,226 @@
+"""An SQL storage for searches: fewer transactions, and deaths of workers that harm no seat."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import check_distribution_compatibility
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.trial import TrialState
+from sqlalchemy.pool import QueuePool
+
+from relativenas_optuna.parameter_buffer import ParameterBuffer
+from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
+from relativenas_optuna.trial_reading import CAN_READ, read_trial, read_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+_MOST_INCLUDED = 500  # values that every database takes in a condition
+_STALE_LOOKS = 1.0  # seconds between two; the databases' clocks are no finer
+
+
+class SearchStorage(RDBStorage):
+    """`RDBStorage` that writes a trial's parameters together, and signs of life that spare seats.
+
+    Optuna stores every suggested parameter in a transaction of its own. Here those of a trial wait
+    a tenth of a second at most, and go to the database together: before anything else is written
+    to the trial or read of it in this process, so that nobody here can tell. Other processes see
+    them that much later; a process that is killed loses those that were waiting, and no others.
+    A parameter is stored at once where this process has not met it before, or does not run the
+    trial.
+
+    `study.optimize` writes a sign of life for the trial that it runs, and before each trial fails
+    those whose last sign is older than two intervals. Such a trial of `RelativeNASSampler` is
+    marked as interrupted first: its seat is free again, and the failure is not the objective's.
+
+    A database in memory belongs to the thread that opened it, so it has neither.
+
+    Args:
+        url: An SQLAlchemy URL.
+        engine_kwargs: What `sqlalchemy.create_engine` is called with.
+        heartbeat: Seconds between two signs of life, at least 1; `None` for none.
+    """
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, heartbeat: int | None) -> None:
+        try:
+            super().__init__(url, engine_kwargs)
+        except BaseException:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
+        # Not by Optuna's argument, which warns that it is experimental.
+        self.heartbeat_interval = heartbeat if self._has_pool else None
+        self._begin()
+
+    @property
+    def _has_pool(self) -> bool:
+        """Whether every thread sees the same database."""
+        return isinstance(self.engine.pool, QueuePool)
+
+    def _begin(self) -> None:
+        self._looked: dict[int, float] = {}  # for stale trials, by study
+        self._buffer = ParameterBuffer(self.engine)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        self._buffer.write_all()
+        state = super().__getstate__()
+        for name in ("_looked", "_buffer"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._begin()
+
+    def remove_session(self) -> None:
+        """Close the connection of this thread, after what waits is written."""
+        try:
+            self._buffer.write_all()
+        finally:
+            super().remove_session()
+
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study."""
+        self._buffer.write_all()
+        super().delete_study(study_id)
+
+    def _create_new_trial(
+        self, study_id: int, template_trial: FrozenTrial | None = None
+    ) -> FrozenTrial:
+        trial = super()._create_new_trial(study_id, template_trial)
+        if trial.state == TrialState.RUNNING and self._has_pool:
+            self._buffer.begin(trial._trial_id)
+        return trial
+
+    def _set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None,
+    ) -> None:
+        if self._buffer.takes(trial_id):
+            known = previous_distribution or self._buffer.known(trial_id, param_name)
+            if known is not None:
+                check_distribution_compatibility(known, distribution)
+                if self._buffer.put(trial_id, param_name, param_value_internal, distribution):
+                    return
+        self._buffer.write(trial_id)  # earlier ones first
+        super()._set_trial_param(
+            trial_id, param_name, param_value_internal, distribution, previous_distribution
+        )
+
+    def get_trial_param(self, trial_id: int, param_name: str) -> float:
+        """A parameter of a trial, in Optuna's internal form."""
+        self._buffer.write(trial_id)
+        return super().get_trial_param(trial_id, param_name)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """Set state and values of a trial, after all that was written to it before."""
+        self._buffer.write(trial_id)
+        try:
+            changed = super().set_trial_state_values(trial_id, state, values)
+        finally:
+            if state != TrialState.RUNNING:
+                self._buffer.end(trial_id)
+        if state == TrialState.RUNNING and changed and self._has_pool:
+            self._buffer.begin(trial_id)
+        return changed
+
+    def set_trial_intermediate_value(
+        self, trial_id: int, step: int, intermediate_value: float
+    ) -> None:
+        """Store what a trial reports at a step."""
+        self._buffer.write(trial_id)
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Store a user attribute of a trial."""
+        self._buffer.write(trial_id)
+        super().set_trial_user_attr(trial_id, key, value)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Store a system attribute of a trial."""
+        self._buffer.write(trial_id)
+        super().set_trial_system_attr(trial_id, key, value)
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """A trial as it is now."""
+        self._buffer.write(trial_id)
+        if CAN_READ:
+            with _create_scoped_session(self.scoped_session) as session:
+                trial = read_trial(session, trial_id)
+            if trial is not None:
+                return trial
+        return super().get_trial(trial_id)  # or what Optuna raises
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """The trials of a study as they are now."""
+        self._buffer.write_all()
+        return super().get_all_trials(study_id, deepcopy, states)
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        self._buffer.write_all()
+        included = {i for i in included_trial_ids if i <= trial_id_greater_than}
+        if not CAN_READ or len(included) > _MOST_INCLUDED:
+            return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+        with _create_scoped_session(self.scoped_session) as session:
+            models.StudyModel.find_or_raise_by_id(study_id, session)
+            return read_trials(
+                session,
+                study_id,
+                states=None if states is None else [s for s in TrialState if s in states],
+                included=included,
+                later_than=trial_id_greater_than,
+            )
+
+    def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+        # Asked before each trial, and the answer takes the longer the more trials there are.
+        now = time.monotonic()
+        if now - self._looked.get(study_id, -_STALE_LOOKS) < _STALE_LOOKS:
+            return []
+        self._looked[study_id] = now
+        stale = super()._get_stale_trial_ids(study_id)
+        for trial_id in stale:
+            try:
+                if CLAIM_KEY in self.get_trial_system_attrs(trial_id):
+                    mark_interrupted(self, trial_id)
+            except (KeyError, UpdateFinishedTrialError):
+                continue  # another process was quicker
+        return stale
+
+
+_PARAMETERS = [
+    "self",
+    "trial_id",
+    "param_name",
+    "param_value_internal",
+    "distribution",
+    "previous_distribution",
+]
+_STORING = getattr(RDBStorage, "_set_trial_param", lambda: None)
+if list(inspect.signature(_STORING).parameters) != _PARAMETERS:
+    del SearchStorage._set_trial_param  # an Optuna that stores them in another way may do so

@@ -1,0 +1,148 @@
+"""Reads trials from the tables of Optuna's SQL storage."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import json_to_distribution
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial
+from sqlalchemy import or_, select
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import TrialState
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
+
+_Trial = models.TrialModel
+_COLUMNS = {
+    models.TrialParamModel: ("param_name", "param_value", "distribution_json"),
+    models.TrialValueModel: ("objective", "value", "value_type"),
+    models.TrialUserAttributeModel: ("key", "value_json"),
+    models.TrialSystemAttributeModel: ("key", "value_json"),
+    models.TrialIntermediateValueModel: (
+        "step",
+        "intermediate_value",
+        "intermediate_value_type",
+    ),
+}
+_TRIAL_COLUMNS = ("trial_id", "number", "state", "_datetime_start_utc", "_datetime_complete_utc")
+# Whether this release of Optuna has the tables that are read here.
+CAN_READ = all(
+    hasattr(model, column)
+    for model, columns in {_Trial: _TRIAL_COLUMNS, **_COLUMNS}.items()
+    for column in columns
+)
+
+
+def read_trials(
+    session: Session,
+    study_id: int,
+    *,
+    states: Iterable[TrialState] | None,
+    included: Collection[int],
+    later_than: int,
+) -> list[FrozenTrial]:
+    """The trials that Optuna's storage gives, in a small part of the time.
+
+    Optuna makes an object of every row, and reads the JSON of every parameter's distribution anew,
+    twice: at each ask that is done for all running trials, and at the start for all there are.
+
+    Args:
+        session: Of the database.
+        study_id: Of the study.
+        states: Of the trials that are wanted; `None` for all.
+        included: Ids of trials that are wanted besides those that are later.
+        later_than: The trial id after which all are wanted.
+
+    Returns:
+        The trials in the order of their ids.
+    """
+    wanted = [_Trial.study_id == study_id]
+    if states is not None:
+        wanted.append(_Trial.state.in_(list(states)))
+    if later_than >= 0:
+        later = _Trial.trial_id > later_than
+        wanted.append(or_(later, _Trial.trial_id.in_(included)) if included else later)
+    return _read(session, wanted)
+
+
+def read_trial(session: Session, trial_id: int) -> FrozenTrial | None:
+    """One trial, as `read_trials` reads many; `None` where there is none."""
+    return next(iter(_read(session, [_Trial.trial_id == trial_id])), None)
+
+
+def _read(session: Session, wanted: list[ColumnElement[bool]]) -> list[FrozenTrial]:
+    rows = session.execute(
+        select(*(getattr(_Trial, column) for column in _TRIAL_COLUMNS))
+        .where(*wanted)
+        .order_by(_Trial.trial_id)
+    )
+    trials = {
+        row[0]: FrozenTrial(
+            trial_id=row[0],
+            number=row[1],
+            state=row[2],
+            value=None,
+            values=None,
+            datetime_start=_local(row[3]),
+            datetime_complete=_local(row[4]),
+            params={},
+            distributions={},
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for row in rows
+    }
+    if not trials:
+        return []
+    _fill(session, wanted, trials)
+    return list(trials.values())
+
+
+def _fill(
+    session: Session, wanted: list[ColumnElement[bool]], trials: dict[int, FrozenTrial]
+) -> None:
+    def rows(model: Any) -> Any:
+        named = [getattr(model, column) for column in ("trial_id", *_COLUMNS[model])]
+        key = next(iter(model.__table__.primary_key))
+        statement = select(*named).join(_Trial, _Trial.trial_id == model.trial_id)
+        # A trial that began a moment after the first reading is left for the next one.
+        found = session.execute(statement.where(*wanted).order_by(key))
+        return ((trials[row[0]], *row[1:]) for row in found if row[0] in trials)
+
+    for trial, name, value, text in rows(models.TrialParamModel):
+        distribution = _distribution(text)
+        trial.distributions[name] = distribution
+        trial.params[name] = distribution.to_external_repr(value)
+    stored = models.TrialValueModel
+    values: dict[int, dict[int, float]] = {}
+    for trial, objective, value, kind in rows(stored):
+        of_trial = values.setdefault(trial._trial_id, {})
+        of_trial[objective] = stored.stored_repr_to_value(value, kind)
+    for trial_id, by_objective in values.items():
+        trials[trial_id].values = [by_objective[i] for i in range(len(by_objective))]
+    for trial, key, text in rows(models.TrialUserAttributeModel):
+        trial.user_attrs[key] = json.loads(text)
+    for trial, key, text in rows(models.TrialSystemAttributeModel):
+        trial.system_attrs[key] = json.loads(text)
+    report = models.TrialIntermediateValueModel
+    for trial, step, value, kind in rows(report):
+        trial.intermediate_values[step] = report.stored_repr_to_intermediate_value(value, kind)
+
+
+def _local(utc: datetime | None) -> datetime | None:
+    """A time of the database as Optuna shows it: without a zone, on this machine's clock."""
+    return None if utc is None else utc.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+
+
+@lru_cache(maxsize=4096)
+def _distribution(text: str) -> BaseDistribution:
+    return json_to_distribution(text)
