@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.network import build
     from relativenas_optuna.objective import SupernetObjective
     from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
+    from relativenas_optuna.samplers.view import SearchView
     from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.spaces.published import published
@@ -24,6 +25,7 @@ __all__ = [
     "CellSpace",
     "Genotype",
     "RelativeNASSampler",
+    "SearchView",
     "SupernetObjective",
     "build",
     "open_storage",
@@ -34,6 +36,7 @@ _HOMES = {
     "CellSpace": "spaces.cell_space",
     "Genotype": "spaces.genotype",
     "RelativeNASSampler": "samplers.relative_nas",
+    "SearchView": "samplers.view",
     "SupernetObjective": "objective",
     "build": "networks.network",
     "open_storage": "storage",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from relativenas_optuna.candidate import Outcome, Phases, Trainer, Watch
 from relativenas_optuna.checkpoint import Checkpoint, Progress, Scored
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
-from relativenas_optuna.scored_trials import check_trial, has_scores, record
+from relativenas_optuna.scored_trials import check_trial, has_scores, record, warn_of_kept_scores
 from relativenas_optuna.search_settings import SearchSettings, check_seed, preset
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.training.data import Pictures, load_pictures
@@ -193,6 +193,8 @@ class SupernetObjective:
                 f"first objective and this one a checkpoint to go on with its weights",
                 stacklevel=4,
             )
+        if self._study != key:
+            warn_of_kept_scores(study)
         if self._study not in (None, key):
             if self._waiting is not None:
                 self.weights.commit(self._waiting[1])

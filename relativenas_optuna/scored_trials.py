@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.replay import Replay
 
 if TYPE_CHECKING:
     from relativenas_optuna.candidate import Phases
@@ -40,6 +43,23 @@ def has_scores(study: optuna.Study) -> bool:
     """Whether a supernet objective has scored trials of the study."""
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     return any("genotype" in trial.user_attrs for trial in complete)
+
+
+def warn_of_kept_scores(study: optuna.Study) -> None:
+    """Warn where the study's sampler does not score fast learners anew.
+
+    The shared weights move on, so that a score of an earlier generation says little beside a new
+    one, and a pair of which one keeps its score trains only the other.
+    """
+    replay = Replay()
+    replay.update(study)
+    if replay.settings is not None and replay.settings.keeps_scores:
+        warnings.warn(
+            f"study {study.study_name!r} keeps the scores of fast learners "
+            f"(preset={replay.settings.preset!r}), but shared weights move on: give a new study "
+            f'RelativeNASSampler(..., preset="paper")',
+            stacklevel=5,
+        )
 
 
 def record(trial: optuna.Trial, scored: Scored, phases: Phases, seat: Seat | None) -> None:

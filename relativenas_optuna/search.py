@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from datetime import datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.generations import Population
+    from relativenas_optuna.samplers.population import Population
     from relativenas_optuna.spaces.genotype import Genotype
 
 STILLBORN_AGE = timedelta(seconds=10)
@@ -69,7 +70,10 @@ class Search:
             )
         space = CellSpace(nodes=plan.settings.nodes)
         self.sampler = RelativeNASSampler(
-            space.distributions, population_size=plan.settings.population, seed=plan.seed
+            space.distributions,
+            population_size=plan.settings.population,
+            seed=plan.seed,
+            preset="paper",  # weights move, so that a score is soon out of date
         )
         study.sampler = self.sampler
         checkpoint = Checkpoint(plan.out, search=plan.search)
@@ -213,13 +217,26 @@ class Search:
     def _fail_stillborn(self) -> None:
         """Fail trials whose process died before it could say that they are its own.
 
-        Optuna makes a trial RUNNING a moment before its sampler hears of it.
+        Optuna makes a trial RUNNING a moment before its sampler hears of it. One that is younger
+        is waited for: it may be somebody's, and the sampler would leave a seat to it, so that
+        this search would score its seats in another order than an undisturbed one.
         """
-        before = datetime.now() - STILLBORN_AGE
-        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            empty = not (trial.params or trial.system_attrs or trial.user_attrs)
-            if empty and trial.datetime_start is not None and trial.datetime_start < before:
-                self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        waited_for = None
+        while True:
+            trials = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+            before = datetime.now() - STILLBORN_AGE
+            young = set()
+            for trial in trials:
+                if trial.params or trial.system_attrs or trial.user_attrs:
+                    continue
+                if trial.datetime_start is not None and trial.datetime_start >= before:
+                    young.add(trial.number)
+                else:
+                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            waited_for = young if waited_for is None else waited_for & young
+            if not waited_for:
+                return
+            time.sleep(0.2)
 
     def _refuse_company(self) -> None:
         for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):

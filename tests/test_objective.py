@@ -3,6 +3,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,8 @@ from tests.tiny import (
 )
 
 Way = dict[str, Any]
-DIVERGING: Way = {"learning_rate": 1e3, "clip": 1e6, "drop_path": 0.0}
+RATE = 1e4  # at which every other search or so has a seat that diverges alone
+DIVERGING: Way = {"learning_rate": RATE, "learning_rate_end": RATE, "clip": 1e6, "drop_path": 0.0}
 
 
 def expected(scoring: SupernetObjective) -> reference.Found:
@@ -86,10 +89,38 @@ def test_in_a_tie_the_first_of_the_pair_is_the_fast_learner_of_the_weights_too()
     assert_is(found, scoring, oracle)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 6], ids=["both and first", "in last pair", "second"])
+@cache
+def diverged_with(seed: int) -> set[Seat | None]:
+    _, found = searched(seed=seed, **DIVERGING)
+    return {seat_of(trial) for trial in found.trials if trial.state == TrialState.FAIL}
+
+
+LAST_PAIR = SETTINGS.generations - 1, SETTINGS.population // 2 - 1
+
+
+def fates(diverged: Collection[Seat | None]) -> set[str]:
+    """What came to the pairs of a search in which these seats diverged."""
+    found = set()
+    for seat in diverged:
+        assert seat is not None
+        if seat.partner in diverged:
+            found.add("both of a pair")
+        elif (seat.generation, seat.pair) == LAST_PAIR:
+            found.add("one of the last pair")
+        else:
+            found.add("the second of a pair" if seat.number % 2 else "the first of a pair")
+    return found
+
+
+@pytest.mark.parametrize(
+    "fate",
+    ["both of a pair", "one of the last pair", "the first of a pair", "the second of a pair"],
+)
 def test_a_seat_that_diverges_three_times_is_slowest_and_its_partner_is_committed_alone(
-    seed: int,
+    fate: str,
 ) -> None:
+    # Which training overflows is decided by how the CPU rounds: no seed shows a fate everywhere.
+    seed = next(seed for seed in range(50) if fate in fates(diverged_with(seed)))
     scoring, found = searched(seed=seed, **DIVERGING)
     oracle = expected(scoring)
     diverged = [
@@ -98,11 +129,12 @@ def test_a_seat_that_diverges_three_times_is_slowest_and_its_partner_is_committe
         for seat, loss in enumerate(row)
         if math.isinf(loss)
     ]
-    assert diverged
+    assert fate in fates(diverged)
     failed = [t for t in found.trials if t.state == TrialState.FAIL]
     assert [seat_of(trial) for trial in failed] == [seat for seat in diverged for _ in range(3)]
     assert not any(INTERRUPTED_KEY in trial.system_attrs for trial in failed)
     assert scoring.last is not None
+    assert (scoring.waiting is not None) == ("one of the last pair" in fates(diverged))
     if scoring.waiting is not None:
         assert scoring.waiting.partner in diverged
         assert scoring.waiting.pair == SETTINGS.population // 2 - 1

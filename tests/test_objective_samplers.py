@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.claims import Seat
 from tests import supernet_reference as reference
 from tests.tiny import SEED, SETTINGS, SPACE, objective, same_bits, sampler, scored_seats, study
@@ -76,3 +78,16 @@ def test_other_directions_are_refused_in_one_line(directions: list[str]) -> None
         found.optimize(objective(), n_trials=1)
     assert "\n" not in str(caught.value)
     assert ", ".join(directions) in str(caught.value)
+
+
+def test_a_sampler_that_keeps_scores_is_warned_of_once_a_study() -> None:
+    scoring = objective()
+    keeping = RelativeNASSampler(SPACE.distributions, population_size=4, seed=SEED)
+    found = study(sampler=keeping)
+    with pytest.warns(UserWarning, match=r"keeps the scores of fast learners.*preset=\"paper\""):
+        found.optimize(scoring, n_trials=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found.optimize(scoring, n_trials=8)
+        study().optimize(objective(), n_trials=1)
+    assert [t.state for t in found.trials] == [TrialState.COMPLETE] * 9

@@ -71,7 +71,7 @@ def objective(
 def sampler(
     *, space: CellSpace = SPACE, size: int = SETTINGS.population, seed: int = SEED
 ) -> RelativeNASSampler:
-    return RelativeNASSampler(space.distributions, population_size=size, seed=seed)
+    return RelativeNASSampler(space.distributions, population_size=size, seed=seed, preset="paper")
 
 
 def study(**options: Any) -> optuna.Study:

@@ -8,18 +8,20 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.settings import Settings
-from relativenas_optuna.samplers.worker import this_worker
+from relativenas_optuna.samplers.worker import is_dead, this_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import optuna
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
-ARRIVAL_KEY = "relative_nas:arrival"
 CLAIM_KEY = "relative_nas:claim"
 SPACE_KEY = "relative_nas:space"
 INTERRUPTED_KEY = "relative_nas:interrupted"
+LEASE_KEY = "relative_nas:lease"
+RESERVED_KEY = "relative_nas:reserved"
 _PART = 30_000  # characters; MySQL holds 65,535 bytes an attribute
 
 
@@ -45,46 +47,91 @@ class Seat:
 class Claim:
     """A trial's claim on a seat, and who runs it.
 
-    `settings` are those of the whole search. They are written while no lower-numbered claim that
-    carries them is in sight; the lowest-numbered ones count.
+    Attributes:
+        seat: What the trial scores.
+        worker: See `worker.this_worker`; empty where the trial is anybody's, to be told or run by
+            who takes it.
+        settings: Those of the whole search. They are written while no lower-numbered claim that
+            carries them is in sight; the lowest-numbered ones count.
+        signed: When the claim was made, in seconds since 1970, where leases are needed.
     """
 
     seat: Seat
     worker: dict[str, Any]
     settings: Settings | None = None
+    signed: float | None = None
 
-    def write(self, storage: BaseStorage, trial_id: int) -> None:
-        """Store the claim with its trial."""
+    def attributes(self, retries: int = 0) -> dict[str, Any]:
+        """The system attributes that say it, in the order in which they are to be written.
+
+        `retries` are those that Optuna counted when the claim was made.
+        """
         data: dict[str, Any] = {
             "generation": self.seat.generation,
             "seat": self.seat.number,
             "worker": self.worker,
         }
+        attributes = {}
         if self.settings is not None:
             data["settings"] = settings = self.settings.to_json()
             if settings["space"]:
                 # Before the claim, so that a claim never lacks a part of its space.
                 parts = list(_parts(settings["space"]))
-                for number, part in enumerate(parts):
-                    storage.set_trial_system_attr(trial_id, f"{SPACE_KEY}:{number}", part)
+                attributes = {f"{SPACE_KEY}:{n}": part for n, part in enumerate(parts)}
                 settings["space"] = len(parts)
-        storage.set_trial_system_attr(trial_id, CLAIM_KEY, data)
+        if self.signed is not None:
+            data["signed"] = self.signed
+        if retries:
+            data["retries"] = retries
+        return attributes | {CLAIM_KEY: data}
+
+    def write(self, storage: BaseStorage, trial_id: int, retries: int = 0) -> None:
+        """Store the claim with its trial."""
+        for key, value in self.attributes(retries).items():
+            storage.set_trial_system_attr(trial_id, key, value)
 
     @classmethod
     def read(cls, system_attrs: Mapping[str, Any]) -> Claim | None:
-        """The claim of a trial with these system attributes, if it has one."""
-        data = system_attrs.get(CLAIM_KEY)
-        if data is None:
+        """The claim of a trial with these system attributes, if it has one that can be read."""
+        if CLAIM_KEY not in system_attrs:
             return None
+        try:
+            return cls._read(system_attrs, system_attrs[CLAIM_KEY])
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None  # a study's attributes are open to anyone
+
+    @classmethod
+    def _read(cls, system_attrs: Mapping[str, Any], data: Any) -> Claim:
         settings = data.get("settings")
         if settings is not None and settings["space"]:
             parts = [system_attrs[f"{SPACE_KEY}:{n}"] for n in range(settings["space"])]
             settings = settings | {"space": list(chain.from_iterable(parts))}
+        inherited = retries_of(system_attrs) != data.get("retries", 0)
         return cls(
-            seat=Seat(data["generation"], data["seat"]),
-            worker=data["worker"],
+            seat=Seat(int(data["generation"]), int(data["seat"])),
+            worker={} if inherited else dict(data["worker"]),
             settings=None if settings is None else Settings.from_json(settings),
+            signed=data.get("signed"),
         )
+
+
+def reservation(seats: Sequence[Seat]) -> dict[str, Any]:
+    """The system attribute of a trial whose maker is about to make others for `seats`."""
+    places = [[seat.generation, seat.number] for seat in seats]
+    return {RESERVED_KEY: {"seats": places, "worker": this_worker()}}
+
+
+def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
+    """The seats for which an unfinished trial's maker, which is not dead, is to make others."""
+    data = system_attrs.get(RESERVED_KEY)
+    if data is None or is_dead(data["worker"]):
+        return set()
+    return {Seat(*place) for place in data["seats"]}
+
+
+def retries_of(system_attrs: Mapping[str, Any]) -> int:
+    """How often a trial was begun anew as a copy, attributes and all, of one that went stale."""
+    return len(system_attrs.get("retry_history", ()))
 
 
 def _parts(space: list[list[str]]) -> Iterator[list[list[str]]]:
@@ -101,21 +148,26 @@ def _parts(space: list[list[str]]) -> Iterator[list[list[str]]]:
     yield part
 
 
-def announce(storage: BaseStorage, trial_id: int) -> None:
-    """Mark a trial as one that is about to claim a seat."""
-    storage.set_trial_system_attr(trial_id, ARRIVAL_KEY, this_worker())
+def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:
+    """Say that a trial's worker lives, `signed` seconds after 1970 began.
+
+    Raises:
+        UpdateFinishedTrialError: The trial has ended.
+    """
+    storage.set_trial_system_attr(trial_id, LEASE_KEY, signed)
 
 
-def is_arriving(system_attrs: Mapping[str, Any]) -> bool:
-    """Whether a trial is about to claim a seat, and has none yet."""
-    return ARRIVAL_KEY in system_attrs and CLAIM_KEY not in system_attrs
+def sign_of_life(system_attrs: Mapping[str, Any]) -> float | None:
+    """When a trial's worker last said that it lives, in seconds since 1970; `None`: never."""
+    claimed = system_attrs.get(CLAIM_KEY, {}).get("signed")
+    signs = [sign for sign in (system_attrs.get(LEASE_KEY), claimed) if sign is not None]
+    return max(map(float, signs), default=None)
 
 
 def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Who runs a trial that is at a seat, or about to claim one; empty under another sampler."""
+    """Who runs a trial that has a seat; empty under another sampler, and where it is anybody's."""
     claim = Claim.read(system_attrs)
-    worker: dict[str, Any] = system_attrs.get(ARRIVAL_KEY, {}) if claim is None else claim.worker
-    return worker
+    return {} if claim is None else claim.worker
 
 
 def seat_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Seat | None:
@@ -130,5 +182,16 @@ def seat_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Seat | None:
 
 
 def mark_interrupted(storage: BaseStorage, trial_id: int) -> None:
-    """Say that a trial ends for a reason of its worker's: its failure is not the objective's."""
-    storage.set_trial_system_attr(trial_id, INTERRUPTED_KEY, True)
+    """Say that a trial ends for a reason of its worker's: its failure is not the objective's.
+
+    Raises:
+        UpdateFinishedTrialError: It has ended already.
+    """
+    # With its number, since a retried trial is a copy, attributes and all.
+    number = storage.get_trial_number_from_id(trial_id)
+    storage.set_trial_system_attr(trial_id, INTERRUPTED_KEY, {"trial": number})
+
+
+def was_interrupted(trial: FrozenTrial) -> bool:
+    """Whether a failed trial ended for a reason of its worker's."""
+    return bool(trial.system_attrs.get(INTERRUPTED_KEY) == {"trial": trial.number})

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Pairs = NDArray[np.intp]
 
-_PAIRS, _MATRICES, _SEATS = range(3)  # Keeps the keyed streams of one seed apart.
+_PAIRS, _MATRICES, _SEATS, _AGAIN = range(4)  # Keeps the keyed streams of one seed apart.
 
 
 def uniform(seed: int, generation: int, seat: int, name: str) -> float:
     """The one draw in [0, 1) that belongs to a parameter of a seat of a generation."""
     return float(_keyed(seed, _SEATS, generation, seat, _hash(name)).random())
+
+
+def again(seed: int, generation: int, pair: int) -> np.random.Generator:
+    """What a pair draws from where its first draw gave an architecture that is taken."""
+    return _keyed(seed, _AGAIN, generation, pair)
 
 
 class Draws(Protocol):

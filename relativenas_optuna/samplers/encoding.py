@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -77,6 +77,44 @@ def encode(distribution: BaseDistribution, value: Any) -> float:
     return float(round((value - distribution.low) / distribution.step)) + 0.5
 
 
+def equal(one: BaseDistribution | None, other: BaseDistribution) -> bool:
+    """Whether two distributions are equal, which Optuna is slow to say of categorical ones."""
+    if one is other:
+        return True
+    return (type(one) is type(other) and vars(one) == vars(other)) or one == other
+
+
+def is_value_of(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a parameter can have a value."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False
+
+
+def count(distribution: BaseDistribution) -> int | None:
+    """How many values a parameter has; `None` for a float without steps."""
+    if isinstance(distribution, FloatDistribution) and distribution.step is None:
+        return 1 if distribution.single() else None
+    return _count(distribution)
+
+
+def index(distribution: BaseDistribution, x: float) -> int:
+    """Which of its values, from 0, a parameter with a `count` has at `x`."""
+    if isinstance(distribution, IntDistribution) and distribution.log:
+        return int(decode(distribution, x)) - distribution.low
+    return _cell(distribution, x)
+
+
+def cell(distribution: BaseDistribution, index: int) -> tuple[float, float]:
+    """The part of the interval that decodes to the value `index` of a parameter with a `count`."""
+    low, high = interval(distribution)
+    if isinstance(distribution, IntDistribution) and distribution.log:
+        value = distribution.low + index
+        return max(math.log(value - 0.5), low), min(math.log(value + 0.5), high)
+    return (float(index), index + 1.0) if high > low else (low, high)
+
+
 def _count(distribution: BaseDistribution) -> int:
     if isinstance(distribution, CategoricalDistribution):
         return len(distribution.choices)
@@ -89,6 +127,35 @@ def _count(distribution: BaseDistribution) -> int:
 
 def _cell(distribution: BaseDistribution, x: float) -> int:
     return min(max(math.ceil(x) - 1, 0), _count(distribution) - 1)
+
+
+def _decoder(distribution: BaseDistribution) -> Callable[[float], Any]:
+    """`decode` of a distribution; of a categorical one in a third of the time."""
+    if not isinstance(distribution, CategoricalDistribution):
+        return partial(decode, distribution)
+    choices, last, ceil = distribution.choices, len(distribution.choices) - 1, math.ceil
+    return lambda x: choices[min(max(ceil(x) - 1, 0), last)]
+
+
+def _firsts(distribution: CategoricalDistribution) -> list[int]:
+    """Of each choice the index of the first one that is equal."""
+    choices = distribution.choices
+    try:
+        first: dict[Any, int] = {}
+        return [first.setdefault(choice, i) for i, choice in enumerate(choices)]
+    except TypeError:  # a list or a dict
+        return [choices.index(choice) for choice in choices]
+
+
+def _indexer(distribution: BaseDistribution) -> Callable[[float], int]:
+    """`index` of a distribution, for equal choices that of the first, and in less time."""
+    if isinstance(distribution, IntDistribution) and distribution.log:
+        return partial(index, distribution)
+    last, ceil = _count(distribution) - 1, math.ceil
+    if isinstance(distribution, CategoricalDistribution):
+        firsts = _firsts(distribution)
+        return lambda x: firsts[min(max(ceil(x) - 1, 0), last)]
+    return lambda x: min(max(ceil(x) - 1, 0), last)
 
 
 @dataclass(frozen=True)
@@ -115,12 +182,53 @@ class Encoding:
         """Upper bounds `[variables]`."""
         return np.array([interval(d)[1] for d in self.space.values()], dtype=np.float64)
 
+    @cached_property
+    def counts(self) -> list[int] | None:
+        """How many values each variable has; `None` where one is a float without steps."""
+        counts = [count(distribution) for distribution in self.space.values()]
+        finite = [n for n in counts if n is not None]
+        return finite if len(finite) == len(counts) else None
+
+    @cached_property
+    def _decoders(self) -> list[tuple[str, Callable[[float], Any]]]:
+        return [(name, _decoder(distribution)) for name, distribution in self.space.items()]
+
     def decode(self, vector: Vector) -> dict[str, Any]:
         """Parameters of a position `[variables]`."""
-        return {
-            name: decode(distribution, x)
-            for (name, distribution), x in zip(self.space.items(), vector.tolist(), strict=True)
-        }
+        pairs = zip(self._decoders, vector.tolist(), strict=True)
+        return {name: value_at(x) for (name, value_at), x in pairs}
+
+    @cached_property
+    def size(self) -> float:
+        """How many architectures there are: infinitely many where a float has no steps."""
+        if self.counts is None:
+            return math.inf
+        distributions = zip(self.space.values(), self.counts, strict=True)
+        return math.prod(
+            len(set(_firsts(d))) if isinstance(d, CategoricalDistribution) else n
+            for d, n in distributions
+        )
+
+    def indices(self, vector: Vector) -> tuple[int, ...]:
+        """Which value each variable of a finite space has at a position, counted from 0.
+
+        Of equal choices it is the first.
+        """
+        pairs = zip(self._indexers, vector.tolist(), strict=True)
+        return tuple([index_at(x) for index_at, x in pairs])
+
+    def indices_of(self, params: Mapping[str, Any]) -> tuple[int, ...]:
+        """The same of parameters.
+
+        Raises:
+            ValueError: One is no choice of its variable.
+        """
+        space = self.space.items()
+        return tuple([index(d, encode(d, params[name])) for name, d in space])
+
+    @cached_property
+    def _indexers(self) -> list[Callable[[float], int]]:
+        return [_indexer(distribution) for distribution in self.space.values()]
 
     def adopt(self, vector: Vector, params: Mapping[str, Any]) -> Vector:
         """The position of a member that was really scored with `params`.
@@ -130,16 +238,14 @@ class Encoding:
         elsewhere (an enqueued or fixed parameter) the parameter's own point replaces it.
         """
         adopted = vector
-        for i, (name, distribution) in enumerate(self.space.items()):
-            if name not in params:
+        for i, (name, proposed) in enumerate(self.decode(vector).items()):
+            if name not in params or params[name] == proposed:
                 continue
-            try:
-                internal = distribution.to_internal_repr(params[name])
-            except ValueError:
+            distribution = self.space[name]
+            if not is_value_of(distribution, params[name]):
                 continue
-            if not distribution._contains(internal):
-                continue
-            if internal != distribution.to_internal_repr(decode(distribution, float(vector[i]))):
+            internal = distribution.to_internal_repr(params[name])
+            if internal != distribution.to_internal_repr(proposed):
                 adopted = adopted.copy() if adopted is vector else adopted
                 adopted[i] = encode(distribution, params[name])
         return adopted

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Mapping
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat, announce, mark_interrupted
-from relativenas_optuna.samplers.draws import uniform
-from relativenas_optuna.samplers.encoding import decode, interval
-from relativenas_optuna.samplers.replay import Replay
-from relativenas_optuna.samplers.settings import Settings, SettingsError
-from relativenas_optuna.samplers.worker import this_worker
+from relativenas_optuna.samplers.batches import Batch, running_trials
+from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.encoding import equal
+from relativenas_optuna.samplers.proposals import (
+    draw,
+    is_space_known,
+    proposal_at,
+    warn_of_independent_draw,
+)
+from relativenas_optuna.samplers.seating import Seating, failed_on_error
+from relativenas_optuna.samplers.settings import Arguments, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.encoding import Encoding
-    from relativenas_optuna.samplers.generations import Population
+    from relativenas_optuna.samplers.population import Population
 
 
 class RelativeNASSampler(BaseSampler):
     """A population in which, pair by pair, the slow learner moves toward the fast one.
 
     Every trial scores one seat of one generation. The seats 2k and 2k + 1 of a generation are a
-    pair; the one with the better value is its fast learner, which stays, and the other moves
-    toward it (`slow_fast.learn`). Every member is scored anew in every generation.
+    pair; the better one is its fast learner, which stays, and the other moves toward it
+    (`slow_fast.learn`). With several objectives that is the one that dominates the other, or else
+    that which is less crowded by the generation before; constraints (`trial.set_constraint`) come
+    first.
 
-    The study is the only state: any process can go on with any study at any moment, with the
-    population that an uninterrupted one would have had. A failed trial frees its seat; a seat
-    whose objective failed three times counts as slowest.
+    The study is the only state: any process can go on with any study at any moment, and any
+    number of processes and threads search it together, with the populations that one alone would
+    have had. A failed trial frees its seat; a seat whose objective failed three times counts as
+    slowest.
 
     Example:
         >>> import optuna
@@ -57,13 +59,25 @@ class RelativeNASSampler(BaseSampler):
 
     Args:
         search_space: Names and distributions of the parameters, if known beforehand. A pair then
-            moves on as soon as it is scored, and with `preset="paper"` the random numbers are
-            those of the published code. Without it the first generation is random, and a later
-            one has the parameters that all complete trials before it share.
-        population_size: Members per generation, even and at least 2.
-        seed: From 0 to 2**32 - 1. `None` takes the seed of the study, or a random one if it is
-            new.
-        preset: "paper", the algorithm as published.
+            moves on as soon as it is scored, and the random numbers are those of the published
+            code. Without it the first generation is random, a later one has the parameters that
+            all complete trials before it share, and none begins before the one before is complete:
+            workers that find nothing to do by then score a seat a second time.
+        population_size: Members per generation, even and at least 2; 20 for a new study.
+        seed: From 0 to 2**32 - 1; random for a new study.
+        preset: "plain", for an objective that gives an architecture the same score whenever it is
+            asked: a fast learner keeps its score, so that a generation after the first one scores
+            its slow learners alone, and in a finite space no architecture is proposed that was
+            scored two generations before or earlier, while another is left. "paper", the algorithm
+            as published: every member is scored anew in every generation. "plain" for a new study.
+        warm_start: Whether the first seats of a new study start from the best complete trials that
+            other samplers left in it. With "plain" they have their scores too.
+        independent_sampler: Draws the parameters that are not common to all trials. Without it they
+            are drawn evenly, by seed, generation, seat and name alone.
+        warn_independent_sampling: Whether to warn, once per name, of a parameter that is drawn so.
+
+    What is `None` of `population_size`, `seed`, `preset` and `warm_start` is what the study was
+    begun with.
 
     Raises:
         SettingsError: A `ValueError`, where an argument is out of range; and when a trial is
@@ -74,9 +88,12 @@ class RelativeNASSampler(BaseSampler):
         self,
         search_space: Mapping[str, BaseDistribution] | None = None,
         *,
-        population_size: int = 20,
+        population_size: int | None = None,
         seed: int | None = None,
-        preset: str = "paper",
+        preset: str | None = None,
+        warm_start: bool | None = None,
+        independent_sampler: BaseSampler | None = None,
+        warn_independent_sampling: bool = True,
     ) -> None:
         space = dict(search_space) if isinstance(search_space, Mapping) else search_space
         # NumPy's whole numbers are taken too, but would not travel as JSON.
@@ -84,40 +101,100 @@ class RelativeNASSampler(BaseSampler):
             population_size = int(population_size)
         if isinstance(seed, np.integer):
             seed = int(seed)
-        self._asked = Settings(population_size, seed, preset, space)
+        if not isinstance(independent_sampler, BaseSampler | None):
+            raise SettingsError(
+                f"independent_sampler must be a sampler of Optuna's; got {independent_sampler!r}"
+            )
+        self._asked = Arguments(population_size, seed, preset, space, warm_start)
+        self._independent_sampler = independent_sampler
+        self._warns = warn_independent_sampling
         self._begin_following()
 
     def _begin_following(self) -> None:
         # Nothing in here outlives the object: it is read anew from the storage where it is missing.
         self._lock = threading.RLock()
-        self._replays: WeakKeyDictionary[BaseStorage, dict[int, Replay]] = WeakKeyDictionary()
+        self._seatings: WeakKeyDictionary[BaseStorage, dict[int, Seating]] = WeakKeyDictionary()
+        self._warned: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_asked": self._asked}
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name in ("_asked", "_independent_sampler", "_warns")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._begin_following()
 
+    def reseed_rng(self) -> None:
+        """Nothing for this sampler, whose draws are keyed; the independent one's is reseeded."""
+        if self._independent_sampler is not None:
+            self._independent_sampler.reseed_rng()
+
     def population(self, study: Study) -> Population | None:
         """The generations of a study as they stand now; `None` before its first trial."""
         with self._lock:
-            replay = self._replay(study)
+            replay = self._seating(study).replay
             replay.update(study)
             return replay.population
 
+    def ask_generation(self, study: Study, *, detached: bool = False) -> list[Trial]:
+        """Running trials for all free seats of the next generation, to be scored together.
+
+        That is the lowest generation which has free seats; the list is empty where every seat that
+        can be scored is running. They are made with their parameters, on a SQL database in one
+        transaction, and told by `study.tell`, in any order and by any process. A parameter that is
+        not common to all trials is drawn by `study.sampler` when it is suggested, which therefore
+        should be this one. What a `PartialFixedSampler` around it fixes is not fixed here.
+
+        Args:
+            study: The study.
+            detached: Whether the trials outlive this process, for another one to tell them. What
+                is not detached is failed, and its seat given out again, when this process is gone.
+
+        Raises:
+            SettingsError: The study was begun with other arguments.
+        """
+        with self._lock:
+            seating = self._seating(study)
+            made = Batch(study, seating, TrialState.RUNNING, detached=detached).create()
+            for number, trial_id, seat in made:
+                seating.runs(number, trial_id, seat, leased=not detached)
+            return running_trials(study, made)
+
+    def enqueue_generation(self, study: Study) -> list[int]:
+        """Waiting trials for all free seats of the next generation, for workers to pop.
+
+        Workers need not know this sampler: `study.optimize` and `study.ask` of any process, and
+        `optuna ask`, take waiting trials first, each of them once.
+
+        Returns:
+            The trials' numbers; see `ask_generation` for when there are none.
+
+        Raises:
+            SettingsError: The search space is not known, since it was not given and the first
+                generation is not complete; or the study was begun with other arguments.
+        """
+        with self._lock:
+            batch = Batch(study, self._seating(study), TrialState.WAITING, detached=True)
+            return [number for number, _, _ in batch.create()]
+
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Claim a seat, unless the trial has one."""
-        with self._lock, _failed_on_error(study, trial):
-            self._replay(study).own.pop(trial.number, None)  # of a deleted study with the same id
-            self._seat(study, trial)
+        with failed_on_error(study, trial):
+            with self._lock:
+                self._seating(study).take(study, trial, Claim.read(trial.system_attrs))
+            if self._independent_sampler is not None:
+                self._independent_sampler.before_trial(study, trial)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """The parameters that the seat's position has variables for."""
         with self._lock:
-            encoding, _ = self._proposal(study, self._seat(study, trial))
+            seating, seat = self._seated(study, trial)
+            encoding, _ = proposal_at(study, seating, seat)
             return dict(encoding.space)
 
     def sample_relative(
@@ -127,13 +204,13 @@ class RelativeNASSampler(BaseSampler):
         if not search_space:
             return {}
         with self._lock:
-            seat = self._seat(study, trial)
-            encoding, position = self._proposal(study, seat)
+            seating, seat = self._seated(study, trial)
+            encoding, position = proposal_at(study, seating, seat)
             proposed = encoding.decode(position)
             return {
                 name: proposed[name]
-                if encoding.space.get(name) == distribution
-                else self._draw(study, seat, name, distribution)
+                if equal(encoding.space.get(name), distribution)
+                else draw(study, seating, seat, name, distribution)
                 for name, distribution in search_space.items()
             }
 
@@ -144,98 +221,41 @@ class RelativeNASSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """A uniform draw that depends on seed, generation, seat and parameter name alone."""
+        """A parameter that the seat's position has no variable for."""
         with self._lock:
-            seat = self._seat(study, trial)
-            return self._draw(study, seat, param_name, param_distribution)
+            seating, seat = self._seated(study, trial)
+            if not is_space_known(study, seating, seat):
+                return draw(study, seating, seat, param_name, param_distribution)
+            if self._warns and param_name not in self._warned:
+                self._warned.add(param_name)
+                warn_of_independent_draw(trial, param_name, self._independent_sampler)
+            if self._independent_sampler is None:
+                return draw(study, seating, seat, param_name, param_distribution)
+        return self._independent_sampler.sample_independent(
+            study, trial, param_name, param_distribution
+        )
 
-    def _replay(self, study: Study) -> Replay:
-        replays = self._replays.setdefault(study._storage, {})
-        if study._study_id not in replays:
-            if len(study.directions) != 1:
-                raise SettingsError(
-                    f"RelativeNASSampler takes a study with one direction; study "
-                    f"{study.study_name!r} has {len(study.directions)}: take a new study"
-                )
-            replays[study._study_id] = Replay(study)
-        return replays[study._study_id]
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Nothing for this sampler; the independent one may learn from it."""
+        if self._independent_sampler is not None:
+            self._independent_sampler.after_trial(study, trial, state, values)
 
-    def _seat(self, study: Study, trial: FrozenTrial) -> Seat:
-        replay = self._replay(study)
-        if trial.number not in replay.own:
-            claim = Claim.read(study._storage.get_trial_system_attrs(trial._trial_id))
-            replay.own[trial.number] = self._claim(study, trial) if claim is None else claim.seat
-            running = trial.state == TrialState.RUNNING
-            if claim is not None and claim.worker != this_worker() and running:
-                # It waited with its seat, as a retried trial of a dead worker does.
-                replace(claim, worker=this_worker()).write(study._storage, trial._trial_id)
-        return replay.own[trial.number]
+    def _seating(self, study: Study) -> Seating:
+        seatings = self._seatings.setdefault(study._storage, {})
+        if study._study_id not in seatings:
+            seatings[study._study_id] = Seating(study, self._asked)
+        return seatings[study._study_id]
 
-    def _claim(self, study: Study, trial: FrozenTrial) -> Seat:
-        storage, replay = study._storage, self._replay(study)
-        announce(storage, trial._trial_id)
-        replay.update(study)
-        _retire(storage, replay.dead)
-        while True:
-            settings = self._settings(study, replay)
-            carried = replay.settings_from is not None and replay.settings_from < trial.number
-            seat = replay.seat_for(trial.number, settings.population_size)
-            claim = Claim(seat, this_worker(), None if carried else settings)
-            claim.write(storage, trial._trial_id)
-            alone = replay.ahead(trial.number) == 0
-            if alone and replay.settings is not None:
-                return seat
-            replay.update(study)
-            if alone or not replay.claimed_before(trial.number, seat):
-                return seat
-
-    def _settings(self, study: Study, replay: Replay) -> Settings:
-        if replay.settings is None:
-            seed = self._asked.seed
-            return replace(self._asked, seed=secrets.randbits(32) if seed is None else seed)
-        self._asked.check_agrees_with(replay.settings, study.study_name)
-        return replay.settings
-
-    def _proposal(self, study: Study, seat: Seat) -> tuple[Encoding, NDArray[np.float64]]:
-        replay = self._replay(study)
-        proposal = None if replay.population is None else replay.population.proposal(seat)
-        if proposal is None:  # claimed by another process
-            replay.update(study)
-            assert replay.population is not None
-            proposal = replay.population.proposal(seat)
-        if proposal is None:
-            raise SettingsError(
-                f"study {study.study_name!r} has a trial at seat {seat.number} of generation "
-                f"{seat.generation}, which cannot have been given out yet; were its trials copied "
-                f"from another study? Take a new study"
-            )
-        return proposal
-
-    def _draw(self, study: Study, seat: Seat, name: str, distribution: BaseDistribution) -> Any:
-        replay = self._replay(study)
-        if replay.population is None:
-            replay.update(study)
-        assert replay.population is not None
-        low, high = interval(distribution)
-        draw = uniform(replay.population.seed, seat.generation, seat.number, name)
-        return decode(distribution, low + draw * (high - low))
-
-
-@contextmanager
-def _failed_on_error(study: Study, trial: FrozenTrial) -> Iterator[None]:
-    """Leave no trial RUNNING that was refused."""
-    try:
-        yield
-    except BaseException:  # Ctrl-C too
-        _retire(study._storage, [trial._trial_id])
-        raise
-
-
-def _retire(storage: BaseStorage, trial_ids: list[int]) -> None:
-    """Fail trials for no fault of the objective's, so that none stays RUNNING for ever."""
-    for trial_id in trial_ids:
-        try:
-            mark_interrupted(storage, trial_id)
-            storage.set_trial_state_values(trial_id, TrialState.FAIL)
-        except UpdateFinishedTrialError:
-            continue  # another process was quicker
+    def _seated(self, study: Study, trial: FrozenTrial) -> tuple[Seating, Seat]:
+        seating = self._seating(study)
+        seat = seating.replay.own.get(trial.number)
+        if seat is None:
+            attrs = study._storage.get_trial_system_attrs(trial._trial_id)
+            seat = seating.take(study, trial, Claim.read(attrs))
+        return seating, seat

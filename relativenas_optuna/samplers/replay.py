@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat, is_arriving, worker_of
-from relativenas_optuna.samplers.generations import Population
-from relativenas_optuna.samplers.worker import is_dead
+from relativenas_optuna.samplers.claims import Claim, Seat, reserved_seats
+from relativenas_optuna.samplers.lease import is_gone
+from relativenas_optuna.samplers.population import Population
+from relativenas_optuna.samplers.reading import TrialReader
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.settings import Settings
 
     _News = tuple[FrozenTrial, Claim | None]
+
+
+ARRIVAL_AGE = 5.0  # seconds that a new trial is given to claim a seat
+
+
+def population_of(
+    settings: Settings, study: optuna.Study, trials: TrialReader | None = None
+) -> Population:
+    """The population that a study begins with; `trials` are those of the study, if read."""
+    if settings.warm_start:
+        trials = trials or TrialReader(study)
+        known = [trials[n] for n in settings.warm_start if 0 <= n < len(trials)]
+        start = [trial for trial in known if trial.state == TrialState.COMPLETE]
+    else:
+        start = []
+    population = Population(settings, study.directions, start)
+    population.advance()  # where all of the first generation starts with a score
+    return population
 
 
 class Replay:
@@ -28,60 +49,103 @@ class Replay:
     Attributes:
         population: The generations; `None` while no trial carries the search's settings.
         claims: The claims of unfinished trials by trial number, those of dead workers left out.
+        reserved: Of each of these, the seats that its maker is about to make trials for.
         own: Seats of the unfinished trials that this process runs, by trial number.
         dead: Ids of running trials whose worker is known to be gone.
+        unsigned: Running trials without parameters that do not (yet) say who runs them.
         settings_from: Number of the trial whose claim carries the settings.
+        others: Whether another sampler scored trials after that.
+        elsewhere: A distribution of each parameter of another sampler's finished trials.
     """
 
-    def __init__(self, study: optuna.Study) -> None:
-        self._forget(study)
+    def __init__(self) -> None:
+        self._forget()
 
-    def _forget(self, study: optuna.Study) -> None:
-        self._maximize = study.direction == StudyDirection.MAXIMIZE
+    def _forget(self) -> None:
         self._whole = True  # no update was broken off
         self._read = 0  # trials below this number are finished and counted in, or in `_open`
         self._open: set[int] = set()
         self._first: tuple[object, ...] | None = None  # tells a study from a later one of its id
         self.settings_from: int | None = None
-        self._arriving: list[int] = []
         self.population: Population | None = None
         self.own: dict[int, Seat] = {}
         self.claims: dict[int, Claim] = {}
+        self.reserved: dict[int, set[Seat]] = {}
         self.dead: list[int] = []
+        self.unsigned: list[FrozenTrial] = []
+        self._server_time = False
+        self._seen: dict[int, float] = {}  # when an unsigned trial was, on the monotonic clock
+        self.others = False
+        self.elsewhere: dict[str, BaseDistribution] = {}
+
+    @property
+    def end(self) -> int:
+        """The number of the next trial, by the last reading."""
+        return self._read
 
     @property
     def settings(self) -> Settings | None:
         """The search's settings: those on the lowest-numbered claim that carries any."""
         return None if self.population is None else self.population.settings
 
-    def update(self, study: optuna.Study) -> None:
-        """Read what is new among the study's trials."""
-        trials = study._storage.get_all_trials(study._study_id, deepcopy=False)
+    def update(self, study: optuna.Study, *, fresh: bool = True) -> None:
+        """Read what is new among the study's trials; see `TrialReader`."""
+        trials = TrialReader(study, fresh=fresh)
         known = self._whole and self.settings_from is not None
         if not known or self._first != self._identity(trials):
-            self._forget(study)
+            self._forget()
         self._whole = False
-        numbers = sorted([*self._open, *range(self._read, len(trials))])
-        self._read = len(trials)
-        news = [(trials[n], Claim.read(trials[n].system_attrs)) for n in numbers]
+        end = trials.cut(self._read)
+        numbers = sorted([*self._open, *range(self._read, end)])
+        self._read = end
+        news = [
+            (trial, Claim.read(trial.system_attrs)) for trial in map(trials.__getitem__, numbers)
+        ]
         self._open = {t.number for t, _ in news if not t.state.is_finished()}
         self.own = {n: seat for n, seat in self.own.items() if n in self._open}
-        self._follow_settings(trials, news)
-        self.claims, self.dead, self._arriving = {}, [], []
+        self._follow_settings(study, trials, news)
+        self.claims, self.reserved = {}, {}
+        self.dead, self.unsigned = [], []
         for trial, claim in news:
-            if trial.state.is_finished():
-                if claim is not None and self.population is not None:
-                    self.population.add(trial, claim)
-            elif trial.state == TrialState.RUNNING and is_dead(worker_of(trial.system_attrs)):
-                self.dead.append(trial._trial_id)
-            elif claim is not None:
-                self.claims[trial.number] = claim
-            elif trial.state == TrialState.RUNNING and is_arriving(trial.system_attrs):
-                self._arriving.append(trial.number)
+            self._take(trial, claim)
+        unsigned = {trial.number for trial in self.unsigned}
+        now = time.monotonic()
+        self._seen = {n: self._seen.get(n, now) for n in unsigned}
+        self._server_time = type(study._storage).__name__ == "GrpcStorageProxy"
         if self.population is not None:
             self.population.advance()
         self._first = self._identity(trials)
         self._whole = True
+
+    def _take(self, trial: FrozenTrial, claim: Claim | None) -> None:
+        running = trial.state == TrialState.RUNNING
+        if trial.state.is_finished():
+            if claim is None:
+                later = trial.number > (self.settings_from or 0)
+                self.others |= later and trial.state != TrialState.FAIL
+                self.elsewhere |= trial.distributions
+            elif self.population is not None:
+                self.population.add(trial, claim)
+        elif running and is_gone(trial):
+            self.dead.append(trial._trial_id)
+        elif claim is not None:
+            self.claims[trial.number] = claim
+            self.reserved[trial.number] = reserved_seats(trial.system_attrs)
+        elif running and not trial.params:
+            self.unsigned.append(trial)
+
+    def free_seats(self, *, but_of: int | None = None) -> list[Seat]:
+        """Open seats that no unfinished trial has, in the order in which they are given out.
+
+        The trial `but_of` is left out of account.
+        """
+        if self.population is None:
+            return []
+        taken = set()
+        for number, claim in self.claims.items():
+            if number != but_of:
+                taken |= {claim.seat} | self.reserved[number]
+        return [seat for seat in self.population.open_seats() if seat not in taken]
 
     def seat_for(self, number: int, population_size: int) -> Seat:
         """The seat that trial `number` is to take.
@@ -92,27 +156,51 @@ class Replay:
         ahead = self.ahead(number)
         if self.population is None:
             return Seat(0, ahead % population_size)
-        running = {n: claim.seat for n, claim in self.claims.items() if n != number}
-        taken = set(running.values())
-        ready = list(self.population.open_seats())
-        free = [seat for seat in ready if seat not in taken]
+        free = self.free_seats(but_of=number)
         if free:
             return free[min(ahead, len(free) - 1)]
+        ready = list(self.population.open_seats())
+        running = {n: claim.seat for n, claim in self.claims.items() if n != number}
         # Seats of trials by number: the lowest has been running longest. One that was given out
         # again before comes after those that were not.
         scoring = [running[n] for n in sorted(running) if running[n] in ready]
-        assert scoring, "an unscored seat that is ready is either free or running"
-        return min(scoring, key=lambda seat: (scoring.count(seat), scoring.index(seat)))
+        # With none of them, another process is about to make trials for all that is ready.
+        again = scoring or ready
+        return min(again, key=lambda seat: (again.count(seat), again.index(seat)))
+
+    def age(self, trial: FrozenTrial) -> float:
+        """Seconds since an unsigned trial began to run, or since this process saw it first.
+
+        Behind a gRPC proxy trials have the server's local time, which may be another one than here.
+        """
+        if self._server_time:
+            now = time.monotonic()
+            return now - self._seen.get(trial.number, now)
+        start = trial.datetime_start
+        return math.inf if start is None else time.time() - start.timestamp()
 
     def ahead(self, number: int) -> int:
-        """How many trials of lower numbers are about to claim a seat."""
-        return sum(n < number for n in self._arriving)
+        """How many trials of lower numbers are about to claim a seat.
+
+        They are running and have neither a seat nor a parameter, since a moment. Those that were
+        made after the last reading are among them. One of another sampler may be: that does no
+        harm, for a seat that is passed over stays free.
+        """
+        young = sum(t.number < number and self.age(t) < ARRIVAL_AGE for t in self.unsigned)
+        return young + max(number - self._read, 0)
+
+    def is_scored(self, seat: Seat) -> bool:
+        """Whether a seat needs no further trial."""
+        return self.population is not None and self.population.is_scored(seat)
 
     def claimed_before(self, number: int, seat: Seat) -> bool:
-        """Whether a lower-numbered running trial claims the seat too."""
-        return any(n < number and claim.seat == seat for n, claim in self.claims.items())
+        """Whether a lower-numbered unfinished trial claims the seat too."""
+        return any(
+            n < number and (claim.seat == seat or seat in self.reserved[n])
+            for n, claim in self.claims.items()
+        )
 
-    def _identity(self, trials: list[FrozenTrial]) -> tuple[object, ...] | None:
+    def _identity(self, trials: TrialReader) -> tuple[object, ...] | None:
         """What the trial that carries the settings is known by.
 
         A deleted study leaves its id, and even the ids of its trials, to the next one on SQLite.
@@ -122,7 +210,7 @@ class Replay:
         trial = trials[self.settings_from]
         return trial._trial_id, trial.datetime_start
 
-    def _follow_settings(self, trials: list[FrozenTrial], news: list[_News]) -> None:
+    def _follow_settings(self, study: optuna.Study, trials: TrialReader, news: list[_News]) -> None:
         carriers = [
             (trial.number, claim.settings)
             for trial, claim in news
@@ -137,9 +225,9 @@ class Replay:
         if self.settings is not None and settings.to_json() == self.settings.to_json():
             return
         # The first settings seen, or those of a lower number that came late: count all in anew.
-        self.population = Population(settings, maximize=self._maximize)
+        self.population = population_of(settings, study, trials)
         new = {trial.number for trial, _ in news}
-        for trial in trials:
+        for trial in trials.all():
             claim = Claim.read(trial.system_attrs)
             if claim is not None and trial.state.is_finished() and trial.number not in new:
                 self.population.add(trial, claim)

@@ -18,9 +18,14 @@ def this_worker() -> dict[str, Any]:
     return {"machine": _machine(), "pid": os.getpid(), "start": _own_start(os.getpid())}
 
 
+def is_here(worker: dict[str, Any]) -> bool:
+    """Whether a worker runs, or ran, on this machine since it booted."""
+    return worker.get("machine") == _machine()
+
+
 def is_dead(worker: dict[str, Any]) -> bool:
     """Whether a worker is known to be gone. One on another machine is never known to be."""
-    if worker.get("machine") != _machine():
+    if not is_here(worker) or worker == this_worker():
         return False
     try:
         return bool(_start(int(worker["pid"])) != worker["start"])

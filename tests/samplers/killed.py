@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 
@@ -18,6 +18,8 @@ from tests.samplers.searches import OBJECTIVE, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from optuna.storages import BaseStorage
 
 
 def stop() -> None:
@@ -32,15 +34,17 @@ def main(url: str, name: str, kind: str, number: str, where: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     space = SPACE if kind == "known" else None
     study = optuna.load_study(
-        storage=url, study_name=name, sampler=RelativeNASSampler(space, population_size=4, seed=3)
+        storage=url,
+        study_name=name,
+        sampler=RelativeNASSampler(space, population_size=4, seed=3, preset="paper"),
     )
     write: Callable[..., None] = Claim.write
 
-    def stopped_write(self: Claim, storage: Any, trial_id: int) -> None:
+    def stopped_write(self: Claim, storage: BaseStorage, trial_id: int, retries: int = 0) -> None:
         reached = storage.get_trial(trial_id).number == int(number)
         if reached and where == "arrival":
             stop()
-        write(self, storage, trial_id)
+        write(self, storage, trial_id, retries)
         if reached and where == "claim":
             stop()
 

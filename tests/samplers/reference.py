@@ -7,6 +7,7 @@ the package.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,3 +90,126 @@ def search(
         positions.append(x)
         velocities.append(v)
     return positions, velocities, scored
+
+
+@dataclass(eq=False)
+class Member:
+    """What one scored seat left behind; two of them are never the same."""
+
+    params: dict[str, Any]
+    values: tuple[float, ...]
+    violation: float = 0.0
+
+
+@dataclass
+class Searched:
+    """What a synchronous search left behind, generation by generation.
+
+    Attributes:
+        positions: Before each generation and after the last, `[N, variables]`.
+        velocities: The same.
+        kept: `[N]` for each generation: who keeps the score of the one before.
+        scored: What each generation scores, in seat order.
+        moved: Generation and member of each proposal that is not the learning rule's.
+    """
+
+    positions: list[Vector]
+    velocities: list[Vector]
+    kept: list[NDArray[np.bool_]]
+    scored: list[list[dict[str, Any]]]
+    moved: list[tuple[int, int]]
+
+
+def synchronous(
+    space: dict[str, BaseDistribution],
+    score: Callable[[dict[str, Any]], Member],
+    first_is_fast: Callable[[Member, Member, list[Member]], bool],
+    *,
+    population_size: int,
+    generations: int,
+    seed: int,
+    real: Callable[[int, int], Vector],
+    described: bool = True,
+    keeps: bool = True,
+) -> Searched:
+    """Preset "plain", with all scores of a generation at hand before any pair learns.
+
+    Args:
+        space: Single-valued parameters included.
+        score: Scores one architecture.
+        first_is_fast: Says it of the first of a pair, given those of the generation before.
+        population_size: N.
+        generations: How many to score.
+        seed: Of the stream.
+        real: What the study under test proposes for a member of a generation. It is asked where,
+            and only where, the learning rule's own proposal may not be had.
+        described: Whether an architecture is what the space says of it, and has no other
+            parameters.
+        keeps: Whether fast learners keep their scores, and nothing is proposed twice; otherwise it
+            is preset "paper".
+    """
+    single = {name: d for name, d in space.items() if d.single()}
+    varying = {name: d for name, d in space.items() if name not in single}
+    n, d = population_size, len(varying)
+    ends = [bounds(distribution) for distribution in varying.values()]
+    low, high = np.array([end[0] for end in ends]), np.array([end[1] for end in ends])
+    stream = np.random.RandomState(seed)
+    x, v = low + stream.rand(n, d) * (high - low), np.zeros((n, d))
+    found = Searched([x], [v], [], [], [])
+    kept: dict[int, Member] = {}
+    last: list[Member] = []  # the generation before
+    history: list[set[tuple[Any, ...]]] = []  # architectures that each generation scored
+    for g in range(generations):
+        pairs = stream.permutation(n).reshape(n // 2, 2)
+        l1, l2 = stream.rand(n // 2, d), stream.rand(n // 2, d)
+        found.kept.append(np.array([member in kept for member in range(n)]))
+        found.scored.append([])
+        members = dict(kept)
+        for member in pairs.ravel().tolist():
+            if member not in kept:
+                params = decoded(varying, x[member]) | {
+                    name: value(distribution, bounds(distribution)[0])
+                    for name, distribution in single.items()
+                }
+                members[member] = score(params)
+                found.scored[-1].append(params)
+        rule = keeps and described and size_of(varying) < math.inf
+        taken: set[tuple[Any, ...]] = set().union(*history) if rule else set()
+        exhausted = len(taken) >= size_of(varying)
+        history.append({tuple(m.params[name] for name in varying) for m in members.values()})
+        kept, x, v = {}, x.copy(), v.copy()
+        for pair, (first, second) in enumerate(pairs.tolist()):
+            wins = first_is_fast(members[first], members[second], last)
+            fast, slow = (first, second) if wins else (second, first)
+            if keeps:
+                kept[fast] = members[fast]
+            v[slow] = l1[pair] * v[slow] + l2[pair] * (x[fast] - x[slow])
+            x[slow] = np.minimum(np.maximum(x[slow] + v[slow], low), high)
+            if not exhausted and tuple(decoded(varying, x[slow]).values()) in taken:
+                x[slow] = real(g + 1, slow)
+                assert tuple(decoded(varying, x[slow]).values()) not in taken
+                assert ((x[slow] >= low) & (x[slow] <= high)).all()
+                found.moved.append((g + 1, slow))
+        last = list(members.values())
+        found.positions.append(x)
+        found.velocities.append(v)
+    return found
+
+
+def decoded(space: dict[str, BaseDistribution], x: Vector) -> dict[str, Any]:
+    """The parameters of a position."""
+    return {name: value(space[name], float(x[i])) for i, name in enumerate(space)}
+
+
+def size_of(space: dict[str, BaseDistribution]) -> float:
+    """How many architectures there are."""
+    size = 1.0
+    distributions: list[Any] = list(space.values())
+    for distribution in distributions:
+        if isinstance(distribution, CategoricalDistribution):
+            size *= len(distribution.choices)
+        elif distribution.step is None and distribution.low < distribution.high:
+            return math.inf
+        elif distribution.step is not None:
+            size *= round((distribution.high - distribution.low) / distribution.step) + 1
+    return size

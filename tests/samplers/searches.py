@@ -22,7 +22,7 @@ from relativenas_optuna.samplers.claims import Seat, seat_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from relativenas_optuna.samplers.generations import Population
+    from relativenas_optuna.samplers.population import Population
 
 Space = dict[str, BaseDistribution]
 
@@ -65,14 +65,20 @@ def search(
     trials: int,
     population_size: int = 4,
     seed: int = 3,
+    preset: str = "paper",
     objective: Callable[[optuna.Trial], float] = OBJECTIVE,
     **study_settings: Any,
 ) -> optuna.Study:
     """An uninterrupted search; without a `space` the sampler learns it."""
-    sampler = RelativeNASSampler(space, population_size=population_size, seed=seed)
+    sampler = RelativeNASSampler(space, population_size=population_size, seed=seed, preset=preset)
     study = optuna.create_study(sampler=sampler, **study_settings)
     study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
     return study
+
+
+def trials_of(size: int, generations: int) -> int:
+    """How many trials whole generations take with preset "plain"."""
+    return size + (generations - 1) * size // 2
 
 
 def population(study: optuna.Study, size: int = 4) -> Population:
@@ -91,6 +97,7 @@ def bits(found: Population) -> list[tuple[object, ...]]:
             np.nan_to_num(generation.positions, nan=-1e9).tolist(),
             generation.velocities.tolist(),
             generation.ready.tolist(),
+            generation.kept.tolist(),
             generation.first_fast.tolist(),
         )
         for generation in found.generations
@@ -117,14 +124,22 @@ def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None
     return found
 
 
-def anew(space: Space | None, size: int = 4) -> RelativeNASSampler:
+def anew(
+    space: Space | None, size: int = 4, preset: str = "paper", *, seed: int = 3
+) -> RelativeNASSampler:
     """A sampler that knows nothing of any study."""
-    return RelativeNASSampler(space, population_size=size, seed=3)
+    return RelativeNASSampler(space, population_size=size, seed=seed, preset=preset)
 
 
 def begin(space: Space | None, size: int = 4) -> optuna.Study:
     """A study without trials."""
     return optuna.create_study(sampler=anew(space, size))
+
+
+def begun(space: Space | None = SPACE) -> tuple[optuna.Study, RelativeNASSampler]:
+    """A study without trials, and its sampler."""
+    sampler = anew(space)
+    return optuna.create_study(sampler=sampler), sampler
 
 
 def ask(study: optuna.Study) -> tuple[optuna.Trial, Seat]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from optuna.testing.pytest_samplers import (
     BasicSamplerTestCase,
+    MultiObjectiveSamplerTestCase,
     RelativeSamplerTestCase,
-    SingleOnlySamplerTestCase,
 )
 
 from relativenas_optuna import RelativeNASSampler
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 class TestRelativeNASSampler(
-    BasicSamplerTestCase, RelativeSamplerTestCase, SingleOnlySamplerTestCase
+    BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase
 ):
-    @pytest.fixture(params=[20, 2], ids=lambda size: f"population-{size}")
+    @pytest.fixture(params=[(20, "plain"), (2, "plain"), (20, "paper"), (2, "paper")], ids=str)
     def sampler(self, request: pytest.FixtureRequest) -> Callable[[], BaseSampler]:
-        return lambda: RelativeNASSampler(population_size=request.param, seed=0)
+        size, preset = request.param
+        return lambda: RelativeNASSampler(population_size=size, seed=0, preset=preset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.claims import CLAIM_KEY, Claim, Seat, announce
-from relativenas_optuna.samplers.generations import Population
+from relativenas_optuna.samplers.claims import CLAIM_KEY, Claim, Seat
+from relativenas_optuna.samplers.population import Population
 from relativenas_optuna.samplers.settings import SettingsError
 from relativenas_optuna.samplers.worker import this_worker
+from tests.samplers.overtaken import Overtaken
 from tests.samplers.searches import (
     SPACE,
     Space,
@@ -77,7 +79,7 @@ def test_every_order_of_reading_the_trials_gives_one_population(
         assert claim is not None
         entries.append((trial, claim))
     order.shuffle(entries)
-    replayed = Population(followed(study).settings, maximize=False)
+    replayed = Population(followed(study).settings, study.directions)
     for trial, claim in entries:
         replayed.add(trial, claim)
         if order.random() < 0.5:
@@ -114,20 +116,8 @@ def test_behind_arriving_trials_a_seat_is_left_for_each_as_long_as_there_are_any
         for _ in range(begun):
             ask(study)
         for _ in range(arriving):
-            announce(study._storage, study._storage.create_new_trial(study._study_id))
+            study._storage.create_new_trial(study._study_id)
         assert ask(study)[1] == Seat(0, number)
-
-
-class Overtaken(InMemoryStorage):
-    """A storage in which a rival claims a seat just before the next claim arrives."""
-
-    rival: int | None = None
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        if key == CLAIM_KEY and self.rival is not None:
-            rival, self.rival = self.rival, None
-            Claim(Seat(0, 2), this_worker()).write(self, rival)
-        super().set_trial_system_attr(trial_id, key, value)
 
 
 def test_a_trial_leaves_a_seat_that_a_lower_number_claims_at_the_same_moment() -> None:
@@ -135,13 +125,48 @@ def test_a_trial_leaves_a_seat_that_a_lower_number_claims_at_the_same_moment() -
     study = optuna.create_study(storage=storage, sampler=anew(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     storage.rival = storage.create_new_trial(study._study_id)
-    announce(storage, storage.rival)
     # Behind one that is arriving the second free seat is the one to take: the rival's.
-    assert ask(study)[1] == Seat(0, 1)
-    assert [claim.seat.number for claim in map(claim_of, study.trials)] == [0, 2, 1]
+    # Anew it chooses from the end, since who claims without a second look takes the first one.
+    assert ask(study)[1] == Seat(0, 3)
+    assert [claim.seat.number for claim in map(claim_of, study.trials)] == [0, 2, 3]
 
 
 def claim_of(trial: FrozenTrial) -> Claim:
     claim = Claim.read(trial.system_attrs)
     assert claim is not None
     return claim
+
+
+@pytest.mark.parametrize(
+    "claim", [None, {}, [1], "x", 7, {"generation": "a", "seat": 0, "worker": {}}, {"seat": 0}]
+)
+def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
+    study = begin(SPACE)
+    for _ in range(2):
+        step(study)
+    other = study._storage.create_new_trial(study._study_id)
+    study._storage.set_trial_system_attr(other, CLAIM_KEY, claim)
+    optuna.Trial(study, other).suggest_float("x", -1, 1)
+    for _ in range(8):
+        step(study)
+    assert population(study).scored_seats(2) == 8
+
+
+class GrpcStorageProxy(InMemoryStorage):
+    """Trials that began on a server's clock, in another time zone."""
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        trial_id = super().create_new_trial(study_id, template_trial)
+        trial = self._get_trial(trial_id)
+        assert trial.datetime_start is not None
+        trial.datetime_start -= timedelta(hours=9)
+        return trial_id
+
+
+def test_behind_a_proxy_a_new_trial_is_new_whatever_its_clock_says() -> None:
+    storage = GrpcStorageProxy()
+    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    assert ask(study)[1] == Seat(0, 0)
+    arriving = storage.create_new_trial(study._study_id)
+    assert ask(study)[1] == Seat(0, 2)
+    assert storage.get_trial(arriving).state == TrialState.RUNNING

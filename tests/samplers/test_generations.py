@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Seat, announce, seat_of
+from relativenas_optuna.samplers.claims import Seat, seat_of
 from tests.samplers.searches import (
     OBJECTIVE,
     SPACE,
@@ -116,8 +116,8 @@ def test_asking_alone_starts_a_whole_generation() -> None:
 
 def test_more_arrivals_than_seats_share_them() -> None:
     study = begin(SPACE, size=2)
-    for _ in range(3):  # other workers, between their first sign and their claim
-        announce(study._storage, study._storage.create_new_trial(study._study_id))
+    for _ in range(3):  # other workers, between their trial and its claim
+        study._storage.create_new_trial(study._study_id)
     assert ask(study)[1] == Seat(0, 1)
 
 

@@ -16,7 +16,7 @@ from relativenas_optuna.samplers.slow_fast import diversity
 
 if TYPE_CHECKING:
     from relativenas_optuna import Genotype
-    from relativenas_optuna.samplers.generations import Population
+    from relativenas_optuna.samplers.population import Population
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "search_seed7.json").read_text())
 SPACE = CellSpace()

@@ -28,6 +28,7 @@ from tests.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
+    anew,
     loss,
     loss_of,
     population,
@@ -149,7 +150,7 @@ def test_an_enqueued_trial_takes_the_next_seat_and_the_member_becomes_it(
 
 
 def test_a_fixed_parameter_is_the_members_own() -> None:
-    base = RelativeNASSampler(SPACE, population_size=4, seed=3)
+    base = anew(SPACE)
     study = optuna.create_study(sampler=base)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -165,11 +166,16 @@ def test_a_fixed_parameter_is_the_members_own() -> None:
         assert fixed.params == {**other.params, "op": "b", "x": 0.5}
 
 
-def test_trials_of_others_are_left_alone() -> None:
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])
+def test_trials_of_others_are_left_alone(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     study.optimize(OBJECTIVE, n_trials=3)
     waiting = study.ask()  # never told: nothing says that it is lost
-    ours = RelativeNASSampler(SPACE, population_size=4, seed=3)
+    if begun:
+        waiting.suggest_float("x", -1, 1)
+    else:  # for a moment it might be one of ours that is about to claim a seat
+        monkeypatch.setattr("relativenas_optuna.samplers.replay.ARRIVAL_AGE", 0.0)
+    ours = anew(SPACE)
     for k in range(12):
         study.sampler = ours
         study.optimize(OBJECTIVE, n_trials=1)
@@ -200,7 +206,7 @@ def test_a_parameter_outside_the_known_space_is_drawn_for_each_seat() -> None:
 
 
 def test_a_caller_that_asks_for_another_range_is_given_values_of_that_range() -> None:
-    sampler = RelativeNASSampler(SPACE, population_size=4, seed=3)
+    sampler = anew(SPACE)
     study = optuna.create_study(sampler=sampler)
     study.ask()
     other: Space = {"x": FloatDistribution(5, 9), "new": IntDistribution(20, 30)}
@@ -227,7 +233,7 @@ def test_a_claim_of_a_seat_that_there_is_not_scores_nothing(place: tuple[int, in
 
 
 def test_one_sampler_serves_two_studies_at_once() -> None:
-    sampler = RelativeNASSampler(SPACE, population_size=4, seed=3)
+    sampler = anew(SPACE)
     one, other = (optuna.create_study(sampler=sampler) for _ in range(2))
     for _ in range(9):
         one.optimize(OBJECTIVE, n_trials=1)
@@ -240,9 +246,10 @@ def test_one_sampler_serves_two_studies_at_once() -> None:
 def test_without_a_seed_two_studies_differ_and_each_keeps_its_own() -> None:
     studies = []
     for _ in range(2):
-        study = optuna.create_study(sampler=RelativeNASSampler(SPACE, population_size=4))
+        sampler = RelativeNASSampler(SPACE, population_size=4, preset="paper")
+        study = optuna.create_study(sampler=sampler)
         study.optimize(OBJECTIVE, n_trials=4)
-        seed = population(study).seed
+        seed = population(study).settings.seed
         study.sampler = RelativeNASSampler(population_size=4, seed=seed)
         study.optimize(OBJECTIVE, n_trials=4)
         assert seated(study) == seated(search(space=SPACE, trials=8, seed=seed))
@@ -259,7 +266,7 @@ def test_there_is_no_population_before_the_first_trial() -> None:
 
 
 def test_threads_of_one_sampler_take_every_seat_once() -> None:
-    study = optuna.create_study(sampler=RelativeNASSampler(SPACE, population_size=4, seed=3))
+    study = optuna.create_study(sampler=anew(SPACE))
     study.optimize(OBJECTIVE, n_trials=24, n_jobs=2)
     undisturbed = search(space=SPACE, trials=24)
     everyone = scored(undisturbed)

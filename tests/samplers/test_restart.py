@@ -168,7 +168,7 @@ def test_a_copied_study_goes_on_like_its_original(space: Space | None) -> None:
 
 
 def test_a_study_that_takes_the_place_of_a_deleted_one_is_another_search(tmp_path: Path) -> None:
-    sampler = RelativeNASSampler(SPACE, population_size=4, seed=3)
+    sampler = anew(SPACE)
     with database(f"sqlite:///{tmp_path / 'study.db'}") as opened:
         storage = optuna.storages.get_storage(opened)  # one cache for all three
         minimize, maximize = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE

@@ -22,9 +22,9 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.settings import Settings, SettingsError
+from relativenas_optuna.samplers.settings import Arguments, Settings, SettingsError
 from tests.samplers import strategies
-from tests.samplers.searches import SPACE, loss_of, search
+from tests.samplers.searches import SPACE, loss_of, population, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,11 @@ SETTINGS = Settings(population_size=4, seed=3, preset="paper", space=SPACE)
 @pytest.mark.parametrize(
     ("argument", "bad"),
     [
-        *(("population_size", bad) for bad in (0, 1, 3, -2, 2.0, "4", None, True, math.nan)),
+        *(("population_size", bad) for bad in (0, 1, 3, -2, 2.0, "4", 10**12, True, math.nan)),
         *(("seed", bad) for bad in (-1, 2**32, 1.5, "0", False)),
-        *(("preset", bad) for bad in ("papers", "", None, 1)),
+        *(("preset", bad) for bad in ("papers", "", 1)),
+        *(("warm_start", bad) for bad in (0, 1, "yes", ())),
+        ("independent_sampler", 3),
         ("search_space", 20),
         ("search_space", "x"),
         ("search_space", ["x"]),
@@ -93,7 +95,10 @@ def test_good_arguments_are_taken(size: int, seed: int | None, space: Any) -> No
 def test_settings_come_back_from_json_with_the_order_of_their_space(
     space: dict[str, BaseDistribution],
 ) -> None:
-    for settings in (replace(SETTINGS, space=space), replace(SETTINGS, space=None, seed=None)):
+    for settings in (
+        replace(SETTINGS, space=space),
+        replace(SETTINGS, space=None, warm_start=(2, 5)),
+    ):
         text = json.dumps(settings.to_json(), sort_keys=True)  # as some databases reorder keys
         back = Settings.from_json(json.loads(text))
         assert back == settings
@@ -104,7 +109,7 @@ def test_every_kind_of_choice_comes_back_from_json() -> None:
     space = {"c": CategoricalDistribution([None, True, 2, -1.5, math.nan, math.inf, "ü"])}
     settings = replace(SETTINGS, space=space)
     back = Settings.from_json(json.loads(json.dumps(settings.to_json())))
-    back.check_agrees_with(settings, "s")
+    Arguments(space=space).check_agrees_with(back, "s")
 
 
 def reordered() -> dict[str, BaseDistribution]:
@@ -116,6 +121,8 @@ def reordered() -> dict[str, BaseDistribution]:
     [
         ({"population_size": 6}, ["population_size=6", "population_size=4"]),
         ({"seed": 9}, ["seed=9", "seed=3"]),
+        ({"preset": "plain"}, ["preset='plain'", "preset='paper'"]),
+        ({"warm_start": True}, ["warm_start=True", "warm_start=False"]),
         ({"search_space": reordered()}, ["search_space", "order"]),
         (
             {"search_space": {**SPACE, "x": FloatDistribution(0, 3)}},
@@ -148,7 +155,7 @@ def test_a_disagreement_with_the_study_names_both_and_leaves_no_trial_running(
             assert word in message
     assert [t.state for t in study.trials[5:]] == [TrialState.FAIL] * 2
     # The study itself is not the worse for it.
-    study.sampler = RelativeNASSampler(population_size=4)
+    study.sampler = RelativeNASSampler()
     study.optimize(loss_of(SPACE), n_trials=7)
     assert scores(study) == scores(search(space=SPACE, trials=12))
 
@@ -164,23 +171,23 @@ def test_a_space_for_a_study_that_was_begun_without_one_is_refused() -> None:
         study.ask()
 
 
-def test_a_preset_that_is_not_the_studys_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relativenas_optuna.samplers.settings.PRESETS", ("paper", "later"))
-    other = replace(SETTINGS, preset="later")
-    with pytest.raises(SettingsError, match=r"preset='later'.*preset='paper'"):
-        other.check_agrees_with(SETTINGS, "mine")
+def test_what_is_not_asked_for_is_what_the_study_was_begun_with() -> None:
+    study = search(space=SPACE, trials=5, population_size=6, preset="plain")
+    study.sampler = RelativeNASSampler()
+    study.optimize(loss_of(SPACE), n_trials=7)
+    whole = search(space=SPACE, trials=12, population_size=6, preset="plain")
+    assert scores(study) == scores(whole)
 
 
-@pytest.mark.parametrize("ask", [optuna.Study.ask, lambda s: s.optimize(lambda _: 0, n_trials=1)])
-def test_two_directions_are_refused_and_leave_no_trial_running(
-    ask: Callable[[optuna.Study], object],
-) -> None:
-    study = optuna.create_study(
-        directions=["minimize", "minimize"], sampler=RelativeNASSampler(), study_name="two"
-    )
-    with pytest.raises(SettingsError, match="one direction; study 'two' has 2"):
-        ask(study)
-    assert [t.state for t in study.trials] == [TrialState.FAIL]
+def test_a_new_study_is_begun_with_twenty_members_a_random_seed_and_plain() -> None:
+    begun = []
+    for _ in range(2):
+        study = optuna.create_study(sampler=RelativeNASSampler())
+        study.ask()
+        begun.append(population(study).settings)
+    assert begun[0].seed != begun[1].seed
+    for settings in begun:
+        assert replace(settings, seed=0) == Settings(20, 0, "plain", None, None)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +207,7 @@ def test_a_copied_sampler_goes_on_where_the_first_one_was(
 
 def test_a_space_that_is_changed_afterwards_does_not_change_the_sampler() -> None:
     space = dict(SPACE)
-    sampler = RelativeNASSampler(space, population_size=4, seed=3)
+    sampler = RelativeNASSampler(space, population_size=4, seed=3, preset="paper")
     space.clear()
     study = optuna.create_study(sampler=sampler)
     study.optimize(loss_of(SPACE), n_trials=8)

@@ -1,0 +1,267 @@
+"""Who plays which member of which generation, read from the study's trials alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws
+from relativenas_optuna.samplers.encoding import Encoding, decode, interval
+from relativenas_optuna.samplers.generations import Generation
+from relativenas_optuna.samplers.learning import Learning
+from relativenas_optuna.samplers.outcomes import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.settings import Settings
+
+    Vector = NDArray[np.float64]
+
+
+class Population:
+    """The generations of a search, replayed from its trials.
+
+    Where the search space is given beforehand, a pair that is scored moves on at once, whatever
+    the others of its generation do. Where it is learned from the trials, generation g + 1 has the
+    parameters common to all complete trials of the generations up to g, which therefore must be
+    complete. What needs history beyond the pair (no repeats, crowding) looks at the generations up
+    to g - 1, which must be complete then.
+
+    Args:
+        settings: Of the search.
+        directions: Of the study.
+        start: Complete trials of others; trial i is where the member on seat i starts from.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directions: Sequence[StudyDirection],
+        start: Sequence[FrozenTrial] = (),
+    ) -> None:
+        self.settings = settings
+        self._directions = directions
+        self._start = start[: settings.population_size]
+        self._known = None if settings.space is None else Encoding.of(settings.space)
+        self._draws: Draws = (
+            KeyedDraws(settings.seed, settings.population_size)
+            if self._known is None
+            else PaperDraws(settings.seed, settings.population_size, len(self._known.space))
+        )
+        self._tallies: dict[Seat, Tally] = {}
+        if settings.keeps_scores:
+            for number, trial in enumerate(self._start):
+                if settings.describes(trial.params):  # else its score is not the member's
+                    self._tally(Seat(0, number)).add(trial)
+        self._replay()
+
+    def add(self, trial: FrozenTrial, claim: Claim) -> None:
+        """Count in a finished trial; call `advance` after the last of several."""
+        if not 0 <= claim.seat.number < self.settings.population_size or claim.seat.generation < 0:
+            return  # a study's attributes are open to anyone
+        changed = self._tally(claim.seat).add(trial)
+        known = self.generations[claim.seat.generation : claim.seat.generation + 1]
+        if changed and any(generation.learned[claim.seat.pair] for generation in known):
+            self._replay()  # it had finished before the trial that we knew
+            self.advance()
+
+    def advance(self) -> None:
+        """Let every pair learn that can."""
+        index = self._frontier
+        while index < len(self.generations):
+            generation = self.generations[index]
+            if self._known is None:
+                self._learn_together(generation)
+            else:
+                for pair in np.flatnonzero(~generation.learned).tolist():
+                    self._learn_if_scored(generation, pair)
+            if index == self._frontier and generation.learned.all():
+                self._frontier += 1
+            index += 1
+
+    def open_seats(self) -> Iterator[Seat]:
+        """Seats that can be scored and are not, in the order in which they are given out."""
+        for generation in self.generations[self._frontier :]:
+            for number, tally in enumerate(generation.tallies):
+                if not tally.scored and generation.ready[generation.member(number)]:
+                    yield Seat(generation.index, number)
+
+    def is_scored(self, seat: Seat) -> bool:
+        """Whether a seat needs no further trial."""
+        return self._tally_at(seat).scored
+
+    def counted(self, seat: Seat) -> FrozenTrial | None:
+        """The trial whose score is the seat's; `None` where there is none, or none without fail."""
+        return self._tally_at(seat).counted
+
+    def proposal(self, seat: Seat) -> tuple[Encoding, Vector] | None:
+        """The position `[variables]` to score at a seat; `None` where it is not known (yet).
+
+        In the generations in which the search space is still unknown it has no variables.
+        """
+        if seat.generation >= len(self.generations):
+            return None
+        generation = self.generations[seat.generation]
+        member = generation.member(seat.number)
+        if not generation.ready[member]:
+            return None
+        if generation.encoding is None:
+            return Encoding({}), np.empty(0)
+        return generation.encoding, generation.positions[member]
+
+    def is_space_known(self, seat: Seat) -> bool:
+        """Whether there is a search space for the generation of a seat that can be scored."""
+        proposal = self.proposal(seat)
+        assert proposal is not None
+        return bool(proposal[0].space) or self.settings.space is not None
+
+    def parameters(self, seat: Seat) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
+        """The space and the parameters of a seat's architecture, as far as they are known.
+
+        Of a space that was given beforehand those with a single value are among them.
+        """
+        proposal = self.proposal(seat)
+        assert proposal is not None
+        encoding, position = proposal
+        space = dict(self.settings.space or encoding.space)
+        params = encoding.decode(position)
+        for name, distribution in space.items():
+            params.setdefault(name, decode(distribution, interval(distribution)[0]))
+        return space, {name: params[name] for name in space}
+
+    def start_params(self, seat: Seat) -> Mapping[str, Any]:
+        """The parameters that a seat was asked to start from; empty where it was not."""
+        warm = seat.generation == 0 and seat.number < len(self._start)
+        return self._start[seat.number].params if warm else {}
+
+    def scored_seats(self, generations: int) -> int:
+        """How many seats of the first `generations` are scored."""
+        return sum(
+            tally.scored
+            for generation in self.generations[:generations]
+            for tally in generation.tallies
+        )
+
+    def _tally(self, seat: Seat) -> Tally:
+        return self._tallies.setdefault(seat, Tally())
+
+    def _tally_at(self, seat: Seat) -> Tally:
+        if seat.generation < len(self.generations):
+            return self.generations[seat.generation].tallies[seat.number]
+        return self._tallies.get(seat, Tally())
+
+    def _begin(self, index: int, encoding: Encoding | None) -> Generation:
+        size = self.settings.population_size
+        variables = 0 if encoding is None else len(encoding.space)
+        generation = Generation(
+            index=index,
+            pairs=self._draws.pairs(index),
+            tallies=[self._tally(Seat(index, number)) for number in range(size)],
+            encoding=encoding,
+            positions=np.full((size, variables), np.nan),
+            velocities=np.zeros((size, variables)),
+            ready=np.full(size, index == 0 or encoding is None),
+        )
+        if index == 0 and encoding is not None:
+            self._place(generation, encoding)
+        return generation
+
+    def _place(self, generation: Generation, encoding: Encoding) -> None:
+        """Give a generation its first positions."""
+        low, high = encoding.low, encoding.high
+        uniform = self._draws.start(list(encoding.space), generation.index)
+        generation.encoding = encoding
+        generation.positions = low + uniform * (high - low)
+        generation.velocities = np.zeros_like(generation.positions)
+        for number in range(len(self._start) if generation.index == 0 else 0):
+            member = generation.member(number)
+            generation.positions[member] = encoding.adopt(
+                generation.positions[member], self._start[number].params
+            )
+
+    def _replay(self) -> None:
+        self._pairs = Learning(self.settings, self._directions, self._draws)
+        self._frontier = 0  # all generations before it have wholly learned
+        self.generations: list[Generation] = []
+        self.generations.append(self._begin(0, self._known))
+
+    def _learn_together(self, generation: Generation) -> None:
+        if not generation.complete or generation.learned.all():
+            return
+        common = generation.common_parameters()
+        if common is None:
+            # Not one complete trial so far: the next generation starts like the first.
+            generation.learned[:] = True
+            self.generations.append(self._begin(generation.index + 1, None))
+            return
+        self._narrow(generation, common)
+        for pair in range(len(generation.pairs)):
+            self._learn_if_scored(generation, pair)
+
+    def _narrow(self, generation: Generation, common: set[str]) -> None:
+        """Bring a complete generation to the parameters that all trials so far share."""
+        before = generation.encoding
+        if before is not None and before.space.keys() == common:
+            return
+        if before is None:
+            counted = [t.counted for t in generation.tallies if t.counted is not None]
+            complete = next(t for t in counted if t.state == TrialState.COMPLETE)
+            space = {name: complete.distributions[name] for name in sorted(common)}
+            self._place(generation, Encoding.of(space))
+        else:
+            space = {name: before.space[name] for name in before.space if name in common}
+            generation.shares_parameters(list(before.space), Encoding(space))
+        self._pairs.forget()  # an architecture is now what these parameters say
+        for earlier in self.generations[: generation.index]:
+            for tally in earlier.tallies:
+                self._pairs.remember(tally, earlier.index, generation.encoding)
+
+    def _learn_if_scored(self, generation: Generation, pair: int) -> None:
+        tallies = generation.tallies[2 * pair : 2 * pair + 2]
+        if not (tallies[0].scored and tallies[1].scored):
+            return
+        members = generation.pairs[pair]
+        if not generation.ready[members].all():
+            return
+        before = self.generations[generation.index - 1] if generation.index else None
+        history = before is None or before.complete
+        if not history and self._pairs.need_history(generation, tallies):
+            return
+        encoding = generation.encoding
+        assert encoding is not None
+        for member, tally in zip(members.tolist(), tallies, strict=True):
+            if generation.kept[member]:
+                continue  # it is known since the generation that scored it
+            assert tally.scored_trial is not None
+            generation.positions[member] = encoding.adopt(
+                generation.positions[member], tally.scored_trial.params
+            )
+            position = generation.positions[member]
+            self._pairs.remember(tally, generation.index, encoding, position)
+        if generation.index + 1 == len(self.generations):
+            self.generations.append(self._begin(generation.index + 1, encoding))
+        generation.first_fast[pair] = self._pairs.first_is_fast(tallies, before)
+        self._go_on(generation, pair, self.generations[generation.index + 1])
+
+    def _go_on(self, generation: Generation, pair: int, following: Generation) -> None:
+        """Let the slow learner of a pair learn, and both go on to the next generation."""
+        members = generation.pairs[pair]
+        fast, slow = members if generation.first_fast[pair] else members[::-1]
+        following.positions[slow], following.velocities[slow] = self._pairs.step(generation, pair)
+        following.positions[fast] = generation.positions[fast]
+        following.velocities[fast] = generation.velocities[fast]
+        following.ready[members] = True
+        if self.settings.keeps_scores:
+            following.kept[fast] = True
+            following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
+        generation.learned[pair] = True

@@ -1,0 +1,223 @@
+"""The seat rules written down a second time, from the raw attributes of a study's trials.
+
+What it takes from the population under test is who sits where and who was fast; both are compared
+with an undisturbed search elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optuna.trial import FrozenTrial, TrialState
+
+from relativenas_optuna.samplers.replay import ARRIVAL_AGE
+from relativenas_optuna.samplers.seating import STILLBORN_AGE
+from tests.samplers.observer import CLAIM, RESERVED, Observer, Place, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relativenas_optuna.samplers.population import Population
+
+
+@dataclass
+class SeatRules:
+    """What the rules say of a study.
+
+    Args:
+        trials: All of the study's, as they are now.
+        failures: How often the objective itself failed at each seat.
+        population: The population under test.
+        observer: Whose ask it is.
+        size: Of the population.
+    """
+
+    trials: Sequence[FrozenTrial]
+    failures: dict[Place, int]
+    population: Population | None
+    observer: Observer
+    size: int
+
+    def __post_init__(self) -> None:
+        self._counted = {
+            place_of(trial)
+            for trial in self.trials
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        }
+        self._ready: dict[tuple[int, int], bool] = {}
+
+    @property
+    def objectives(self) -> int:
+        """Of the study."""
+        return max((len(trial.values) for trial in self.trials if trial.values), default=1)
+
+    @property
+    def _unfinished(self) -> list[FrozenTrial]:
+        running, waiting = TrialState.RUNNING, TrialState.WAITING
+        return [
+            trial
+            for trial in self.trials
+            if trial.state == waiting
+            or (trial.state == running and not self.observer.is_gone(trial))
+        ]
+
+    def arriving(self, below: int) -> int:
+        """How many trials of lower numbers are about to claim a seat."""
+        return sum(
+            trial.number < below
+            and self.observer.is_unsigned(trial)
+            and self.observer.age(trial) < ARRIVAL_AGE
+            for trial in self.trials
+        )
+
+    def left_behind(self) -> list[int]:
+        """Numbers of the trials that are to be failed, since nobody runs them any more."""
+        carriers = [t.number for t in self.trials if "settings" in t.system_attrs.get(CLAIM, {})]
+        others = any(
+            trial.number > min(carriers, default=0)
+            and CLAIM not in trial.system_attrs
+            and trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            for trial in self.trials
+        )
+        return [
+            trial.number
+            for trial in self.trials
+            if (trial.state == TrialState.RUNNING and self.observer.is_gone(trial))
+            or (
+                self.observer.is_unsigned(trial)
+                and self.observer.age(trial) > STILLBORN_AGE
+                and not others
+            )
+        ]
+
+    def scored(self, place: Place) -> bool:
+        """Whether a seat has a score, its own or that which a fast learner kept."""
+        if place in self._counted or self.failures.get(place, 0) >= 3:
+            return True
+        return self._is_kept(place)
+
+    def _is_kept(self, place: Place) -> bool:
+        assert self.population is not None
+        generation = place[0]
+        if generation == 0 or not self.population.settings.keeps_scores:
+            return False
+        member = self._member(place)
+        pair = self._pair(generation - 1, member)
+        before = self.population.generations[generation - 1]
+        fast = before.pairs[pair][0 if before.first_fast[pair] else 1]
+        return self.moved(generation - 1, pair) and member == fast
+
+    def _member(self, place: Place) -> int:
+        assert self.population is not None
+        return int(self.population.generations[place[0]].pairs.ravel()[place[1]])
+
+    def _pair(self, generation: int, member: int) -> int:
+        assert self.population is not None
+        return self.population.generations[generation].pairs.ravel().tolist().index(member) // 2
+
+    def ready(self, place: Place) -> bool:
+        """Whether the position to score at a seat is known."""
+        generation, _ = place
+        if generation == 0:
+            return True
+        return self.moved(generation - 1, self._pair(generation - 1, self._member(place)))
+
+    def complete(self, generation: int) -> bool:
+        """Whether every seat of a generation is scored."""
+        assert self.population is not None
+        return all(
+            self.ready((generation, seat)) and self.scored((generation, seat))
+            for seat in range(self.size)
+        )
+
+    def moved(self, generation: int, pair: int) -> bool:
+        """Whether a pair has all that it needs to go on to the next generation."""
+        key = generation, pair
+        if key not in self._ready:
+            self._ready[key] = self._moved(generation, pair)
+        return self._ready[key]
+
+    def _moved(self, generation: int, pair: int) -> bool:
+        assert self.population is not None
+        places = [(generation, 2 * pair), (generation, 2 * pair + 1)]
+        if not all(self.ready(place) and self.scored(place) for place in places):
+            return False
+        if self.population.settings.space is None:
+            return self.complete(generation)
+        return generation == 0 or not self._needs_history(places) or self.complete(generation - 1)
+
+    def _needs_history(self, places: list[Place]) -> bool:
+        """Whether a pair's move depends on the scores of the generation before."""
+        assert self.population is not None
+        encoding = self.population.generations[0].encoding
+        finite = encoding is not None and encoding.counts is not None
+        if finite and self.population.settings.avoids_repeats:
+            return True
+        scores = [self.score(place) for place in places]
+        if any(score is None for score in scores):
+            return self.objectives > 1 and scores == [None, None]
+        one, other = (score for score in scores if score is not None)
+        if self.objectives == 1 or one.state != other.state:
+            return False
+        if one.state == TrialState.PRUNED:
+            return True
+        # The first objective of a scenario is minimised, the second one maximised.
+        signs = (1, -1)[: self.objectives]
+        differences = [s * (a - b) for s, a, b in zip(signs, one.values, other.values, strict=True)]
+        return not any(differences) or min(differences) < 0 < max(differences)
+
+    def score(self, place: Place) -> FrozenTrial | None:
+        """The trial whose score a scored seat has; `None` where the objective always failed."""
+        own = [
+            trial
+            for trial in self.trials
+            if place_of(trial) == place and trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        ]
+        if not self._is_kept(place):
+            return min(own, key=lambda trial: (trial.datetime_complete, trial.number), default=None)
+        generation, member = place[0] - 1, self._member(place)
+        assert self.population is not None
+        seat = self.population.generations[generation].pairs.ravel().tolist().index(member)
+        return self.score((generation, seat))
+
+    def open(self) -> list[Place]:
+        """Seats that can be scored and are not, in order."""
+        assert self.population is not None
+        places = [
+            (generation.index, seat)
+            for generation in self.population.generations
+            for seat in range(self.size)
+        ]
+        return [place for place in places if self.ready(place) and not self.scored(place)]
+
+    def free(self, *, but: int | None = None) -> list[Place]:
+        """Open seats that nobody has or keeps; trial `but` is left out of account."""
+        taken = set()
+        for trial in self._unfinished:
+            if trial.number != but and CLAIM in trial.system_attrs:
+                taken.add(place_of(trial))
+                kept = trial.system_attrs.get(RESERVED)
+                if kept and not self.observer.is_dead(kept["worker"]):
+                    taken |= {(generation, seat) for generation, seat in kept["seats"]}
+        return [place for place in self.open() if place not in taken]
+
+    def seat_of(self, number: int) -> Place:
+        """The seat that trial `number` is to take; modulo the seats in an empty study."""
+        ahead = self.arriving(number)
+        if self.population is None:
+            return 0, ahead
+        free = self.free(but=number)
+        if free:
+            return free[min(ahead, len(free) - 1)]
+        ready = self.open()
+        running = [place_of(trial) for trial in self._unfinished if trial.number != number]
+        again = [place for place in running if place is not None and place in ready] or ready
+        return min(again, key=lambda place: (again.count(place), again.index(place)))
+
+    def batch(self) -> list[Place]:
+        """The seats that a whole generation at once is to take."""
+        if self.population is None:
+            return [(0, seat) for seat in range(self.arriving(len(self.trials)), self.size)]
+        free = [place for place in self.free() if place[0] == self.free()[0][0]]
+        return free[self.arriving(len(self.trials)) :]
