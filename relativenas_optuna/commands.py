@@ -10,12 +10,12 @@ import click
 import optuna
 
 from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.ask_tell import ask, tell
 from relativenas_optuna.choice import Choice, best_architectures
 from relativenas_optuna.console import Console
+from relativenas_optuna.options import examples, storage_option, study_option
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.plan import (
-    DEFAULT_STORAGE,
-    DEFAULT_STUDY,
     SearchError,
     SearchPlan,
     Wishes,
@@ -27,43 +27,19 @@ from relativenas_optuna.search_settings import PRESETS
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.study_file import StudyFile
 
-_STORAGE = click.option(
-    "--storage",
-    metavar="URL",
-    default=DEFAULT_STORAGE,
-    show_default=True,
-    help="SQL database of the study, as an SQLAlchemy URL.",
-)
-_STUDY = click.option(
-    "--study",
-    metavar="NAME",
-    default=DEFAULT_STUDY,
-    show_default=True,
-    callback=lambda _context, _option, value: _name(value),
-    help="Name of the study.",
-)
 _DEVICE = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
 )
 
 
-def _name(value: str) -> str:
-    if not value.strip():
-        raise click.BadParameter(f"a study needs a name; got {value!r}")
-    return value
-
-
-def _examples(*lines: str) -> str:
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
-
-
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
-    epilog=_examples(
+    epilog=examples(
         "relativenas search                            the digits, about two minutes on a CPU",
         "relativenas search --data FOLDER --study my   your own pictures, a folder per class",
         "relativenas show --study my                   what was found",
+        "relativenas ask, relativenas tell             the sampler alone, for any program",
     ),
 )
 @click.version_option(import_module("relativenas_optuna").__version__, prog_name="relativenas")
@@ -76,8 +52,12 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+cli.add_command(ask)
+cli.add_command(tell)
+
+
 @cli.command(
-    epilog=_examples(
+    epilog=examples(
         "relativenas search",
         "relativenas search --data my-pictures --study mine",
         "relativenas search --study mine --generations 20",
@@ -121,8 +101,8 @@ def cli(context: click.Context) -> None:
     help="Of all randomness, from 0 to 2**32 - 1.  [default: 0]",
 )
 @_DEVICE
-@_STORAGE
-@_STUDY
+@storage_option
+@study_option
 @click.option(
     "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
 )
@@ -141,8 +121,8 @@ def search(storage: str, study: str, device: str | None, **options: Any) -> None
 
 
 @cli.command()
-@_STORAGE
-@_STUDY
+@storage_option
+@study_option
 @click.option(
     "--top",
     type=click.IntRange(1),
@@ -176,7 +156,7 @@ def show(storage: str, study: str, top: int, out: str | None) -> None:
 @cli.command(short_help="Run a study that a TOML file describes.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_DEVICE
-@_STORAGE
+@storage_option
 def run(file: Path, device: str | None, storage: str) -> None:
     """Run a study that a TOML FILE describes, and check the figures that it must reach.
 
