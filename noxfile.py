@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.absolute()
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Two test processes share two cores best with one thread each.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+BENCHMARKS = ("candidate", "sampler")
 
 
 def group(name: str) -> list[str]:
@@ -75,6 +76,16 @@ def readme(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])
 def bench(session: nox.Session) -> None:
-    """Print the seconds per candidate; arguments after `--` go to each benchmark."""
-    for benchmark in sorted(Path("benchmarks").glob("*.py")):
-        python(session, str(benchmark), *session.posargs)
+    """Run the benchmarks, or one of them: `nox -s bench -- sampler --only workers`."""
+    name, *options = session.posargs or ["all"]
+    for benchmark in BENCHMARKS if name == "all" else [name]:
+        python(session, f"benchmarks/{benchmark}.py", *options)
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def chaos(session: nox.Session) -> None:
+    """Kill workers and mix what they do for ten minutes and more; databases as for `tests`."""
+    longer = {"RELATIVENAS_TEST_CHAOS": "600", "RELATIVENAS_TEST_EXAMPLES": "2000"}
+    files = (f"tests/samplers/test_{name}.py" for name in ("interleavings", "workers", "chaos"))
+    slow = ("-m", "slow or not slow", "--durations=5", *session.posargs)
+    python(session, "-m", "pytest", *files, *slow, env=ONE_THREAD | longer)

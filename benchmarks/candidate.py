@@ -39,7 +39,9 @@ def noise(count: int) -> Pictures:
 def measure(pictures: Pictures, settings: SearchSettings) -> dict[str, float]:
     """Median seconds of each phase over a generation; the first candidate warms up."""
     space = CellSpace(nodes=settings.nodes)
-    sampler = RelativeNASSampler(space.distributions, population_size=settings.population, seed=0)
+    sampler = RelativeNASSampler(
+        space.distributions, population_size=settings.population, seed=0, preset="paper"
+    )
     study = optuna.create_study(sampler=sampler)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(folder, search="benchmark")

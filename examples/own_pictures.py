@@ -36,7 +36,9 @@ if __name__ == "__main__":
     objective = SupernetObjective(space, load_pictures(folder), settings=settings)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = RelativeNASSampler(space.distributions, population_size=settings.population, seed=0)
+    sampler = RelativeNASSampler(
+        space.distributions, population_size=settings.population, seed=0, preset="paper"
+    )
     study = optuna.create_study(sampler=sampler, storage="sqlite:///own_pictures.db")
     study.optimize(objective, n_trials=settings.population * settings.generations)
 

@@ -1,0 +1,56 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "sampler.py"
+SERVERS = ("RELATIVENAS_TEST_POSTGRESQL", "RELATIVENAS_TEST_MYSQL")
+
+
+def printed(*arguments: str, environment: dict[str, str]) -> str:
+    """What the benchmark prints at sizes that take seconds, in a wide terminal."""
+    command = [sys.executable, "-W", "error", str(BENCHMARK), "--quick", *arguments]
+    ended = subprocess.run(
+        command, env=environment | {"COLUMNS": "200"}, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def row(text: str, begin: str) -> list[str]:
+    """The cells of the one row whose first cell begins so."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    (found,) = [cells for cells in rows if cells and cells[0].startswith(begin)]
+    return found
+
+
+def test_without_servers_every_other_table_is_printed_and_says_what_is_missing() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in SERVERS}
+    output = printed(environment=environment)
+    share, _, rest = output.partition("ask and tell in all")
+    for sampler in ("RandomSampler", "TPESampler", "NSGAIISampler", "CmaEsSampler"):
+        own = row(share, sampler)[1:]
+        assert len(own) == 2
+        assert all(cell.endswith("x)") and float(cell.split()[0]) > 0 for cell in own)
+    for preset in ("plain", "paper"):
+        assert all(float(cell.split()[0]) > 0 for cell in row(share, f"ours, {preset}")[1:])
+    restarts = [line.split("│")[1:-1] for line in rest.splitlines() if "in memory │" in line]
+    assert [cells[-1].strip() for cells in restarts] == ["-", "0", "0"]
+    assert float(row(rest, "SQLite, open_storage")[-1]) > 0
+    assert row(rest, "PostgreSQL, open_storage")[-1] == "RELATIVENAS_TEST_POSTGRESQL is not set"
+    assert "left out: RELATIVENAS_TEST_POSTGRESQL is not set" in rest
+
+
+@pytest.mark.skipif(SERVERS[0] not in os.environ, reason=f"{SERVERS[0]} is not set")
+def test_workers_score_seats_of_one_study_on_a_server() -> None:
+    output = printed("--only", "workers", environment=dict(os.environ))
+    stock, _, own = output.partition("open_storage")
+    for table in (stock, own):
+        for preset in ("plain", "paper"):
+            rate, _, _, seats, twice = row(table, f"ours, {preset}")[1:]
+            assert float(rate) > 0
+            # Two workers warm up with three trials each; two trials may meet at a seat.
+            assert int(seats) >= 5
+            assert twice.endswith("%")
