@@ -12,9 +12,9 @@ from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState, create_trial
 
 from relativenas_optuna.samplers.claims import RESERVED_KEY, Seat, reservation
+from relativenas_optuna.samplers.interruption import fail
 from relativenas_optuna.samplers.reading import TrialReader
 from relativenas_optuna.samplers.replay import population_of
-from relativenas_optuna.samplers.seating import fail
 from relativenas_optuna.samplers.settings import SettingsError
 from relativenas_optuna.samplers.trial_rows import TrialRows
 
@@ -184,7 +184,7 @@ def running_trials(study: Study, made: Sequence[Made]) -> list[Trial]:
     `Trial(study, trial_id)` would read each of them once more, in seven statements.
     """
     read = TrialReader(study, fresh=False)
-    if not made or len(read) <= made[-1].number:
+    if not all(number in read for number, _, _ in made):
         return [Trial(study, trial_id) for _, trial_id, _ in made]
     known = copy.copy(study)
     known.sampler = RandomSampler()  # the trials have their seats

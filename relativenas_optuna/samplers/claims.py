@@ -129,6 +129,19 @@ def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
     return {Seat(*place) for place in data["seats"]}
 
 
+def seats_named(key: str, text: str) -> list[Seat]:
+    """The seats that a system attribute, as the database has it, claims or reserves for a trial."""
+    try:
+        data = json.loads(text)
+        if key == CLAIM_KEY:
+            return [Seat(int(data["generation"]), int(data["seat"]))]
+        if data is None or is_dead(data["worker"]):
+            return []
+        return [Seat(*place) for place in data["seats"]]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return []  # a study's attributes are open to anyone
+
+
 def retries_of(system_attrs: Mapping[str, Any]) -> int:
     """How often a trial was begun anew as a copy, attributes and all, of one that went stale."""
     return len(system_attrs.get("retry_history", ()))

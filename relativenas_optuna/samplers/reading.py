@@ -38,7 +38,7 @@ class TrialReader:
     def cut(self, known: int) -> int:
         """Leave the trials behind a gap for the next reading; returns how many there are now.
 
-        A thread's new trial is there at once, before those that other processes made before it.
+        This process's new trials are there at once, before those that others made before them.
 
         Args:
             known: How many there are at least, without a gap.
@@ -52,6 +52,9 @@ class TrialReader:
 
     def __len__(self) -> int:
         return self._count
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._trials if isinstance(self._trials, dict) else number < self._count
 
     def __getitem__(self, number: int) -> FrozenTrial:
         return self._trials[number]
@@ -69,11 +72,7 @@ def _own_collection(study: optuna.Study, *, fresh: bool) -> Trials | None:
         if type(storage) is _CachedStorage:
             if fresh:
                 storage._read_trials_from_remote_storage(study_id)
-            trials = storage._studies[study_id].trials
-            # This process's new trial may be there before those that others made just before it.
-            if fresh or len(trials) - 1 in trials:
-                return trials
-            return _own_collection(study, fresh=True)
+            return storage._studies[study_id].trials
     except (AttributeError, KeyError):  # another release of Optuna, or a study that is gone
         return None
     return None

@@ -14,13 +14,14 @@ from optuna.trial import Trial, TrialState
 from relativenas_optuna.samplers.batches import Batch, running_trials
 from relativenas_optuna.samplers.claims import Claim, Seat
 from relativenas_optuna.samplers.encoding import equal
+from relativenas_optuna.samplers.interruption import failed_on_error
 from relativenas_optuna.samplers.proposals import (
     draw,
     is_space_known,
     proposal_at,
     warn_of_independent_draw,
 )
-from relativenas_optuna.samplers.seating import Seating, failed_on_error
+from relativenas_optuna.samplers.seating import Seating
 from relativenas_optuna.samplers.settings import Arguments, SettingsError
 
 if TYPE_CHECKING:

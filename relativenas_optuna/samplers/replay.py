@@ -56,6 +56,7 @@ class Replay:
         settings_from: Number of the trial whose claim carries the settings.
         others: Whether another sampler scored trials after that.
         elsewhere: A distribution of each parameter of another sampler's finished trials.
+        last_id: Id of the last trial that was read; -1 where there is none.
     """
 
     def __init__(self) -> None:
@@ -64,7 +65,8 @@ class Replay:
     def _forget(self) -> None:
         self._whole = True  # no update was broken off
         self._read = 0  # trials below this number are finished and counted in, or in `_open`
-        self._open: set[int] = set()
+        self._open: dict[int, int] = {}  # ids of unfinished trials by number
+        self.last_id = -1
         self._first: tuple[object, ...] | None = None  # tells a study from a later one of its id
         self.settings_from: int | None = None
         self.population: Population | None = None
@@ -84,6 +86,11 @@ class Replay:
         return self._read
 
     @property
+    def open_ids(self) -> set[int]:
+        """Ids of the trials, by the last reading, that have not ended and may hold a seat."""
+        return set(self._open.values()).difference(self.dead)
+
+    @property
     def settings(self) -> Settings | None:
         """The search's settings: those on the lowest-numbered claim that carries any."""
         return None if self.population is None else self.population.settings
@@ -101,7 +108,8 @@ class Replay:
         news = [
             (trial, Claim.read(trial.system_attrs)) for trial in map(trials.__getitem__, numbers)
         ]
-        self._open = {t.number for t, _ in news if not t.state.is_finished()}
+        self._open = {t.number: t._trial_id for t, _ in news if not t.state.is_finished()}
+        self.last_id = trials[end - 1]._trial_id if end else -1
         self.own = {n: seat for n, seat in self.own.items() if n in self._open}
         self._follow_settings(study, trials, news)
         self.claims, self.reserved = {}, {}

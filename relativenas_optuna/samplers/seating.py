@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import secrets
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages._heartbeat import BaseHeartbeat, is_heartbeat_enabled
 from optuna.trial import TrialState
 
@@ -17,24 +16,25 @@ from relativenas_optuna.samplers.claims import (
     CLAIM_KEY,
     Claim,
     Seat,
-    mark_interrupted,
     retries_of,
 )
 from relativenas_optuna.samplers.comparison import best_first
+from relativenas_optuna.samplers.interruption import fail
 from relativenas_optuna.samplers.lease import LeaseKeeper, is_gone, needs_lease, now
 from relativenas_optuna.samplers.replay import Replay, population_of
+from relativenas_optuna.samplers.sql import database_of
 from relativenas_optuna.samplers.worker import this_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from optuna import Study
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.claim_rows import ClaimRows
     from relativenas_optuna.samplers.settings import Arguments, Settings
 
 STILLBORN_AGE = 600.0  # seconds; another sampler's trial may be as long without a parameter
+_ATTEMPTS = 20  # against others that claim the same seats
 RECENT = 0.05  # seconds since a trial was made in which what was read before it is not old
 
 
@@ -55,11 +55,13 @@ class Seating:
         if needs_lease(study._storage):
             self._lease = LeaseKeeper(study._storage, lambda: list(self._ids.values()))
         self._ids: dict[int, int] = {}
+        self._rows = _claim_rows(study._storage)
 
     def take(self, study: Study, trial: FrozenTrial, claim: Claim | None) -> Seat:
         """The seat of a running trial, whose `claim` the storage has, or that is to make one."""
         if claim is None:
-            seat, leased = self._claim(study, trial), True
+            claim_seat = self._claim_in_order if self._rows is None else self._claim_under_lock
+            seat, leased = claim_seat(study, trial), True
         else:
             seat = claim.seat
             strange = trial.number not in self.replay.own and claim.worker != this_worker()
@@ -137,7 +139,60 @@ class Seating:
         carrier = self.replay.settings_from
         return None if carrier is not None and carrier < number else settings
 
-    def _claim(self, study: Study, trial: FrozenTrial) -> Seat:
+    def _claim_under_lock(self, study: Study, trial: FrozenTrial) -> Seat:
+        """Where a transaction shows the claims of all others, no seat is taken twice.
+
+        Lower-numbered trials that arrive are left their seats nevertheless: others may reach the
+        same database in another way.
+        """
+        assert self._rows is not None
+        replay, number = self.replay, trial.number
+        # What `study.ask` read before it made the trial will do: the rest is seen under the lock.
+        self.look(study, for_trial=number, fresh=replay.settings is None)
+        for attempt in range(_ATTEMPTS):
+            settings = self.settings(study)
+            free = self._free_seats(study, settings, number)
+            if attempt and not free:
+                break
+            make = partial(self._attributes, self.carried_by(number, settings))
+            unbegun = replay.settings is None and attempt < _ATTEMPTS // 2  # claims may be junk
+            seat = self._rows.claim(
+                study._study_id,
+                trial._trial_id,
+                free,
+                make,
+                passed_over=replay.ahead(number),
+                only_first=unbegun,
+                later_than=replay.last_id,
+                open_ids=replay.open_ids,
+            )
+            if seat is not None:
+                return seat
+            self.look(study, for_trial=number)
+        return self._claim_again(study, trial)
+
+    def _attributes(self, carried: Settings | None, seat: Seat) -> dict[str, Any]:
+        return self.claim(seat, carried).attributes()
+
+    def _free_seats(self, study: Study, settings: Settings, number: int) -> list[Seat]:
+        """Free seats for a trial, in a search that may begin with it."""
+        if self.replay.population is None:
+            return list(population_of(settings, study).open_seats())
+        return self.replay.free_seats(but_of=number)
+
+    def _claim_again(self, study: Study, trial: FrozenTrial) -> Seat:
+        """Where nothing is free: a seat that is given out a second time is another's for certain.
+
+        To wait for others would be to wait for threads that wait for this one.
+        """
+        settings = self.settings(study)
+        seat = self.replay.seat_for(trial.number, settings.population_size)
+        carried = self.carried_by(trial.number, settings)
+        self.claim(seat, carried).write(study._storage, trial._trial_id)
+        return seat
+
+    def _claim_in_order(self, study: Study, trial: FrozenTrial) -> Seat:
+        """Without a lock: in the order of the trials' numbers, and checked afterwards."""
         storage, replay, number = study._storage, self.replay, trial.number
         # What `study.ask` read before it made the trial will do where that says enough; but the
         # first reading of a process takes so long that it is old when it ends.
@@ -203,19 +258,14 @@ class Seating:
         ]
 
 
-def fail(storage: BaseStorage, trial_ids: Iterable[int]) -> list[int]:
-    """Fail trials for no fault of the objective's, so that none stays RUNNING for ever.
+def _claim_rows(storage: BaseStorage) -> ClaimRows | None:
+    try:
+        database_of(storage)
+    except TypeError:
+        return None
+    from relativenas_optuna.samplers.claim_rows import ClaimRows  # loads sqlalchemy
 
-    Returns:
-        Those of them that had not ended before.
-    """
-    ended = []
-    for trial_id in trial_ids:
-        with suppress(UpdateFinishedTrialError):  # another process was quicker
-            mark_interrupted(storage, trial_id)
-            storage.set_trial_state_values(trial_id, TrialState.FAIL)
-            ended.append(trial_id)
-    return ended
+    return ClaimRows(storage)
 
 
 def _is_left(trial: FrozenTrial) -> bool:
@@ -231,13 +281,3 @@ def _best_of(study: Study, number: int) -> tuple[int, ...]:
         if CLAIM_KEY not in trial.system_attrs
     ]
     return tuple(trial.number for trial in best_first(trials, study.directions)[:number])
-
-
-@contextmanager
-def failed_on_error(study: Study, trial: FrozenTrial) -> Iterator[None]:
-    """Leave no trial RUNNING that was refused."""
-    try:
-        yield
-    except BaseException:  # Ctrl-C too
-        fail(study._storage, [trial._trial_id])
-        raise

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import distribution_to_json
-from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
-from optuna.storages._cached_storage import _CachedStorage
+
+from relativenas_optuna.samplers.sql import database_of, persist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
-
-_ATTEMPTS = 5
-_PAUSE = 0.2  # seconds at most, where another transaction was in the way
 
 
 class TrialRows:
@@ -35,9 +29,7 @@ class TrialRows:
     """
 
     def __init__(self, storage: BaseStorage) -> None:
-        backend = storage._backend if isinstance(storage, _CachedStorage) else storage
-        if not isinstance(backend, RDBStorage):
-            raise TypeError(f"{type(storage).__name__} is no SQL storage")
+        database = database_of(storage)
         try:
             from optuna.storages._rdb import models
             from optuna.storages._rdb.storage import _create_scoped_session
@@ -49,7 +41,7 @@ class TrialRows:
         except (ImportError, AttributeError) as error:
             raise TypeError("this release of Optuna keeps trials in another way") from error
         self._models, self._session = models, _create_scoped_session
-        self._sessions = backend.scoped_session
+        self._sessions = database.scoped_session
 
     def create(
         self, study_id: int, templates: Sequence[FrozenTrial], *, end: int
@@ -64,17 +56,15 @@ class TrialRows:
         Returns:
             The trials' ids; `None` where there are others, and nothing was written.
         """
-        for attempt in range(_ATTEMPTS):
-            try:
-                with self._session(self._sessions) as session:
-                    return self._write(session, study_id, templates, end)
-            except _MeanwhileError:
-                return None
-            except StorageInternalError:  # a deadlock, or a lock that took too long
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                time.sleep(random.random() * _PAUSE)
-        raise AssertionError("the last attempt returns or raises")
+
+        def attempt() -> list[int]:
+            with self._session(self._sessions) as session:
+                return self._write(session, study_id, templates, end)
+
+        try:
+            return persist(attempt)
+        except _MeanwhileError:
+            return None
 
     def _write(
         self, session: Any, study_id: int, templates: Sequence[FrozenTrial], end: int
