@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import check_distribution_compatibility
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _MOST_INCLUDED = 500  # values that every database takes in a condition
+_DELETIONS = 10  # attempts, while trials of the study are written
 _STALE_LOOKS = 1.0  # seconds between two; the databases' clocks are no finer
 
 
@@ -89,9 +90,20 @@ class SearchStorage(RDBStorage):
             super().remove_session()
 
     def delete_study(self, study_id: int) -> None:
-        """Delete a study."""
+        """Delete a study, even while others write to it.
+
+        Raises:
+            StorageInternalError: They never stopped.
+        """
         self._buffer.write_all()
-        super().delete_study(study_id)
+        for _ in range(_DELETIONS):
+            # Optuna takes a row that came after it had looked for a sign that all is gone.
+            super().delete_study(study_id)
+            try:
+                self.get_study_name_from_id(study_id)
+            except KeyError:
+                return
+        raise StorageInternalError("the study could not be deleted, for trials are written to it")
 
     def _create_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None = None

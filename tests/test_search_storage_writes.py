@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from relativenas_optuna import parameter_buffer
 from relativenas_optuna.storage import storage_at
 from tests.databases import KINDS, NAMES, address, experienced_study, suggest, wait_for, watched
+from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,6 +185,30 @@ def test_a_deleted_study_takes_its_waiting_parameters_along(
     wait_for(url, study, 1, NAMES)
     with pytest.raises(KeyError):
         trial.set_user_attr("a", 1)
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("url", DATABASES, indirect=True)  # SQLite lets nobody write meanwhile
+def test_a_study_is_deleted_even_where_a_trial_is_written_in_between(
+    url: str, storage: SearchStorage
+) -> None:
+    study = optuna.create_study(storage=storage, sampler=optuna.samplers.RandomSampler())
+    study.optimize(suggest, n_trials=1)
+    suggest(study.ask())
+    deletions = 0
+
+    def write(_c: object, _u: object, statement: str, *_: object) -> None:
+        nonlocal deletions
+        if "DELETE FROM trials" in statement:
+            deletions += 1
+            storage._buffer.write_all()
+
+    with storage_at(url) as other:
+        sqlalchemy.event.listen(other.engine, "before_cursor_execute", write)
+        other.delete_study(study._study_id)
+        assert deletions == 2
+        with pytest.raises(KeyError):
+            other.get_all_trials(study._study_id)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # others use the servers' tables

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from sqlalchemy import bindparam, column, delete, insert, or_, select, table
+from sqlalchemy import and_, bindparam, column, delete, insert, or_, select, table
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from relativenas_optuna.samplers.claims import CLAIM_KEY, RESERVED_KEY, seats_named
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.claims import Seat
 
+_RUNNING = "RUNNING"
+
 # Of Optuna's schema, which changes less than the classes that Optuna has for it.
 _STUDIES = table("studies", column("study_id"))
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("state"))
@@ -32,9 +34,15 @@ _LOCK = (
     .where(_TRIALS.c.trial_id == bindparam("trial_id"))
     .with_for_update()
 )
-_CLAIMS = (
-    select(_TRIALS.c.trial_id, _ATTRIBUTES.c.key, _ATTRIBUTES.c.value_json)
-    .join(_ATTRIBUTES, _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id)
+_OTHERS = (
+    select(_TRIALS.c.trial_id, _TRIALS.c.state, _ATTRIBUTES.c.key, _ATTRIBUTES.c.value_json)
+    .outerjoin(
+        _ATTRIBUTES,
+        and_(
+            _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id,
+            _ATTRIBUTES.c.key.in_([CLAIM_KEY, RESERVED_KEY]),
+        ),
+    )
     .where(
         _TRIALS.c.study_id == bindparam("study_id"),
         or_(
@@ -42,7 +50,6 @@ _CLAIMS = (
             _TRIALS.c.trial_id.in_(bindparam("open_ids", expanding=True)),
         ),
         _TRIALS.c.trial_id != bindparam("trial_id"),
-        _ATTRIBUTES.c.key.in_([CLAIM_KEY, RESERVED_KEY]),
     )
 )
 
@@ -70,22 +77,25 @@ class ClaimRows:
         free: Sequence[Seat],
         attributes: Callable[[Seat], Mapping[str, Any]],
         *,
-        passed_over: int,
         only_first: bool,
         later_than: int,
         open_ids: Collection[int],
+        arriving_ids: Collection[int],
     ) -> Seat | None:
         """Claim the first of some seats that no other trial claims or reserves.
+
+        Running trials of lower numbers that are about to claim one are left theirs, as far as there
+        are more: those among `arriving_ids` and `later_than` that have no claim.
 
         Args:
             study_id: Of the study.
             trial_id: Of a running trial that has no claim.
             free: The seats.
             attributes: Makes the system attributes of a claim on a seat.
-            passed_over: How many of them to leave to others, as far as there are more.
             only_first: Whether to claim nothing where another trial has any claim.
-            later_than: The trial id after which claims are looked at.
-            open_ids: Ids of trials whose claims are looked at besides.
+            later_than: The trial id after which trials are looked at.
+            open_ids: Ids of trials that are looked at besides.
+            arriving_ids: Those of them that may be about to claim a seat.
 
         Returns:
             The seat that was claimed; `None` where none was.
@@ -105,12 +115,21 @@ class ClaimRows:
             try:
                 with self._engine.begin() as connection:
                     _lock(connection, trial_id)
-                    rows = connection.execute(_CLAIMS, looked_at)
-                    taken = {seat for _, key, text in rows for seat in seats_named(key, text)}
+                    others = connection.execute(_OTHERS, looked_at).all()
+                    taken = {
+                        seat for _, _, key, text in others if key for seat in seats_named(key, text)
+                    }
                     left = [seat for seat in free if seat not in taken]
                     if not left or (only_first and taken):
                         return None
-                    seat = left[min(passed_over, len(left) - 1)]
+                    ahead = sum(
+                        other < trial_id
+                        and state == _RUNNING
+                        and key is None
+                        and (other > later_than or other in arriving_ids)
+                        for other, state, key, _ in others
+                    )
+                    seat: Seat = left[min(ahead, len(left) - 1)]
                     _write(connection, trial_id, attributes(seat), anew=anew)
                     return seat
             except IntegrityError:
@@ -130,7 +149,7 @@ def _lock(connection: Connection, trial_id: int) -> None:
     state = connection.scalar(_LOCK, {"trial_id": trial_id})
     if state is None:
         raise KeyError(trial_id)
-    if state != "RUNNING":
+    if state != _RUNNING:
         raise UpdateFinishedTrialError(f"trial id {trial_id} does not run any more")
 
 

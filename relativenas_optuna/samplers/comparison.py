@@ -127,6 +127,8 @@ def _domination(a: Losses, b: Losses) -> int:
 
 def _as_losses(values: Sequence[float] | None, directions: Directions) -> Losses:
     """Values to be minimised; what is missing or no number is worse than any other."""
-    signs = [-1.0 if d == StudyDirection.MAXIMIZE else 1.0 for d in directions]
-    array = np.full(len(signs), np.nan) if values is None else np.array(values, dtype=np.float64)
-    return np.nan_to_num(array * signs, nan=math.inf, posinf=math.inf, neginf=-math.inf)
+    if values is None:
+        return np.full(len(directions), math.inf)
+    pairs = zip(values, directions, strict=True)
+    signed = [-v if d == StudyDirection.MAXIMIZE else v for v, d in pairs]
+    return np.array([math.inf if math.isnan(v) else v for v in signed], dtype=np.float64)

@@ -129,12 +129,15 @@ def _cell(distribution: BaseDistribution, x: float) -> int:
     return min(max(math.ceil(x) - 1, 0), _count(distribution) - 1)
 
 
-def _decoder(distribution: BaseDistribution) -> Callable[[float], Any]:
-    """`decode` of a distribution; of a categorical one in a third of the time."""
-    if not isinstance(distribution, CategoricalDistribution):
-        return partial(decode, distribution)
-    choices, last, ceil = distribution.choices, len(distribution.choices) - 1, math.ceil
-    return lambda x: choices[min(max(ceil(x) - 1, 0), last)]
+def _is_even(distribution: BaseDistribution) -> bool:
+    """Whether the interval is not divided into cells of length 1."""
+    if isinstance(distribution, FloatDistribution):
+        return distribution.step is None
+    return isinstance(distribution, IntDistribution) and distribution.log
+
+
+def _first_index(distribution: BaseDistribution, firsts: list[int], x: float) -> int:
+    return firsts[_cell(distribution, x)]
 
 
 def _firsts(distribution: CategoricalDistribution) -> list[int]:
@@ -145,17 +148,6 @@ def _firsts(distribution: CategoricalDistribution) -> list[int]:
         return [first.setdefault(choice, i) for i, choice in enumerate(choices)]
     except TypeError:  # a list or a dict
         return [choices.index(choice) for choice in choices]
-
-
-def _indexer(distribution: BaseDistribution) -> Callable[[float], int]:
-    """`index` of a distribution, for equal choices that of the first, and in less time."""
-    if isinstance(distribution, IntDistribution) and distribution.log:
-        return partial(index, distribution)
-    last, ceil = _count(distribution) - 1, math.ceil
-    if isinstance(distribution, CategoricalDistribution):
-        firsts = _firsts(distribution)
-        return lambda x: firsts[min(max(ceil(x) - 1, 0), last)]
-    return lambda x: min(max(ceil(x) - 1, 0), last)
 
 
 @dataclass(frozen=True)
@@ -190,13 +182,31 @@ class Encoding:
         return finite if len(finite) == len(counts) else None
 
     @cached_property
-    def _decoders(self) -> list[tuple[str, Callable[[float], Any]]]:
-        return [(name, _decoder(distribution)) for name, distribution in self.space.items()]
+    def _last_cells(self) -> Vector:
+        """The index of each variable's last cell; 0 for one whose interval has no cells."""
+        counts = [1 if _is_even(d) else _count(d) for d in self.space.values()]
+        return np.array(counts, dtype=np.float64) - 1
+
+    def _cells(self, vector: Vector) -> list[int]:
+        cells: list[int] = (
+            np.maximum(np.minimum(np.ceil(vector) - 1, self._last_cells), 0).astype(int).tolist()
+        )
+        return cells
+
+    @cached_property
+    def _choices(self) -> list[tuple[str, BaseDistribution, tuple[Any, ...] | None]]:
+        return [
+            (name, d, d.choices if isinstance(d, CategoricalDistribution) else None)
+            for name, d in self.space.items()
+        ]
 
     def decode(self, vector: Vector) -> dict[str, Any]:
         """Parameters of a position `[variables]`."""
-        pairs = zip(self._decoders, vector.tolist(), strict=True)
-        return {name: value_at(x) for (name, value_at), x in pairs}
+        variables = zip(self._choices, self._cells(vector), vector.tolist(), strict=True)
+        return {
+            name: decode(distribution, x) if choices is None else choices[cell]
+            for (name, distribution, choices), cell, x in variables
+        }
 
     @cached_property
     def size(self) -> float:
@@ -214,8 +224,23 @@ class Encoding:
 
         Of equal choices it is the first.
         """
-        pairs = zip(self._indexers, vector.tolist(), strict=True)
-        return tuple([index_at(x) for index_at, x in pairs])
+        indices = self._cells(vector)
+        for i, index_at in self._other_indices.items():
+            indices[i] = index_at(float(vector[i]))
+        return tuple(indices)
+
+    @cached_property
+    def _other_indices(self) -> dict[int, Callable[[float], int]]:
+        """How to find the index of a variable, by its place, where it is not that of its cell."""
+        found: dict[int, Callable[[float], int]] = {}
+        for i, distribution in enumerate(self.space.values()):
+            if isinstance(distribution, CategoricalDistribution):
+                firsts = _firsts(distribution)
+                if firsts != list(range(len(firsts))):
+                    found[i] = partial(_first_index, distribution, firsts)
+            elif _is_even(distribution):
+                found[i] = partial(index, distribution)
+        return found
 
     def indices_of(self, params: Mapping[str, Any]) -> tuple[int, ...]:
         """The same of parameters.
@@ -225,10 +250,6 @@ class Encoding:
         """
         space = self.space.items()
         return tuple([index(d, encode(d, params[name])) for name, d in space])
-
-    @cached_property
-    def _indexers(self) -> list[Callable[[float], int]]:
-        return [_indexer(distribution) for distribution in self.space.values()]
 
     def adopt(self, vector: Vector, params: Mapping[str, Any]) -> Vector:
         """The position of a member that was really scored with `params`.

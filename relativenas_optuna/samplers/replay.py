@@ -91,6 +91,11 @@ class Replay:
         return set(self._open.values()).difference(self.dead)
 
     @property
+    def arriving_ids(self) -> set[int]:
+        """Ids of the trials, by the last reading, that may be about to claim a seat."""
+        return {t._trial_id for t in self.unsigned if self.age(t) < ARRIVAL_AGE}
+
+    @property
     def settings(self) -> Settings | None:
         """The search's settings: those on the lowest-numbered claim that carries any."""
         return None if self.population is None else self.population.settings

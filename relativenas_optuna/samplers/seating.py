@@ -161,10 +161,10 @@ class Seating:
                 trial._trial_id,
                 free,
                 make,
-                passed_over=replay.ahead(number),
                 only_first=unbegun,
                 later_than=replay.last_id,
                 open_ids=replay.open_ids,
+                arriving_ids=replay.arriving_ids,
             )
             if seat is not None:
                 return seat
