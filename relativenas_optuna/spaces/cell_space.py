@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
 from relativenas_optuna.spaces.genotype import CELL_NAMES, Cell, Edge, Genotype
+from relativenas_optuna.spaces.protocol import Suggests, read_choice, suggest
 
 PAPER_OPERATIONS: tuple[str, ...] = (
     "max_pool_3x3",
@@ -22,13 +23,6 @@ PAPER_OPERATIONS: tuple[str, ...] = (
     "dil_conv_5x5",
 )
 """The operations of the paper, in its order (the order matters to the sampler's encoding)."""
-
-
-class SuggestsCategorical(Protocol):
-    """What `CellSpace.suggest` needs of a trial: `optuna.Trial` and its like have it."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """Return one of `choices`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +91,9 @@ class CellSpace:
         )
         return int(per_cell ** len(CELL_NAMES))
 
-    def suggest(self, trial: SuggestsCategorical) -> Genotype:
+    def suggest(self, trial: Suggests) -> Genotype:
         """Let a trial choose a genotype: one `suggest_categorical` per variable."""
-        return self.genotype(
-            {
-                name: trial.suggest_categorical(name, distribution.choices)
-                for name, distribution in self.distributions.items()
-            }
-        )
+        return suggest(self, trial)
 
     def genotype(self, params: Mapping[str, Any]) -> Genotype:
         """Read a genotype from the parameters of a trial; parameters of other names are ignored.
@@ -115,8 +104,8 @@ class CellSpace:
         edges = iter(
             [
                 Edge(
-                    _choice(params, name_operation, self.operations),
-                    _choice(params, name_input, range(number)),
+                    read_choice(params, name_operation, self.operations),
+                    read_choice(params, name_input, range(number)),
                 )
                 for name_input, name_operation, number in self._edges()
             ]
@@ -143,6 +132,20 @@ class CellSpace:
             params[name_input] = edge.input
             params[name_operation] = edge.operation
         return params
+
+    def text(self, genotype: Genotype) -> str:
+        """`Genotype.to_text`: two lines."""
+        return genotype.to_text()
+
+    def parse(self, text: str) -> Genotype:
+        """The genotype of a text.
+
+        Raises:
+            ValueError: The text is no genotype, or one that is not in this space.
+        """
+        genotype = Genotype.from_text(text)
+        self.params(genotype)
+        return genotype
 
     def random(self, rng: np.random.Generator) -> Genotype:
         """Draw a genotype uniformly over the codes, two draws of `rng` per edge."""
@@ -184,15 +187,3 @@ class CellSpace:
         if unknown:
             return f"it uses {', '.join(sorted(unknown))}, the space {', '.join(self.operations)}"
         return None
-
-
-def _choice(params: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
-    """Look a parameter up; return the equal choice, so that 1.0 from elsewhere becomes 1."""
-    if name not in params:
-        raise ValueError(f"params must hold {name}, got none of that name")
-    try:
-        return choices[choices.index(params[name])]
-    except ValueError:
-        raise ValueError(
-            f"{name} must be one of {', '.join(map(str, choices))}, got {params[name]!r}"
-        ) from None

@@ -1,0 +1,161 @@
+"""What a search needs of a space, and how a trial chooses in one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+A = TypeVar("A", bound=Hashable)
+"""The architectures of a space: values that are equal where they compute the same."""
+
+
+class Space(Protocol[A]):
+    """A set of architectures: what a search chooses from.
+
+    `CellSpace` and `NASBench201` are such spaces. One's own needs no base class. Its architectures
+    are hashable values; `relativenas_optuna.networks.check_supernet` tests all of it.
+
+    Example:
+        >>> from optuna.distributions import IntDistribution
+        >>> class Depths:
+        ...     distributions = {"depth": IntDistribution(1, 4)}
+        ...     def genotype(self, params): return params["depth"]
+        ...     def params(self, genotype): return {"depth": genotype}
+        ...     def text(self, genotype): return str(genotype)
+        ...     def parse(self, text): return int(text)
+        ...     def random(self, rng): return int(rng.integers(1, 5))
+        >>> import optuna
+        >>> trial = optuna.trial.FixedTrial({"depth": 3})
+        >>> suggest(Depths(), trial)
+        3
+    """
+
+    @property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """The parameters of a trial, in the order in which it suggests them."""
+
+    def genotype(self, params: Mapping[str, Any], /) -> A:
+        """The architecture of a trial's parameters; those of other names are ignored.
+
+        Raises:
+            ValueError: A parameter is missing, or its value is none of its distribution.
+        """
+
+    def params(self, genotype: A, /) -> dict[str, Any]:
+        """Parameters that `genotype` makes this architecture of, one for each distribution.
+
+        Raises:
+            ValueError: The architecture is not in the space.
+        """
+
+    def text(self, genotype: A, /) -> str:
+        """A short text that `parse` reads back, for attributes of trials and for checkpoints."""
+
+    def parse(self, text: str, /) -> A:
+        """The architecture of a text that `text` wrote.
+
+        Raises:
+            ValueError: The text is no architecture.
+        """
+
+    def random(self, rng: np.random.Generator, /) -> A:
+        """An architecture drawn from `rng` alone."""
+
+
+class Suggests(Protocol):
+    """What suggesting needs of a trial: `optuna.Trial`, `FixedTrial` and their like have it."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Return one of `choices`."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Return a whole number from `low` to `high`."""
+
+    def suggest_float(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
+        """Return a number from `low` to `high`."""
+
+
+_MEMBERS = ("distributions", "genotype", "params", "text", "parse", "random")
+
+
+def check_space(space: object) -> None:
+    """Refuse what lacks a part of the protocol.
+
+    Raises:
+        TypeError: It does; the message names what is missing.
+    """
+    missing = [name for name in _MEMBERS if not hasattr(space, name)]
+    if missing or isinstance(space, type):
+        lacks = f"lacks {', '.join(missing)}" if missing else "is a class, so make one of it"
+        raise TypeError(
+            f"space must be a CellSpace or have {', '.join(_MEMBERS)} (see spaces.Space); "
+            f"{_short(space)} {lacks}"
+        )
+
+
+def suggest(space: Space[A], trial: Suggests) -> A:
+    """Let a trial choose an architecture: one call of `suggest_...` for each distribution.
+
+    Raises:
+        TypeError: A distribution is none of Optuna's three kinds.
+        ValueError: The space does not take what was suggested.
+    """
+    return space.genotype(
+        {
+            name: _suggested(trial, name, distribution)
+            for name, distribution in space.distributions.items()
+        }
+    )
+
+
+def _suggested(trial: Suggests, name: str, distribution: BaseDistribution) -> Any:
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+        case IntDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_int(name, low, high, step=step, log=log)
+        case FloatDistribution(low=low, high=high, step=step, log=log):
+            return trial.suggest_float(name, low, high, step=step, log=log)
+    raise TypeError(
+        f"distribution of {name} must be a CategoricalDistribution, an IntDistribution or a "
+        f"FloatDistribution of Optuna, got {_short(distribution)}"
+    )
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def read_choice(params: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
+    """Look a parameter up; return the equal choice, so that 1.0 from elsewhere becomes 1.
+
+    Raises:
+        ValueError: There is no parameter of that name, or it is none of `choices`.
+    """
+    if name not in params:
+        raise ValueError(f"params must hold {name}, got none of that name")
+    try:
+        return choices[choices.index(params[name])]
+    except ValueError:
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(str, choices))}, got {params[name]!r}"
+        ) from None
