@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.encoding import equal
+from relativenas_optuna.samplers.intervals import equal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,9 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Claim, Seat
 from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws
-from relativenas_optuna.samplers.encoding import Encoding, decode, interval
+from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.generations import Generation
+from relativenas_optuna.samplers.intervals import decode, interval
 from relativenas_optuna.samplers.learning import Learning
 from relativenas_optuna.samplers.outcomes import Tally
 

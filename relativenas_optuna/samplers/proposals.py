@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.logging import get_logger
 
 from relativenas_optuna.samplers.draws import uniform
-from relativenas_optuna.samplers.encoding import decode, interval, is_value_of
+from relativenas_optuna.samplers.intervals import decode, interval, is_value_of
 from relativenas_optuna.samplers.settings import SettingsError
 
 if TYPE_CHECKING:

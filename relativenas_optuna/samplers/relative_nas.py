@@ -13,8 +13,8 @@ from optuna.trial import Trial, TrialState
 
 from relativenas_optuna.samplers.batches import Batch, running_trials
 from relativenas_optuna.samplers.claims import Claim, Seat
-from relativenas_optuna.samplers.encoding import equal
 from relativenas_optuna.samplers.interruption import failed_on_error
+from relativenas_optuna.samplers.intervals import equal
 from relativenas_optuna.samplers.proposals import (
     draw,
     is_space_known,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relativenas_optuna.samplers.encoding import cell, index
+from relativenas_optuna.samplers.intervals import cell, index
 
 if TYPE_CHECKING:
     from collections.abc import Callable

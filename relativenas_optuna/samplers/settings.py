@@ -13,7 +13,7 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
-from relativenas_optuna.samplers.encoding import interval, is_value_of
+from relativenas_optuna.samplers.intervals import interval, is_value_of
 
 PRESETS = ("plain", "paper")
 MAX_SEED = 2**32 - 1

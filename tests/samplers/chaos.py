@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers import replay, seating
+from relativenas_optuna.samplers import following, replay
 from tests.samplers.worker_process import POINTS
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Chaos:
     def _clean_up(self) -> None:
         """A last worker, for whom every trial without a seat is old, asks once more."""
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(seating, "STILLBORN_AGE", 0.0)
+            patched.setattr(following, "STILLBORN_AGE", 0.0)
             patched.setattr(replay, "ARRIVAL_AGE", 0.0)
             study = self.crew.study
             study.sampler = self.crew.scenario.sampler()

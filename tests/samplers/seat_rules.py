@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
+from relativenas_optuna.samplers.following import STILLBORN_AGE
 from relativenas_optuna.samplers.replay import ARRIVAL_AGE
-from relativenas_optuna.samplers.seating import STILLBORN_AGE
 from tests.samplers.observer import CLAIM, RESERVED, Observer, Place, place_of
 
 if TYPE_CHECKING:

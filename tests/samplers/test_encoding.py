@@ -16,7 +16,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from relativenas_optuna.samplers.encoding import Encoding, decode, encode, interval
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.intervals import decode, encode, interval
 from tests.samplers import strategies
 from tests.samplers.strategies import TINIEST
 

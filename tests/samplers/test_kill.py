@@ -62,7 +62,7 @@ def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if where == "arrival":  # an unsigned trial may be anybody's, and is given a minute
-        monkeypatch.setattr("relativenas_optuna.samplers.seating.STILLBORN_AGE", 0.0)
+        monkeypatch.setattr("relativenas_optuna.samplers.following.STILLBORN_AGE", 0.0)
         monkeypatch.setattr("relativenas_optuna.samplers.replay.ARRIVAL_AGE", 0.0)
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.databases import KINDS
 from tests.samplers.crews import STORAGES, Crew, crew, scenario
 from tests.samplers.nursery import Nursery
 
@@ -95,10 +96,11 @@ def check(
 ) -> None:
     with crew(kind, nursery, folder, scenario(preset, known=known), generations) as workers:
         way(workers)
-        # Doubles are a matter of timing, and on a busy machine eight processes on two cores have
-        # bad luck: here one in ten, in the long run (slow) and the benchmark one in a hundred.
+        # Under the lock of a SQL database there are none. Elsewhere they are a matter of timing,
+        # and on a busy machine eight processes on two cores have bad luck: here one in ten, in the
+        # long run (slow) and the benchmark one in a hundred.
         share = 100 if generations > 4 else 10
-        workers.check(doubles=max(2, generations * 20 // share))
+        workers.check(doubles=0 if kind in KINDS else max(2, generations * 20 // share))
 
 
 @pytest.mark.parametrize("kind", STORAGES)
