@@ -42,7 +42,7 @@ class Made(NamedTuple):
 
 
 class Batch:
-    """Makes trials for all free seats of the lowest generation that has any.
+    """Makes trials for all free seats of the lowest generation that has any, or of one pair.
 
     On a SQL database they are one transaction, which is given up and begun anew where others made
     trials since the study was read. Elsewhere each is one: the first one reserves the seats of the
@@ -54,10 +54,17 @@ class Batch:
         seating: Of the study.
         state: RUNNING, for a caller that scores them; WAITING, for whoever pops them.
         detached: Whether the trials outlive this process.
+        pair: Whether to take the seats of one pair alone.
     """
 
     def __init__(
-        self, study: Study, seating: Seating, state: TrialState, *, detached: bool
+        self,
+        study: Study,
+        seating: Seating,
+        state: TrialState,
+        *,
+        detached: bool,
+        pair: bool = False,
     ) -> None:
         self._study = study
         self._storage = study._storage
@@ -65,6 +72,7 @@ class Batch:
         self._replay = seating.replay
         self._state = state
         self._detached = detached
+        self._pair = pair
 
     def create(self) -> list[Made]:
         """Make the trials.
@@ -109,7 +117,20 @@ class Batch:
             )
         # Trials that are about to claim a seat take the first ones.
         arriving = self._replay.ahead(self._replay.end)
-        return [seat for seat in free if seat.generation == free[0].generation][arriving:]
+        left = [seat for seat in free if seat.generation == free[0].generation][arriving:]
+        return self._pair_of(left) if self._pair else left
+
+    def _pair_of(self, free: list[Seat]) -> list[Seat]:
+        """The free seats of one pair.
+
+        That is the first one of which the other seat is free too, or scored. Where there is none,
+        the other seat of the first is being scored by somebody, or is not ready yet.
+        """
+        first = next(
+            (s for s in free if s.partner in free or self._replay.is_scored(s.partner)), None
+        )
+        first = first or next(iter(free), None)
+        return [seat for seat in free if first is not None and seat in (first, first.partner)]
 
     def _create_together(
         self, rows: TrialRows, population: Population, free: list[Seat], settings: Settings

@@ -157,9 +157,27 @@ class RelativeNASSampler(BaseSampler):
         Raises:
             SettingsError: The study was begun with other arguments.
         """
+        return self._ask(study, detached=detached)
+
+    def ask_pair(self, study: Study) -> list[Trial]:
+        """Running trials for the free seats of one pair: two, or one where only one is free.
+
+        What a worker takes that scores a pair with weights of its own. The list is empty where
+        every seat that can be scored is running. See `ask_generation`.
+
+        Args:
+            study: The study.
+
+        Raises:
+            SettingsError: The study was begun with other arguments.
+        """
+        return self._ask(study, pair=True)
+
+    def _ask(self, study: Study, *, detached: bool = False, pair: bool = False) -> list[Trial]:
         with self._lock:
             seating = self._seating(study)
-            made = Batch(study, seating, TrialState.RUNNING, detached=detached).create()
+            batch = Batch(study, seating, TrialState.RUNNING, detached=detached, pair=pair)
+            made = sorted(batch.create(), key=lambda trial: trial.seat)
             for number, trial_id, seat in made:
                 seating.runs(number, trial_id, seat, leased=not detached)
             return running_trials(study, made)
