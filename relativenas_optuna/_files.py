@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_whole(path: str | Path, content: bytes) -> None:
+def write_whole(
+    path: str | Path, content: bytes, *, passing: Callable[[str], None] = lambda point: None
+) -> None:
     """Writes a file so that, kill or power cut at any moment, it is the old or the new one whole.
+
+    Args:
+        path: Of the file.
+        content: All of it.
+        passing: Called with "half" when half of the content is written, and with "rename" when all
+            of it is, under another name; for tests.
 
     Raises:
         OSError: The folder does not exist or cannot be written; the old file is as it was.
@@ -15,18 +24,32 @@ def write_whole(path: str | Path, content: bytes) -> None:
     path = Path(path)
     # In the same folder, since a rename is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    half = len(content) // 2
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.write(memoryview(content)[:half])
+            passing("half")
+            file.write(memoryview(content)[half:])
             file.flush()
             os.fsync(file.fileno())
+        passing("rename")
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened, and a rename is durable
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Sees to it that the names in a folder are on disk.
+
+    Raises:
+        OSError: The folder does not exist, or the disk failed.
+    """
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and a rename is durable
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
