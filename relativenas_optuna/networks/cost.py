@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -60,3 +61,45 @@ def cost(network: nn.Module, input_size: tuple[int, int, int]) -> Cost:
         # The counter counts a multiplication and an addition apart.
         multiply_adds=counter.get_total_flops() // 2,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLimits:
+    """Most that an architecture may cost.
+
+    Attributes:
+        parameters: Most learnt parameters; `None`: any number.
+        multiply_adds: Most multiply-adds of one picture; `None`: any number.
+
+    Raises:
+        ValueError: A limit is not a whole number of at least 1.
+    """
+
+    parameters: int | None = None
+    multiply_adds: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in self._limits().items():
+            if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {limit!r}")
+
+    def violations(self, cost: Cost) -> tuple[float, ...]:
+        """How far a cost is over each limit that there is, as a share of the limit.
+
+        They are what Optuna takes as a trial's constraints: up to 0 where the limit is kept.
+        """
+        return tuple(
+            (getattr(cost, name) - limit) / limit for name, limit in self._limits().items()
+        )
+
+    def refusal(self, cost: Cost) -> str | None:
+        """One line that names the limits that a cost is over; `None` where it keeps them all."""
+        over = [
+            f"{getattr(cost, name):,} {name.replace('_', '-')} (limit {limit:,})"
+            for name, limit in self._limits().items()
+            if getattr(cost, name) > limit
+        ]
+        return f"the architecture costs too much: {', '.join(over)}" if over else None
+
+    def _limits(self) -> dict[str, Any]:
+        return {name: limit for name, limit in vars(self).items() if limit is not None}

@@ -166,6 +166,25 @@ class Supernet(nn.Module):
         """
         return frozenset(self._operation_tensors(genotype))
 
+    def parameter_count(self, genotype: Genotype) -> int:
+        """Learnt parameters of `standalone(genotype)`, which is not built for it.
+
+        Raises:
+            ValueError: The genotype is not in the space.
+        """
+        outside = sum(
+            parameter.numel()
+            for _, module in self._modules_outside()
+            for parameter in module.parameters()
+        )
+        # A twin counts twice, as it is two modules in the stand-alone network.
+        return outside + sum(
+            parameter.numel()
+            for _, cell, keys in self._cells_of(genotype)
+            for key in keys
+            for parameter in cell.operations[key].parameters()
+        )
+
     def standalone(self, genotype: Genotype) -> CifarNetwork:
         """The stand-alone network of a genotype with copies of these weights.
 

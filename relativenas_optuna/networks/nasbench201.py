@@ -1,0 +1,178 @@
+"""The networks of NAS-Bench-201 (Dong and Yang, ICLR 2020): one architecture, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from relativenas_optuna.networks.cell import DropPath
+from relativenas_optuna.networks.nasbench201_stages import StageCell, Stages
+from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201, NASBench201Cell
+
+
+class NASBench201Network(Stages):
+    """The network of one architecture, by default at the size of the paper for CIFAR-10.
+
+    Args:
+        genotype: The architecture.
+        channels: Channels of the first stage; the second has twice as many, the third four times.
+        cells: Cells of each stage.
+        num_classes: Classes to tell apart.
+        in_channels: Channels of a picture.
+
+    Raises:
+        ValueError: A size is out of range.
+
+    Example:
+        >>> cell = NASBench201Cell(("nor_conv_3x3",) * 6)
+        >>> sum(p.numel() for p in NASBench201Network(cell).parameters())
+        1531546
+    """
+
+    def __init__(
+        self,
+        genotype: NASBench201Cell,
+        *,
+        channels: int = 16,
+        cells: int = 5,
+        num_classes: int = 10,
+        in_channels: int = 3,
+    ) -> None:
+        super().__init__(
+            genotype.edges,
+            channels=channels,
+            cells=cells,
+            num_classes=num_classes,
+            in_channels=in_channels,
+        )
+        self.genotype = genotype
+
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        drop_path: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Classify a batch; see `NASBench201Supernet.forward`."""
+        return self.run(images, self.genotype, DropPath(drop_path, generator))
+
+
+class NASBench201Supernet(Stages):
+    """The weights of all architectures of a NAS-Bench-201 space in one network.
+
+    In evaluation mode a path gives the logits of `standalone` to the last bit.
+
+    Args:
+        space: The architectures that can be run.
+        channels: See `NASBench201Network`, as for the others.
+        cells: Cells of each stage.
+        num_classes: Classes to tell apart.
+        in_channels: Channels of a picture.
+
+    Raises:
+        ValueError: A size is out of range.
+    """
+
+    def __init__(
+        self,
+        space: NASBench201,
+        *,
+        channels: int = 16,
+        cells: int = 5,
+        num_classes: int = 10,
+        in_channels: int = 3,
+    ) -> None:
+        super().__init__(
+            ((node, read, name) for node, read in EDGES for name in space.operations),
+            channels=channels,
+            cells=cells,
+            num_classes=num_classes,
+            in_channels=in_channels,
+        )
+        self.space = space
+
+    def forward(
+        self,
+        images: Tensor,
+        genotype: NASBench201Cell,
+        *,
+        drop_path: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Classify a batch along the path of an architecture.
+
+        Args:
+            images: `[b, in_channels, h, w]`, normalised; h and w of at least 4.
+            genotype: An architecture of the space.
+            drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only,
+                and identities are never dropped. The paper has none.
+            generator: Source of what is dropped, on the device of the pictures.
+
+        Returns:
+            Logits `[b, num_classes]`.
+
+        Raises:
+            ValueError: The genotype is not in the space, or the shape of the batch or `drop_path`
+                is out of range.
+        """
+        self.space.params(genotype)
+        return self.run(images, genotype, DropPath(drop_path, generator))
+
+    def tensors(self, genotype: NASBench201Cell) -> dict[str, Tensor]:
+        """The live parameters and buffers that `forward` reads for an architecture, by name.
+
+        Raises:
+            ValueError: The genotype is not in the space.
+        """
+        self.space.params(genotype)
+        found: dict[str, Tensor] = {}
+        for name, module in self._modules_of(genotype):
+            module.state_dict(destination=found, prefix=f"{name}.", keep_vars=True)
+        return found
+
+    def parameter_count(self, genotype: NASBench201Cell) -> int:
+        """Learnt parameters of `standalone(genotype)`, which is not built for it.
+
+        Raises:
+            ValueError: The genotype is not in the space.
+        """
+        return sum(
+            tensor.numel()
+            for tensor in self.tensors(genotype).values()
+            if isinstance(tensor, nn.Parameter)
+        )
+
+    def standalone(self, genotype: NASBench201Cell) -> NASBench201Network:
+        """The stand-alone network of an architecture with copies of these weights.
+
+        Its mode, device and memory format are those of this network.
+
+        Raises:
+            ValueError: The genotype is not in the space.
+        """
+        state = {name: tensor.detach().clone() for name, tensor in self.tensors(genotype).items()}
+        with torch.device("meta"):
+            network = NASBench201Network(
+                genotype,
+                channels=self.channels,
+                cells=self.stage_cells,
+                num_classes=self.num_classes,
+                in_channels=self.in_channels,
+            )
+        network.load_state_dict(state, assign=True)
+        return network.train(self.training)
+
+    def _modules_of(self, genotype: NASBench201Cell) -> Iterator[tuple[str, nn.Module]]:
+        """Name and module of everything that an architecture runs and that can hold tensors."""
+        yield "stem", self.stem
+        for index, part in enumerate(self.cells):
+            if isinstance(part, StageCell):
+                for key, module in part.chosen(genotype):
+                    yield f"cells.{index}.operations.{key}", module
+            else:
+                yield f"cells.{index}", part
+        yield "lastact", self.lastact
+        yield "classifier", self.classifier

@@ -1,0 +1,143 @@
+"""Cells and their stacking in NAS-Bench-201: what its two networks have in common."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from relativenas_optuna.networks.cell import DropPath, check_images, check_sizes
+from relativenas_optuna.networks.operations import drop_path as drop_samples
+from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201Cell
+
+
+def _conv(in_channels: int, channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """ReLU, convolution, batch norm, in this order."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(in_channels, channels, kernel, stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(channels),
+    )
+
+
+# "none" has no module: its edge adds nothing.
+_OPERATIONS: Mapping[str, Callable[[int], nn.Module]] = {
+    "skip_connect": lambda channels: nn.Identity(),
+    "nor_conv_1x1": lambda channels: _conv(channels, channels, 1),
+    "nor_conv_3x3": lambda channels: _conv(channels, channels, 3),
+    "avg_pool_3x3": lambda channels: nn.AvgPool2d(3, 1, padding=1, count_include_pad=False),
+}
+
+
+def _key(node: int, read: int, operation: str) -> str:
+    """Name of an operation within its cell, for example ``edge2_1_nor_conv_3x3``."""
+    return f"edge{node}_{read}_{operation}"
+
+
+class StageCell(nn.Module):
+    """A cell with some operations on every edge; `forward` runs one of them on each."""
+
+    def __init__(self, channels: int, operations: Iterable[tuple[int, int, str]]) -> None:
+        super().__init__()
+        self.operations = nn.ModuleDict(
+            {
+                _key(node, read, operation): _OPERATIONS[operation](channels)
+                for node, read, operation in operations
+                if operation != "none"
+            }
+        )
+
+    def forward(self, x: Tensor, cell: NASBench201Cell, dropping: DropPath) -> Tensor:
+        """`[b, channels, h, w]` to the same shape; a node is the sum of its edges."""
+        drops = self.training and dropping.p > 0
+        states = [x]
+        for node in range(1, EDGES[-1][0] + 1):
+            terms = []
+            for module, read in self._into(node, cell):
+                term = module(states[read])
+                if drops and not isinstance(module, nn.Identity):
+                    term = drop_samples(term, dropping.p, dropping.generator)
+                terms.append(term)
+            states.append(reduce(operator.add, terms) if terms else torch.zeros_like(x))
+        return states[-1]
+
+    def chosen(self, cell: NASBench201Cell) -> Iterator[tuple[str, nn.Module]]:
+        """Name and module of every operation of `cell` that has a module."""
+        for node, read, operation in cell.edges:
+            if operation != "none":
+                key = _key(node, read, operation)
+                yield key, self.operations[key]
+
+    def _into(self, node: int, cell: NASBench201Cell) -> Iterator[tuple[nn.Module, int]]:
+        for number, read, operation in cell.edges:
+            if number == node and operation != "none":
+                yield self.operations[_key(node, read, operation)], read
+
+
+class Reduction(nn.Module):
+    """The residual block between two stages: half the size, twice the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_a = _conv(channels, 2 * channels, 3, stride=2)
+        self.conv_b = _conv(2 * channels, 2 * channels, 3)
+        self.downsample = nn.Sequential(
+            # Rounded up as the convolutions do, which the sizes of the paper do not need.
+            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+            nn.Conv2d(channels, 2 * channels, 1, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[b, channels, h, w]` to `[b, 2 * channels, ceil(h / 2), ceil(w / 2)]`."""
+        residual: Tensor = self.downsample(x)
+        return residual + cast("Tensor", self.conv_b(self.conv_a(x)))
+
+
+class Stages(nn.Module):
+    """Stem, three stages of cells with reductions between them, classifier."""
+
+    least_size = 4
+    """Least height and width of a picture: one pixel is left behind the reductions."""
+
+    def __init__(
+        self,
+        operations: Iterable[tuple[int, int, str]],
+        *,
+        channels: int,
+        cells: int,
+        num_classes: int,
+        in_channels: int,
+    ) -> None:
+        super().__init__()
+        check_sizes(
+            channels=channels, cells=cells, num_classes=num_classes, in_channels=in_channels
+        )
+        self.channels, self.stage_cells = channels, cells
+        self.num_classes, self.in_channels = num_classes, in_channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+        edges = tuple(operations)
+        parts: list[nn.Module] = []
+        for stage in range(3):
+            if stage:
+                parts.append(Reduction(channels))
+                channels *= 2
+            parts += [StageCell(channels, edges) for _ in range(cells)]
+        self.cells = nn.ModuleList(parts)
+        self.lastact = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+        self.global_pooling = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(channels, num_classes)
+
+    def run(self, images: Tensor, cell: NASBench201Cell, dropping: DropPath) -> Tensor:
+        """Images `[b, in_channels, h, w]` to logits `[b, num_classes]`."""
+        check_images(images, self.in_channels, self.least_size)
+        x = self.stem(images)
+        for part in self.cells:
+            x = part(x, cell, dropping) if isinstance(part, StageCell) else part(x)
+        logits: Tensor = self.classifier(self.global_pooling(self.lastact(x)).flatten(1))
+        return logits

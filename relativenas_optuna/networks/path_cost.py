@@ -1,0 +1,166 @@
+"""What an architecture costs before it is trained, counted on a supernet's path."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from relativenas_optuna.networks.cost import Cost
+from relativenas_optuna.networks.protocol import SharedNetwork, as_module
+
+A = TypeVar("A")
+
+# A layer of these packages costs what its input's shape says; others may hold a state that a
+# supernet sets before it calls them.
+_STATELESS = ("torch.nn.modules.", "relativenas_optuna.networks.")
+# Output and operations of a layer, by what it is and its input's shape and type.
+_Known: TypeAlias = dict[tuple[object, torch.Size, torch.dtype], tuple[Tensor, int]]
+
+
+class PathCosts(Generic[A]):
+    """Parameters and multiply-adds of the architectures of a supernet, each counted once.
+
+    They are counted on a copy of the supernet without values, on the meta device: nothing is
+    computed, no weight is copied, and later changes to the supernet do not matter. Measured on a
+    CPU at 16 channels and 8 cells: 14 ms an architecture, where building its network takes 140 ms.
+
+    Args:
+        supernet: Only read.
+        input_size: (channels, height, width) of a picture.
+
+    Raises:
+        TypeError: `supernet` is no module with `tensors`.
+
+    Example:
+        >>> from relativenas_optuna.networks import Supernet
+        >>> from relativenas_optuna.spaces import CellSpace, published
+        >>> costs = PathCosts(Supernet(CellSpace(), channels=4, cells=3), (3, 32, 32))
+        >>> costs.cost(published("DARTS_V1")).parameters
+        2798
+    """
+
+    def __init__(self, supernet: SharedNetwork[A], input_size: tuple[int, int, int]) -> None:
+        module = as_module(supernet)
+        tensors = [*module.parameters(), *module.buffers()]
+        # With the tensors' copies given, the copy of the module allocates none.
+        memo: dict[int, Any] = {id(tensor): _valueless(tensor) for tensor in tensors}
+        self._twin: Any = copy.deepcopy(module, memo).eval()
+        self._counter = _Counter()  # type: ignore[no-untyped-call]
+        self._images = torch.empty(1, *input_size, device="meta")
+        self._costs: dict[A, Cost] = {}
+        _remember_costs(self._twin, self._counter, {})
+
+    def cost(self, genotype: A) -> Cost:
+        """The cost of an architecture.
+
+        Parameters are those of `standalone`, where the supernet has it or `parameter_count`, else
+        the parameters in `tensors`.
+
+        Raises:
+            ValueError: The architecture is not in the space, or the supernet does not run on
+                tensors without values or pictures of this size.
+        """
+        if genotype not in self._costs:
+            self._costs[genotype] = Cost(
+                parameters=self._parameters(genotype), multiply_adds=self._multiply_adds(genotype)
+            )
+        return self._costs[genotype]
+
+    def _parameters(self, genotype: A) -> int:
+        if hasattr(self._twin, "parameter_count"):
+            return int(self._twin.parameter_count(genotype))
+        if hasattr(self._twin, "standalone"):
+            own = self._twin.standalone(genotype).parameters()
+        else:
+            own = self._twin.tensors(genotype).values()
+        return sum(tensor.numel() for tensor in own if isinstance(tensor, nn.Parameter))
+
+    def _multiply_adds(self, genotype: A) -> int:
+        self._counter.flops = 0
+        try:
+            with torch.no_grad(), self._counter:
+                self._twin(self._images, genotype)
+        except ValueError:
+            raise
+        except Exception as error:  # a network of one's own can end with anything
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"multiply-adds cannot be counted, for the supernet does not run on the meta "
+                f"device, {type(error).__name__}: {reason[:200]}"
+            ) from error
+        # The counter counts a multiplication and an addition apart.
+        return self._counter.flops // 2
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the floating-point operations of convolutions and matrix products."""
+
+    flops = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        out = func(*args, **kwargs or {})
+        count = flop_registry.get(func._overloadpacket)
+        if count is not None:
+            self.flops += count(*args, **kwargs or {}, out_val=out)
+        return out
+
+
+def _valueless(tensor: Tensor) -> Tensor:
+    bare = tensor.detach().to("meta")
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(bare, requires_grad=tensor.requires_grad)
+    return bare
+
+
+def _remember_costs(module: nn.Module, counter: _Counter, known: _Known) -> None:
+    """Let every part whose cost follows from its input's shape be run once for each shape.
+
+    Parts that are alike share what is known: a supernet has many cells, but few kinds of layers.
+    """
+    for part in module.children():
+        if _is_stateless(part) and _takes_one_tensor(part):
+            part.forward = _remembered(part, counter, known)
+        else:
+            _remember_costs(part, counter, known)
+
+
+def _is_stateless(module: nn.Module) -> bool:
+    return type(module).__module__.startswith(_STATELESS) and all(
+        map(_is_stateless, module.children())
+    )
+
+
+def _takes_one_tensor(module: nn.Module) -> bool:
+    lists = (nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+    return not isinstance(module, lists) and len(inspect.signature(module.forward).parameters) == 1
+
+
+def _remembered(part: nn.Module, counter: _Counter, known: _Known) -> Callable[[Tensor], Tensor]:
+    forward = part.forward
+    kind = (repr(part), tuple(parameter.shape for parameter in part.parameters()))
+
+    def run(x: Tensor) -> Tensor:
+        key = (kind, x.shape, x.dtype)
+        if key not in known:
+            before = counter.flops
+            out: Tensor = forward(x)
+            known[key] = out, counter.flops - before
+            return out
+        out, flops = known[key]
+        counter.flops += flops
+        return out
+
+    return run

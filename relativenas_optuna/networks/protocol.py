@@ -1,0 +1,151 @@
+"""What a search needs of a network that holds the weights of all architectures of a space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+A_contra = TypeVar("A_contra", contravariant=True)
+
+
+class ProtocolError(ValueError):
+    """A space or a supernet breaks its protocol; the message is one line that says where."""
+
+
+class SharedNetwork(Protocol[A_contra]):
+    """A supernet: a `torch.nn.Module` that runs any architecture of a space with shared weights.
+
+    `Supernet` and `NASBench201Supernet` are such networks. One's own is a module with the two
+    methods below; `check_supernet` tests them. Three more are used where a supernet has them:
+
+    - ``least_size``: least height and width of a picture.
+    - ``standalone(genotype)``: the architecture's own network, which its parameters are counted of.
+    - ``parameter_count(genotype)``: the same number without building that network.
+    """
+
+    def __call__(
+        self,
+        images: Tensor,
+        genotype: A_contra,
+        /,
+        *,
+        drop_path: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Classify a batch along the path of an architecture: `forward` of the module.
+
+        The same arguments give the same bits, in training too: what is random comes from
+        `generator`.
+
+        Args:
+            images: `[b, c, h, w]`, normalised.
+            genotype: An architecture of the space.
+            drop_path: Probability in [0, 1) that rises with the generations, for regularisation in
+                training; a supernet may leave it out of account.
+            generator: Source of what is dropped, on the device of the images.
+
+        Returns:
+            Logits `[b, classes]`.
+        """
+
+    def tensors(self, genotype: A_contra, /) -> Mapping[str, Tensor]:
+        """The live parameters and buffers of an architecture, by their names in `state_dict`.
+
+        All that `forward` reads or writes for it, the parts that all architectures share included.
+        They are what a candidate trains, what is put back after it, and what a commit writes.
+        """
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str, /) -> Any:
+            """All else is that of `torch.nn.Module`."""
+
+
+def as_module(supernet: object) -> nn.Module:
+    """The supernet as the module that it is.
+
+    Raises:
+        TypeError: It is no module, or has no `tensors`.
+    """
+    if not isinstance(supernet, nn.Module) or not callable(getattr(supernet, "tensors", None)):
+        what = supernet if isinstance(supernet, type) else type(supernet)
+        raise TypeError(
+            f"supernet must be a torch.nn.Module with a method tensors(genotype) "
+            f"(see networks.SharedNetwork), got {what.__name__}"
+        )
+    return supernet
+
+
+def check_path(
+    supernet: SharedNetwork[A_contra], genotype: A_contra, images: Tensor, classes: int
+) -> Tensor:
+    """Run an architecture once, in evaluation mode, and refuse a supernet that cannot be trained.
+
+    Args:
+        supernet: On the device of `images`; its weights and modes stay as they are.
+        genotype: An architecture of its space.
+        images: `[b, c, h, w]`, normalised.
+        classes: How many logits a picture must get.
+
+    Returns:
+        The logits `[b, classes]`.
+
+    Raises:
+        ProtocolError: `tensors` are not those of the state dict, the pictures do not go through, or
+            the logits have another shape.
+        TypeError: It is no module, or has no `tensors`.
+    """
+    module = as_module(supernet)
+    check_tensors(module, supernet.tensors(genotype))
+    height, width = images.shape[2:]
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            logits: object = supernet(images, genotype)
+    except Exception as error:  # a network of one's own can end with anything
+        reason = " ".join(str(error).split())
+        raise ProtocolError(
+            f"the supernet does not take pictures of {images.shape[1]} channels and {width}x"
+            f"{height} pixels, {type(error).__name__}: {reason[:200]}"
+        ) from error
+    finally:
+        for part, training in modes:
+            part.training = training
+    expected = [len(images), classes]
+    if not isinstance(logits, Tensor):
+        raise ProtocolError(
+            f"supernet(images, genotype) must give logits {expected}, got {type(logits).__name__}"
+        )
+    if list(logits.shape) != expected or not logits.is_floating_point():
+        raise ProtocolError(
+            f"supernet(images, genotype) must give logits {expected} for {classes} classes, got "
+            f"{logits.dtype} {list(logits.shape)}"
+        )
+    return logits
+
+
+def check_tensors(module: nn.Module, tensors: object) -> None:
+    """Refuse `tensors(genotype)` that are not live tensors of the module by state-dict name.
+
+    Raises:
+        ProtocolError: They are not; the message names the first.
+    """
+    if not isinstance(tensors, Mapping) or not tensors:
+        raise ProtocolError(
+            f"tensors(genotype) must be a mapping of names to tensors, got {type(tensors).__name__}"
+        )
+    state = module.state_dict(keep_vars=True)
+    for name, tensor in tensors.items():
+        if name not in state:
+            raise ProtocolError(
+                f"tensors(genotype) must have names of the state dict, got {name!r}"
+            )
+        if tensor is not state[name]:
+            raise ProtocolError(
+                f"tensors(genotype) must hold the module's own tensors, {name!r} is another: take "
+                f"those of state_dict(keep_vars=True)"
+            )
