@@ -172,18 +172,10 @@ class Supernet(nn.Module):
         Raises:
             ValueError: The genotype is not in the space.
         """
-        outside = sum(
-            parameter.numel()
-            for _, module in self._modules_outside()
-            for parameter in module.parameters()
-        )
-        # A twin counts twice, as it is two modules in the stand-alone network.
-        return outside + sum(
-            parameter.numel()
-            for _, cell, keys in self._cells_of(genotype)
-            for key in keys
-            for parameter in cell.operations[key].parameters()
-        )
+        modules = [module for _, module in self._modules_outside()]
+        # A twin is here twice, as it is two modules in the stand-alone network.
+        modules += [cell.operations[k] for _, cell, ks in self._cells_of(genotype) for k in ks]
+        return sum(p.numel() for module in modules for p in module.parameters())
 
     def standalone(self, genotype: Genotype) -> CifarNetwork:
         """The stand-alone network of a genotype with copies of these weights.

@@ -2,7 +2,8 @@
 
 from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.calibration import calibrate
-from relativenas_optuna.training.data import DataError, Pictures, load_pictures
+from relativenas_optuna.training.data import DataError, Pictures, as_pictures, load_pictures
+from relativenas_optuna.training.dataset import pictures_of
 from relativenas_optuna.training.files import load, save
 from relativenas_optuna.training.loop import EpochResult, Evaluation, evaluate, train_epoch
 from relativenas_optuna.training.randomness import Generators, generators
@@ -18,11 +19,13 @@ __all__ = [
     "Pictures",
     "Trained",
     "WeightSet",
+    "as_pictures",
     "calibrate",
     "evaluate",
     "generators",
     "load",
     "load_pictures",
+    "pictures_of",
     "save",
     "train_epoch",
 ]

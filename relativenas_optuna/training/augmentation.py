@@ -10,10 +10,10 @@ from torch.nn import functional
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Gives `(images / 255 - mean) / std`.
+    """Gives `(images / 255 - mean) / std`; `Pictures.statistics` fits this to the images' type.
 
     Args:
-        images: uint8, `[b, c, h, w]`.
+        images: uint8 or float32, `[b, c, h, w]`; they stay as they are.
         mean: float32, `[c]`, in units of [0, 1].
         std: float32, `[c]`, in the same units.
 
@@ -22,7 +22,7 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """
     scale = (1 / (255 * std)).view(-1, 1, 1)
     shift = (-mean / std).view(-1, 1, 1)
-    return images.to(torch.float32).mul_(scale).add_(shift)
+    return images.to(torch.float32, copy=True).mul_(scale).add_(shift)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

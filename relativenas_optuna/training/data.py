@@ -1,4 +1,4 @@
-"""Pictures by name or folder: the digits, CIFAR-10, CIFAR-100, a folder per class."""
+"""Pictures by name, folder or data set: the digits, CIFAR-10, CIFAR-100, a folder per class."""
 
 from __future__ import annotations
 
@@ -11,14 +11,34 @@ import torch
 from torch.nn import functional
 from torchvision.datasets import CIFAR10, CIFAR100
 
+from relativenas_optuna.training.dataset import MapDataset, pictures_of
 from relativenas_optuna.training.folder import part_folder, read_folder
 from relativenas_optuna.training.pictures import DataError, Pictures, channel_statistics
 
-__all__ = ["DATA_SETS", "DataError", "Pictures", "load_pictures"]
+__all__ = ["DATA_SETS", "DataError", "Pictures", "as_pictures", "load_pictures"]
 
 # The digits have no test set of their own; neighbours are often of one writer, so the last ones in
 # file order, not random ones, are kept for the test.
 _TRAINING_DIGITS = 1500
+
+
+def as_pictures(
+    data: Pictures | MapDataset | str | Path, *, like: Pictures | None = None
+) -> Pictures:
+    """Pictures of whatever holds them.
+
+    Args:
+        data: Pictures, what `load_pictures` takes, or a data set that `pictures_of` takes.
+        like: Training pictures that a data set is to validate; see `pictures_of`.
+
+    Raises:
+        DataError: The pictures are not there, or cannot be used as they are.
+    """
+    if isinstance(data, Pictures):
+        return data
+    if isinstance(data, str | Path):
+        return load_pictures(data)
+    return pictures_of(data, like=like)
 
 
 def load_pictures(

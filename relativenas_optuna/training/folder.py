@@ -16,7 +16,8 @@ from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from relativenas_optuna.training.pictures import DataError
 
 # Modes with more than 8 bits a channel, which Pillow would clip on the way to RGB.
-_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow's names of them."""
 
 
 def class_folders(folder: Path) -> list[str]:
@@ -137,7 +138,7 @@ def _read_picture(path: str, size: int | None) -> npt.NDArray[np.uint8]:
             if size is not None:
                 # A JPEG decoder can skip detail; twice the side keeps the resizing's quality.
                 file.draft("RGB", (2 * size, 2 * size))
-            deep = file.mode in _DEEP_MODES
+            deep = file.mode in DEEP_MODES
             picture = ImageOps.exif_transpose(file)
             if "transparency" in picture.info:
                 picture = picture.convert("RGBA")

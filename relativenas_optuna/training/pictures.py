@@ -20,10 +20,11 @@ class Pictures:
     """Labelled pictures, whole in the memory of one device.
 
     Args:
-        images: uint8, `[n, c, h, w]`.
+        images: uint8 or float32, `[n, c, h, w]`.
         labels: int64, `[n]`, each the index of one of `classes`.
         classes: Names of the classes.
-        mean: Per channel, in units of [0, 1] (a value of 255 is 1).
+        mean: Per channel; of uint8 images in units of [0, 1] (a value of 255 is 1), of float32
+            images in their own.
         std: Per channel, in the same units, above 0.
 
     Raises:
@@ -38,9 +39,9 @@ class Pictures:
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if images.dtype != torch.uint8 or images.dim() != 4:
+        if images.dtype not in (torch.uint8, torch.float32) or images.dim() != 4:
             raise DataError(
-                "images must be a uint8 tensor [n, c, h, w], "
+                "images must be a uint8 or float32 tensor [n, c, h, w], "
                 f"got {images.dtype} {list(images.shape)}"
             )
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
@@ -75,10 +76,14 @@ class Pictures:
         )
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """The mean and the std as float32 tensors `[c]` on the pictures' device."""
+        """The mean and the std as float32 tensors `[c]` on the pictures' device, as units of 255.
+
+        So a value of the images becomes `(value / 255 - mean) / std`, whatever its type.
+        """
+        unit = 255 if self.images.is_floating_point() else 1
         return (
-            torch.tensor(self.mean, dtype=torch.float32, device=self.device),
-            torch.tensor(self.std, dtype=torch.float32, device=self.device),
+            torch.tensor(self.mean, dtype=torch.float32, device=self.device) / unit,
+            torch.tensor(self.std, dtype=torch.float32, device=self.device) / unit,
         )
 
     def subset(self, indices: Tensor | Sequence[int]) -> Pictures:
@@ -131,21 +136,41 @@ class Pictures:
         )
 
 
+def require_classes(classes: Sequence[str], labels: Sequence[int]) -> None:
+    """Refuses pictures that leave nothing to tell apart.
+
+    Raises:
+        DataError: Fewer than two classes have pictures.
+    """
+    if len(set(labels)) < 2:
+        found = f"all {len(labels)} are of class {classes[labels[0]]!r}" if labels else "got none"
+        raise DataError(f"pictures must be of at least 2 classes, {found}")
+
+
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of every channel, in units of [0, 1].
+    """Mean and standard deviation of every channel, in the units of `Pictures.mean`.
 
     Args:
-        images: uint8, `[n, c, h, w]`, n at least 1.
+        images: uint8 or float32, `[n, c, h, w]`, n at least 1.
 
     Returns:
-        mean, std: The std is at least one grey level, so that dividing by it is safe.
+        mean, std: The std of uint8 images is at least one grey level, that of float32 images 1
+            where all values are alike, so that dividing by it is safe.
     """
+    of_channel = _statistics_of_floats if images.is_floating_point() else _statistics_of_bytes
+    means, stds = zip(*map(of_channel, images.unbind(1)), strict=True)
+    return means, stds
+
+
+def _statistics_of_bytes(channel: Tensor) -> tuple[float, float]:
     levels = np.arange(256, dtype=np.float64) / 255
-    means, stds = [], []
-    for channel in images.unbind(1):
-        # A histogram is exact, and needs no float copy of the pictures.
-        share = torch.bincount(channel.reshape(-1), minlength=256).cpu().numpy() / channel.numel()
-        mean = float(share @ levels)
-        means.append(mean)
-        stds.append(max(float(share @ (levels - mean) ** 2) ** 0.5, 1 / 255))
-    return tuple(means), tuple(stds)
+    # A histogram is exact, and needs no float copy of the pictures.
+    share = torch.bincount(channel.reshape(-1), minlength=256).cpu().numpy() / channel.numel()
+    mean = float(share @ levels)
+    return mean, max(float(share @ (levels - mean) ** 2) ** 0.5, 1 / 255)
+
+
+def _statistics_of_floats(channel: Tensor) -> tuple[float, float]:
+    values = channel.cpu().double()
+    std, mean = torch.std_mean(values, correction=0)
+    return float(mean), float(std) if values.min() < values.max() else 1.0

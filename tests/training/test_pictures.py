@@ -110,8 +110,8 @@ def test_moving_keeps_the_pictures() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": torch.zeros(2, 3, 1, 1)}, "images must be a uint8 tensor"),
-        ({"images": torch.zeros(2, 3, 1, dtype=torch.uint8)}, "images must be a uint8 tensor"),
+        ({"images": torch.zeros(2, 3, 1, 1).double()}, "images must be a uint8 or float32 tensor"),
+        ({"images": torch.zeros(2, 3, 1, dtype=torch.uint8)}, r"tensor \[n, c, h, w\], got"),
         ({"labels": torch.zeros(3, dtype=torch.int64)}, r"labels must be an int64 tensor \[2\]"),
         ({"labels": torch.zeros(2)}, r"labels must be an int64 tensor \[2\]"),
         ({"labels": torch.tensor([0, 2])}, r"labels must be in 0\.\.1 for 2 classes, got 0\.\.2"),
