@@ -5,7 +5,13 @@ from relativenas_optuna.training.calibration import calibrate
 from relativenas_optuna.training.data import DataError, Pictures, as_pictures, load_pictures
 from relativenas_optuna.training.dataset import pictures_of
 from relativenas_optuna.training.files import load, save
-from relativenas_optuna.training.loop import EpochResult, Evaluation, evaluate, train_epoch
+from relativenas_optuna.training.loop import (
+    EpochResult,
+    Evaluation,
+    Stopped,
+    evaluate,
+    train_epoch,
+)
 from relativenas_optuna.training.randomness import Generators, generators
 from relativenas_optuna.training.weight_set import Candidate, Trained, WeightSet
 
@@ -17,6 +23,7 @@ __all__ = [
     "Evaluation",
     "Generators",
     "Pictures",
+    "Stopped",
     "Trained",
     "WeightSet",
     "as_pictures",

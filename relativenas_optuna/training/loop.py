@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +15,30 @@ from torch.optim import Optimizer
 from relativenas_optuna.training.augmentation import Augmentation, normalise
 from relativenas_optuna.training.pictures import DataError, Pictures
 from relativenas_optuna.training.randomness import Generators
+from relativenas_optuna.training.tally import (
+    Loss,
+    Metric,
+    Tally,
+    mean_loss,
+    metric_of,
+    summed_loss,
+)
 
 #: What a network returns: logits `[b, classes]`, alone or before others (auxiliary logits).
 Output: TypeAlias = Tensor | tuple[Tensor, ...]
+#: (how many eighths of the epoch are done, mean loss so far) -> whether to stop.
+Report: TypeAlias = Callable[[int, float], bool]
+
+REPORTS = 8
+"""Reports an epoch, at most: every one waits for the device."""
+
+
+class Stopped(Exception):
+    """A report ended the epoch, after `step` eighths of it and at a mean loss of `loss`."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        super().__init__(f"stopped after {step}/{REPORTS} of the epoch at a loss of {loss:.4g}")
+        self.step, self.loss = step, loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +61,21 @@ class Evaluation:
     """How well pictures are classified.
 
     Args:
-        loss: Mean cross-entropy of a picture, in nats.
+        loss: Mean loss of a picture; the cross-entropy in nats where no other was given.
         accuracy: Share of pictures classified right, 0 to 1.
         count: Number of pictures.
+        metric: Of all pictures, where one was given.
     """
 
     loss: float
     accuracy: float
     count: int
+    metric: float | None = None
+
+    @property
+    def score(self) -> float:
+        """What a search goes by: the metric, or the loss where there is none."""
+        return self.loss if self.metric is None else self.metric
 
 
 def train_epoch(
@@ -61,16 +88,17 @@ def train_epoch(
     generators: Generators,
     augmentation: Augmentation,
     batch_size: int,
-    loss: Callable[[Any, Tensor], Tensor] = functional.cross_entropy,
+    loss: Loss = functional.cross_entropy,
     clip: float | None = 5.0,
     memory_format: torch.memory_format = torch.contiguous_format,
     autocast: torch.dtype | None = None,
     on_batch: Callable[[int], None] | None = None,
+    report: Report | None = None,
 ) -> EpochResult:
     """Trains for one pass over the pictures in random order.
 
-    Nothing waits for the device before the end of the epoch, so a loss that is not finite stops
-    nothing: it shows in the result, and the caller decides.
+    Without `report` nothing waits for the device before the end, so a loss that is not finite
+    stops nothing: it shows in the result, and the caller decides.
 
     Args:
         forward: Images `[b, c, h, w]` -> output.
@@ -87,9 +115,12 @@ def train_epoch(
         memory_format: Of the images that `forward` gets.
         autocast: Type for automatic mixed precision, e.g. `torch.bfloat16`; None: none.
         on_batch: Called after every batch with the number of pictures done so far.
+        report: Called after every eighth of the epoch (every batch where they are fewer) with the
+            eighths done and the mean loss so far; the epoch ends where it says so.
 
     Raises:
         DataError: There are fewer than 2 pictures.
+        Stopped: `report` ended the epoch.
         ValueError: `batch_size` or `clip` is out of range, or the pictures are too small for
             `augmentation`.
     """
@@ -103,9 +134,10 @@ def train_epoch(
     clipped = list(parameters)
     mean, std = pictures.statistics()
     order = torch.randperm(len(pictures), generator=generators.order).to(pictures.device)
-    tally = _Tally()
+    batches = list(_training_batches(len(pictures), batch_size))
+    tally = Tally()
     with mode(module, training=True):
-        for start, stop in _training_batches(len(pictures), batch_size):
+        for number, (start, stop) in enumerate(batches):
             index = order[start:stop]
             labels = pictures.labels.index_select(0, index)
             images = augmentation(
@@ -114,7 +146,7 @@ def train_epoch(
             optimizer.zero_grad(set_to_none=True)
             with _autocast(pictures.device, autocast):
                 output = forward(images)
-                batch_loss = loss(output, labels)
+                batch_loss = mean_loss(loss, output, labels)
             batch_loss.backward()  # type: ignore[no-untyped-call]
             if clip is not None:
                 nn.utils.clip_grad_norm_(clipped, clip)
@@ -122,6 +154,11 @@ def train_epoch(
             tally.add(batch_loss.detach() * len(index), _logits(output).detach(), labels)
             if on_batch is not None:
                 on_batch(stop)
+            step = REPORTS * (number + 1) // len(batches)
+            if report is not None and step > REPORTS * number // len(batches):
+                so_far = tally.loss()
+                if report(step, so_far):
+                    raise Stopped(step, so_far)
     return EpochResult(**tally.means())
 
 
@@ -131,6 +168,8 @@ def evaluate(
     *,
     module: nn.Module,
     batch_size: int,
+    loss: Loss = functional.cross_entropy,
+    metric: Metric | None = None,
     memory_format: torch.memory_format = torch.contiguous_format,
     autocast: torch.dtype | None = None,
     on_batch: Callable[[Tensor, Tensor], None] | None = None,
@@ -142,6 +181,8 @@ def evaluate(
         pictures: On the device of the network.
         module: Put in evaluation mode, and back into its own modes afterwards.
         batch_size: At least 1; the result does not depend on it but for rounding.
+        loss: (logits, labels) -> mean loss of a batch.
+        metric: (logits, labels) of all pictures -> a number that the result is to hold too.
         memory_format: Of the images that `forward` gets.
         autocast: Type for automatic mixed precision; None: none.
         on_batch: Called after every batch with its logits `[b, classes]` and labels `[b]`, for
@@ -149,14 +190,15 @@ def evaluate(
 
     Raises:
         DataError: There are no pictures.
-        ValueError: `batch_size` is below 1.
+        ValueError: `batch_size` is below 1, or `loss` or `metric` gives something else.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if len(pictures) == 0:
         raise DataError("evaluation needs at least 1 picture, got none")
     mean, std = pictures.statistics()
-    tally = _Tally()
+    tally = Tally()
+    outputs: list[Tensor] = []
     with mode(module, training=False), torch.inference_mode():
         for start in range(0, len(pictures), batch_size):
             labels = pictures.labels[start : start + batch_size]
@@ -164,33 +206,13 @@ def evaluate(
             with _autocast(pictures.device, autocast):
                 output = forward(images.contiguous(memory_format=memory_format))
             logits = _logits(output).float()
-            tally.add(functional.cross_entropy(logits, labels, reduction="sum"), logits, labels)
+            tally.add(summed_loss(loss, logits, labels), logits, labels)
+            if metric is not None:
+                outputs.append(logits)
             if on_batch is not None:
                 on_batch(logits, labels)
-    return Evaluation(**tally.means())
-
-
-class _Tally:
-    """Sums of batches that stay on the device until they are asked for."""
-
-    def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._right: list[Tensor] = []
-        self._count = 0
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """`loss` is the sum over the batch, not its mean."""
-        self._losses.append(loss.float())
-        self._right.append((logits.argmax(1) == labels).sum())
-        self._count += len(labels)
-
-    def means(self) -> dict[str, Any]:
-        losses = torch.stack(self._losses).tolist()
-        # fsum raises on infinities of both signs, a plain sum gives NaN.
-        total = math.fsum(losses) if all(map(math.isfinite, losses)) else sum(losses)
-        right = int(torch.stack(self._right).sum())
-        count = self._count
-        return {"loss": total / count, "accuracy": right / count, "count": count}
+        measured = metric and metric_of(metric, torch.cat(outputs), pictures.labels)
+    return Evaluation(**tally.means(), metric=measured)
 
 
 def _training_batches(count: int, batch_size: int) -> Iterator[tuple[int, int]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.networks.protocol import SharedNetwork
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,7 +23,7 @@ class Trained:
             those of the supernet.
     """
 
-    genotype: Genotype
+    genotype: Hashable
     tensors: Mapping[str, Tensor]
 
 
@@ -35,7 +35,7 @@ class Candidate:
         tensors: By state-dict name, the live tensors of the supernet that the candidate uses.
     """
 
-    def __init__(self, *, genotype: Genotype, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, *, genotype: Hashable, tensors: Mapping[str, Tensor]) -> None:
         self.genotype = genotype
         self._tensors = tensors
         self._open = True
@@ -80,15 +80,16 @@ class WeightSet:
         supernet: Owned by the weight set from here on, in any memory format, on any device.
     """
 
-    def __init__(self, supernet: Supernet) -> None:
-        self.supernet = supernet
+    def __init__(self, supernet: SharedNetwork[Any]) -> None:
+        # A module and a SharedNetwork, for which there is no type.
+        self.supernet: Any = supernet
         # Looked up once: naming thousands of tensors takes as long as copying them.
-        self._state = supernet.state_dict()
+        self._state: dict[str, Tensor] = supernet.state_dict()
         self.version = 0  #: Number of commits so far.
         self._candidate: Candidate | None = None
 
     @contextmanager
-    def candidate(self, genotype: Genotype) -> Iterator[Candidate]:
+    def candidate(self, genotype: Hashable) -> Iterator[Candidate]:
         """Lends the supernet's tensors of one genotype to be trained in place.
 
         On leaving, by an exception too, they are back to the last bit and without gradients.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -93,3 +94,45 @@ def test_evaluation_refuses_a_batch_size_below_one() -> None:
     module = network()
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         evaluate(module, pictures_of(8), module=module, batch_size=0)
+
+
+def test_another_loss_takes_the_place_of_the_cross_entropy() -> None:
+    def twice(logits: Tensor, labels: Tensor) -> Tensor:
+        return 2 * functional.cross_entropy(logits, labels)
+
+    pictures, module = pictures_of(23), network()
+    plain = evaluate(module, pictures, module=module, batch_size=4)
+    double = evaluate(module, pictures, module=module, batch_size=4, loss=twice)
+    assert double.loss == pytest.approx(2 * plain.loss)
+    assert double.score == double.loss
+    assert double.accuracy == plain.accuracy
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 23])
+def test_a_metric_sees_all_pictures_at_once(batch_size: int) -> None:
+    def balanced_error(logits: Tensor, labels: Tensor) -> Tensor:
+        assert len(logits) == len(labels) == 23
+        wrong = (logits.argmax(1) != labels).float()
+        return torch.stack([wrong[labels == label].mean() for label in range(3)]).mean()
+
+    pictures, module = pictures_of(23), network()
+    result = evaluate(module, pictures, module=module, batch_size=batch_size, metric=balanced_error)
+    module.eval()
+    logits = module(normalise(pictures.images, *pictures.statistics()))
+    assert (
+        result.score
+        == result.metric
+        == pytest.approx(float(balanced_error(logits, pictures.labels)))
+    )
+    plain = evaluate(module, pictures, module=module, batch_size=batch_size)
+    assert (result.loss, result.accuracy) == (plain.loss, plain.accuracy)
+    assert plain.metric is None
+
+
+def test_a_metric_that_is_no_number_is_refused_in_one_line() -> None:
+    pictures, module = pictures_of(9), network()
+    wrong: list[Any] = [lambda logits, labels: logits, lambda logits, labels: "good"]
+    for metric in wrong:
+        with pytest.raises(ValueError, match=r"metric.* must give one number, got") as caught:
+            evaluate(module, pictures, module=module, batch_size=4, metric=metric)
+        assert "\n" not in str(caught.value)

@@ -5,12 +5,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relativenas_optuna.training import Augmentation, Pictures, evaluate, generators, train_epoch
+from relativenas_optuna.training import (
+    Augmentation,
+    Pictures,
+    Stopped,
+    evaluate,
+    generators,
+    train_epoch,
+)
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.loop import _training_batches
 from tests.training.small import PLAIN, assert_equal_weights, network, pictures_of, train
@@ -205,3 +212,59 @@ def test_training_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         train(network(), pictures_of(8), **options)  # type: ignore[arg-type]
+
+
+@given(st.integers(2, 90), st.integers(2, 9))
+@settings(max_examples=25, deadline=None)
+def test_reports_come_after_each_eighth_of_the_epoch_with_the_mean_loss_so_far(
+    count: int, batch_size: int
+) -> None:
+    told: list[tuple[int, float]] = []
+    done: list[int] = []
+
+    def report(step: int, loss: float) -> bool:
+        told.append((step, loss))
+        done.append(seen[-1])
+        return False
+
+    seen: list[int] = []
+    reported, plain = network(), network()
+    options: dict[str, object] = {"batch_size": batch_size, "on_batch": seen.append}
+    result = train(reported, pictures_of(count), report=report, **options)  # type: ignore[arg-type]
+    batches = seen.copy()
+    assert len(told) == min(8, len(batches))
+    steps = [step for step, _ in told]
+    assert steps == sorted(set(steps))
+    assert told[-1] == (8, result.loss)
+    for step, pictures in zip(steps, done, strict=True):
+        number = batches.index(pictures) + 1
+        assert 8 * (number - 1) // len(batches) < step == 8 * number // len(batches)
+    assert train(plain, pictures_of(count), batch_size=batch_size) == result
+    assert_equal_weights(plain, reported)
+
+
+def test_a_report_can_stop_the_epoch() -> None:
+    done: list[int] = []
+    module = network().eval()
+    with pytest.raises(Stopped, match="stopped after 2/8 of the epoch at a loss of") as caught:
+        train(
+            module,
+            pictures_of(32),
+            batch_size=2,
+            on_batch=done.append,
+            report=lambda step, loss: step == 2,
+        )
+    assert caught.value.step == 2
+    assert math.isfinite(caught.value.loss)
+    assert done[-1] == 8
+    assert not module.training
+
+
+@pytest.mark.parametrize("reduction", ["none", "item"])
+def test_a_loss_that_is_no_mean_is_refused_in_one_line(reduction: str) -> None:
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        values = functional.cross_entropy(logits, labels, reduction="none")
+        return values if reduction == "none" else values.mean().item()  # type: ignore[return-value]
+
+    with pytest.raises(ValueError, match=r"must give the mean of the batch.*got (a tensor|\d)"):
+        train(network(), pictures_of(8), loss=loss)
