@@ -1,0 +1,101 @@
+"""Files of weights in an artifact store of Optuna's."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna.artifacts import Backoff
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from relativenas_optuna._files import sync_folder
+from relativenas_optuna.checkpoints.faults import fault
+from relativenas_optuna.checkpoints.parts import Stored, check_name
+from relativenas_optuna.checkpoints.store import missing, verified
+from relativenas_optuna.training.files import to_bytes
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from optuna.artifacts._protocol import ArtifactStore
+    from torch import Tensor
+
+
+class ArtifactFiles:
+    """An artifact store of Optuna's: a file system, S3, Google Cloud Storage, or a user's own.
+
+    Only its bytes are used, so that no rows are written. Such a store cannot list its files, so
+    what a process that was killed wrote last stays there: one file at most.
+
+    Args:
+        store: With `open_reader`, `write` and `remove`, as `optuna.artifacts` describes them.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+
+    def __str__(self) -> str:
+        return type(self._store).__name__
+
+    def put(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Stored:
+        """See `Store`."""
+        content = to_bytes(tensors, metadata)
+        stored = Stored.of(name, content)
+        self._store.write(name, _Body(content))
+        with self._store.open_reader(name) as reader:
+            _sync(reader)
+        return stored
+
+    def get(self, stored: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """See `Store`."""
+        try:
+            with self._store.open_reader(stored.name) as reader:
+                return verified(reader, stored)
+        except ArtifactNotFound as error:
+            raise missing(stored) from error
+
+    def remove(self, name: str) -> None:
+        """See `Store`."""
+        store = self._store
+        while isinstance(store, Backoff):
+            # It goes on removing what it has removed, for a minute and a half.
+            store = store._backend
+        try:
+            store.remove(check_name(name))
+        except ArtifactNotFound:
+            return
+
+    def lock(self) -> AbstractContextManager[bool]:
+        """See `Store`; there is none."""
+        return nullcontext(False)
+
+    def clean(self, keep: Collection[str], *, search: str, alone: bool) -> None:
+        """See `Store`; there is nothing that can be seen."""
+
+
+class _Body(io.BytesIO):
+    """Content that passes the point "half" where its second half is read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        half = len(self.getbuffer()) // 2
+        before = self.tell()
+        part = super().read(size)  # all that was asked for, since some take less for the end
+        if before <= half < self.tell():
+            fault("half")
+        return part
+
+
+def _sync(reader: BinaryIO) -> None:
+    """Sees to it that what is open is on disk, where it is a file."""
+    if os.name != "posix":  # elsewhere what is open to be read cannot be
+        return
+    try:
+        descriptor, path = reader.fileno(), Path(reader.name)
+    except (AttributeError, OSError, TypeError):
+        return  # what a service took is durable
+    os.fsync(descriptor)
+    sync_folder(path.parent)

@@ -1,0 +1,244 @@
+"""The weight set of a search outside its processes: cannot be lost, and any number share it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from relativenas_optuna.checkpoints.faults import fault
+from relativenas_optuna.checkpoints.ledger import Ledger, fitting, store_of
+from relativenas_optuna.checkpoints.parts import Scored, Waiting
+from relativenas_optuna.checkpoints.record import Record
+from relativenas_optuna.checkpoints.store import DamagedFileError
+from relativenas_optuna.training.weight_set import Trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from optuna.artifacts._protocol import ArtifactStore
+    from torch import Tensor
+
+    from relativenas_optuna.checkpoints.parts import Version
+    from relativenas_optuna.checkpoints.pointer import Pointer
+    from relativenas_optuna.checkpoints.store import Store
+    from relativenas_optuna.samplers.claims import Seat
+    from relativenas_optuna.training.weight_set import WeightSet
+
+
+class Checkpoint:
+    """Keeps the newest committed weights of a search, those before, and learners that wait.
+
+    All of it is in files that are written once and never changed, and one pointer says which of
+    them count. A file is complete on disk before the pointer names it, and is removed after the
+    pointer names others. So a process that ends at any moment, by a kill or a full disk, leaves the
+    search as it was before or after the step that it was at.
+
+    Any number of processes may share one pointer and store: each brings its own weight set to the
+    newest version, and commits what its learners learned over that.
+
+    Args:
+        place: A folder, or an artifact store of Optuna's, for the files.
+        pointer: What all processes of the search read and advance; see `pointer_of`.
+        search: Identifies the search that the weights belong to.
+
+    Raises:
+        OSError: The folder cannot be made or written to.
+    """
+
+    def __init__(
+        self, place: str | Path | Store | ArtifactStore, *, pointer: Pointer, search: str
+    ) -> None:
+        self._ledger = Ledger(store_of(place), pointer, search)
+        # Which file a weight set has the weights of, and its number of commits then.
+        self._held: WeakKeyDictionary[WeightSet, tuple[str, int]] = WeakKeyDictionary()
+        self._cleaned = False
+
+    def record(self) -> Record | None:
+        """What the pointer says; `None` before anything was kept. Errors are those of `sync`."""
+        return self._ledger.read()[1]
+
+    def scored(self, seat: Seat, architecture: str) -> Scored | None:
+        """What an architecture scored at a seat, if that was kept and is not long ago."""
+        record = self.record()
+        return None if record is None else record.scored(seat, architecture)
+
+    def sync(self, weights: WeightSet) -> Record | None:
+        """Bring a weight set to the newest committed version, if it is at another one.
+
+        Where the newest file is missing or damaged, a warning says so, and the one before is the
+        newest from here on.
+
+        Returns:
+            What the pointer says; `None` before anything was kept.
+
+        Raises:
+            OSError, StorageInternalError: Pointer or file cannot be read.
+            RuntimeError: A candidate is being trained.
+            ValueError: Both files are missing or damaged, or are of another search or supernet. The
+                weight set is then as before.
+        """
+        if not self._cleaned:
+            with self._ledger.alone():
+                self._cleaned = True
+        return self._sync(weights)[1]
+
+    def save_waiting(self, scored: Scored, trained: Trained, start_version: int) -> None:
+        """Keep the first learner of a pair until its partner is scored.
+
+        One that waited at the same seat is kept no more.
+
+        Args:
+            scored: What it scored.
+            trained: What it learned.
+            start_version: `weights.version` when it began.
+
+        Raises:
+            OSError, StorageInternalError: It cannot be written; what was kept before still is.
+            ValueError: The pointer is of another search, or too many learners wait.
+        """
+        metadata = {"scored": json.dumps(scored.to_data())}
+        seat = scored.seat
+        label = f"waiting-{seat.generation}-{seat.number}"
+        with self._ledger.alone():
+            file = self._ledger.put(label, trained.tensors, metadata)
+            entry = Waiting(scored=scored.brief, file=file, start_version=start_version)
+            fault("pointer")
+            while True:
+                text, record = self._ledger.read()
+                record = record or Record(search=self._ledger.search)
+                if self._ledger.advance(text, record.with_waiting(entry)):
+                    break
+            fault("pointed")
+            before = record.waiting_at(seat)
+            fault("remove")
+            if before is not None:
+                self._ledger.remove([before.file.name])
+
+    def waiting(
+        self, seat: Seat, weights: WeightSet, parse: Callable[[str], Any]
+    ) -> tuple[Scored, Trained] | None:
+        """The learner that waits at a seat.
+
+        Args:
+            seat: Of the learner.
+            weights: Whose supernet it was trained in.
+            parse: Makes an architecture of the text that it was saved with.
+
+        Returns:
+            What it scored and what it learned; `None` where none waits there, and, after a warning,
+            where its file is missing or damaged.
+
+        Raises:
+            OSError, StorageInternalError: Pointer or file cannot be read.
+            ValueError: The pointer is of another search, or the learner of another supernet.
+        """
+        while True:
+            text, record = self._ledger.read()
+            entry = None if record is None else record.waiting_at(seat)
+            if entry is None:
+                return None
+            try:
+                tensors, metadata = self._ledger.get(entry.file)
+            except DamagedFileError as error:
+                if not self._ledger.is_at(text):
+                    continue
+                warnings.warn(f"{error}; what the first of a pair learned is lost", stacklevel=2)
+                return None
+            scored = Scored.from_data(json.loads(metadata["scored"]))
+            device = next(weights.supernet.parameters()).device
+            trained = Trained(
+                genotype=parse(scored.architecture),
+                tensors={name: tensor.to(device) for name, tensor in tensors.items()},
+            )
+            with fitting(entry.file):
+                weights.check(trained)
+            return scored, trained
+
+    def commit(
+        self,
+        weights: WeightSet,
+        learners: Sequence[Trained],
+        *,
+        scored: Sequence[Scored] = (),
+        drop_waiting: Seat | None = None,
+    ) -> int:
+        """Make what learners learned part of the newest weights, here and for all processes.
+
+        Only the learners' own tensors are written, over the newest weights that anyone committed.
+
+        Args:
+            weights: At the version that the learners began with, or that the second of a pair did.
+            learners: Those of a later one are written over those of an earlier one: the slow one
+                first.
+            scored: What is to be remembered as scored, the newest last.
+            drop_waiting: Where one of them waited; it is remembered as scored too.
+
+        Returns:
+            How many commits by others came between the learners' begin and this one.
+
+        Raises:
+            OSError, StorageInternalError: It cannot be written. If it was the pointer, whether it
+                was is not known, and `scored` says; the weights are then those of a commit.
+            RuntimeError: A candidate is being trained.
+            ValueError: Learners do not belong to their genotype, or see `sync`.
+        """
+        for learner in learners:
+            weights.check(learner)
+        learned = {name: t.cpu() for learner in learners for name, t in learner.tensors.items()}
+        started, ledger = weights.version, self._ledger
+        with ledger.alone():
+            while True:
+                text, record = self._sync(weights)
+                shared, version = weights.snapshot(), weights.version + 1
+                record, own = record or Record(search=ledger.search), []
+                if not record.versions:
+                    # So that there are weights to go back to from the first commit on.
+                    first = ledger.put_version(version - 1, shared)
+                    own.append(first.file.name)
+                    record = replace(record, versions=(first,))
+                newest = ledger.put_version(version, shared | learned)
+                own.append(newest.file.name)
+                fault("pointer")
+                after = record.committed(newest, [s.brief for s in scored], dropped=drop_waiting)
+                if ledger.advance(text, after):
+                    break
+                ledger.remove(own)
+            fault("pointed")
+            self._hold(weights, newest, shared | learned)
+            fault("remove")
+            ledger.remove(record.names - after.names)
+        waited = None if drop_waiting is None else record.waiting_at(drop_waiting)
+        started = min(started, waited.start_version) if waited else started
+        return max(0, version - 1 - started)
+
+    def _sync(self, weights: WeightSet) -> tuple[str | None, Record | None]:
+        while True:
+            text, record = self._ledger.read()
+            if record is None or not record.versions or self._is_at(weights, record.versions[0]):
+                return text, record
+            found = self._ledger.newest(text, record)
+            if found is None:
+                continue
+            version, tensors, problem = found
+            with fitting(version.file):
+                self._hold(weights, version, tensors)
+            if problem is None:
+                return text, record
+            healed = replace(record, versions=(version,))
+            if self._ledger.advance(text, healed):
+                warnings.warn(
+                    f"{problem}; the search goes on from the weights before, of version "
+                    f"{version.version}",
+                    stacklevel=3,
+                )
+
+    def _is_at(self, weights: WeightSet, version: Version) -> bool:
+        return self._held.get(weights) == (version.file.name, weights.version)
+
+    def _hold(self, weights: WeightSet, version: Version, tensors: dict[str, Tensor]) -> None:
+        weights.restore(tensors, version=version.version)
+        self._held[weights] = version.file.name, version.version

@@ -1,0 +1,92 @@
+"""Files of weights in a folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._files import write_whole
+from relativenas_optuna.checkpoints.faults import fault
+from relativenas_optuna.checkpoints.locks import locked
+from relativenas_optuna.checkpoints.parts import Stored, check_name
+from relativenas_optuna.checkpoints.store import TAG, missing, tag_of, this_machine, verified
+from relativenas_optuna.training.files import to_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_LOCK_NAME = ".weights.lock"
+_PATIENCE = 60.0  # seconds; the lock spares work, and nothing is lost without it
+_LEFT_AGE = 600.0  # seconds; long enough for another machine to point to what it wrote
+# Also under the name that a file has while it is written.
+_FILE = re.compile(rf"\.?weights-([0-9a-f]{{{TAG}}})-([0-9a-f]{{{TAG}}})-[a-z0-9.-]+")
+
+
+class FolderStore:
+    """A folder, shared by the processes that see it; several searches may use one.
+
+    Args:
+        folder: Made where it is missing.
+
+    Raises:
+        OSError: It cannot be made or written to.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    def __str__(self) -> str:
+        return f"folder {str(self.folder)!r}"
+
+    def put(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Stored:
+        """See `Store`."""
+        content = to_bytes(tensors, metadata)
+        stored = Stored.of(name, content)
+        write_whole(self.folder / name, content, passing=fault)
+        return stored
+
+    def get(self, stored: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """See `Store`."""
+        try:
+            with (self.folder / stored.name).open("rb") as file:
+                return verified(file, stored)
+        except FileNotFoundError as error:
+            raise missing(stored) from error
+
+    def remove(self, name: str) -> None:
+        """See `Store`."""
+        (self.folder / check_name(name)).unlink(missing_ok=True)
+
+    def lock(self) -> AbstractContextManager[bool]:
+        """See `Store`; the lock is of this machine's processes at least."""
+        return locked(self.folder / _LOCK_NAME, patience=_PATIENCE)
+
+    def clean(self, keep: Collection[str], *, search: str, alone: bool) -> None:
+        """See `Store`.
+
+        Under the lock nobody else of this machine is about to point to a file. What others wrote is
+        left for ten minutes.
+        """
+        here = this_machine()
+        for path in self.folder.iterdir():
+            match = _FILE.fullmatch(path.name)
+            if match is None or match[1] != tag_of(search) or path.name in keep:
+                continue
+            if (alone and match[2] == here) or _age(path) > _LEFT_AGE:
+                path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
