@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
 import torch
+from torch.nn import functional
 
-from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.networks.weights import draw_weights
+from relativenas_optuna.networks.first import Build, first_supernet
+from relativenas_optuna.networks.path_cost import PathCosts
+from relativenas_optuna.networks.protocol import check_path
 from relativenas_optuna.search_settings import SearchSettings, check_seed
-from relativenas_optuna.training.augmentation import Augmentation
+from relativenas_optuna.training.augmentation import Augmentation, normalise
 from relativenas_optuna.training.calibration import calibrate
-from relativenas_optuna.training.loop import EpochResult, Evaluation, evaluate, train_epoch
-from relativenas_optuna.training.pictures import DataError, Pictures
+from relativenas_optuna.training.loop import (
+    EpochResult,
+    Evaluation,
+    Report,
+    evaluate,
+    train_epoch,
+)
+from relativenas_optuna.training.pictures import DataError, Pictures, require_pair
 from relativenas_optuna.training.randomness import generators
 from relativenas_optuna.training.weight_set import Trained, WeightSet
 
 if TYPE_CHECKING:
+    from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.samplers.claims import Seat
-    from relativenas_optuna.spaces.cell_space import CellSpace
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.protocol import Space
+    from relativenas_optuna.training.tally import Loss, Metric
+
+A = TypeVar("A", bound=Hashable)
 
 
 @dataclass
@@ -50,9 +65,14 @@ class Outcome:
     trained: Trained
     phases: Phases = field(default_factory=Phases)
 
+    @property
+    def diverged(self) -> bool:
+        """Whether the score says nothing: a metric can be finite where the loss is not."""
+        return not (math.isfinite(self.score.loss) and math.isfinite(self.score.score))
 
-class Trainer:
-    """Trains and scores candidates in a supernet with first weights of its own.
+
+class Trainer(Generic[A]):
+    """Trains and scores candidates in a supernet.
 
     Args:
         space: The architectures.
@@ -60,23 +80,31 @@ class Trainer:
         validation: Pictures to score with, on the same device.
         settings: How.
         seed: Of the first weights and all training; from 0 to 2**32 - 1.
+        supernet: See `first_supernet`. One's own is moved to the device and trained in place.
+        loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
+        metric: (logits, labels) of all validation pictures -> a number to score with instead.
 
     Raises:
-        DataError: The pictures do not fit each other, or are too few.
+        DataError: The pictures do not fit each other or the supernet, or are too few.
+        ProtocolError: The supernet breaks its protocol; a `ValueError`.
+        TypeError: The supernet is none, or there is none for this space.
         ValueError: The seed is out of range, or the pictures are too small for the settings.
     """
 
     def __init__(
         self,
-        space: CellSpace,
+        space: Space[A],
         training: Pictures,
         validation: Pictures,
         *,
         settings: SearchSettings,
         seed: int,
+        supernet: SharedNetwork[A] | Build | None = None,
+        loss: Loss = functional.cross_entropy,
+        metric: Metric | None = None,
     ) -> None:
         check_seed(seed)
-        _check_pictures(training, validation)
+        require_pair(training, validation)
         self._augmentation = Augmentation(
             padding=settings.padding, flip=settings.flip, cutout=settings.cutout
         )
@@ -90,14 +118,42 @@ class Trainer:
         self._settings = settings
         self._seed = seed
         self._device = training.device
-        supernet = _first_supernet(space, training, settings, seed).to(self._device)
-        self.supernet = supernet.to(memory_format=torch.channels_last)
+        self._loss, self._metric = loss, metric
+        own = first_supernet(
+            space,
+            supernet,
+            channels=settings.channels,
+            cells=settings.cells,
+            in_channels=training.images.shape[1],
+            num_classes=len(training.classes),
+            seed=seed,
+        ).to(self._device)
+        self.supernet = own.to(memory_format=torch.channels_last)
+        _check_size(training, getattr(own, "least_size", 1))
+        if supernet is not None:
+            images = normalise(training.images[:2], *training.statistics())
+            genotype = space.random(np.random.default_rng(seed))
+            check_path(self.supernet, genotype, images, len(training.classes))
         self.weights = WeightSet(self.supernet)
 
-    def train(self, genotype: Genotype, place: Seat) -> Outcome:
+    @cached_property
+    def costs(self) -> PathCosts[A]:
+        """What architectures cost for these pictures, before they are trained."""
+        channels, height, width = self._training.images.shape[1:]
+        return PathCosts(self.supernet, (channels, height, width))
+
+    def train(self, genotype: A, place: Seat, *, report: Report | None = None) -> Outcome:
         """Train a candidate for one epoch and score it; the shared weights stay as they are.
 
         Order of pictures, augmentation and drop-path follow from the seed and `place` alone.
+
+        Args:
+            genotype: The candidate.
+            place: Where it sits.
+            report: See `train_epoch`; without one the epoch is not interrupted for it.
+
+        Raises:
+            Stopped: `report` ended the epoch; the candidate has no score.
         """
         settings = self._settings
         random = generators(self._seed, place.generation, place.number, device=self._device)
@@ -122,8 +178,10 @@ class Trainer:
                 generators=random,
                 augmentation=self._augmentation,
                 batch_size=settings.batch_size,
+                loss=self._loss,
                 clip=settings.clip,
                 memory_format=torch.channels_last,
+                report=report,
             )
             phases.train = watch.lap()
             score = self._score(genotype)
@@ -132,7 +190,7 @@ class Trainer:
         phases.commit = watch.lap()
         return Outcome(training=training, score=score, trained=trained, phases=phases)
 
-    def evaluate(self, genotype: Genotype) -> Evaluation:
+    def evaluate(self, genotype: A) -> Evaluation:
         """Score an architecture untrained, with batch norms calibrated on the training pictures."""
         with self.weights.candidate(genotype):
             calibrate(
@@ -145,12 +203,14 @@ class Trainer:
             )
             return self._score(genotype)
 
-    def _score(self, genotype: Genotype) -> Evaluation:
+    def _score(self, genotype: A) -> Evaluation:
         return evaluate(
             lambda images: self.supernet(images, genotype),
             self._validation,
             module=self.supernet,
             batch_size=2 * self._settings.batch_size,  # without gradients there is room for more
+            loss=self._loss,
+            metric=self._metric,
             memory_format=torch.channels_last,
         )
 
@@ -171,41 +231,7 @@ class Watch:
         return seconds
 
 
-def _first_supernet(
-    space: CellSpace, pictures: Pictures, settings: SearchSettings, seed: int
-) -> Supernet:
-    # torch fills new layers from its global stream, which is not ours to move on.
-    with torch.random.fork_rng(devices=[]):
-        supernet = Supernet(
-            space,
-            channels=settings.channels,
-            cells=settings.cells,
-            num_classes=len(pictures.classes),
-            in_channels=pictures.images.shape[1],
-        )
-    draw_weights(supernet, torch.Generator().manual_seed(seed))
-    return supernet
-
-
-def _check_pictures(training: Pictures, validation: Pictures) -> None:
-    if len(training) < 2 or len(validation) < 1:
-        raise DataError(
-            f"a search needs at least 2 pictures to train on and 1 to score with; got "
-            f"{len(training)} and {len(validation)}"
-        )
-    if training.classes != validation.classes:
-        raise DataError(
-            f"validation pictures must have the classes of the training pictures, "
-            f"{', '.join(training.classes)}; got {', '.join(validation.classes)}"
-        )
-    shapes = [tuple(pictures.images.shape[1:]) for pictures in (training, validation)]
-    if shapes[0] != shapes[1]:
-        raise DataError(
-            f"validation pictures must have the shape of the training pictures, {shapes[0]}; got "
-            f"{shapes[1]}"
-        )
-    if min(shapes[0][1:]) < Supernet.least_size:
-        raise DataError(
-            f"pictures must have at least {Supernet.least_size}x{Supernet.least_size} pixels; got "
-            f"{shapes[0][2]}x{shapes[0][1]}"
-        )
+def _check_size(pictures: Pictures, least: int) -> None:
+    height, width = pictures.images.shape[2:]
+    if min(height, width) < least:
+        raise DataError(f"pictures must have at least {least}x{least} pixels; got {width}x{height}")

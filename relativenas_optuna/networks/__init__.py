@@ -2,6 +2,7 @@
 
 from relativenas_optuna.networks.conformance import check_supernet
 from relativenas_optuna.networks.cost import Cost, CostLimits, cost
+from relativenas_optuna.networks.first import first_supernet
 from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench201Supernet
 from relativenas_optuna.networks.network import CellNetwork, CifarNetwork, ImageNetNetwork, build
 from relativenas_optuna.networks.operations import OPERATIONS, FactorizedReduce, drop_path
@@ -29,4 +30,5 @@ __all__ = [
     "cost",
     "draw_weights",
     "drop_path",
+    "first_supernet",
 ]

@@ -147,6 +147,34 @@ def require_classes(classes: Sequence[str], labels: Sequence[int]) -> None:
         raise DataError(f"pictures must be of at least 2 classes, {found}")
 
 
+def require_pair(training: Pictures, validation: Pictures) -> None:
+    """Refuses pictures that no search can train on and score with.
+
+    Raises:
+        DataError: They are too few, of one class, or do not fit each other.
+    """
+    if len(training) < 2 or len(validation) < 1:
+        raise DataError(
+            f"a search needs at least 2 pictures to train on and 1 to score with; got "
+            f"{len(training)} and {len(validation)}"
+        )
+    if training.classes != validation.classes:
+        raise DataError(
+            f"validation pictures must have the classes of the training pictures, "
+            f"{', '.join(training.classes)}; got {', '.join(validation.classes)}"
+        )
+    shapes = [tuple(pictures.images.shape[1:]) for pictures in (training, validation)]
+    if shapes[0] != shapes[1]:
+        raise DataError(
+            f"validation pictures must have the shape of the training pictures, {shapes[0]}; got "
+            f"{shapes[1]}"
+        )
+    if len(training.classes) < 2:
+        raise DataError(
+            f"pictures must be of at least 2 classes, all are of class {training.classes[0]!r}"
+        )
+
+
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of every channel, in the units of `Pictures.mean`.
 
