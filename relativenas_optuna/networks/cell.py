@@ -10,6 +10,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
+from relativenas_optuna.networks.norm import BatchNorm2d
 from relativenas_optuna.networks.operations import (
     OPERATIONS,
     FactorizedReduce,
@@ -160,7 +161,7 @@ def cifar_stem(in_channels: int, channels: int) -> nn.Sequential:
     """3x3 convolution and batch norm: `[b, in_channels, h, w]` to `[b, 3 * channels, h, w]`."""
     return nn.Sequential(
         nn.Conv2d(in_channels, STEM_MULTIPLIER * channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(STEM_MULTIPLIER * channels),
+        BatchNorm2d(STEM_MULTIPLIER * channels),
     )
 
 

@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from relativenas_optuna.networks.depthwise import DepthwiseConv2d, every_second
+from relativenas_optuna.networks.norm import BatchNorm2d
+
 
 class ReLUConvBN(nn.Module):
     """ReLU, 1x1 convolution and batch norm: makes the inputs of a cell alike in channels."""
@@ -22,7 +25,7 @@ class ReLUConvBN(nn.Module):
         self.op = nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(in_channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            BatchNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,50 +41,33 @@ class FactorizedReduce(nn.Module):
         self.relu = nn.ReLU()
         self.conv_1 = nn.Conv2d(in_channels, channels // 2, 1, stride=2, bias=False)
         self.conv_2 = nn.Conv2d(in_channels, channels - channels // 2, 1, stride=2, bias=False)
-        self.bn = nn.BatchNorm2d(channels)
+        self.bn = BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[b, in_channels, h, w]` to `[b, channels, ceil(h / 2), ceil(w / 2)]`."""
-        x = self.relu(x)
         height, width = x.shape[-2:]
         # The shifted half has no last pixel where the size is odd: it reads a zero there.
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2))
-        out = torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], dim=1)
+        # Half of the pixels is read, so they are picked first.
+        out = torch.cat(
+            [
+                F.conv2d(self.relu(every_second(x, first)), convolution.weight)
+                for first, convolution in enumerate((self.conv_1, self.conv_2))
+            ],
+            dim=1,
+        )
         return self.bn(out)  # type: ignore[no-any-return]
-
-
-class _HalvingDilatedConv2d(nn.Conv2d):
-    """Depthwise convolution of stride 2 and dilation 2, on the pixels that it reads.
-
-    It reads every second pixel only, so it is an undilated one of stride 1 on a quarter of the
-    picture. Measured on a CPU, forward and backward take 0.1 to 0.8 times the time.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[b, channels, h, w]` to `[b, channels, ceil(h / 2), ceil(w / 2)]`."""
-        padding = self.kernel_size[0] // 2
-        return F.conv2d(x[:, :, ::2, ::2], self.weight, padding=padding, groups=self.groups)
 
 
 def _depthwise_separable(
     channels: int, kernel: int, stride: int, dilation: int = 1, *, inplace: bool = False
 ) -> list[nn.Module]:
-    depthwise = _HalvingDilatedConv2d if stride == dilation == 2 else nn.Conv2d
     return [
         nn.ReLU(inplace=inplace),
-        depthwise(
-            channels,
-            channels,
-            kernel,
-            stride,
-            padding=dilation * (kernel - 1) // 2,
-            dilation=dilation,
-            groups=channels,
-            bias=False,
-        ),
+        DepthwiseConv2d(channels, kernel, stride, dilation),
         nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
+        BatchNorm2d(channels),
     ]
 
 
@@ -119,7 +105,7 @@ def _conv_7x1_1x7(channels: int, stride: int) -> nn.Module:
         nn.ReLU(),
         nn.Conv2d(channels, channels, (1, 7), (1, stride), padding=(0, 3), bias=False),
         nn.Conv2d(channels, channels, (7, 1), (stride, 1), padding=(3, 0), bias=False),
-        nn.BatchNorm2d(channels),
+        BatchNorm2d(channels),
     )
 
 
