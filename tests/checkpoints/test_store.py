@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import io
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.artifacts import Backoff, FileSystemArtifactStore
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from relativenas_optuna._files import write_whole
+from relativenas_optuna.checkpoints import ArtifactFiles, DamagedFileError, FolderStore, Store
+from relativenas_optuna.checkpoints.locks import locked
+from relativenas_optuna.checkpoints.store import new_name
+from relativenas_optuna.training.files import from_bytes
+from tests.tiny import same_bits
+
+TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(7)}
+METADATA = {"search": "s", "text": "ü"}
+
+
+class Slow:
+    """A store in memory that gives a few bytes at a time, as connections may."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.removals = 0
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        if artifact_id not in self.files:
+            raise ArtifactNotFound("not found")
+        reader = io.BytesIO(self.files[artifact_id])
+        whole = reader.read
+        reader.read = lambda size=-1: whole(min(size or 7, 7))  # type: ignore[method-assign]
+        return reader
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        self.files[artifact_id] = content_body.read()
+
+    def remove(self, artifact_id: str) -> None:
+        self.removals += 1
+        if self.files.pop(artifact_id, None) is None:
+            raise ArtifactNotFound("not found")
+
+
+@pytest.fixture(params=["folder", "artifacts", "backoff", "slow"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return FolderStore(tmp_path / "new" / "folder")
+    if request.param == "slow":
+        return ArtifactFiles(Slow())
+    files = FileSystemArtifactStore(tmp_path)
+    return ArtifactFiles(files if request.param == "artifacts" else Backoff(files))
+
+
+def test_what_was_put_is_got_until_it_is_removed(store: Store) -> None:
+    name = new_name("s", "000001")
+    stored = store.put(name, TENSORS, METADATA)
+    tensors, metadata = store.get(stored)
+    assert stored.name == name
+    assert metadata == METADATA
+    assert same_bits(tensors, TENSORS)
+    store.remove(name)
+    store.remove(name)
+    with pytest.raises(DamagedFileError, match="is missing"):
+        store.get(stored)
+
+
+def test_what_is_removed_is_removed_once() -> None:
+    """Optuna's `Backoff` goes on for a minute and a half."""
+    slow = Slow()
+    store = ArtifactFiles(Backoff(slow))
+    store.put("w", TENSORS, {})
+    store.remove("w")
+    assert slow.removals == 1
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".hidden", "a/b"])
+def test_a_path_is_no_name(name: str, store: Store) -> None:
+    with pytest.raises(ValueError, match="a file's name must be"):
+        store.put(name, TENSORS, {})
+    with pytest.raises(ValueError, match="a file's name must be"):
+        store.remove(name)
+
+
+@pytest.mark.parametrize("kind", ["folder", "artifacts"])
+@given(data=st.data())
+def test_any_change_of_a_file_is_seen(
+    kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    store = (
+        FolderStore(folder) if kind == "folder" else ArtifactFiles(FileSystemArtifactStore(folder))
+    )
+    stored = store.put("w", TENSORS, METADATA)
+    content = (folder / "w").read_bytes()
+    start = data.draw(st.integers(0, len(content)))
+    end = data.draw(st.integers(start, len(content)))
+    changed = content[:start] + data.draw(st.binary(max_size=5)) + content[end:]
+    (folder / "w").write_bytes(changed)
+    if changed == content:
+        store.get(stored)
+        return
+    with pytest.raises(DamagedFileError, match="'w'") as caught:
+        store.get(stored)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.binary(max_size=300))
+def test_bytes_of_any_kind_are_refused_in_one_line(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        from_bytes(content)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_was_never_one_of_weights_is_damaged(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    stored = store.put("w", TENSORS, {})
+    write_whole(tmp_path / "w", b"weights")
+    other = type(stored).of("w", b"weights")
+    with pytest.raises(DamagedFileError, match="is damaged"):
+        store.get(other)
+    with pytest.raises(DamagedFileError, match=r"must have .* bytes, and has 7"):
+        store.get(replace(stored))
+
+
+def test_names_never_repeat_and_end_as_safetensors() -> None:
+    names = {new_name("s", "000001") for _ in range(100)}
+    assert len(names) == 100
+    assert all(name.endswith(".safetensors") for name in names)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        FolderStore(tmp_path / "file")
+    if os.getuid() != 0:
+        tmp_path.chmod(0o500)
+        with pytest.raises(PermissionError):
+            FolderStore(tmp_path)
+
+
+# --- what killed writers left
+
+
+def leave(folder: Path, *, age: float = 0.0, temporary: bool = False, search: str = "s") -> Path:
+    name = new_name(search, "000001")
+    path = folder / (f".{name}.123.tmp" if temporary else name)
+    path.write_bytes(b"x")
+    os.utime(path, (time.time() - age, time.time() - age))
+    return path
+
+
+@pytest.mark.parametrize("temporary", [False, True])
+def test_under_the_lock_what_this_machine_left_is_removed(temporary: bool, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    left = leave(tmp_path, temporary=temporary)
+    store.clean([], search="s", alone=False)
+    assert left.exists()  # it may be about to be pointed to
+    store.clean([left.name], search="s", alone=True)
+    assert left.exists()
+    store.clean([], search="s", alone=True)
+    assert not left.exists()
+
+
+def test_what_another_machine_left_is_removed_after_some_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderStore(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("relativenas_optuna.checkpoints.store.this_machine", lambda: "0" * 8)
+        young, old = leave(tmp_path), leave(tmp_path, age=1000)
+        needed = leave(tmp_path, age=1000)
+    store.clean([needed.name], search="s", alone=True)
+    assert young.exists()
+    assert not old.exists()
+    assert needed.exists()
+
+
+def test_nothing_else_is_removed(tmp_path: Path) -> None:
+    others = [leave(tmp_path, age=1000, search="other"), tmp_path / "mine.txt", tmp_path / ".x.tmp"]
+    for path in others[1:]:
+        path.write_text("")
+    FolderStore(tmp_path).clean([], search="s", alone=True)
+    assert all(path.exists() for path in others)
+
+
+def test_a_lock_excludes_and_ends_with_its_holder(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock") as held:
+        assert held
+        with locked(tmp_path / "lock", patience=0.01) as again:
+            assert not again
+    with locked(tmp_path / "lock", patience=0) as again:
+        assert again
