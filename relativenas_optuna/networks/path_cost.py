@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -51,6 +52,8 @@ class PathCosts(Generic[A]):
         tensors = [*module.parameters(), *module.buffers()]
         # With the tensors' copies given, the copy of the module allocates none.
         memo: dict[int, Any] = {id(tensor): _valueless(tensor) for tensor in tensors}
+        # What watches outputs is not the copy's business, and may not bear to be copied.
+        memo |= {id(part._forward_hooks): OrderedDict() for part in module.modules()}
         self._twin: Any = copy.deepcopy(module, memo).eval()
         self._counter = _Counter()  # type: ignore[no-untyped-call]
         self._images = torch.empty(1, *input_size, device="meta")

@@ -50,6 +50,17 @@ def test_the_supernet_is_only_read() -> None:
     assert supernet.training
 
 
+def test_hooks_of_the_supernet_are_not_called() -> None:
+    supernet = small_supernet()
+    seen: list[object] = []
+    supernet.stem.register_forward_hook(lambda *args: seen.append(args))
+    costs = PathCosts(supernet, (3, 8, 8))
+    costs.cost(TWIN)
+    assert not seen
+    supernet(torch.zeros(2, 3, 8, 8), TWIN)
+    assert len(seen) == 1
+
+
 class Elastic(nn.Module):
     """Uses the first channels of one convolution: a cost that hangs on more than shapes."""
 
@@ -103,11 +114,11 @@ def test_what_cannot_be_counted_is_refused_in_one_line() -> None:
 def test_limits_tell_by_how_much_a_cost_is_over() -> None:
     found = Cost(parameters=150, multiply_adds=1000)
     both = CostLimits(parameters=100, multiply_adds=2000)
-    assert both.violations(found) == (0.5, -0.5)
+    assert both.violations(found) == {"parameters": 0.5, "multiply_adds": -0.5}
     assert both.refusal(found) == "the architecture costs too much: 150 parameters (limit 100)"
-    assert CostLimits(multiply_adds=1000).violations(found) == (0.0,)
+    assert CostLimits(multiply_adds=1000).violations(found) == {"multiply_adds": 0.0}
     assert CostLimits(multiply_adds=1000).refusal(found) is None
-    assert CostLimits().violations(found) == ()
+    assert CostLimits().violations(found) == {}
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "10"])
