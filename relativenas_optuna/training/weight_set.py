@@ -124,14 +124,18 @@ class WeightSet:
         # All tensors outside the operations are in both, so the fast learner's go over them.
         self._commit(slow, fast)
 
-    def commit(self, trained: Trained) -> None:
-        """Makes all weights of one candidate the shared ones, for a search without pairs.
+    def commit(self, *learners: Trained) -> None:
+        """Makes all weights of candidates the shared ones, in one commit.
+
+        Args:
+            learners: One in a search without pairs. Of more, the weights of a later one are written
+                over those of an earlier one.
 
         Raises:
             RuntimeError: A candidate is being trained.
-            ValueError: The weights do not belong to the genotype in this supernet.
+            ValueError: Weights do not belong to their genotype in this supernet.
         """
-        self._commit(trained)
+        self._commit(*learners)
 
     def check(self, trained: Trained) -> None:
         """Refuses weights that cannot be committed.
