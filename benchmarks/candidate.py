@@ -1,32 +1,55 @@
-"""Seconds per candidate, split into inherit, train, validate and commit.
+"""Seconds per candidate: the published procedure, ours, and the bare passes.
 
-Usage: python benchmarks/candidate.py [PICTURES]   (of the 32-pixel rows; 512 unless given)
+Usage: python benchmarks/candidate.py [--threads N] [--repetitions N] [--pictures N] [--quick]
 
-Median over one generation in a study in memory; to commit includes the checkpoint on disk. The
-pictures of 32 pixels are noise: their content does not change the work.
+A candidate is one epoch of training and one validation, on 500 + 500 pictures of 32 pixels; they
+are noise, for their content does not change the work. All three do the same work for the same three
+genotypes, one after the other in turn. "Bare" is forward, backward, SGD step and validation of the
+stand-alone network on tensors that are ready; "published" is `published_procedure.py`. Processor
+time counts, as others may use the machine; "wall" is the clock.
 """
 
-import statistics
-import sys
-import tempfile
-from dataclasses import replace
+from __future__ import annotations
 
-import optuna
+import argparse
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING
+
+import numpy as np
 import rich
 import torch
+import torch.nn.functional as F
+from published_procedure import SearchNetwork, published_candidate
 from rich.table import Table
+from torch import Tensor
 
-from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective
-from relativenas_optuna.checkpoint import Checkpoint
+from relativenas_optuna.candidate import Trainer
+from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.search_settings import SearchSettings, preset
-from relativenas_optuna.training.data import Pictures, load_pictures
+from relativenas_optuna.spaces import CellSpace, Genotype, published
+from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.memory import kept_memory
+from relativenas_optuna.training.pictures import Pictures
 
-PHASES = ("inherit", "train", "validate", "commit")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPACE = CellSpace()
+SIZES = ((4, 5), (16, 8))
 
 
-def noise(count: int) -> Pictures:
-    """Pictures of 32x32 in ten classes, half of them to train on."""
-    generator = torch.Generator().manual_seed(0)
+def genotypes() -> list[Genotype]:
+    """The published architecture, and two at random."""
+    rng = np.random.default_rng(0)
+    return [published("RelativeNAS"), SPACE.random(rng), SPACE.random(rng)]
+
+
+def noise(count: int, seed: int) -> Pictures:
+    """Pictures of 32x32 in ten classes."""
+    generator = torch.Generator().manual_seed(seed)
     return Pictures(
         images=torch.randint(256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8),
         labels=torch.arange(count) % 10,
@@ -36,43 +59,154 @@ def noise(count: int) -> Pictures:
     )
 
 
-def measure(pictures: Pictures, settings: SearchSettings) -> dict[str, float]:
-    """Median seconds of each phase over a generation; the first candidate warms up."""
-    space = CellSpace(nodes=settings.nodes)
-    sampler = RelativeNASSampler(
-        space.distributions, population_size=settings.population, seed=0, preset="paper"
-    )
-    study = optuna.create_study(sampler=sampler)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Checkpoint(folder, search="benchmark")
-        objective = SupernetObjective(space, pictures, settings=settings, checkpoint=checkpoint)
-        study.optimize(objective, n_trials=settings.population)
-    seconds = [trial.user_attrs["seconds"] for trial in study.trials[1:]]
-    return {phase: statistics.median(s[phase] for s in seconds) for phase in PHASES}
+@dataclass
+class Way:
+    """One way to score a candidate, and how long it took.
+
+    Attributes:
+        run: Scores the genotype of that number; gives seconds by phase.
+        processor: Seconds of each repetition, by genotype.
+        wall: The same by the clock.
+        phases: Seconds of each run, by phase.
+    """
+
+    run: Callable[[int], dict[str, float]]
+    processor: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    wall: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    phases: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def measure(self, number: int) -> None:
+        """Run once, and note the times."""
+        wall, processor = perf_counter(), process_time()
+        for phase, seconds in self.run(number).items():
+            self.phases[phase].append(seconds)
+        self.processor[number].append(process_time() - processor)
+        self.wall[number].append(perf_counter() - wall)
 
 
-def main(count: int) -> None:
+def per_candidate(times: dict[int, list[float]], of: Callable[[list[float]], float]) -> float:
+    """The mean over the genotypes."""
+    return statistics.fmean(of(seconds) for seconds in times.values())
+
+
+def ways(settings: SearchSettings, training: Pictures, validation: Pictures) -> dict[str, Way]:
+    """The three ways, with the same first weights."""
+    trainer = Trainer(SPACE, training, validation, settings=settings, seed=0)
+    shared = {name: tensor.clone() for name, tensor in trainer.weights.snapshot().items()}
+    batches = [
+        [
+            (images.contiguous(memory_format=torch.channels_last), labels)
+            for images, labels in zip(
+                torch.split(normalise(pictures.images, *pictures.statistics()), size),
+                torch.split(pictures.labels, size),
+                strict=True,
+            )
+        ]
+        for pictures, size in (
+            (training, settings.batch_size),
+            (validation, 2 * settings.batch_size),
+        )
+    ]
+    candidates = genotypes()
+    networks = [trainer.supernet.standalone(genotype) for genotype in candidates]
+
+    def plain(number: int) -> dict[str, float]:
+        return published_candidate(
+            shared,
+            SPACE,
+            candidates[number],
+            settings=settings,
+            training=training,
+            validation=validation,
+        )
+
+    def ours(number: int) -> dict[str, float]:
+        outcome = trainer.train(candidates[number], Seat(0, number))
+        start = perf_counter()
+        trainer.weights.commit(outcome.trained)
+        outcome.phases.commit += perf_counter() - start
+        return vars(outcome.phases)
+
+    def bare(number: int) -> dict[str, float]:
+        with kept_memory():
+            return passes(number)
+
+    def passes(number: int) -> dict[str, float]:
+        network, start = networks[number], perf_counter()
+        optimizer = torch.optim.SGD(network.parameters(), lr=settings.learning_rate, momentum=0.9)
+        network.train()
+        for images, labels in batches[0]:
+            optimizer.zero_grad()
+            torch.autograd.backward(F.cross_entropy(logits_of(network(images)), labels))
+            optimizer.step()
+        trained = perf_counter()
+        network.eval()
+        with torch.inference_mode():
+            for images, _ in batches[1]:
+                network(images)
+        return {"train": trained - start, "validate": perf_counter() - trained}
+
+    _check(trainer, shared, batches[1][0][0], settings)
+    return {"published": Way(plain), "ours": Way(ours), "bare": Way(bare)}
+
+
+def logits_of(output: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """The logits; there is no auxiliary head here."""
+    assert isinstance(output, Tensor)
+    return output
+
+
+def _check(
+    trainer: Trainer[Genotype], shared: dict[str, Tensor], images: Tensor, settings: SearchSettings
+) -> None:
+    """Both networks compute the same with the same weights."""
+    for genotype in genotypes():
+        network = SearchNetwork(SPACE, genotype, settings, 10).eval()
+        network.load_state_dict(shared)
+        with torch.inference_mode():
+            theirs = network(images[:8].contiguous())
+            ours = trainer.supernet.eval()(images[:8], genotype)
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def main() -> None:
     """Measure and print."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    table = Table(title=f"seconds per candidate, {torch.get_num_threads()} CPU thread(s)")
-    for column in ("settings", "pictures", *PHASES, "in all"):
-        table.add_column(column, justify="left" if column == "settings" else "right")
-    rows = (
-        ("digits: C8 L5, 8 px, batch 32", load_pictures("digits"), preset("digits")),
-        ("small: C8 L5, 32 px, batch 64", noise(count), replace(preset("small"), population=4)),
-        (
-            "paper: C16 L8, 32 px, batch 256",
-            noise(count),
-            replace(preset("paper"), population=4, generations=1),
-        ),
-    )
-    for name, pictures, settings in rows:
-        seconds = measure(pictures, settings)
-        half = len(pictures) // 2
-        figures = [*(seconds[phase] for phase in PHASES), sum(seconds.values())]
-        table.add_row(name, f"{half} + {half}", *(f"{figure:.3f}" for figure in figures))
-    rich.print(table)
+    parser = argparse.ArgumentParser(description="Seconds per candidate.")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor; 1 unless given")
+    parser.add_argument("--repetitions", type=int, default=3, help="3 unless given")
+    parser.add_argument("--pictures", type=int, default=500, help="of each half; 500 unless given")
+    parser.add_argument("--quick", action="store_true", help="one small size, to see that it runs")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    summary = Table(title=f"seconds per candidate, {options.threads} CPU thread(s)")
+    for column in ("", "least", "median", "wall, least", "published / it", "it / bare"):
+        summary.add_column(column, justify="right" if column else "left", no_wrap=True)
+    parts = Table("", "phases, median wall seconds")
+    for channels, cells in SIZES[:1] if options.quick else SIZES:
+        settings = replace(
+            preset("paper"), channels=channels, cells=cells, batch_size=64, learning_rate=0.025
+        )
+        pictures = [noise(options.pictures, seed) for seed in (0, 1)]
+        measured = ways(settings, pictures[0], pictures[1])
+        for _ in range(options.repetitions):
+            for number in range(3):
+                for way in measured.values():
+                    way.measure(number)
+        least = {name: per_candidate(way.processor, min) for name, way in measured.items()}
+        for name, way in measured.items():
+            title = f"C{channels} L{cells} {name}"
+            summary.add_row(
+                title,
+                f"{least[name]:.3f}",
+                f"{per_candidate(way.processor, statistics.median):.3f}",
+                f"{per_candidate(way.wall, min):.3f}",
+                f"{least['published'] / least[name]:.2f}",
+                f"{least[name] / least['bare']:.2f}",
+            )
+            split = (f"{n} {statistics.median(s):.3f}" for n, s in way.phases.items())
+            parts.add_row(title, ", ".join(split))
+    rich.print(summary, parts)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 512)
+    main()

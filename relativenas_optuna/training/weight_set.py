@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from relativenas_optuna.networks.protocol import SharedNetwork
+from relativenas_optuna.training.memory import kept_memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,7 +104,8 @@ class WeightSet:
         candidate = Candidate(genotype=genotype, tensors=tensors)
         try:
             self._candidate = candidate
-            yield candidate
+            with kept_memory():
+                yield candidate
         finally:
             try:
                 _write(inherited, tensors)
