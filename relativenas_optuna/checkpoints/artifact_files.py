@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,11 @@ from relativenas_optuna._files import sync_folder
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.parts import Stored, check_name
 from relativenas_optuna.checkpoints.store import missing, verified
-from relativenas_optuna.training.files import to_bytes
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from optuna.artifacts._protocol import ArtifactStore
-    from torch import Tensor
 
 
 class ArtifactFiles:
@@ -41,16 +39,15 @@ class ArtifactFiles:
     def __str__(self) -> str:
         return type(self._store).__name__
 
-    def put(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Stored:
+    def put(self, name: str, content: bytes) -> Stored:
         """See `Store`."""
-        content = to_bytes(tensors, metadata)
         stored = Stored.of(name, content)
         self._store.write(name, _Body(content))
         with self._store.open_reader(name) as reader:
             _sync(reader)
         return stored
 
-    def get(self, stored: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def get(self, stored: Stored) -> bytes:
         """See `Store`."""
         try:
             with self._store.open_reader(stored.name) as reader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from relativenas_optuna.checkpoints.ledger import Ledger, fitting, store_of
 from relativenas_optuna.checkpoints.parts import Scored, Waiting
 from relativenas_optuna.checkpoints.record import Record
 from relativenas_optuna.checkpoints.store import DamagedFileError
+from relativenas_optuna.training.files import replaced, to_bytes
 from relativenas_optuna.training.weight_set import Trained
 
 if TYPE_CHECKING:
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from optuna.artifacts._protocol import ArtifactStore
-    from torch import Tensor
 
     from relativenas_optuna.checkpoints.parts import Version
     from relativenas_optuna.checkpoints.pointer import Pointer
     from relativenas_optuna.checkpoints.store import Store
     from relativenas_optuna.samplers.claims import Seat
     from relativenas_optuna.training.weight_set import WeightSet
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What a weight set was last brought to, and the content of its file."""
+
+    version: Version
+    content: bytes
 
 
 class Checkpoint:
@@ -53,8 +61,7 @@ class Checkpoint:
         self, place: str | Path | Store | ArtifactStore, *, pointer: Pointer, search: str
     ) -> None:
         self._ledger = Ledger(store_of(place), pointer, search)
-        # Which file a weight set has the weights of, and its number of commits then.
-        self._held: WeakKeyDictionary[WeightSet, tuple[str, int]] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[WeightSet, _Held] = WeakKeyDictionary()
         self._cleaned = False
 
     def record(self) -> Record | None:
@@ -62,7 +69,7 @@ class Checkpoint:
         return self._ledger.read()[1]
 
     def scored(self, seat: Seat, architecture: str) -> Scored | None:
-        """What an architecture scored at a seat, if that was kept and is not long ago."""
+        """What an architecture scored at a seat, unless that was long ago."""
         record = self.record()
         return None if record is None else record.scored(seat, architecture)
 
@@ -100,23 +107,23 @@ class Checkpoint:
             OSError, StorageInternalError: It cannot be written; what was kept before still is.
             ValueError: The pointer is of another search, or too many learners wait.
         """
-        metadata = {"scored": json.dumps(scored.to_data())}
+        search = self._ledger.search
+        metadata = {"search": search, "scored": json.dumps(scored.to_data())}
+        content = to_bytes(trained.tensors, metadata)
         seat = scored.seat
-        label = f"waiting-{seat.generation}-{seat.number}"
         with self._ledger.alone():
-            file = self._ledger.put(label, trained.tensors, metadata)
+            file = self._ledger.put(f"waiting-{seat.generation}-{seat.number}", content)
             entry = Waiting(scored=scored.brief, file=file, start_version=start_version)
             fault("pointer")
             while True:
                 text, record = self._ledger.read()
-                record = record or Record(search=self._ledger.search)
+                record = record or Record(search=search)
                 if self._ledger.advance(text, record.with_waiting(entry)):
                     break
             fault("pointed")
-            before = record.waiting_at(seat)
             fault("remove")
-            if before is not None:
-                self._ledger.remove([before.file.name])
+            before = record.waiting_at(seat)
+            self._ledger.remove([before.file.name] if before else [])
 
     def waiting(
         self, seat: Seat, weights: WeightSet, parse: Callable[[str], Any]
@@ -142,17 +149,17 @@ class Checkpoint:
             if entry is None:
                 return None
             try:
-                tensors, metadata = self._ledger.get(entry.file)
+                found = self._ledger.get(entry.file)
             except DamagedFileError as error:
                 if not self._ledger.is_at(text):
                     continue
                 warnings.warn(f"{error}; what the first of a pair learned is lost", stacklevel=2)
                 return None
-            scored = Scored.from_data(json.loads(metadata["scored"]))
+            scored = Scored.from_data(json.loads(found.metadata["scored"]))
             device = next(weights.supernet.parameters()).device
             trained = Trained(
                 genotype=parse(scored.architecture),
-                tensors={name: tensor.to(device) for name, tensor in tensors.items()},
+                tensors={name: tensor.to(device) for name, tensor in found.tensors.items()},
             )
             with fitting(entry.file):
                 weights.check(trained)
@@ -172,13 +179,12 @@ class Checkpoint:
 
         Args:
             weights: At the version that the learners began with, or that the second of a pair did.
-            learners: Those of a later one are written over those of an earlier one: the slow one
-                first.
+            learners: What a later one learned is written over that of an earlier one.
             scored: What is to be remembered as scored, the newest last.
             drop_waiting: Where one of them waited; it is remembered as scored too.
 
         Returns:
-            How many commits by others came between the learners' begin and this one.
+            How many commits by others came between the begin of the learners and this one.
 
         Raises:
             OSError, StorageInternalError: It cannot be written. If it was the pointer, whether it
@@ -188,32 +194,33 @@ class Checkpoint:
         """
         for learner in learners:
             weights.check(learner)
-        learned = {name: t.cpu() for learner in learners for name, t in learner.tensors.items()}
+        learned = {name: t for learner in learners for name, t in learner.tensors.items()}
         started, ledger = weights.version, self._ledger
         with ledger.alone():
             while True:
                 text, record = self._sync(weights)
-                shared, version = weights.snapshot(), weights.version + 1
-                record, own = record or Record(search=ledger.search), []
-                if not record.versions:
+                record, own, version = record or Record(search=ledger.search), [], weights.version
+                if record.versions:
+                    shared = self._held[weights].content
+                else:
                     # So that there are weights to go back to from the first commit on.
-                    first = ledger.put_version(version - 1, shared)
-                    own.append(first.file.name)
-                    record = replace(record, versions=(first,))
-                newest = ledger.put_version(version, shared | learned)
-                own.append(newest.file.name)
+                    shared = to_bytes(weights.snapshot(), {"search": ledger.search})
+                    own = [ledger.put_version(version, shared)]
+                    record = replace(record, versions=(own[0],))
+                content = replaced(shared, learned)
+                own.append(ledger.put_version(version + 1, content))
                 fault("pointer")
-                after = record.committed(newest, [s.brief for s in scored], dropped=drop_waiting)
+                after = record.committed(own[-1], [s.brief for s in scored], dropped=drop_waiting)
                 if ledger.advance(text, after):
                     break
-                ledger.remove(own)
+                ledger.remove(one.file.name for one in own)
             fault("pointed")
-            self._hold(weights, newest, shared | learned)
+            weights.commit(*learners)
+            self._held[weights] = _Held(own[-1], content)
             fault("remove")
             ledger.remove(record.names - after.names)
-        waited = None if drop_waiting is None else record.waiting_at(drop_waiting)
-        started = min(started, waited.start_version) if waited else started
-        return max(0, version - 1 - started)
+        waited = drop_waiting and record.waiting_at(drop_waiting)
+        return max(0, version - (min(started, waited.start_version) if waited else started))
 
     def _sync(self, weights: WeightSet) -> tuple[str | None, Record | None]:
         while True:
@@ -223,9 +230,10 @@ class Checkpoint:
             found = self._ledger.newest(text, record)
             if found is None:
                 continue
-            version, tensors, problem = found
+            version, file, problem = found
             with fitting(version.file):
-                self._hold(weights, version, tensors)
+                weights.restore(file.tensors, version=version.version)
+            self._held[weights] = _Held(version, file.content)
             if problem is None:
                 return text, record
             healed = replace(record, versions=(version,))
@@ -237,8 +245,5 @@ class Checkpoint:
                 )
 
     def _is_at(self, weights: WeightSet, version: Version) -> bool:
-        return self._held.get(weights) == (version.file.name, weights.version)
-
-    def _hold(self, weights: WeightSet, version: Version, tensors: dict[str, Tensor]) -> None:
-        weights.restore(tensors, version=version.version)
-        self._held[weights] = version.file.name, version.version
+        held = self._held.get(weights)
+        return held is not None and held.version == version and weights.version == version.version

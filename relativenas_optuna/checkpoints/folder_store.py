@@ -6,20 +6,15 @@ import errno
 import os
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.locks import locked
 from relativenas_optuna.checkpoints.parts import Stored, check_name
 from relativenas_optuna.checkpoints.store import TAG, missing, tag_of, this_machine, verified
-from relativenas_optuna.training.files import to_bytes
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _LOCK_NAME = ".weights.lock"
 _PATIENCE = 60.0  # seconds; the lock spares work, and nothing is lost without it
@@ -47,14 +42,13 @@ class FolderStore:
     def __str__(self) -> str:
         return f"folder {str(self.folder)!r}"
 
-    def put(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Stored:
+    def put(self, name: str, content: bytes) -> Stored:
         """See `Store`."""
-        content = to_bytes(tensors, metadata)
         stored = Stored.of(name, content)
         write_whole(self.folder / name, content, passing=fault)
         return stored
 
-    def get(self, stored: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def get(self, stored: Stored) -> bytes:
         """See `Store`."""
         try:
             with (self.folder / stored.name).open("rb") as file:

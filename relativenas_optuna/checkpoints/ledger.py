@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,31 @@ from relativenas_optuna.checkpoints.folder_store import FolderStore
 from relativenas_optuna.checkpoints.parts import Version
 from relativenas_optuna.checkpoints.record import Record
 from relativenas_optuna.checkpoints.store import DamagedFileError, Store, new_name
+from relativenas_optuna.training.files import from_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from optuna.artifacts._protocol import ArtifactStore
     from torch import Tensor
 
     from relativenas_optuna.checkpoints.parts import Stored
     from relativenas_optuna.checkpoints.pointer import Pointer
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A file that was read.
+
+    Attributes:
+        content: All of it.
+        tensors: In it, on the CPU.
+        metadata: In it.
+    """
+
+    content: bytes
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
 
 
 class Ledger:
@@ -71,27 +88,28 @@ class Ledger:
         """
         return self._pointer.advance(expected, record.to_text())
 
-    def put(self, label: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Stored:
+    def put(self, label: str, content: bytes) -> Stored:
         """Write a file; it counts when the pointer names it."""
-        name = new_name(self.search, label)
-        return self._store.put(name, tensors, {"search": self.search, **metadata})
+        return self._store.put(new_name(self.search, label), content)
 
-    def put_version(self, version: int, tensors: Mapping[str, Tensor]) -> Version:
+    def put_version(self, version: int, content: bytes) -> Version:
         """Write all weights as they are after so many commits."""
-        file = self.put(f"{version:06}", tensors, {"version": str(version)})
-        return Version(version=version, file=file)
+        return Version(version=version, file=self.put(f"{version:06}", content))
 
-    def get(self, file: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """Read a file: its tensors and metadata.
+    def get(self, file: Stored) -> Found:
+        """Read a file.
 
         Raises:
             DamagedFileError: It is missing or damaged.
         """
-        return self._store.get(file)
+        content = self._store.get(file)
+        try:
+            tensors, metadata = from_bytes(content)
+        except ValueError as error:
+            raise DamagedFileError(f"weights file {file.name!r} is damaged: {error}") from error
+        return Found(content=content, tensors=tensors, metadata=metadata)
 
-    def newest(
-        self, text: str | None, record: Record
-    ) -> tuple[Version, dict[str, Tensor], str | None] | None:
+    def newest(self, text: str | None, record: Record) -> tuple[Version, Found, str | None] | None:
         """The newest weights that are whole, and what is wrong with newer ones.
 
         Args:
@@ -107,14 +125,14 @@ class Ledger:
         problems: list[str] = []
         for version in record.versions:
             try:
-                tensors, _ = self._store.get(version.file)
+                found = self.get(version.file)
             except DamagedFileError as error:
                 # Others may have committed and removed meanwhile, which is no damage.
                 if not self.is_at(text):
                     return None
                 problems.append(str(error))
             else:
-                return version, tensors, problems[0] if problems else None
+                return version, found, problems[0] if problems else None
         raise ValueError(
             f"{' and '.join(problems)}; {self._store} has no other weights of this search: bring "
             f"them back, or begin a new study"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -10,12 +10,9 @@ from uuid import uuid4
 
 from relativenas_optuna.checkpoints.parts import Stored
 from relativenas_optuna.samplers.worker import this_worker
-from relativenas_optuna.training.files import from_bytes
 
 if TYPE_CHECKING:
     from typing import BinaryIO
-
-    from torch import Tensor
 
 TAG = 8  #: Hexadecimal digits of a search or a machine in a file's name.
 _CHUNK = 1 << 20  # bytes
@@ -27,20 +24,17 @@ class DamagedFileError(ValueError):
 
 @runtime_checkable
 class Store(Protocol):
-    """Keeps files of tensors by name. A file is written once, and never changed."""
+    """Keeps files by name. A file is written once, and never changed."""
 
-    def put(self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Stored:
+    def put(self, name: str, content: bytes) -> Stored:
         """Write a file, which is complete and durable on return.
 
         Raises:
             Exception: It cannot be written; what the store says.
         """
 
-    def get(self, stored: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
+    def get(self, stored: Stored) -> bytes:
         """Read a file.
-
-        Returns:
-            The tensors by name, on the CPU, and the metadata.
 
         Raises:
             DamagedFileError: It is missing, or its size or hash is not as it was.
@@ -82,7 +76,7 @@ def tag_of(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:TAG]
 
 
-def verified(file: BinaryIO, stored: Stored) -> tuple[dict[str, Tensor], dict[str, str]]:
+def verified(file: BinaryIO, stored: Stored) -> bytes:
     """What is in an open file, if it is as it was written.
 
     Raises:
@@ -96,10 +90,7 @@ def verified(file: BinaryIO, stored: Stored) -> tuple[dict[str, Tensor], dict[st
         )
     if sha256(content).hexdigest() != stored.sha256:
         raise DamagedFileError(f"weights file {stored.name!r} is not as it was written (sha256)")
-    try:
-        return from_bytes(content)
-    except ValueError as error:
-        raise DamagedFileError(f"weights file {stored.name!r} is damaged: {error}") from error
+    return content
 
 
 def _read(file: BinaryIO, most: int) -> bytes:

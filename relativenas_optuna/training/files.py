@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import safetensors.numpy
 import safetensors.torch
@@ -53,8 +56,27 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     """The content of a safetensors file; arguments are those of `save`."""
     # The bytes are those of safetensors.torch, in half the time for thousands of tensors.
-    content = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+    content = {name: _array(tensor) for name, tensor in tensors.items()}
     return bytes(safetensors.numpy.save(content, dict(metadata)))
+
+
+def replaced(content: bytes, tensors: Mapping[str, Tensor]) -> bytes:
+    """What `to_bytes` wrote, with other values of some of its tensors.
+
+    For a few of thousands of tensors this takes a small part of the time that `to_bytes` takes.
+
+    Raises:
+        ValueError: A tensor is not there, or is of another size.
+    """
+    header, start = _header(content)
+    changed = bytearray(content)
+    for name, tensor in tensors.items():
+        values = _array(tensor).tobytes()
+        begin, end = header.get(name, {}).get("data_offsets", (0, -1))
+        if end - begin != len(values):
+            raise ValueError(f"there is no tensor {name} of {len(values)} bytes to be replaced")
+        changed[start + begin : start + end] = values
+    return bytes(changed)
 
 
 def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -68,5 +90,19 @@ def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (SafetensorError, LookupError) as error:  # the second: a type that torch does not have
         raise ValueError(" ".join(str(error).split())) from error
     # The library checks the header, and gives the tensors alone.
+    return tensors, dict(_header(content)[0].get("__metadata__") or {})
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().cpu().contiguous().numpy()
+
+
+def _header(content: bytes) -> tuple[Mapping[str, Any], int]:
+    """The header of a safetensors file, and where the tensors begin."""
     end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
-    return tensors, dict(json.loads(content[_LENGTH:end]).get("__metadata__") or {})
+    return _parsed(content[_LENGTH:end]), end
+
+
+@lru_cache(maxsize=2)  # the files of a search all have the same one, of thousands of entries
+def _parsed(header: bytes) -> Mapping[str, Any]:
+    return MappingProxyType(json.loads(header))

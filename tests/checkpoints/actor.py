@@ -19,6 +19,28 @@ from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.spaces import Genotype
 from relativenas_optuna.storage import storage_at
 from tests.checkpoints.helpers import OPERATIONS, SEARCH, learner, scored, weight_set
+from tests.databases import address
+
+
+@contextmanager
+def place_in(kind: str, folder: Path) -> Iterator[dict[str, str]]:
+    """What `checkpoint_at` takes: a new folder, and a new study in a kind of database.
+
+    Args:
+        kind: Of the database; or "file" and "artifacts", both without one.
+        folder: In which the new one is made.
+    """
+    out = folder / "out"
+    out.mkdir()
+    place = {"folder": str(out), "store": "artifacts" if kind == "artifacts" else "folder"}
+    if kind in ("file", "artifacts"):
+        yield place
+        return
+    url = address(kind, folder)
+    with storage_at(url) as storage:
+        study = optuna.create_study(storage=storage)
+        yield place | {"url": url, "study": study.study_name}
+        optuna.delete_study(study_name=study.study_name, storage=storage)
 
 
 @contextmanager

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from optuna.artifacts import FileSystemArtifactStore
 from torch import Tensor
 
-from relativenas_optuna.checkpoints import Checkpoint, FilePointer
+from relativenas_optuna.checkpoints import Checkpoint, FilePointer, FolderStore
 from relativenas_optuna.checkpoints.pointer import POINTER_NAME
 from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype
@@ -280,6 +282,21 @@ def test_files_of_a_lost_pointer_are_left(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 2
 
 
+def test_a_file_that_was_never_one_of_weights_is_damaged(tmp_path: Path) -> None:
+    checkpoint, weights = in_folder(tmp_path), weight_set()
+    commit(checkpoint, weights, "sep_conv_3x3", 1.0)
+    record = checkpoint.record()
+    assert record is not None
+    odd = FolderStore(tmp_path).put("odd", b"weights")
+    newest, before = record.versions
+    (tmp_path / POINTER_NAME).write_text(
+        replace(record, versions=(replace(newest, file=odd), before)).to_text()
+    )
+    with pytest.warns(UserWarning, match="'odd' is damaged"):
+        checkpoint.sync(weights)
+    assert weights.version == 0
+
+
 # --- what does not belong
 
 
@@ -339,3 +356,74 @@ def test_a_learner_of_another_supernet_is_not_committed(tmp_path: Path) -> None:
 def test_a_place_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match="a folder or an artifact store"):
         Checkpoint(5, pointer=FilePointer("x"), search="s")  # type: ignore[arg-type]
+
+
+# --- others in between
+
+
+class Overtaken(FilePointer):
+    """A pointer that others advance just before this process does, as often as they want to."""
+
+    def __init__(self, path: Path, others: Sequence[Callable[[], object]]) -> None:
+        super().__init__(path)
+        self._others = list(others)
+
+    def advance(self, expected: str | None, new: str) -> bool:
+        if self._others:
+            self._others.pop()()
+        return super().advance(expected, new)
+
+
+def test_a_commit_that_is_overtaken_is_made_over_the_others(tmp_path: Path) -> None:
+    store, path = FileSystemArtifactStore(tmp_path), tmp_path / POINTER_NAME
+    other, theirs = Checkpoint(store, pointer=FilePointer(path), search="s"), weight_set()
+    others = [partial(commit, other, theirs, "sep_conv_3x3", value) for value in (2.0, 1.0)]
+    weights, overtaken = (
+        weight_set(),
+        Checkpoint(store, pointer=Overtaken(path, others), search="s"),
+    )
+    assert commit(overtaken, weights, "sep_conv_5x5", 5.0) == 2
+    assert same_bits(
+        weights.snapshot(),
+        expected(("sep_conv_3x3", 1.0), ("sep_conv_3x3", 2.0), ("sep_conv_5x5", 5.0)),
+    )
+    assert weights.version == 3
+    assert names(tmp_path) == pointed(tmp_path)
+
+
+def test_a_learner_that_waits_is_kept_beside_what_others_keep(tmp_path: Path) -> None:
+    weights, path = weight_set(), tmp_path / POINTER_NAME
+    trained = learner(weights, "sep_conv_3x3", 1.0)
+    seats = [Seat(0, 0), Seat(0, 2)]
+    other = Checkpoint(FileSystemArtifactStore(tmp_path), pointer=FilePointer(path), search="s")
+    keep = partial(other.save_waiting, scored("sep_conv_3x3", seats[1]), trained, 0)
+    Checkpoint(
+        FileSystemArtifactStore(tmp_path), pointer=Overtaken(path, [keep]), search="s"
+    ).save_waiting(scored("sep_conv_3x3", seats[0]), trained, 0)
+    record = other.record()
+    assert record is not None
+    assert [entry.scored.seat for entry in record.waiting] == seats
+    assert names(tmp_path) == pointed(tmp_path)
+
+
+class Interrupted(FilePointer):
+    """A pointer that is advanced, but whose answer never comes."""
+
+    def advance(self, expected: str | None, new: str) -> bool:
+        super().advance(expected, new)
+        raise ConnectionError("lost")
+
+
+def test_a_commit_whose_answer_is_lost_is_found_made(tmp_path: Path) -> None:
+    weights, one = weight_set(), scored("sep_conv_3x3", FIRST)
+    trained = learner(weights, "sep_conv_3x3", 1.0)
+    cut_off = Checkpoint(tmp_path, pointer=Interrupted(tmp_path / POINTER_NAME), search="s")
+    with pytest.raises(ConnectionError):
+        cut_off.commit(weights, [trained], scored=[one])
+    assert weights.version == 0
+    checkpoint = in_folder(tmp_path)
+    assert checkpoint.scored(FIRST, one.architecture) == one
+    checkpoint.sync(weights)
+    assert weights.version == 1
+    assert same_bits(weights.snapshot(), expected(("sep_conv_3x3", 1.0)))
+    assert names(tmp_path) == pointed(tmp_path)

@@ -37,18 +37,8 @@ State = tuple[list[tuple[int, int, float]], dict[str, Tensor]]
 
 @pytest.fixture(params=["file", "artifacts", *KINDS])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
-    folder = tmp_path / "out"
-    folder.mkdir()
-    store = "artifacts" if request.param == "artifacts" else "folder"
-    found = {"folder": str(folder), "store": store}
-    if request.param in ("file", "artifacts"):
+    with actor.place_in(request.param, tmp_path) as found:
         yield found
-        return
-    url = address(request.param, tmp_path)
-    with storage_at(url) as storage:
-        study = optuna.create_study(storage=storage)
-        yield found | {"url": url, "study": study.study_name}
-        optuna.delete_study(study_name=study.study_name, storage=storage)
 
 
 def state(place: dict[str, str]) -> tuple[Record | None, State]:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna.training import load, save
+from relativenas_optuna.training.files import from_bytes, replaced, to_bytes
 
 
 def sample() -> dict[str, Tensor]:
@@ -119,3 +122,44 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert "is damaged or not a safetensors file" in refusal(tmp_path)
+
+
+# --- content
+
+
+@given(st.lists(st.sampled_from(sorted(sample())), unique=True), st.data())
+def test_replaced_tensors_are_those_that_would_have_been_written(
+    names: list[str], data: st.DataObject
+) -> None:
+    new = {name: sample()[name] * data.draw(st.integers(-5, 5)) for name in names}
+    metadata = {"search": "s"}
+    written = to_bytes(sample(), metadata)
+    assert replaced(written, new) == to_bytes(sample() | new, metadata)
+    assert written == to_bytes(sample(), metadata)
+
+
+@pytest.mark.parametrize("name", ["weight", "missing", "__metadata__"])
+def test_a_tensor_of_another_size_or_name_is_not_replaced(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no tensor {name} of 24 bytes"):
+        replaced(to_bytes(sample(), {"a": "b"}), {name: torch.zeros(3, dtype=torch.int64)})
+
+
+@given(st.binary(max_size=300))
+def test_bytes_of_any_kind_are_refused_in_one_line(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        from_bytes(content)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.data())
+def test_content_with_any_part_changed_is_refused_or_read(data: st.DataObject) -> None:
+    content = to_bytes(sample(), {"a": "b"})
+    start = data.draw(st.integers(0, len(content)))
+    end = data.draw(st.integers(start, min(start + 3, len(content))))
+    changed = content[:start] + data.draw(st.binary(max_size=3)) + content[end:]
+    try:
+        tensors, _ = from_bytes(changed)
+    except ValueError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - most changes are refused, not all
+    else:
+        assert all(isinstance(tensor, Tensor) for tensor in tensors.values())
