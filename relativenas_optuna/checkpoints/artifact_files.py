@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.artifacts import Backoff
+from optuna.artifacts import Backoff, FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from relativenas_optuna._files import sync_folder
@@ -18,8 +18,6 @@ from relativenas_optuna.checkpoints.parts import Stored, check_name
 from relativenas_optuna.checkpoints.store import missing, verified
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from optuna.artifacts._protocol import ArtifactStore
 
 
@@ -43,8 +41,8 @@ class ArtifactFiles:
         """See `Store`."""
         stored = Stored.of(name, content)
         self._store.write(name, _Body(content))
-        with self._store.open_reader(name) as reader:
-            _sync(reader)
+        if isinstance(self._plain, FileSystemArtifactStore):
+            _sync(self._plain, name)
         return stored
 
     def get(self, stored: Stored) -> bytes:
@@ -57,14 +55,18 @@ class ArtifactFiles:
 
     def remove(self, name: str) -> None:
         """See `Store`."""
-        store = self._store
-        while isinstance(store, Backoff):
-            # It goes on removing what it has removed, for a minute and a half.
-            store = store._backend
         try:
-            store.remove(check_name(name))
+            self._plain.remove(check_name(name))
         except ArtifactNotFound:
             return
+
+    @property
+    def _plain(self) -> ArtifactStore:
+        """The store without Optuna's `Backoff`, which removes again what it has removed."""
+        store = self._store
+        while isinstance(store, Backoff):
+            store = store._backend
+        return store
 
     def lock(self) -> AbstractContextManager[bool]:
         """See `Store`; there is none."""
@@ -86,13 +88,10 @@ class _Body(io.BytesIO):
         return part
 
 
-def _sync(reader: BinaryIO) -> None:
-    """Sees to it that what is open is on disk, where it is a file."""
-    if os.name != "posix":  # elsewhere what is open to be read cannot be
+def _sync(store: FileSystemArtifactStore, name: str) -> None:
+    """Sees to it that a file is on disk; what a service took is durable already."""
+    if os.name != "posix":  # elsewhere what is open to be read cannot be synced
         return
-    try:
-        descriptor, path = reader.fileno(), Path(reader.name)
-    except (AttributeError, OSError, TypeError):
-        return  # what a service took is durable
-    os.fsync(descriptor)
-    sync_folder(path.parent)
+    with store.open_reader(name) as reader:
+        os.fsync(reader.fileno())
+        sync_folder(Path(reader.name).parent)

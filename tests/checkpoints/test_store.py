@@ -173,3 +173,24 @@ def test_a_lock_excludes_and_ends_with_its_holder(tmp_path: Path) -> None:
             assert not again
     with locked(tmp_path / "lock", patience=0) as again:
         assert again
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are synced as POSIX has it")
+@pytest.mark.parametrize("kind", ["folder", "artifacts", "backoff"])
+def test_a_file_and_its_name_are_on_disk_when_it_is_put(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    files = FileSystemArtifactStore(tmp_path)
+    store: Store = FolderStore(tmp_path)
+    if kind != "folder":
+        store = ArtifactFiles(files if kind == "artifacts" else Backoff(files))
+    monkeypatch.setattr(os, "fsync", recorded)
+    store.put("w", CONTENT)
+    assert synced == [(tmp_path / "w").stat().st_ino, tmp_path.stat().st_ino]
