@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import gc
 import platform
+from collections import Counter
 
 import pytest
 import torch
+from torch import Tensor
 
+from relativenas_optuna.training import WeightSet
 from relativenas_optuna.training.memory import kept_memory
+from tests.training.sharing import KIN, POOLS, TWIN, supernet, trained_in
 
 PAGES = 8 * 2**20 // 4096
 
@@ -33,3 +38,20 @@ def test_what_was_freed_is_taken_again_without_the_system() -> None:
 def test_an_error_comes_through() -> None:
     with pytest.raises(KeyError), kept_memory():
         raise KeyError
+
+
+def live_tensors() -> Counter[tuple[int, ...]]:
+    """The shapes of all tensors in the process."""
+    gc.collect()
+    return Counter(
+        tuple(found.shape) for found in gc.get_objects() if issubclass(type(found), Tensor)
+    )
+
+
+def test_nothing_of_a_candidate_stays_but_its_weights_in_the_supernet() -> None:
+    weights = WeightSet(supernet())
+    trained_in(weights, TWIN, 0)  # what is kept for good, as tables
+    before = live_tensors()
+    for genotype in (KIN, POOLS, TWIN, KIN):
+        weights.commit(trained_in(weights, genotype, 0))
+        assert live_tensors() == before
