@@ -12,8 +12,9 @@ import optuna
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.ask_tell import ask, tell
 from relativenas_optuna.choice import Choice, best_architectures
+from relativenas_optuna.company import workers_beside
 from relativenas_optuna.console import Console
-from relativenas_optuna.options import examples, storage_option, study_option
+from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.plan import (
     SearchError,
@@ -26,10 +27,7 @@ from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.search_settings import PRESETS
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.study_file import StudyFile
-
-_DEVICE = click.option(
-    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
-)
+from relativenas_optuna.work import worker
 
 
 @click.group(
@@ -54,6 +52,7 @@ def cli(context: click.Context) -> None:
 
 cli.add_command(ask)
 cli.add_command(tell)
+cli.add_command(worker)
 
 
 @cli.command(
@@ -100,13 +99,21 @@ cli.add_command(tell)
     metavar="N",
     help="Of all randomness, from 0 to 2**32 - 1.  [default: 0]",
 )
-@_DEVICE
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Processes of this machine that search together; see also `relativenas worker`.",
+)
+@device_option
 @storage_option
 @study_option
 @click.option(
     "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
 )
-def search(storage: str, study: str, device: str | None, **options: Any) -> None:
+def search(storage: str, study: str, device: str | None, workers: int, **options: Any) -> None:
     """Search an architecture for a picture data set.
 
     The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
@@ -117,7 +124,7 @@ def search(storage: str, study: str, device: str | None, **options: Any) -> None
         **{name: options[name] for name in names},
         settings={n: v for n, v in options.items() if n not in names and v is not None},
     )
-    _search(Console(storage=storage, study=study), wishes, device)
+    _search(Console(storage=storage, study=study), wishes, device, workers)
 
 
 @cli.command()
@@ -155,7 +162,7 @@ def show(storage: str, study: str, top: int, out: str | None) -> None:
 
 @cli.command(short_help="Run a study that a TOML file describes.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_DEVICE
+@device_option
 @storage_option
 def run(file: Path, device: str | None, storage: str) -> None:
     """Run a study that a TOML FILE describes, and check the figures that it must reach.
@@ -171,7 +178,7 @@ def run(file: Path, device: str | None, storage: str) -> None:
         raise click.ClickException(f"study {described.study!r} missed {', '.join(missed)}")
 
 
-def _search(console: Console, wishes: Wishes, device: str | None) -> Choice:
+def _search(console: Console, wishes: Wishes, device: str | None, workers: int = 1) -> Choice:
     """Search or go on with a study and report."""
     with storage_at(console.storage) as storage:
         study = open_study(storage, console.study, create=True)
@@ -182,10 +189,12 @@ def _search(console: Console, wishes: Wishes, device: str | None) -> Choice:
             console.already_finished(choice, plan)
             return choice
         console.preparing(plan)
-        return _go_on(console, study, plan, device)
+        return _go_on(console, study, plan, device, workers)
 
 
-def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str | None) -> Choice:
+def _go_on(
+    console: Console, study: optuna.Study, plan: SearchPlan, device: str | None, workers: int
+) -> Choice:
     # These load PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.search import Search
     from relativenas_optuna.training.device import resolve_device
@@ -195,8 +204,12 @@ def _go_on(console: Console, study: optuna.Study, plan: SearchPlan, device: str 
     make_folder(plan.out)
     with locked(plan.out):
         search = Search(study, plan, device=str(found))
+        beside = workers_beside(
+            workers - 1, storage=console.storage, study=console.study, device=device
+        )
         try:
-            console.follow(search)
+            with beside:
+                console.follow(search)
             choice = console.choose(search)
             console.ended(choice, plan)
         except KeyboardInterrupt:

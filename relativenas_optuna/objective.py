@@ -5,31 +5,46 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from relativenas_optuna.candidate import Outcome, Phases, Trainer, Watch
-from relativenas_optuna.checkpoint import Checkpoint, Progress, Scored
+from optuna.study import StudyDirection
+from torch.nn import functional
+
+from relativenas_optuna.candidate import A, Outcome, Phases, Trainer, Watch
+from relativenas_optuna.checkpoints import Checkpoint, Scored, pointer_of
+from relativenas_optuna.objective_goals import Goals
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
-from relativenas_optuna.scored_trials import check_trial, has_scores, record, warn_of_kept_scores
+from relativenas_optuna.scored_trials import (
+    check_trial,
+    has_scores,
+    population_in,
+    record,
+    reporting,
+    warn_of_kept_scores,
+)
 from relativenas_optuna.search_settings import SearchSettings, check_seed, preset
-from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.training.data import Pictures, load_pictures
+from relativenas_optuna.shared_weights import SharedWeights
+from relativenas_optuna.spaces.protocol import check_space, suggest
+from relativenas_optuna.training.data import Pictures, as_pictures
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import optuna
     import torch
 
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.networks.cost import CostLimits
+    from relativenas_optuna.networks.first import Build
+    from relativenas_optuna.networks.protocol import SharedNetwork
+    from relativenas_optuna.spaces.protocol import Space
+    from relativenas_optuna.training.dataset import MapDataset
     from relativenas_optuna.training.loop import Evaluation
-    from relativenas_optuna.training.weight_set import Trained
+    from relativenas_optuna.training.tally import Loss, Metric
 
 _T = TypeVar("_T")
 
 
-class SupernetObjective:
+class SupernetObjective(Generic[A]):
     """Scores a trial's architecture with a supernet that all trials share.
 
     A candidate inherits the weights of its own operations, trains on the training pictures for
@@ -40,8 +55,11 @@ class SupernetObjective:
 
     Order of pictures, augmentation and drop-path follow from (seed, generation, seat), and so,
     on one machine's CPU with the same number of threads, does all else to the last bit. torch's
-    global random state is not touched. Threads (`n_jobs`) take turns, in any order: where those
-    of two pairs mix, a learner whose partner comes later is committed alone.
+    global random state is not touched. Threads (`n_jobs`) take turns.
+
+    With a checkpoint any number of processes may score one study. Each candidate begins with the
+    newest weights that any of them committed, and the trial says with which (`weights_version`),
+    and how many commits of others came until its own (`stale_commits`).
 
     Example:
         >>> import optuna
@@ -52,111 +70,150 @@ class SupernetObjective:
         >>> study.optimize(objective, n_trials=1)
 
     Args:
-        space: The architectures; the trial's parameters are its `distributions`.
-        data: Pictures, or what `load_pictures` takes: "digits", "cifar10", "cifar100" or a folder
-            with one of pictures per class. They are divided into training and validation pictures.
-        validation: Pictures to score with; then `data` is not divided.
+        space: The architectures; the trial's parameters are its `distributions`. See
+            `spaces.Space` for one's own.
+        data: Pictures; or what `load_pictures` takes: "digits", "cifar10", "cifar100" or a folder
+            with one of pictures per class; or a torch data set of pictures and labels. They are
+            divided into training and validation pictures.
+        validation: Pictures, or a data set, to score with; then `data` is not divided.
+        supernet: For a space of one's own: a network as `networks.SharedNetwork` says, or what
+            builds one from the channels of a picture and the number of classes.
         settings: Or the name of a preset: "paper", "small", "digits". Their `nodes` are not used,
             for `space` has its own, and `population` and `generations` are for the schedules.
         seed: Of the division, the first weights and all training; from 0 to 2**32 - 1.
         device: "cpu", "cuda", "cuda:1", "mps"; `None` takes the best one there is.
-        checkpoint: Where the weights are kept after every candidate, so that a search can go on
-            in another process; `None` keeps them in this object alone, and a study that goes on
-            with a new one warns that its weights begin anew.
+        loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
+        metric: (logits, labels) of all validation pictures -> a number to score with instead, in
+            the direction of the study.
+        limits: Of an architecture's cost. One that is over a limit is not trained: its loss is
+            infinite, and its trial has a constraint that is violated.
+        second: "parameters" or "multiply_adds", for a study with two directions.
+        pruning: Whether the running training loss is reported to the study's pruner during the
+            epoch. Results then depend on other trials.
+        checkpoint: Where the weights are kept after every candidate, so that a search can go on in
+            another process: a folder, or a `Checkpoint`. `None` keeps them in this object alone,
+            and a study that goes on with a new one warns that its weights begin anew.
 
     Raises:
         DataError: The pictures cannot be used; a `ValueError`.
-        TypeError: `space`, `settings` or `validation` is none.
+        ProtocolError: The supernet breaks its protocol; a `ValueError`.
+        TypeError: `space`, `supernet`, `settings` or `validation` is none.
         ValueError: A setting, the seed, the device or the checkpoint does not fit.
     """
 
     def __init__(
         self,
-        space: CellSpace,
-        data: Pictures | str | Path,
+        space: Space[A],
+        data: Pictures | MapDataset | str | Path,
         *,
-        validation: Pictures | None = None,
+        validation: Pictures | MapDataset | None = None,
+        supernet: SharedNetwork[A] | Build | None = None,
         settings: SearchSettings | str = "paper",
         seed: int = 0,
         device: torch.device | str | None = None,
-        checkpoint: Checkpoint | None = None,
+        loss: Loss = functional.cross_entropy,
+        metric: Metric | None = None,
+        limits: CostLimits | None = None,
+        second: str | None = None,
+        pruning: bool = False,
+        checkpoint: Checkpoint | str | Path | None = None,
     ) -> None:
         check_seed(seed)
-        self.space = _instance("space", space, CellSpace)
+        check_space(space)
+        self.space = space
         self.settings = _instance(
             "settings", preset(settings) if isinstance(settings, str) else settings, SearchSettings
         )
         self.seed = seed
         self.device = resolve_device(device)
-        training = data if isinstance(data, Pictures) else load_pictures(data)
+        training = as_pictures(data)
         if validation is None:
-            training, validation = training.split(self.settings.train_fraction, seed=seed)
-        validation = _instance("validation", validation, Pictures)
-        self.training, self.validation = training.to(self.device), validation.to(self.device)
+            training, held_out = training.split(self.settings.train_fraction, seed=seed)
+        else:
+            held_out = as_pictures(validation, like=training)
+        self.training, self.validation = training.to(self.device), held_out.to(self.device)
         self.classes = training.classes
         self._trainer = Trainer(
-            space, self.training, self.validation, settings=self.settings, seed=seed
+            space,
+            self.training,
+            self.validation,
+            settings=self.settings,
+            seed=seed,
+            supernet=supernet,
+            loss=loss,
+            metric=metric,
         )
+        self._goals = Goals(self._trainer, limits=limits, second=second, metric=metric is not None)
+        self._pruning = pruning
         self.supernet, self.weights = self._trainer.supernet, self._trainer.weights
-        self._waiting: tuple[Scored, Trained] | None = None
-        self._last: Scored | None = None
         self._study: tuple[str, int] | None = None
         self._lock = threading.Lock()
-        self._checkpoint = checkpoint
-        if checkpoint is not None:
-            restored = checkpoint.restore(self.weights)
-            if restored is not None:
-                self._last, self._waiting = restored.last, restored.waiting
+        self._folder = None if isinstance(checkpoint, Checkpoint) else checkpoint
+        given = checkpoint if isinstance(checkpoint, Checkpoint) else None
+        self._shared = self._share(given)
+        self._shared.begin(None)  # what cannot be gone on with is refused now
 
-    def __call__(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
         """Train and score the trial's architecture.
 
         An error in the training itself is a failure of the architecture. What else ends the trial,
         Ctrl-C or a full disk, is none, and `RelativeNASSampler` gives its seat out again.
 
         Returns:
-            The mean cross-entropy on the validation pictures in nats; NaN where the training
-            diverged, which makes Optuna fail the trial. The weights are then as before.
+            The mean loss on the validation pictures (cross-entropy in nats), or the metric; NaN
+            where the training diverged, which makes Optuna fail the trial, and the weights are
+            then as before. With `second` that cost too.
 
         Raises:
+            TrialPruned: The study's pruner ended it.
             TypeError: The trial is none of a study, such as `study.best_trial`.
-            ValueError: The study does not minimise one value.
+            ValueError: The study has other directions than the objective has values.
         """
         check_trial(trial)
+        self._goals.check(trial.study)
         failed_itself = False
         try:
-            genotype = self.space.suggest(trial)
+            genotype = suggest(self.space, trial)
+            costs = self._goals.count(trial, genotype)
+            if not costs.allowed:
+                return self._goals.values(trial.study, None, costs)
             seat = seat_of(trial)
             with self._lock:
                 self._turn_to(trial.study)
-                scored, phases = self._known(seat, genotype), Phases()
-                if scored is None:
-                    place = seat or Seat(*divmod(trial.number, self.settings.population))
-                    if seat is not None:
-                        self._settle(seat)
-                    try:
-                        outcome = self._trainer.train(genotype, place)
-                    except Exception:
-                        failed_itself = True
-                        raise
-                    if not math.isfinite(outcome.score.loss):
-                        return math.nan
-                    scored, phases = _scored(place, genotype, outcome), outcome.phases
-                    watch = Watch(self.device)
-                    self._commit(scored, outcome.trained, paired=seat is not None)
-                    self._save()
-                    phases.commit += watch.lap()
-                else:
-                    self._save()  # which may be what failed before
-                record(trial, scored, phases, seat)
-                return scored.loss
+                place = seat or Seat(*divmod(trial.number, self.settings.population))
+                text = self.space.text(genotype)
+                scored = None if seat is None else self._shared.known(seat, text)
+                if scored is not None:
+                    record(trial, scored, text, Phases(), seat)
+                    return self._goals.values(trial.study, scored.loss, costs)
+                self._shared.settle(lambda: population_in(trial.study))
+                start = self._shared.begin(seat)
+                try:
+                    with reporting(trial, enabled=self._pruning) as report:
+                        outcome = self._trainer.train(genotype, place, report=report)
+                except Exception:
+                    failed_itself = True
+                    raise
+                if outcome.diverged:
+                    return self._goals.values(trial.study, math.nan, costs)
+                scored, watch = _scored(place, text, outcome), Watch(self.device)
+                stale = self._shared.end(
+                    scored,
+                    outcome.trained,
+                    start_version=start,
+                    paired=seat is not None,
+                    maximise=trial.study.directions[0] == StudyDirection.MAXIMIZE,
+                )
+                outcome.phases.commit += watch.lap()
+                record(trial, scored, text, outcome.phases, seat, start=start, stale=stale)
+                return self._goals.values(trial.study, scored.loss, costs)
         except BaseException:
             if not failed_itself:
                 mark_interrupted(trial.storage, trial._trial_id)
             raise
 
-    def evaluate(self, genotype: Genotype) -> Evaluation:
-        """Score an architecture on the validation pictures with the shared weights, untrained.
+    def evaluate(self, genotype: A) -> Evaluation:
+        """Score an architecture on the validation pictures with the newest weights, untrained.
 
         The batch norms of its path take the statistics of the training pictures first, for the
         shared ones are a mixture of all paths that were trained. The weight set is left as it was.
@@ -165,91 +222,53 @@ class SupernetObjective:
             ValueError: The genotype is not in the space.
         """
         with self._lock:
+            self._shared.begin(None)
             return self._trainer.evaluate(genotype)
 
     @property
-    def last(self) -> Seat | None:
-        """Where the learner sat that was scored last; `None` before the first."""
-        return None if self._last is None else self._last.seat
+    def waiting(self) -> list[Seat]:
+        """Where learners sit whose weights wait for a partner's."""
+        return sorted(self._shared.waiting())
 
-    @property
-    def waiting(self) -> Seat | None:
-        """Where the learner sits whose weights wait for its partner's, if there is one."""
-        return None if self._waiting is None else self._waiting[0].seat
-
-    def commit_waiting(self) -> None:
-        """Make the weights of the learner that waits the shared ones, for no partner will come."""
+    def settle(self, study: optuna.Study) -> None:
+        """Commit what waits for partners that failed for good; after the last trial of a search."""
         with self._lock:
-            if self._waiting is not None:
-                self.weights.commit(self._waiting[1])
-                self._waiting = None
-                self._save()
+            self._shared.settle(lambda: population_in(study))
 
     def _turn_to(self, study: optuna.Study) -> None:
         key = (study.study_name, study._study_id)
-        if self._study is None and self._last is None and has_scores(study):
+        if self._study == key:
+            return
+        if self._study is not None:
+            self._shared.leave()
+        if self._folder is not None:
+            pointer = pointer_of(study, self._folder)
+            checkpoint = Checkpoint(self._folder, pointer=pointer, search=study.study_name)
+            self._shared = self._share(checkpoint)
+        if self._study is None and not self._shared.kept and has_scores(study):
             warnings.warn(
                 f"study {study.study_name!r} has scores, but the weights begin anew: give the "
                 f"first objective and this one a checkpoint to go on with its weights",
                 stacklevel=4,
             )
-        if self._study != key:
-            warn_of_kept_scores(study)
-        if self._study not in (None, key):
-            if self._waiting is not None:
-                self.weights.commit(self._waiting[1])
-            self._waiting = self._last = None
+        warn_of_kept_scores(study)
         self._study = key
 
-    def _known(self, seat: Seat | None, genotype: Genotype) -> Scored | None:
-        """The score of a seat that was reached before, and that the study did not hear of.
-
-        The process died in between, or lost the study's storage.
-        """
-        last = self._last
-        return last if last and (last.seat, last.genotype) == (seat, genotype) else None
-
-    def _settle(self, seat: Seat) -> None:
-        """End the wait for a partner that did not come: the one that waits learns alone."""
-        if self._waiting is None:
-            return
-        scored, trained = self._waiting
-        if seat not in (scored.seat, scored.seat.partner):
-            self.weights.commit(trained)
-        if seat != scored.seat.partner:
-            self._waiting = None
-
-    def _commit(self, scored: Scored, trained: Trained, *, paired: bool) -> None:
-        self._last = scored
-        if not paired:
-            self.weights.commit(trained)
-        elif self._waiting is None:
-            self._waiting = scored, trained
-        else:
-            # The sampler's rule: the first of the pair is the fast learner in a tie.
-            (_, fast), (_, slow) = sorted(
-                [self._waiting, (scored, trained)],
-                key=lambda learner: (learner[0].loss, learner[0].seat),
-            )
-            self._waiting = None
-            self.weights.commit_pair(fast, slow)
-
-    def _save(self) -> None:
-        if self._checkpoint is not None and self._last is not None:
-            self._checkpoint.save(self.weights, Progress(last=self._last, waiting=self._waiting))
+    def _share(self, checkpoint: Checkpoint | None) -> SharedWeights:
+        return SharedWeights(self.weights, checkpoint, self.space.parse)
 
 
-def _instance(name: str, value: object, kind: type[_T]) -> _T:
+def _instance(name: str, value: Any, kind: type[_T]) -> _T:
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be a {kind.__name__}; got {value!r}")
     return value
 
 
-def _scored(place: Seat, genotype: Genotype, outcome: Outcome) -> Scored:
+def _scored(place: Seat, text: str, outcome: Outcome) -> Scored:
     return Scored(
         seat=place,
-        genotype=genotype,
-        loss=outcome.score.loss,
+        architecture=text,
+        loss=outcome.score.score,
         accuracy=outcome.score.accuracy,
         train_loss=outcome.training.loss,
     )

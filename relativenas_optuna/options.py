@@ -13,11 +13,15 @@ def _name(value: str) -> str:
     return value
 
 
+STORAGE_VARIABLE = "RELATIVENAS_STORAGE"
+
 storage_option = click.option(
     "--storage",
     metavar="URL",
     default=DEFAULT_STORAGE,
     show_default=True,
+    envvar=STORAGE_VARIABLE,
+    show_envvar=True,
     help="SQL database of the study, as an SQLAlchemy URL.",
 )
 study_option = click.option(
@@ -27,6 +31,11 @@ study_option = click.option(
     show_default=True,
     callback=lambda _context, _option, value: _name(value),
     help="Name of the study.",
+)
+
+
+device_option = click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
 )
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.replay import Replay
+from relativenas_optuna.training.loop import Stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from relativenas_optuna.candidate import Phases
-    from relativenas_optuna.checkpoint import Scored
+    from relativenas_optuna.checkpoints import Scored
     from relativenas_optuna.samplers.claims import Seat
+    from relativenas_optuna.samplers.population import Population
+    from relativenas_optuna.training.loop import Report
 
 
 def check_trial(trial: object) -> None:
@@ -22,20 +28,12 @@ def check_trial(trial: object) -> None:
 
     Raises:
         TypeError: It is no running trial of a study.
-        ValueError: Its study does not minimise one value.
     """
     if not isinstance(trial, optuna.Trial):
         raise TypeError(
             f"SupernetObjective trains the running trial of a study; got a "
             f"{type(trial).__name__}. To score an architecture with the weights as they are, call "
             f"objective.evaluate(objective.space.genotype(trial.params))"
-        )
-    study = trial.study
-    if study.directions != [StudyDirection.MINIMIZE]:
-        raise ValueError(
-            f"SupernetObjective gives a loss, so the study must have the one direction "
-            f"'minimize'; {study.study_name!r} has "
-            f"{', '.join(direction.name.lower() for direction in study.directions)}"
         )
 
 
@@ -62,12 +60,64 @@ def warn_of_kept_scores(study: optuna.Study) -> None:
         )
 
 
-def record(trial: optuna.Trial, scored: Scored, phases: Phases, seat: Seat | None) -> None:
-    """Keep with a trial what was measured beside its loss."""
-    trial.set_user_attr("genotype", scored.genotype.to_text())
+def population_in(study: optuna.Study) -> Population | None:
+    """The generations of a study as they stand now, whatever its sampler is."""
+    sampler = study.sampler
+    if not isinstance(sampler, RelativeNASSampler):
+        sampler = RelativeNASSampler()
+    return sampler.population(study)
+
+
+@contextmanager
+def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
+    """Reports a running loss to the study's pruner, which may end the epoch.
+
+    Yields:
+        What `train_epoch` takes; `None` where nothing is to be reported.
+
+    Raises:
+        TrialPruned: It ended the epoch.
+    """
+
+    def report(step: int, loss: float) -> bool:
+        trial.report(loss, step)
+        return trial.should_prune()
+
+    try:
+        yield report if enabled else None
+    except Stopped as error:
+        raise optuna.TrialPruned(f"the running loss was {error.loss:.4f}") from None
+
+
+def record(
+    trial: optuna.Trial,
+    scored: Scored,
+    text: str,
+    phases: Phases,
+    seat: Seat | None,
+    *,
+    start: int | None = None,
+    stale: int | None = None,
+) -> None:
+    """Keep with a trial what was measured beside its loss.
+
+    Args:
+        trial: Of the candidate.
+        scored: What it came to.
+        text: Of its architecture.
+        phases: Seconds that it took.
+        seat: Where it sits, if anywhere.
+        start: Number of commits behind the weights that it began with.
+        stale: How many commits of others came between that and its own; `None` without one.
+    """
+    trial.set_user_attr("genotype", text)
     trial.set_user_attr("accuracy", scored.accuracy)
     trial.set_user_attr("train_loss", scored.train_loss)
     trial.set_user_attr("seconds", {name: round(s, 4) for name, s in vars(phases).items()})
     if seat is not None:
         trial.set_user_attr("generation", seat.generation)
         trial.set_user_attr("seat", seat.number)
+    if start is not None:
+        trial.set_user_attr("weights_version", start)
+    if stale is not None:
+        trial.set_user_attr("stale_commits", stale)

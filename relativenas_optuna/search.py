@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
-from datetime import datetime, timedelta
-from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.checkpoint import Checkpoint
+from relativenas_optuna.checkpoints import Checkpoint, pointer_of
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.objective import SupernetObjective
+from relativenas_optuna.pairs import score_pairs
 from relativenas_optuna.plan import SearchError, SearchPlan
-from relativenas_optuna.samplers.claims import Seat, seat_of, worker_of
+from relativenas_optuna.samplers.claims import Seat, seat_of
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.slow_fast import diversity
-from relativenas_optuna.samplers.worker import is_dead, this_worker
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.training.data import load_pictures
 
@@ -32,14 +29,13 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.population import Population
     from relativenas_optuna.spaces.genotype import Genotype
 
-STILLBORN_AGE = timedelta(seconds=10)
-
 
 class Search:
-    """One search of one study by this process.
+    """One search of one study by this process, and any number of others.
 
     Ended and begun anew at any moment, it is the uninterrupted search: losses, populations and
-    weights, on one machine's CPU with the same number of threads to the last bit.
+    weights, on one machine's CPU with the same number of threads to the last bit. With several
+    processes the weights depend on the order of their commits.
 
     With a larger number of generations a study goes on from where it is. As learning rate and
     drop-path follow the number of generations, that equals a search with the larger number from
@@ -52,8 +48,8 @@ class Search:
         device: See `SupernetObjective`.
 
     Raises:
-        SearchError: The study is being searched by another process, has scores of more generations
-            than planned, or its weights are missing or older than its scores.
+        SearchError: The study has scores of more generations than planned, or its weights are
+            missing.
         DataError: The pictures cannot be used.
         ValueError: The device is not there, or the weights are damaged or of another search.
     """
@@ -61,7 +57,6 @@ class Search:
     def __init__(self, study: optuna.Study, plan: SearchPlan, *, device: str | None = None) -> None:
         self.study = study
         self.plan = plan
-        self._refuse_company()
         newest = self._newest
         if newest is not None and newest.generation >= plan.settings.generations:
             raise SearchError(
@@ -76,9 +71,9 @@ class Search:
             preset="paper",  # weights move, so that a score is soon out of date
         )
         study.sampler = self.sampler
-        checkpoint = Checkpoint(plan.out, search=plan.search)
-        if newest is not None and not checkpoint.path.exists():
-            raise self._lost(checkpoint, "which is not there")
+        checkpoint = Checkpoint(plan.out, pointer=pointer_of(study, plan.out), search=plan.search)
+        if newest is not None and checkpoint.record() is None:
+            raise self._lost()
         self.objective = SupernetObjective(
             space,
             load_pictures(plan.data, size=plan.size, download=True),
@@ -87,8 +82,6 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
-        if newest is not None and (self.objective.last or newest) < newest:
-            raise self._lost(checkpoint, "which is older than the study's scores")
         plan.store(study)
 
     @property
@@ -108,22 +101,18 @@ class Search:
         return 0 if population is None else population.scored_seats(self.plan.settings.generations)
 
     def run(self, on_trial: Callable[[FrozenTrial], None]) -> None:
-        """Score every seat that is left; `on_trial` is called after each trial.
+        """Score every seat that is left, beside whoever else does.
 
-        Raises:
-            SearchError: Another process has begun to search the study.
+        `on_trial` is called after each trial of this process.
         """
-        self._refuse_company()  # again: there was time since the first
-        self._fail_stillborn()
-
-        def after(study: optuna.Study, trial: FrozenTrial) -> None:
-            on_trial(trial)
-            if self.scored >= self.total:
-                study.stop()
-
-        if self.scored < self.total:
-            self.study.optimize(self.objective, callbacks=[after])
-            self._fail_stillborn()
+        score_pairs(
+            self.study,
+            self.sampler,
+            self.objective,
+            until=lambda: self.scored >= self.total,
+            on_trial=on_trial,
+            generations=self.plan.settings.generations,
+        )
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Score the best of the last generation again, and random ones beside them; store it.
@@ -133,7 +122,7 @@ class Search:
         Raises:
             SearchError: None of them has a finite loss.
         """
-        self._commit_widowed()
+        self.objective.settle(self.study)
         finalists = []
         for genotype, trial in self._best_of_last_generation().items():
             score = self.objective.evaluate(genotype)
@@ -195,58 +184,14 @@ class Search:
             distinct.setdefault(self.objective.space.genotype(trial.params), trial)
         return dict(list(distinct.items())[:FINALISTS])
 
-    def _commit_widowed(self) -> None:
-        """A learner may wait for a partner that failed for good, with no seat after it."""
-        waiting, population = self.objective.waiting, self.population
-        if waiting and population and population.is_scored(waiting.partner):
-            self.objective.commit_waiting()
-
     @property
     def _newest(self) -> Seat | None:
         """The last seat that the study has a score of."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
 
-    def _lost(self, checkpoint: Checkpoint, reason: str) -> SearchError:
+    def _lost(self) -> SearchError:
         return SearchError(
-            f"study {self.study.study_name!r} goes on with the weights in "
-            f"{str(checkpoint.path)!r}, {reason}; give the folder of the first run with --out, or "
-            f"begin a new study with --study NAME"
+            f"study {self.study.study_name!r} has scores, but no weights in {self.plan.out!r}: "
+            f"give the folder of the first run with --out, or begin a new study with --study NAME"
         )
-
-    def _fail_stillborn(self) -> None:
-        """Fail trials whose process died before it could say that they are its own.
-
-        Optuna makes a trial RUNNING a moment before its sampler hears of it. One that is younger
-        is waited for: it may be somebody's, and the sampler would leave a seat to it, so that
-        this search would score its seats in another order than an undisturbed one.
-        """
-        waited_for = None
-        while True:
-            trials = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-            before = datetime.now() - STILLBORN_AGE
-            young = set()
-            for trial in trials:
-                if trial.params or trial.system_attrs or trial.user_attrs:
-                    continue
-                if trial.datetime_start is not None and trial.datetime_start >= before:
-                    young.add(trial.number)
-                else:
-                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            waited_for = young if waited_for is None else waited_for & young
-            if not waited_for:
-                return
-            time.sleep(0.2)
-
-    def _refuse_company(self) -> None:
-        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
-            worker = worker_of(trial.system_attrs)
-            if worker and worker != this_worker() and not is_dead(worker):
-                machine = str(worker.get("machine")).partition(" ")[0]
-                raise SearchError(
-                    f"study {self.study.study_name!r} is being searched by process "
-                    f"{worker.get('pid')} on {machine!r}: wait for it, end it, or take another "
-                    f"--study. If it is gone, for that machine or container was begun anew, say so "
-                    f"by `optuna tell --storage URL --study-name {quote(self.study.study_name)} "
-                    f"--trial-number {trial.number} --state fail`"
-                )

@@ -1,4 +1,4 @@
-"""A search in a process of its own that dies by SIGKILL at a chosen point, for `test_checkpoint`.
+"""A search in a process of its own that dies by SIGKILL at a chosen point, for `test_kill`.
 
 The processes are forked from a server that has imported everything once, so that many can die.
 """
@@ -17,14 +17,13 @@ from typing import Any
 import optuna
 import torch
 
-from relativenas_optuna.checkpoint import Checkpoint
+from relativenas_optuna.checkpoints import faults
 from relativenas_optuna.plan import SearchPlan, Wishes
 from relativenas_optuna.search import Search
 from tests.tiny import SEED, SETTINGS, database
 
-POINTS = ("training", "writing", "saved", "told")
-"""In mid-training; with a checkpoint written under its temporary name; between checkpoint and
-study; after both."""
+POINTS = ("training", *faults.POINTS, "told")
+"""In mid-training; in a checkpoint's file, pointer and clean-up; after the study was told."""
 
 
 def die() -> None:
@@ -48,25 +47,23 @@ def dying(function: Callable[..., Any], calls: int, *, after: bool) -> Callable[
     return wrapper
 
 
-def arm(point: str, *, resumed: bool) -> None:
-    """Let the process die at a point of the candidate after the one that it does over again."""
+def arm(point: str) -> None:
+    """Let the process die, or its disk be full, at a point of its first candidates."""
     if point == "training":
         batches = -(-30 // SETTINGS.batch_size)
         torch.optim.SGD.step = dying(torch.optim.SGD.step, batches + 2, after=True)  # type: ignore[method-assign]
-    elif point == "writing":
-        os.fsync = dying(os.fsync, 3, after=False)  # two a file: one is its folder's
-    elif point == "saved":
-        Checkpoint.save = dying(Checkpoint.save, 2 if resumed else 1, after=True)  # type: ignore[method-assign]
+    elif point.partition(":")[0] in faults.POINTS:
+        os.environ[faults.VARIABLE] = point if ":" in point else f"{point}:1"
 
 
-def search(url: str, out: str, data: str, *, point: str, resumed: bool, ready: Connection) -> None:
+def search(url: str, out: str, data: str, *, point: str, ready: Connection, **changes: Any) -> None:
     """Search until the end, or to the point at which to die."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with database(url) as storage:
         study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
-        found = begin(study, out, data)
-        arm(point, resumed=resumed)
+        found = begin(study, out, data, **changes)
+        arm(point)
         ready.send("begun")
         found.run(lambda _: die() if point == "told" else None)
 
@@ -78,13 +75,13 @@ def begin(study: optuna.Study, out: str | Path, data: str | Path, **changes: Any
 
 
 def process(
-    url: str, out: Path, data: Path, *, point: str, resumed: bool
+    url: str, out: Path, data: Path, *, point: str, **changes: Any
 ) -> tuple[Any, Connection]:
     """Start a search; returns its process and what hears of its begin."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     hears, ready = context.Pipe(duplex=False)
-    options = {"point": point, "resumed": resumed, "ready": ready}
+    options = {"point": point, "ready": ready} | changes
     started = context.Process(target=search, args=(url, str(out), str(data)), kwargs=options)
     started.start()
     ready.close()

@@ -2,67 +2,76 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from relativenas_optuna.checkpoint import FILE_NAME
+from relativenas_optuna.checkpoints import Checkpoint, faults, pointer_of
+from relativenas_optuna.plan import SearchPlan
 from relativenas_optuna.training import load
 from tests import mortal
-from tests.tiny import SEATS, database, names, positions, same_bits, scores, write_pictures
+from tests.tiny import SEATS, SETTINGS, database, positions, same_bits, scores, write_pictures
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="processes are forked from a server"
 )
 
 
-def undisturbed_search(tmp_path: Path, data: Path) -> tuple[optuna.Study, Path]:
-    found = optuna.create_study()
-    mortal.begin(found, tmp_path / "undisturbed", data).run(lambda _: None)
-    return found, tmp_path / "undisturbed" / FILE_NAME
+def kept(study: optuna.Study, out: Path) -> tuple[dict[str, Any], Any]:
+    """The final weights on disk, and what is kept beside them."""
+    plan = SearchPlan.stored_in(study)
+    assert plan is not None
+    record = Checkpoint(out, pointer=pointer_of(study, out), search=plan.search).record()
+    assert record is not None
+    assert not record.waiting
+    newest = record.versions[0]
+    assert len(list(out.glob("*.safetensors"))) == len(record.versions) == 2
+    return load(out / newest.file.name)[0], (newest.version, record.recent)
 
 
-def assert_undisturbed(tmp_path: Path, url: str, data: Path) -> None:
-    other, weights = undisturbed_search(tmp_path, data)
+def assert_undisturbed(tmp_path: Path, url: str, data: Path, **changes: Any) -> None:
+    other = optuna.create_study()
+    mortal.begin(other, tmp_path / "undisturbed", data, **changes).run(lambda _: None)
     with database(url) as storage:
         found = optuna.load_study(storage=storage, study_name="s")
-        # One that died between Optuna's first breath and the sampler's is failed a while later.
-        running = found.get_trials(states=[TrialState.RUNNING])
-        assert not any(trial.system_attrs or trial.params for trial in running)
+        assert not found.get_trials(states=[TrialState.RUNNING])
         assert scores(found) == scores(other)
         assert positions(found) == positions(other)
-    tensors, metadata = load(tmp_path / "out" / FILE_NAME)
-    expected, other_metadata = load(weights)
+        tensors, state = kept(found, tmp_path / "out")
+    expected, other_state = kept(other, tmp_path / "undisturbed")
     assert same_bits(tensors, expected)
-    assert json.loads(metadata["state"]) == json.loads(other_metadata["state"])
-    assert names(tmp_path / "out") == [FILE_NAME]
+    assert state == other_state
 
 
-def dies_at_every(points: Iterator[str], tmp_path: Path) -> int:
+def dies_at_every(points: Iterable[str], tmp_path: Path, *, status: int = -signal.SIGKILL) -> int:
     """Search by processes that each die at a point, until one ends; returns how many died."""
     url, data = f"sqlite:///{tmp_path / 's.db'}", write_pictures(tmp_path / "data")
     died = 0
     for point in points:
-        process, _ = mortal.process(url, tmp_path / "out", data, point=point, resumed=died > 0)
+        process, _ = mortal.process(url, tmp_path / "out", data, point=point)
         process.join()
         if process.exitcode == 0:
             break
-        assert process.exitcode == -signal.SIGKILL
+        assert process.exitcode == status
         died += 1
     assert_undisturbed(tmp_path, url, data)
     return died
 
 
 def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(tmp_path: Path) -> None:
-    points = [mortal.POINTS[number % len(mortal.POINTS)] for number in range(6)]
-    assert dies_at_every(iter([*points, "never"]), tmp_path) == len(points)
+    assert dies_at_every([*mortal.POINTS, "never"], tmp_path) == len(mortal.POINTS)
+
+
+def test_a_search_whose_disk_is_full_now_and_then_is_the_undisturbed_one(tmp_path: Path) -> None:
+    points = [f"{point}:{number}:full" for number in (1, 2) for point in ("half", "rename")]
+    assert dies_at_every([*points, "never"], tmp_path, status=1) == len(points)
 
 
 @pytest.mark.slow
@@ -70,24 +79,35 @@ def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(tmp_pa
 def test_a_search_that_dies_at_every_seat_is_the_undisturbed_one(
     point: str, tmp_path: Path
 ) -> None:
-    assert dies_at_every(iter([point] * (SEATS + 2)), tmp_path) >= SEATS - 1
+    assert dies_at_every([point] * (SEATS + 2), tmp_path) >= SETTINGS.population
 
 
-def test_a_search_that_is_killed_at_random_moments_is_the_undisturbed_one(tmp_path: Path) -> None:
+def killed_and_ended(
+    points: Iterable[str], tmp_path: Path, moments: random.Random, **changes: Any
+) -> None:
+    """Search by processes that die at a point, or where that is "" at a random moment."""
     url, data = f"sqlite:///{tmp_path / 's.db'}", write_pictures(tmp_path / "data")
-    moments = random.Random(0)
-    killed = 0
-    while True:
+    for point in points:
         process, hears = mortal.process(
-            url, tmp_path / "out", data, point="never", resumed=killed > 0
+            url, tmp_path / "out", data, point=point or "never", **changes
         )
-        assert hears.recv() == "begun"
-        process.join(moments.uniform(0.0, 0.3) if killed < 5 else None)
-        if process.exitcode == 0:
-            break
+        hears.poll(None)  # until it has begun, or died
+        process.join(None if point else moments.uniform(0.0, 0.3))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        killed += 1
-    assert killed == 5
-    assert_undisturbed(tmp_path, url, data)
+    process, _ = mortal.process(url, tmp_path / "out", data, point="never", **changes)
+    process.join()
+    assert process.exitcode == 0
+    assert_undisturbed(tmp_path, url, data, **changes)
+
+
+def test_a_search_that_is_killed_at_random_moments_is_the_undisturbed_one(tmp_path: Path) -> None:
+    killed_and_ended([""] * 5, tmp_path, random.Random(0))
+
+
+@pytest.mark.slow
+def test_six_generations_killed_twenty_five_times_are_the_undisturbed_ones(tmp_path: Path) -> None:
+    points = [*faults.POINTS, *faults.POINTS, *[""] * 15]
+    assert len(points) == 25
+    killed_and_ended(points, tmp_path, random.Random(1), generations=6)

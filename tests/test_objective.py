@@ -23,6 +23,7 @@ from tests.tiny import (
     SEED,
     SETTINGS,
     SPACE,
+    Scoring,
     objective,
     pictures,
     positions,
@@ -37,7 +38,8 @@ RATE = 1e4  # at which every other search or so has a seat that diverges alone
 DIVERGING: Way = {"learning_rate": RATE, "learning_rate_end": RATE, "clip": 1e6, "drop_path": 0.0}
 
 
-def expected(scoring: SupernetObjective) -> reference.Found:
+def expected(scoring: Scoring) -> reference.Found:
+    assert isinstance(scoring.space, CellSpace)
     return reference.search(
         scoring.space,
         scoring.training,
@@ -47,7 +49,7 @@ def expected(scoring: SupernetObjective) -> reference.Found:
     )
 
 
-def assert_is(found: optuna.Study, scoring: SupernetObjective, oracle: reference.Found) -> None:
+def assert_is(found: optuna.Study, scoring: Scoring, oracle: reference.Found) -> None:
     losses = {
         Seat(generation, seat): loss
         for generation, row in enumerate(oracle.losses)
@@ -133,16 +135,15 @@ def test_a_seat_that_diverges_three_times_is_slowest_and_its_partner_is_committe
     failed = [t for t in found.trials if t.state == TrialState.FAIL]
     assert [seat_of(trial) for trial in failed] == [seat for seat in diverged for _ in range(3)]
     assert not any(INTERRUPTED_KEY in trial.system_attrs for trial in failed)
-    assert scoring.last is not None
-    assert (scoring.waiting is not None) == ("one of the last pair" in fates(diverged))
-    if scoring.waiting is not None:
-        assert scoring.waiting.partner in diverged
-        assert scoring.waiting.pair == SETTINGS.population // 2 - 1
-    scoring.commit_waiting()
-    assert scoring.waiting is None
+    assert bool(scoring.waiting) == ("one of the last pair" in fates(diverged))
+    for waiting in scoring.waiting:
+        assert waiting.partner in diverged
+        assert waiting.pair == SETTINGS.population // 2 - 1
+    scoring.settle(found)
+    assert not scoring.waiting
     assert_is(found, scoring, oracle)
     widowed = scoring.weights.version
-    scoring.commit_waiting()
+    scoring.settle(found)
     assert scoring.weights.version == widowed
 
 
@@ -154,7 +155,7 @@ def test_weights_are_to_the_last_bit_as_before_a_training_that_diverges() -> Non
     assert seat_of(found.trials[0]) == seat_of(found.trials[1]) == Seat(0, 0)
     assert same_bits(scoring.weights.snapshot(), before)
     assert scoring.weights.version == 0
-    assert scoring.last is None
+    assert not scoring.waiting
 
 
 def numpy_state() -> str:
@@ -186,10 +187,10 @@ def test_both_of_a_pair_start_from_the_same_weights() -> None:
     scoring, found = objective(), study()
     before = scoring.weights.snapshot()
     found.optimize(scoring, n_trials=1)
-    assert scoring.waiting == Seat(0, 0)
+    assert scoring.waiting == [Seat(0, 0)]
     assert same_bits(scoring.weights.snapshot(), before)
     found.optimize(scoring, n_trials=1)
-    assert scoring.waiting is None
+    assert not scoring.waiting
     assert not same_bits(scoring.weights.snapshot(), before)
     assert scoring.weights.version == 1
 

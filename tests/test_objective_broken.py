@@ -12,16 +12,24 @@ import torch
 from optuna.trial import TrialState
 from torch import Tensor
 
-from relativenas_optuna.checkpoint import Checkpoint
-from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.samplers.claims import INTERRUPTED_KEY, Seat, seat_of
-from tests.tiny import SEATS, objective, same_bits, scores, searched, study, until_scored
+from tests.tiny import (
+    SEATS,
+    Scoring,
+    kept_in,
+    objective,
+    same_bits,
+    scores,
+    searched,
+    study,
+    until_scored,
+)
 
 
 class Breaking:
     """Raises in a forward pass of the training, once."""
 
-    def __init__(self, scoring: SupernetObjective, error: BaseException, *, after: int) -> None:
+    def __init__(self, scoring: Scoring, error: BaseException, *, after: int) -> None:
         self._left, self._error = after, error
         self._handle = scoring.supernet.stem.register_forward_hook(self)
 
@@ -83,7 +91,7 @@ def test_ctrl_c_while_the_architecture_is_suggested_is_no_failure_of_it(
 
 def test_a_folder_that_cannot_be_written_is_no_failure_and_loses_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    scoring, found = objective(checkpoint=Checkpoint(folder, search="s")), study()
+    scoring, found = objective(checkpoint=kept_in(folder)), study()
     found.optimize(scoring, n_trials=3)
     for _ in range(4):
         shutil.move(folder, tmp_path / "away")
@@ -93,8 +101,8 @@ def test_a_folder_that_cannot_be_written_is_no_failure_and_loses_nothing(tmp_pat
         shutil.move(tmp_path / "away", folder)
     found.optimize(scoring, n_trials=1)
     # The score is that of the trial that could not be saved, and it is on disk by now.
-    resumed = objective(checkpoint=Checkpoint(folder, search="s"))
-    assert resumed.last == Seat(0, 3)
+    resumed = objective(checkpoint=kept_in(folder))
+    assert not resumed.waiting
     assert same_bits(resumed.weights.snapshot(), scoring.weights.snapshot())
     until_scored(found, resumed, SEATS)
     undisturbed, other = searched()

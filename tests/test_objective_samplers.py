@@ -63,11 +63,11 @@ def test_a_trial_of_another_sampler_does_not_end_the_wait_of_a_pair() -> None:
     found.optimize(scoring, n_trials=1)
     found.sampler = SAMPLERS["random"]()
     found.optimize(scoring, n_trials=4)
-    assert scoring.waiting == Seat(0, 0)
+    assert scoring.waiting == [Seat(0, 0)]
     assert scoring.weights.version == 4
     found.sampler = sampler()
     found.optimize(scoring, n_trials=1)
-    assert scoring.waiting is None
+    assert not scoring.waiting
     assert scoring.weights.version == 5
 
 

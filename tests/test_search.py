@@ -1,23 +1,20 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
-from relativenas_optuna.checkpoint import FILE_NAME
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
 from relativenas_optuna.plan import SearchError, SearchPlan, Wishes
 from relativenas_optuna.samplers.claims import Claim, Seat, seat_of
@@ -82,7 +79,7 @@ def test_each_trial_is_heard_of(data: Path, tmp_path: Path) -> None:
     heard: list[int] = []
     search = begin(optuna.create_study(), tmp_path, data, generations=1)
     search.run(lambda trial: heard.append(trial.number))
-    assert heard == list(range(SETTINGS.population))
+    assert sorted(heard) == list(range(SETTINGS.population))
 
 
 def test_summaries_are_those_of_the_complete_generations(finished: Search) -> None:
@@ -159,17 +156,23 @@ def test_a_choice_does_not_depend_on_interruptions(data: Path, tmp_path: Path) -
 def test_a_learner_widowed_in_the_last_pair_is_committed_before_the_choice(
     data: Path, tmp_path: Path
 ) -> None:
+    # Which training overflows is decided by how the CPU rounds.
     diverging: dict[str, Any] = {"learning_rate": 300.0, "clip": 1e6, "drop_path": 0.0}
-    search = begin(optuna.create_study(), tmp_path, data, seed=0, generations=1, **diverging)
-    run(search)
-    assert search.objective.waiting is not None
-    version = search.objective.weights.version
-    choice = search.choose()
-    assert search.objective.waiting is None
+    for seed in range(50):
+        study, out = optuna.create_study(), tmp_path / str(seed)
+        search = run(begin(study, out, data, seed=seed, generations=1, **diverging))
+        version = search.objective.weights.version
+        if search.objective.waiting:
+            with suppress(SearchError):  # nothing of it has a finite loss
+                choice = search.choose()
+                break
+    else:
+        pytest.fail("no seed widows a learner")
+    assert not search.objective.waiting
     assert search.objective.weights.version == version + 1
     assert all(math.isfinite(finalist.loss) for finalist in choice.finalists)
     resumed = go_on(search.study)
-    assert resumed.objective.waiting is None
+    assert not resumed.objective.waiting
     assert same_bits(resumed.objective.weights.snapshot(), search.objective.weights.snapshot())
 
 
@@ -236,7 +239,7 @@ def test_weights_that_are_missing_are_refused(data: Path, tmp_path: Path) -> Non
     run(begin(study, tmp_path / "a", data, generations=1))
     shutil.move(tmp_path / "a", tmp_path / "b")
     with pytest.raises(
-        SearchError, match=r"study 's' goes on with .*not there; give the"
+        SearchError, match=r"study 's' has scores, but no weights in .*: give the"
     ) as caught:
         go_on(study)
     assert "\n" not in str(caught.value)
@@ -244,16 +247,15 @@ def test_weights_that_are_missing_are_refused(data: Path, tmp_path: Path) -> Non
     assert Search(study, moved, device="cpu").scored == SETTINGS.population
 
 
-def test_weights_that_are_older_than_the_scores_are_refused(data: Path, tmp_path: Path) -> None:
+def test_weights_of_which_one_file_is_damaged_are_gone_on_with_from_the_one_before(
+    data: Path, tmp_path: Path
+) -> None:
     study = optuna.create_study()
-    search = begin(study, tmp_path, data)
-    study.optimize(search.objective, n_trials=3)
-    old = (tmp_path / FILE_NAME).read_bytes()
-    study.optimize(search.objective, n_trials=1)
-    (tmp_path / FILE_NAME).write_bytes(old)
-    with pytest.raises(SearchError, match="older than the study's scores; give") as caught:
-        go_on(study)
-    assert "\n" not in str(caught.value)
+    run(begin(study, tmp_path, data, generations=1))
+    newest = max(tmp_path.glob("*.safetensors"), key=lambda path: path.name)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="the search goes on from the weights before, of version"):
+        assert run(go_on(study, generations=2)).scored == 2 * SETTINGS.population
 
 
 def other_process(search: Search) -> subprocess.Popen[bytes]:
@@ -267,57 +269,22 @@ def other_process(search: Search) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the start of a process")
-def test_company_is_refused_and_a_dead_process_is_none(data: Path, tmp_path: Path) -> None:
+def test_the_seat_of_another_process_is_left_to_it_until_it_dies(
+    data: Path, tmp_path: Path
+) -> None:
     study = optuna.create_study(study_name="my study")
     search = begin(study, tmp_path, data, generations=1)
+    heard: list[Seat | None] = []
     with other_process(search) as process:
-        attempts: list[Callable[[], Search]] = [lambda: go_on(study), lambda: run(search)]
-        for attempt in attempts:
-            message = f"searched by process {process.pid} on"
-            with pytest.raises(SearchError, match=message) as caught:
-                attempt()
-            assert "\n" not in str(caught.value)
-            assert "--study-name 'my study' --trial-number 0 --state fail" in str(caught.value)
-        process.communicate(b"\n")
-    assert run(go_on(study)).scored == SETTINGS.population
+
+        def hear(trial: optuna.trial.FrozenTrial) -> None:
+            heard.append(seat_of(trial))
+            if len(heard) == 3:
+                process.communicate(b"\n")
+
+        search.run(hear)
+    assert heard == [Seat(0, 2), Seat(0, 3), Seat(0, 1), Seat(0, 0)]
     assert study.trials[0].state == TrialState.FAIL
-
-
-def test_a_process_of_an_earlier_boot_can_be_told_dead(data: Path, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 's.db'}"
-    storage = optuna.storages.RDBStorage(url)
-    study = optuna.create_study(storage=storage, study_name="s")
-    search = begin(study, tmp_path, data, generations=1)
-    trial = study.ask()
-    Claim(Seat(0, 0), this_worker() | {"machine": "here earlier"}).write(storage, trial._trial_id)
-    with pytest.raises(SearchError) as caught:
-        run(search)
-    command = str(caught.value).partition("`")[2].partition("`")[0].replace("URL", url)
-    subprocess.run(
-        [sys.executable, "-c", "import optuna.cli; optuna.cli.main()", *command.split()[1:]],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"PYTHONWARNINGS": "ignore"},
-    )
-    assert run(go_on(study)).scored == SETTINGS.population
-    storage.remove_session()
-    storage.engine.dispose()
-
-
-def test_a_trial_that_nobody_signed_is_failed_after_a_while(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Until then the sampler would leave a seat to it.
-    monkeypatch.setattr("relativenas_optuna.search.STILLBORN_AGE", timedelta(seconds=1))
-    study = optuna.create_study()
-    search = begin(study, tmp_path, data, generations=1)
-    for age in (60, 0):
-        trial = create_trial(state=TrialState.RUNNING)
-        trial.datetime_start = datetime.now() - timedelta(seconds=age)
-        study._storage.create_new_trial(study._study_id, template_trial=trial)
-    run(search)
-    assert [t.state for t in study.trials[:2]] == [TrialState.FAIL] * 2
-    assert search.scored == SETTINGS.population
 
 
 def test_a_seed_out_of_range_is_refused_before_the_study_is_touched(

@@ -17,12 +17,12 @@ from optuna.trial import TrialState
 from PIL import Image
 from torch import Tensor
 
-from relativenas_optuna.checkpoint import Checkpoint
+from relativenas_optuna.checkpoints import Checkpoint, FilePointer
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.samplers.claims import Seat, seat_of
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.search_settings import SearchSettings
-from relativenas_optuna.spaces import CellSpace
+from relativenas_optuna.spaces import CellSpace, Genotype
 from relativenas_optuna.training import Pictures, load_pictures
 
 SETTINGS = SearchSettings(
@@ -41,6 +41,7 @@ SEATS = SETTINGS.population * SETTINGS.generations
 SEED = 5
 
 Scores = dict[Seat, float]
+Scoring = SupernetObjective[Genotype]
 
 
 @cache
@@ -51,12 +52,12 @@ def pictures(count: int = 60) -> Pictures:
 def objective(
     *,
     data: Pictures | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | Path | None = None,
     space: CellSpace = SPACE,
     seed: int = SEED,
     validation: Pictures | None = None,
     **changes: Any,
-) -> SupernetObjective:
+) -> Scoring:
     return SupernetObjective(
         space,
         pictures() if data is None else data,
@@ -66,6 +67,11 @@ def objective(
         checkpoint=checkpoint,
         validation=validation,
     )
+
+
+def kept_in(folder: Path, search: str = "s") -> Checkpoint:
+    """A checkpoint for studies of any name."""
+    return Checkpoint(folder, pointer=FilePointer(folder / "weights.json"), search=search)
 
 
 def sampler(
@@ -146,12 +152,12 @@ def scored_seats(found: optuna.Study, *, generations: int) -> int:
     return 0 if population is None else population.scored_seats(generations)
 
 
-def until_scored(found: optuna.Study, scoring: SupernetObjective, seats: int) -> None:
+def until_scored(found: optuna.Study, scoring: Scoring, seats: int) -> None:
     while scored_seats(found, generations=seats // SETTINGS.population) < seats:
         found.optimize(scoring, n_trials=1)
 
 
-def searched(seats: int = SEATS, **options: Any) -> tuple[SupernetObjective, optuna.Study]:
+def searched(seats: int = SEATS, **options: Any) -> tuple[Scoring, optuna.Study]:
     scoring = objective(**options)
     found = study(sampler=sampler(seed=options.get("seed", SEED)))
     until_scored(found, scoring, seats)

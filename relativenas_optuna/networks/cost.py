@@ -83,14 +83,14 @@ class CostLimits:
             if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {limit!r}")
 
-    def violations(self, cost: Cost) -> tuple[float, ...]:
-        """How far a cost is over each limit that there is, as a share of the limit.
+    def violations(self, cost: Cost) -> dict[str, float]:
+        """How far a cost is over each limit that there is, by name, as a share of the limit.
 
         They are what Optuna takes as a trial's constraints: up to 0 where the limit is kept.
         """
-        return tuple(
-            (getattr(cost, name) - limit) / limit for name, limit in self._limits().items()
-        )
+        return {
+            name: (getattr(cost, name) - limit) / limit for name, limit in self._limits().items()
+        }
 
     def refusal(self, cost: Cost) -> str | None:
         """One line that names the limits that a cost is over; `None` where it keeps them all."""

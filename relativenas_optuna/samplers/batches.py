@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -55,6 +56,7 @@ class Batch:
         state: RUNNING, for a caller that scores them; WAITING, for whoever pops them.
         detached: Whether the trials outlive this process.
         pair: Whether to take the seats of one pair alone.
+        generations: How many are to be scored; `None` for no end.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Batch:
         *,
         detached: bool,
         pair: bool = False,
+        generations: int | None = None,
     ) -> None:
         self._study = study
         self._storage = study._storage
@@ -73,6 +76,7 @@ class Batch:
         self._state = state
         self._detached = detached
         self._pair = pair
+        self._end = math.inf if generations is None else generations
 
     def create(self) -> list[Made]:
         """Make the trials.
@@ -109,6 +113,7 @@ class Batch:
     def _free_seats(self, population: Population) -> list[Seat]:
         begun = self._replay.population is not None
         free = self._replay.free_seats() if begun else list(population.open_seats())
+        free = [seat for seat in free if seat.generation < self._end]
         if free and self._state == TrialState.WAITING and not population.is_space_known(free[0]):
             raise SettingsError(
                 f"search_space must be given to RelativeNASSampler before trials can be enqueued, "

@@ -159,7 +159,7 @@ class RelativeNASSampler(BaseSampler):
         """
         return self._ask(study, detached=detached)
 
-    def ask_pair(self, study: Study) -> list[Trial]:
+    def ask_pair(self, study: Study, *, generations: int | None = None) -> list[Trial]:
         """Running trials for the free seats of one pair: two, or one where only one is free.
 
         What a worker takes that scores a pair with weights of its own. The list is empty where
@@ -167,16 +167,17 @@ class RelativeNASSampler(BaseSampler):
 
         Args:
             study: The study.
+            generations: How many are to be scored; `None` for no end.
 
         Raises:
             SettingsError: The study was begun with other arguments.
         """
-        return self._ask(study, pair=True)
+        return self._ask(study, pair=True, generations=generations)
 
-    def _ask(self, study: Study, *, detached: bool = False, pair: bool = False) -> list[Trial]:
+    def _ask(self, study: Study, *, detached: bool = False, **options: Any) -> list[Trial]:
         with self._lock:
             seating = self._seating(study)
-            batch = Batch(study, seating, TrialState.RUNNING, detached=detached, pair=pair)
+            batch = Batch(study, seating, TrialState.RUNNING, detached=detached, **options)
             made = sorted(batch.create(), key=lambda trial: trial.seat)
             for number, trial_id, seat in made:
                 seating.runs(number, trial_id, seat, leased=not detached)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 
 
-def resolve_device(name: torch.device | str | None) -> torch.device:
+def resolve_device(name: torch.device | str | None, *, index: int = 0) -> torch.device:
     """The device of that name, or the best one there is.
 
     Args:
         name: "cpu", "cuda", "cuda:1", "mps"; `None` takes CUDA before MPS before the CPU.
+        index: Which of several GPUs to take where no name says so; beyond their number it begins
+            again with the first.
 
     Raises:
         ValueError: There is no such device here; the message says which there are.
@@ -20,7 +22,8 @@ def resolve_device(name: torch.device | str | None) -> torch.device:
     if torch.cuda.is_available():
         there[:0] = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
     if name is None:
-        return there[0]
+        gpus = [device for device in there if device.type == "cuda"] or there[:1]
+        return gpus[index % len(gpus)]
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -1,0 +1,80 @@
+"""Workers beside this process, for one search on one machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.options import STORAGE_VARIABLE
+from relativenas_optuna.plan import SearchError
+from relativenas_optuna.storage import is_in_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE = 10.0  # seconds for a worker to end in order after a signal
+_MAIN = "from relativenas_optuna.cli import main; main()"
+
+
+@contextmanager
+def workers_beside(count: int, *, storage: str, study: str, device: str | None) -> Iterator[None]:
+    """Run `relativenas worker` in so many processes.
+
+    The CPU's threads are shared out among them and this process. On leaving they have ended: by
+    themselves, for a study that is searched; after an error by a signal.
+
+    Args:
+        count: How many, from 0.
+        storage: URL of the study's storage.
+        study: Its name.
+        device: Of every worker; `None` lets each take one.
+
+    Raises:
+        SearchError: Other processes cannot reach the storage; or, on leaving, a worker failed.
+    """
+    if count and is_in_memory(storage):
+        raise SearchError(
+            f"workers must be 1 for a study in memory, which no other process sees; got {count + 1}"
+        )
+    words = [sys.executable, "-c", _MAIN, "worker", "--study", study]
+    words += [] if device is None else ["--device", device]
+    # By the environment, since a URL can hold a password, and everybody sees command lines.
+    surroundings = os.environ | {STORAGE_VARIABLE: storage}
+    if count:
+        import torch
+
+        torch.set_num_threads(max(1, torch.get_num_threads() // (count + 1)))
+        surroundings["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+    crew = [
+        subprocess.Popen(
+            words, env=surroundings | {"LOCAL_RANK": str(rank)}, stdout=subprocess.DEVNULL
+        )
+        for rank in range(1, count + 1)
+    ]
+    try:
+        yield
+        for worker in crew:
+            worker.wait()
+    finally:
+        for worker in crew:
+            _end(worker)
+    failed = [str(worker.returncode) for worker in crew if worker.returncode]
+    if failed:
+        raise SearchError(
+            f"{len(failed)} of {count} workers ended with status {', '.join(failed)}; what was "
+            f"scored is kept, and the same command goes on"
+        )
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    if worker.poll() is not None:
+        return
+    worker.terminate()
+    try:
+        worker.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()

@@ -1,0 +1,174 @@
+"""When candidates begin with the newest shared weights, and when what they learned is committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from relativenas_optuna.checkpoints import Checkpoint, Scored
+    from relativenas_optuna.samplers.claims import Seat
+    from relativenas_optuna.samplers.population import Population
+    from relativenas_optuna.training.weight_set import Trained, WeightSet
+
+
+@dataclass(frozen=True)
+class _Learner:
+    scored: Scored
+    trained: Trained
+
+
+class SharedWeights:
+    """The weight set of this process among those of all processes of a search.
+
+    The first learner of a pair waits for its partner, and both are committed together. With a
+    checkpoint it waits there too, so that its partner may be scored by another process.
+
+    Args:
+        weights: Of this process.
+        checkpoint: Of the search; `None` keeps everything in this object.
+        parse: Makes an architecture of its text.
+    """
+
+    def __init__(
+        self, weights: WeightSet, checkpoint: Checkpoint | None, parse: Callable[[str], Any]
+    ) -> None:
+        self._weights = weights
+        self._checkpoint = checkpoint
+        self._parse = parse
+        self._waiting: dict[Seat, _Learner] = {}  # those that this process trained
+        self._last: Scored | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is anything but first weights."""
+        if self._checkpoint is not None:
+            return self._checkpoint.record() is not None
+        return self._last is not None
+
+    def known(self, seat: Seat, architecture: str) -> Scored | None:
+        """The score of a seat that was reached before, and that the study did not hear of.
+
+        The process died in between, or lost the study's storage.
+        """
+        if self._checkpoint is not None:
+            return self._checkpoint.scored(seat, architecture)
+        last = self._last
+        return last if last and (last.seat, last.architecture) == (seat, architecture) else None
+
+    def begin(self, seat: Seat | None) -> int:
+        """Bring the weights to those that a candidate begins with.
+
+        They are the newest; but the second of a pair that this process scores begins with those of
+        the first.
+
+        Args:
+            seat: Of the candidate; `None` under a sampler without seats.
+
+        Returns:
+            The number of commits behind them.
+        """
+        if self._checkpoint is not None and (seat is None or seat.partner not in self._waiting):
+            self._checkpoint.sync(self._weights)
+        return self._weights.version
+
+    def end(
+        self,
+        scored: Scored,
+        trained: Trained,
+        *,
+        start_version: int,
+        paired: bool,
+        maximise: bool = False,
+    ) -> int | None:
+        """Keep or commit what a candidate learned.
+
+        Operations that only the slow learner of a pair uses come from it, all else that was used
+        from the fast one. In a tie the first of the pair is fast, as for the sampler.
+
+        Args:
+            scored: The candidate.
+            trained: What it learned.
+            start_version: What `begin` gave for it.
+            paired: Whether it has a partner.
+            maximise: Whether the fast learner is the one with the larger score.
+
+        Returns:
+            How many commits by others came between the begin and this one; `None` without one.
+        """
+        seat = scored.seat
+        partner = self._find(seat.partner) if paired else None
+        if paired and partner is None:
+            if self._checkpoint is not None:
+                self._checkpoint.save_waiting(scored, trained, start_version)
+            self._waiting[seat] = _Learner(scored, trained)
+            self._last = scored
+            return None
+        learners = [_Learner(scored, trained), *([] if partner is None else [partner])]
+        sign = -1.0 if maximise else 1.0
+        learners.sort(
+            key=lambda learner: (sign * learner.scored.loss, learner.scored.seat), reverse=True
+        )
+        between = self._commit(learners, newest=scored, waited=seat.partner if partner else None)
+        if paired:
+            self._waiting.pop(seat.partner, None)
+        self._last = scored
+        return between
+
+    def settle(self, population: Callable[[], Population | None]) -> None:
+        """Commit alone every learner whose partner will not come, for it failed for good.
+
+        Args:
+            population: Gives the study's generations as they are now.
+        """
+        if not self.waiting():
+            return
+        # In this order: who scores a partner commits both before the study hears of it.
+        found = population()
+        if found is None:
+            return
+        for seat in sorted(self.waiting()):
+            if found.is_scored(seat.partner):
+                learner = self._find(seat)
+                if learner is not None:
+                    self._commit([learner], newest=learner.scored, waited=seat)
+                self._waiting.pop(seat, None)
+
+    def leave(self) -> None:
+        """End a study: what waits in this process is committed alone, for a new one begins."""
+        for seat in sorted(self._waiting):
+            learner = self._waiting.pop(seat)
+            self._weights.commit(learner.trained)
+        self._last = None
+
+    def waiting(self) -> set[Seat]:
+        """Where learners wait for their partners, in this process and in others."""
+        record = None if self._checkpoint is None else self._checkpoint.record()
+        kept = () if record is None else record.waiting
+        return {*self._waiting, *(entry.scored.seat for entry in kept)}
+
+    def _find(self, seat: Seat) -> _Learner | None:
+        if seat in self._waiting:
+            return self._waiting[seat]
+        if self._checkpoint is None:
+            return None
+        found = self._checkpoint.waiting(seat, self._weights, self._parse)
+        return None if found is None else _Learner(*found)
+
+    def _commit(
+        self, slow_first: Sequence[_Learner], *, newest: Scored, waited: Seat | None
+    ) -> int:
+        trained = [learner.trained for learner in slow_first]
+        if self._checkpoint is not None:
+            return self._checkpoint.commit(
+                self._weights, trained, scored=[newest], drop_waiting=waited
+            )
+        if len(trained) == 1:
+            self._weights.commit(trained[0])
+        else:
+            slow, fast = trained
+            self._weights.commit_pair(fast, slow)
+        return 0

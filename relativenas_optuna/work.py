@@ -1,0 +1,80 @@
+"""`relativenas worker`: one more process for a search."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import click
+import optuna
+
+from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.plan import SearchError, SearchPlan, open_study
+from relativenas_optuna.storage import storage_at
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+_PAUSE = 0.5  # seconds
+
+
+@click.command(
+    short_help="Help to search a study, as one of many processes.",
+    epilog=examples(
+        "relativenas worker --study my",
+        "torchrun --nproc-per-node 4 --no-python relativenas worker --study my",
+        "srun --ntasks 8 relativenas worker --storage postgresql://HOST/DB --study my",
+    ),
+)
+@device_option
+@storage_option
+@study_option
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    help="For a study that is not begun yet.",
+)
+def worker(storage: str, study: str, device: str | None, wait: float) -> None:
+    """Help to search a study that `relativenas search` began.
+
+    Any number of workers may come and go. Each takes a pair, trains it from the newest shared
+    weights, and commits what it learned. All need the study's database and the search's folder; of
+    several processes that torchrun starts each takes a GPU of its own, where there are any.
+    """
+    end = time.monotonic() + wait
+    with storage_at(storage) as opened:
+        while (plan := _plan(opened, study)) is None:
+            if time.monotonic() > end:
+                raise SearchError(
+                    f"study {study!r} is not begun after {wait:g} seconds: begin it by "
+                    f"`relativenas search --study {study}`, which other workers then help"
+                )
+            time.sleep(_PAUSE)
+        # These load PyTorch, for seconds.
+        from relativenas_optuna.search import Search
+        from relativenas_optuna.training.device import resolve_device
+
+        rank = os.environ.get("LOCAL_RANK", "0")
+        found = resolve_device(device, index=int(rank) if rank.isdecimal() else 0)
+        search = Search(open_study(opened, study, create=False), plan, device=str(found))
+        click.echo(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+        scored: list[int] = []
+        try:
+            search.run(lambda trial: scored.append(trial.number))
+        except KeyboardInterrupt:
+            raise Interrupted(f"what was scored is kept in study {study!r}") from None
+        click.echo(f"worker {os.getpid()} scored {len(scored)}; study {study!r} is searched")
+
+
+def _plan(storage: BaseStorage, study: str) -> SearchPlan | None:
+    """What is to be done, or `None` where that is not known yet."""
+    try:
+        found = optuna.load_study(study_name=study, storage=storage)
+    except KeyError:
+        return None
+    return SearchPlan.stored_in(found)
