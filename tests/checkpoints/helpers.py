@@ -77,3 +77,15 @@ def names(folder: Path) -> set[str]:
 def pointed(folder: Path) -> set[str]:
     data = json.loads((folder / POINTER_NAME).read_text())
     return {entry["name"] for entry in (*data["versions"], *data["waiting"])}
+
+
+def expected(*commits: tuple[str, float]) -> dict[str, Tensor]:
+    """The weights after commits in one process without a checkpoint."""
+    weights = weight_set()
+    for operation, value in commits:
+        weights.commit(learner(weights, operation, value))
+    return weights.snapshot()
+
+
+def commit(checkpoint: Checkpoint, weights: WeightSet, operation: str, value: float) -> int:
+    return checkpoint.commit(weights, [learner(weights, operation, value)])
