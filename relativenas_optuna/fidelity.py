@@ -80,12 +80,9 @@ def measure(
     stored = None if anew else Fidelity.stored_in(study)
     _check_same(stored, study, epochs=epochs, seed=seed)
     known = () if stored is None else stored.sample
-    version = objective.weights.version
-    if stored is not None and stored.weights != version:
-        known = tuple(replace(architecture, shared=None) for architecture in known)
     drawn = _sample(space, trials, count=sample, seed=seed, known=known)
-    fidelity = Fidelity(epochs=epochs, seed=seed, weights=version, sample=drawn)
-    fidelity = _with_shared(fidelity, objective)
+    weights, drawn = _with_shared(drawn, objective, of=None if stored is None else stored.weights)
+    fidelity = Fidelity(epochs=epochs, seed=seed, weights=weights, sample=drawn)
     fidelity.store(study)
     for architecture in fidelity.sample[:sample]:
         found = architecture
@@ -108,14 +105,24 @@ def measure(
     return replace(fidelity, sample=fidelity.sample[:sample])
 
 
-def _with_shared(fidelity: Fidelity, objective: SupernetObjective[Any]) -> Fidelity:
-    """All with shared scores, which take no training."""
+def _with_shared(
+    sample: Sequence[Architecture], objective: SupernetObjective[Any], *, of: int | None
+) -> tuple[int, tuple[Architecture, ...]]:
+    """The number of commits behind the weights, and all with their scores, which need no training.
+
+    Those that have one keep it where it is of the same number of commits. Where a search goes on
+    meanwhile, the number is that of the first.
+    """
+
+    def scored(architecture: Architecture) -> Architecture:
+        genotype = space.parse(architecture.text)
+        return replace(architecture, shared=_score(objective.evaluate(genotype)))
+
     space: Any = objective.space
-    sample = (
-        a if a.shared else replace(a, shared=_score(objective.evaluate(space.parse(a.text))))
-        for a in fidelity.sample
-    )
-    return replace(fidelity, sample=tuple(sample))
+    first = scored(sample[0])
+    weights = objective.weights.version  # now, for the objective took the newest just then
+    rest = (a if a.shared and weights == of else scored(a) for a in sample[1:])
+    return weights, (first, *rest)
 
 
 def _sample(
