@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.population import Population
     from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 
     Objective = Callable[[optuna.Trial], float | Sequence[float]]
@@ -31,11 +32,10 @@ def score_pairs(
     sampler: RelativeNASSampler,
     objective: Objective,
     *,
-    until: Callable[[], bool],
-    on_trial: Callable[[FrozenTrial], None],
     generations: int,
+    on_trial: Callable[[FrozenTrial], None] = lambda _: None,
 ) -> None:
-    """Score pairs until there is no need to, or an error ends it.
+    """Score pairs until so many generations are scored, by this worker or by others.
 
     Both trials of a pair are this worker's from the beginning, so that nobody else trains the
     partner from other weights. Where all seats that can be scored are others' it waits for one.
@@ -46,11 +46,10 @@ def score_pairs(
         study: The study.
         sampler: Of the study.
         objective: Trial -> loss, or losses.
-        until: Asked before each pair.
-        on_trial: Called after each trial.
         generations: How many are to be scored.
+        on_trial: Called after each trial of this worker.
     """
-    while not until():
+    while not _is_done(sampler.population(study), generations):
         trials = sampler.ask_pair(study, generations=generations)
         if not trials:
             time.sleep(_IDLE)
@@ -61,6 +60,13 @@ def score_pairs(
                 heart.start()
                 stack.callback(heart.join)
             _score(study, trials, objective, on_trial)
+
+
+def _is_done(population: Population | None, generations: int) -> bool:
+    if population is None:
+        return False
+    seats = generations * population.settings.population_size
+    return population.scored_seats(generations) >= seats
 
 
 def _score(

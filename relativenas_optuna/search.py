@@ -109,9 +109,8 @@ class Search:
             self.study,
             self.sampler,
             self.objective,
-            until=lambda: self.scored >= self.total,
-            on_trial=on_trial,
             generations=self.plan.settings.generations,
+            on_trial=on_trial,
         )
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
