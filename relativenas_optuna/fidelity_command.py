@@ -14,7 +14,7 @@ import rich.console
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.fidelity_figures import TOP
 from relativenas_optuna.fidelity_record import MOST, Architecture, Fidelity
-from relativenas_optuna.options import examples, storage_option, study_option
+from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
 from relativenas_optuna.progress import counting
 from relativenas_optuna.samplers.settings import MAX_SEED
@@ -63,9 +63,7 @@ if TYPE_CHECKING:
 )
 @click.option("--anew", is_flag=True, help="Forget what was measured before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
-@click.option(
-    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
-)
+@device_option
 def fidelity(storage: str, study: str, device: str | None, as_json: bool, **options: Any) -> None:
     """Compare scores of a search's shared weights with scores of training alone.
 

