@@ -171,17 +171,17 @@ def _lines(fidelity: Fidelity, study: optuna.Study) -> list[str]:
 
 
 def _data(fidelity: Fidelity, study: optuna.Study) -> dict[str, Any]:
-    agreements = {}
-    for name, one in _agreements(fidelity, study).items():
-        figures = {} if one is None else asdict(one)
-        agreements[name] = {
-            key: None if math.isnan(value) else value for key, value in figures.items()
-        } or None
+    def figures(one: Agreement | None) -> dict[str, Any] | None:
+        if one is None:
+            return None
+        # JSON has no NaN.
+        return {k: None if math.isnan(value) else value for k, value in asdict(one).items()}
+
     return {
         "study": study.study_name,
         "epochs": fidelity.epochs,
         "seed": fidelity.seed,
         "weights": fidelity.weights,
-        "agreement": agreements,
+        "agreement": {name: figures(one) for name, one in _agreements(fidelity, study).items()},
         "sample": [architecture.to_data() for architecture in fidelity.sample],
     }

@@ -54,7 +54,7 @@ class Agreement:
         """One sentence on what that says of the score."""
         if math.isnan(self.tau):
             return "The sample says nothing, for one of the two scores is the same for all."
-        right = f"{50 * (1 + self.tau):.0f} of 100 pairs in the right order (tau {self})"
+        right = f"{50 * (1 + self.tau):.0f} of 100 pairs in the right order, tau {self}"
         if self.low > 0:
             return f"The shared score ranks better than chance: it puts {right}."
         if self.high < 0:

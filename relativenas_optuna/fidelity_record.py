@@ -144,11 +144,19 @@ class Fidelity:
         return replace(self, sample=tuple(sample))
 
     def by_value(self, study: optuna.Study) -> Agreement:
-        """Of the shared scores with those of training alone, by what the search goes by."""
+        """Of the shared scores with those of training alone, by what the search goes by.
+
+        Raises:
+            ValueError: Fewer than two architectures have both.
+        """
         return self._agreement(_sign(study), "value", self.measured)
 
     def by_accuracy(self) -> Agreement:
-        """The same by the accuracies."""
+        """The same by the accuracies.
+
+        Raises:
+            ValueError: Fewer than two architectures have both.
+        """
         return self._agreement(-1, "accuracy", self.measured)
 
     def of(self, study: optuna.Study, *, drawn: bool) -> Agreement | None:
@@ -170,11 +178,8 @@ class Fidelity:
         return agreement(searched, alone, seed=self.seed) if len(alone) > 1 else None
 
     def _agreement(self, sign: int, name: str, part: Iterable[Architecture]) -> Agreement:
-        shared, alone = zip(
-            *((sign * getattr(a.shared, name), sign * getattr(a.alone, name)) for a in part),
-            strict=True,
-        )
-        return agreement(shared, alone, seed=self.seed)
+        pairs = [(sign * getattr(a.shared, name), sign * getattr(a.alone, name)) for a in part]
+        return agreement([p[0] for p in pairs], [p[1] for p in pairs], seed=self.seed)
 
 
 def _sign(study: optuna.Study) -> int:
