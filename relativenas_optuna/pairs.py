@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.interruption import fail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -48,18 +49,16 @@ def score_pairs(
         objective: Trial -> loss, or losses.
         generations: How many are to be scored.
         on_trial: Called after each trial of this worker.
+
+    Raises:
+        ValueError: The objective returned something else than a number for each direction.
     """
     while not _is_done(sampler.population(study), generations):
         trials = sampler.ask_pair(study, generations=generations)
-        if not trials:
-            time.sleep(_IDLE)
-            continue
-        with ExitStack() as stack:
-            for trial in trials:
-                heart = get_heartbeat_thread(trial._trial_id, study._storage)
-                heart.start()
-                stack.callback(heart.join)
+        if trials:
             _score(study, trials, objective, on_trial)
+        else:
+            time.sleep(_IDLE)
 
 
 def _is_done(population: Population | None, generations: int) -> bool:
@@ -77,23 +76,43 @@ def _score(
 ) -> None:
     left = [trial._trial_id for trial in trials]
     try:
-        for trial in trials:
-            left.remove(trial._trial_id)
-            values, state = None, TrialState.FAIL
-            try:
-                values, state = _values_of(objective(trial))
-            except TrialPruned:
-                state = TrialState.PRUNED
-            finally:
-                # A failure that is not the objective's fault it has marked as such.
-                told = study.tell(trial, values, state, skip_if_finished=True)
-            on_trial(told)
+        with ExitStack() as stack:
+            for trial in trials:
+                heart = get_heartbeat_thread(trial._trial_id, study._storage)
+                heart.start()
+                stack.callback(heart.join)
+            for trial in trials:
+                told = _told(study, trial, objective)
+                left.remove(trial._trial_id)
+                on_trial(told)
     finally:
-        fail(study._storage, left)  # which were not begun, for there was an error
+        fail(study._storage, left)  # for there was an error that is not the objective's
 
 
-def _values_of(losses: float | Sequence[float]) -> tuple[Sequence[float] | None, TrialState]:
-    values = [losses] if isinstance(losses, float | int) else list(losses)
-    if any(map(math.isnan, values)):
-        return None, TrialState.FAIL
-    return values, TrialState.COMPLETE
+def _told(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> FrozenTrial:
+    values, state = None, TrialState.FAIL
+    try:
+        values = _values_of(objective(trial), study)
+        state = TrialState.FAIL if values is None else TrialState.COMPLETE
+    except TrialPruned:
+        state = TrialState.PRUNED
+    except Exception:
+        # A failure that is not the objective's fault it has marked as such.
+        study.tell(trial, None, state, skip_if_finished=True)
+        raise
+    return study.tell(trial, values, state, skip_if_finished=True)
+
+
+def _values_of(losses: float | Sequence[float], study: optuna.Study) -> list[float] | None:
+    """What the study is told; `None` where the trial failed."""
+    given = losses if isinstance(losses, Sequence) else [losses]
+    try:
+        values = [float(loss) for loss in given]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) != len(study.directions):
+        raise ValueError(
+            f"objective must return as many numbers as study {study.study_name!r} has directions, "
+            f"{len(study.directions)}; got {losses!r}"
+        )
+    return None if any(map(math.isnan, values)) else values
