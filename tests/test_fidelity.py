@@ -24,7 +24,7 @@ SEATS = 8
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fidelity_figures, "RESAMPLES", 5)
+    monkeypatch.setattr(fidelity_figures, "RESAMPLES", 30)
 
 
 @cache

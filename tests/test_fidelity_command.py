@@ -41,7 +41,7 @@ def finished(
 ) -> None:
     """A folder in which the study "mine" is finished after 2 generations."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(fidelity_figures, "RESAMPLES", 20)
+    monkeypatch.setattr(fidelity_figures, "RESAMPLES", 30)
     if not (folder / "mine.toml").exists():
         assert call(capfd, "run", write_study_file(folder, "mine")).status == 0
 

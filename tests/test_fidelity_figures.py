@@ -38,7 +38,7 @@ def tau_by_pairs(one: list[float], other: list[float]) -> float:
 @given(pairs=st.lists(st.tuples(RANKS, RANKS), min_size=2, max_size=12))
 def test_tau_is_the_balance_of_the_pairs(pairs: list[tuple[int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fidelity_figures, "RESAMPLES", 5)
+        patch.setattr(fidelity_figures, "RESAMPLES", 30)
         one, other = [[float(rank) for rank in ranks] for ranks in zip(*pairs, strict=True)]
         found = agreement(one, other, seed=0)
     assert found.tau == pytest.approx(tau_by_pairs(one, other), nan_ok=True)
