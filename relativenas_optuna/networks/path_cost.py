@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -31,6 +32,7 @@ class PathCosts(Generic[A]):
     They are counted on a copy of the supernet without values, on the meta device: nothing is
     computed, no weight is copied, and later changes to the supernet do not matter. Measured on a
     CPU at 16 channels and 8 cells: 14 ms an architecture, where building its network takes 140 ms.
+    Threads take turns.
 
     Args:
         supernet: Only read.
@@ -38,6 +40,7 @@ class PathCosts(Generic[A]):
 
     Raises:
         TypeError: `supernet` is no module with `tensors`.
+        ValueError: It cannot be copied.
 
     Example:
         >>> from relativenas_optuna.networks import Supernet
@@ -54,10 +57,11 @@ class PathCosts(Generic[A]):
         memo: dict[int, Any] = {id(tensor): _valueless(tensor) for tensor in tensors}
         # What watches outputs is not the copy's business, and may not bear to be copied.
         memo |= {id(part._forward_hooks): OrderedDict() for part in module.modules()}
-        self._twin: Any = copy.deepcopy(module, memo).eval()
+        self._twin: Any = _twin(module, memo).eval()
         self._counter = _Counter()  # type: ignore[no-untyped-call]
         self._images = torch.empty(1, *input_size, device="meta")
         self._costs: dict[A, Cost] = {}
+        self._lock = threading.Lock()
         _remember_costs(self._twin, self._counter, {})
 
     def cost(self, genotype: A) -> Cost:
@@ -70,11 +74,13 @@ class PathCosts(Generic[A]):
             ValueError: The architecture is not in the space, or the supernet does not run on
                 tensors without values or pictures of this size.
         """
-        if genotype not in self._costs:
-            self._costs[genotype] = Cost(
-                parameters=self._parameters(genotype), multiply_adds=self._multiply_adds(genotype)
-            )
-        return self._costs[genotype]
+        with self._lock:
+            if genotype not in self._costs:
+                self._costs[genotype] = Cost(
+                    parameters=self._parameters(genotype),
+                    multiply_adds=self._multiply_adds(genotype),
+                )
+            return self._costs[genotype]
 
     def _parameters(self, genotype: A) -> int:
         if hasattr(self._twin, "parameter_count"):
@@ -93,10 +99,9 @@ class PathCosts(Generic[A]):
         except ValueError:
             raise
         except Exception as error:  # a network of one's own can end with anything
-            reason = " ".join(str(error).split())
             raise ValueError(
                 f"multiply-adds cannot be counted, for the supernet does not run on the meta "
-                f"device, {type(error).__name__}: {reason[:200]}"
+                f"device, {_short(error)}"
             ) from error
         # The counter counts a multiplication and an addition apart.
         return self._counter.flops // 2
@@ -119,6 +124,20 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if count is not None:
             self.flops += count(*args, **kwargs or {}, out_val=out)
         return out
+
+
+def _twin(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    try:
+        return copy.deepcopy(module, memo)
+    except Exception as error:  # a network of one's own can hold anything
+        raise ValueError(
+            f"costs cannot be counted, for the supernet cannot be copied (copy.deepcopy), "
+            f"{_short(error)}"
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _valueless(tensor: Tensor) -> Tensor:
