@@ -40,24 +40,25 @@ class SharedWeights:
         self._checkpoint = checkpoint
         self._parse = parse
         self._waiting: dict[Seat, _Learner] = {}  # those that this process trained
-        self._last: Scored | None = None
+        self._scored: dict[Seat, Scored] = {}  # by this process, in this study
 
     @property
     def kept(self) -> bool:
         """Whether there is anything but first weights."""
         if self._checkpoint is not None:
             return self._checkpoint.record() is not None
-        return self._last is not None
+        return bool(self._scored)
 
     def known(self, seat: Seat, architecture: str) -> Scored | None:
-        """The score of a seat that was reached before, and that the study did not hear of.
+        """The score of a seat that was reached before.
 
-        The process died in between, or lost the study's storage.
+        The study did not hear of it, for the process died in between or lost the study's storage;
+        or the seat was given out a second time, because no other was free.
         """
         if self._checkpoint is not None:
             return self._checkpoint.scored(seat, architecture)
-        last = self._last
-        return last if last and (last.seat, last.architecture) == (seat, architecture) else None
+        scored = self._scored.get(seat)
+        return scored if scored and scored.architecture == architecture else None
 
     def begin(self, seat: Seat | None) -> int:
         """Bring the weights to those that a candidate begins with.
@@ -105,7 +106,7 @@ class SharedWeights:
             if self._checkpoint is not None:
                 self._checkpoint.save_waiting(scored, trained, start_version)
             self._waiting[seat] = _Learner(scored, trained)
-            self._last = scored
+            self._scored[seat] = scored
             return None
         learners = [_Learner(scored, trained), *([] if partner is None else [partner])]
         sign = -1.0 if maximise else 1.0
@@ -115,7 +116,7 @@ class SharedWeights:
         between = self._commit(learners, newest=scored, waited=seat.partner if partner else None)
         if paired:
             self._waiting.pop(seat.partner, None)
-        self._last = scored
+        self._scored[seat] = scored
         return between
 
     def settle(self, population: Callable[[], Population | None]) -> None:
@@ -142,7 +143,7 @@ class SharedWeights:
         for seat in sorted(self._waiting):
             learner = self._waiting.pop(seat)
             self._weights.commit(learner.trained)
-        self._last = None
+        self._scored.clear()
 
     def waiting(self) -> set[Seat]:
         """Where learners wait for their partners, in this process and in others."""
