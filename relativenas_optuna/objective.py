@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from torch.nn import functional
 
 from relativenas_optuna.candidate import A, Outcome, Phases, Trainer, Watch
-from relativenas_optuna.checkpoints import Checkpoint, Scored, pointer_of
+from relativenas_optuna.checkpoints import Checkpoint, FolderStore, Scored, pointer_of
 from relativenas_optuna.objective_goals import Goals
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
 from relativenas_optuna.scored_trials import (
@@ -89,13 +89,15 @@ class SupernetObjective(Generic[A]):
             infinite, and its trial has a constraint that is violated.
         second: "parameters" or "multiply_adds", for a study with two directions.
         pruning: Whether the running training loss is reported to the study's pruner during the
-            epoch. Results then depend on other trials.
+            epoch, times -1 where the study maximises. Results then depend on other trials, and
+            there can be no `second`.
         checkpoint: Where the weights are kept after every candidate, so that a search can go on in
             another process: a folder, or a `Checkpoint`. `None` keeps them in this object alone,
             and a study that goes on with a new one warns that its weights begin anew.
 
     Raises:
         DataError: The pictures cannot be used; a `ValueError`.
+        OSError: The folder of the checkpoint cannot be made or written to.
         ProtocolError: The supernet breaks its protocol; a `ValueError`.
         TypeError: `space`, `supernet`, `settings` or `validation` is none.
         ValueError: A setting, the seed, the device or the checkpoint does not fit.
@@ -143,13 +145,21 @@ class SupernetObjective(Generic[A]):
             loss=loss,
             metric=metric,
         )
-        self._goals = Goals(self._trainer, limits=limits, second=second, metric=metric is not None)
+        self._goals = Goals(
+            self._trainer,
+            limits=limits,
+            second=second,
+            metric=metric is not None,
+            pruning=pruning,
+        )
         self._pruning = pruning
         self.supernet, self.weights = self._trainer.supernet, self._trainer.weights
         self._study: tuple[str, int] | None = None
         self._lock = threading.Lock()
         self._folder = None if isinstance(checkpoint, Checkpoint) else checkpoint
         given = checkpoint if isinstance(checkpoint, Checkpoint) else None
+        if self._folder is not None:
+            FolderStore(self._folder)  # makes it, for a search of hours must not end for it
         self._shared = self._share(given)
         self._shared.begin(None)  # what cannot be gone on with is refused now
 
@@ -170,9 +180,9 @@ class SupernetObjective(Generic[A]):
             ValueError: The study has other directions than the objective has values.
         """
         check_trial(trial)
-        self._goals.check(trial.study)
         failed_itself = False
         try:
+            self._goals.check(trial.study)
             genotype = suggest(self.space, trial)
             costs = self._goals.count(trial, genotype)
             if not costs.allowed:

@@ -36,9 +36,10 @@ class Goals(Generic[A]):
         limits: Of an architecture's cost.
         second: The cost that is the second value, one of `SECONDS`.
         metric: Whether the first value is a metric, which may be maximised, and no loss.
+        pruning: Whether the study's pruner may end a trial.
 
     Raises:
-        ValueError: There is no such cost.
+        ValueError: There is no such cost, or a second value and pruning.
     """
 
     def __init__(
@@ -48,9 +49,15 @@ class Goals(Generic[A]):
         limits: CostLimits | None,
         second: str | None,
         metric: bool,
+        pruning: bool,
     ) -> None:
         if second is not None and second not in SECONDS:
             raise ValueError(f"second must be one of {', '.join(SECONDS)}; got {second!r}")
+        if second is not None and pruning:
+            raise ValueError(
+                f"pruning must be off with second={second!r}, for Optuna's pruners take studies of "
+                f"one direction only; got pruning=True"
+            )
         self._trainer = trainer
         self._limits = limits
         self._second = second

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
@@ -72,15 +73,18 @@ def population_in(study: optuna.Study) -> Population | None:
 def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
     """Reports a running loss to the study's pruner, which may end the epoch.
 
+    A study that maximises is told the loss times -1, for its pruner takes more as better.
+
     Yields:
         What `train_epoch` takes; `None` where nothing is to be reported.
 
     Raises:
         TrialPruned: It ended the epoch.
     """
+    sign = -1 if trial.study.directions[0] == StudyDirection.MAXIMIZE else 1
 
     def report(step: int, loss: float) -> bool:
-        trial.report(loss, step)
+        trial.report(sign * loss, step)
         return trial.should_prune()
 
     try:
