@@ -27,6 +27,15 @@ ALLOWED = {
         f"{PACKAGE}.networks",
         f"{PACKAGE}.spaces",
     },
+    "checkpoints": {
+        "optuna",
+        "sqlalchemy",
+        "torch",
+        f"{PACKAGE}.networks",
+        f"{PACKAGE}.samplers",
+        f"{PACKAGE}.spaces",
+        f"{PACKAGE}.training",
+    },
     "drawing": {"matplotlib", f"{PACKAGE}.spaces"},
 }
 HEAVY = {"matplotlib", "pandas", "psycopg2", "pymysql", "scipy", "sklearn", "torch", "torchvision"}
