@@ -14,6 +14,7 @@ from relativenas_optuna.ask_tell import ask, tell
 from relativenas_optuna.choice import Choice, best_architectures
 from relativenas_optuna.company import workers_beside
 from relativenas_optuna.console import Console
+from relativenas_optuna.fidelity_command import fidelity
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.plan import (
@@ -37,6 +38,8 @@ from relativenas_optuna.work import worker
         "relativenas search                            the digits, about two minutes on a CPU",
         "relativenas search --data FOLDER --study my   your own pictures, a folder per class",
         "relativenas show --study my                   what was found",
+        "relativenas worker --study my                 one more process for it",
+        "relativenas fidelity --study my               is a shared score worth anything?",
         "relativenas ask, relativenas tell             the sampler alone, for any program",
     ),
 )
@@ -53,6 +56,7 @@ def cli(context: click.Context) -> None:
 cli.add_command(ask)
 cli.add_command(tell)
 cli.add_command(worker)
+cli.add_command(fidelity)
 
 
 @cli.command(
