@@ -17,18 +17,15 @@ from torch.nn import functional
 from torch.utils.data import Dataset, IterableDataset
 from torchvision.datasets import ImageFolder
 
-from relativenas_optuna.checkpoints import Checkpoint, FilePointer
 from relativenas_optuna.objective import SupernetObjective
-from relativenas_optuna.samplers.claims import INTERRUPTED_KEY, seat_of
-from relativenas_optuna.spaces import CellSpace, NASBench201
+from relativenas_optuna.samplers.claims import INTERRUPTED_KEY
+from relativenas_optuna.spaces import NASBench201
 from relativenas_optuna.training import Pictures, pictures_of
 from tests.tiny import (
     SEED,
     SETTINGS,
     SPACE,
     Scoring,
-    kept_in,
-    objective,
     pictures,
     same_bits,
     scores,
@@ -210,63 +207,3 @@ def test_a_loss_that_is_no_number_costs_the_trial_and_no_weights(
         assert trial.state in {TrialState.FAIL, TrialState.PRUNED}
         assert trial.state == TrialState.FAIL or pruning
         assert INTERRUPTED_KEY not in trial.system_attrs
-
-
-# --- checkpoints that cannot be
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"channels": 4}, r"\[2\] but must be float32 \[4\]|\[.*2.*\] but must be .*4"),
-        ({"cells": 4}, "is absent but must be|but must be absent"),
-        ({"space": CellSpace(nodes=2)}, "is absent but must be"),
-    ],
-    ids=["channels", "cells", "space"],
-)
-def test_a_checkpoint_of_another_search_space_or_size_is_refused_by_name(
-    options: dict[str, Any], named: str, tmp_path: Path
-) -> None:
-    study().optimize(objective(checkpoint=kept_in(tmp_path)), n_trials=2)
-    kept = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(ValueError, match=rf"weights file '.*' holds weights .*({named})") as caught:
-        objective(checkpoint=kept_in(tmp_path), **options)
-    assert "\n" not in str(caught.value)
-    assert sorted(path.name for path in tmp_path.iterdir()) == kept
-
-
-def test_a_folder_that_cannot_be_made_or_written_to_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("mine")
-    for place in (file, file / "below"):
-        for make in (
-            lambda folder: folder,
-            lambda folder: Checkpoint(folder, pointer=FilePointer(tmp_path / "w.json"), search="s"),
-        ):
-            with pytest.raises(
-                OSError, match=r"folder for weights cannot be made .*file"
-            ) as caught:
-                objective(checkpoint=make(place))
-            assert "\n" not in str(caught.value)
-    assert file.read_text() == "mine"
-
-
-def test_a_folder_that_is_lost_in_a_search_is_no_failure_of_an_architecture(tmp_path: Path) -> None:
-    folder, found = tmp_path / "out", study()
-    scoring = objective(checkpoint=folder)
-    found.optimize(scoring, n_trials=1)
-    before, moved = scoring.weights.snapshot(), tmp_path / "moved"
-    folder.rename(moved)
-    folder.write_text("in its place")
-    for _ in range(4):  # more often than a seat may fail
-        with pytest.raises(OSError, match="out"):
-            found.optimize(scoring, n_trials=1)
-        assert found.trials[-1].system_attrs[INTERRUPTED_KEY]
-        assert same_bits(scoring.weights.snapshot(), before)
-    folder.unlink()
-    moved.rename(folder)
-    found.optimize(scoring, n_trials=1)
-    assert scoring.weights.version == 1
-    first, last = seat_of(found.trials[0]), seat_of(found.trials[-1])
-    assert first is not None
-    assert last == first.partner

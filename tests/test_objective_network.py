@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import threading
-import warnings
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -229,30 +228,3 @@ def test_a_space_that_breaks_the_protocol_is_refused_at_construction() -> None:
     with pytest.raises(TypeError, match=r"lacks distributions, genotype, .*text") as caught:
         SupernetObjective(space, pictures(), supernet=Arms, settings=SETTINGS)
     assert "\n" not in str(caught.value)
-
-
-class Wider(Arms):
-    def __init__(self, in_channels: int, classes: int) -> None:
-        super().__init__(in_channels, classes)
-        self.arms["left"] = nn.Conv2d(in_channels, 4, 7)
-
-
-def test_weights_of_another_network_are_refused_by_name_and_no_architecture_blamed(
-    tmp_path: Path,
-) -> None:
-    found = of_switch()
-    found.optimize(of_arms(checkpoint=tmp_path), n_trials=3)
-    other = of_arms(Wider, checkpoint=tmp_path)
-    before = other.weights.snapshot()
-    for _ in range(4):  # more often than a seat may fail
-        with pytest.raises(ValueError, match=r"arms\.left\.weight is .* but must be ") as caught:
-            found.optimize(other, n_trials=1)
-        assert "\n" not in str(caught.value)
-        assert same_bits(other.weights.snapshot(), before)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        again = of_arms(checkpoint=tmp_path)
-        found.optimize(again, n_trials=1)
-    assert seat_of(found.trials[-1]) == Seat(0, 3)
-    assert again.weights.version == 2
-    assert found.trials[-1].state == TrialState.COMPLETE

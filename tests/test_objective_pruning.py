@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.training.loop import REPORTS
-from tests.test_objective_goals import accuracy, aiming, assert_is_by_hand, by_seat
+from tests.by_hand import accuracy, aiming, assert_is_by_hand, by_seat
 from tests.tiny import SEATS, SETTINGS, Scoring, same_bits, scores, searched, study
 
 BATCHES = 4  # of at most nine pictures; so few there are in an epoch here
