@@ -147,15 +147,19 @@ class SharedWeights:
 
     def waiting(self) -> set[Seat]:
         """Where learners wait for their partners, in this process and in others."""
-        record = None if self._checkpoint is None else self._checkpoint.record()
-        kept = () if record is None else record.waiting
-        return {*self._waiting, *(entry.scored.seat for entry in kept)}
+        if self._checkpoint is None:
+            return set(self._waiting)
+        record = self._checkpoint.record()
+        seats = set() if record is None else {entry.scored.seat for entry in record.waiting}
+        # The others of this process were committed by another one.
+        self._waiting = {seat: self._waiting[seat] for seat in self._waiting.keys() & seats}
+        return seats
 
     def _find(self, seat: Seat) -> _Learner | None:
-        if seat in self._waiting:
-            return self._waiting[seat]
-        if self._checkpoint is None:
+        if seat not in self.waiting():
             return None
+        if self._checkpoint is None or seat in self._waiting:
+            return self._waiting[seat]
         found = self._checkpoint.waiting(seat, self._weights, self._parse)
         return None if found is None else _Learner(*found)
 
