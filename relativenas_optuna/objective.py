@@ -87,7 +87,8 @@ class SupernetObjective(Generic[A]):
             the direction of the study.
         limits: Of an architecture's cost. One that is over a limit is not trained: its loss is
             infinite, and its trial has a constraint that is violated.
-        second: "parameters" or "multiply_adds", for a study with two directions.
+        second: "parameters" or "multiply_adds", for a study with two directions. Which learner's
+            weights count goes by the first value alone.
         pruning: Whether the running training loss is reported to the study's pruner during the
             epoch, times -1 where the study maximises. Results then depend on other trials, and
             there can be no `second`.
