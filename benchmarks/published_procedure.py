@@ -59,17 +59,15 @@ class Reduce(nn.Module):
 
 def pointwise(inputs: int, channels: int) -> Layers:
     """ReLU, 1x1 convolution and batch norm."""
-    convolution = nn.Conv2d(inputs, channels, 1, bias=False)
-    return Layers(nn.ReLU(), convolution, nn.BatchNorm2d(channels))
+    return Layers(nn.ReLU(), nn.Conv2d(inputs, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
 
 def separable(channels: int, kernel: int, stride: int, dilation: int = 1) -> list[nn.Module]:
     """ReLU, depthwise and 1x1 convolution and batch norm."""
     padding = dilation * (kernel - 1) // 2
-    shape = (channels, channels, kernel, stride, padding, dilation)
     return [
         nn.ReLU(),
-        nn.Conv2d(*shape, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, kernel, stride, padding, dilation, channels, bias=False),
         nn.Conv2d(channels, channels, 1, bias=False),
         nn.BatchNorm2d(channels),
     ]
@@ -248,4 +246,4 @@ def published_candidate(
             shared[name].copy_(tensor)
     laps.append(perf_counter())
     phases = ("build", "load", "train", "validate", "copy back")
-    return {phase: stop - start for phase, start, stop in zip(phases, laps, laps[1:], strict=False)}
+    return dict(zip(phases, np.diff(laps).tolist(), strict=True))

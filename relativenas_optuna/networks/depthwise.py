@@ -46,7 +46,11 @@ class DepthwiseConv2d(nn.Conv2d):
         if stride == dilation == 2:
             # It reads every second pixel only: it is an undilated one on a quarter of the picture.
             x, stride, dilation = every_second(x), 1, 1
-        if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+        if (
+            x.device.type == "cpu"
+            and torch.is_grad_enabled()
+            and not torch.is_autocast_enabled("cpu")
+        ):
             return _Depthwise.apply(x, self.weight, stride, dilation)  # type: ignore[no-any-return]
         padding = dilation * (self.kernel_size[0] // 2)
         return F.conv2d(x, self.weight, None, stride, padding, dilation, self.groups)
