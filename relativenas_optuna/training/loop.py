@@ -238,9 +238,13 @@ def _autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContex
 def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
     """Sets the mode of all modules, and on leaving gives each its own mode back."""
     modes = [(part, part.training) for part in module.modules()]
-    module.train(training)
+    others = [part for part, before in modes if before != training]
+    if others:
+        module.train(training)
     try:
         yield
     finally:
-        for part, mode in modes:
-            part.training = mode
+        if others:
+            for part, before in modes:
+                # A supernet has thousands of parts, and a module's own way to set one is slow.
+                object.__setattr__(part, "training", before)
