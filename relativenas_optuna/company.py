@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -48,12 +49,13 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
 
         torch.set_num_threads(max(1, torch.get_num_threads() // (count + 1)))
         surroundings["OMP_NUM_THREADS"] = str(torch.get_num_threads())
-    crew = [
-        subprocess.Popen(
-            words, env=surroundings | {"LOCAL_RANK": str(rank)}, stdout=subprocess.DEVNULL
-        )
-        for rank in range(1, count + 1)
-    ]
+    with _ctrl_c_ignored():
+        crew = [
+            subprocess.Popen(
+                words, env=surroundings | {"LOCAL_RANK": str(rank)}, stdout=subprocess.DEVNULL
+            )
+            for rank in range(1, count + 1)
+        ]
     try:
         yield
         for worker in crew:
@@ -67,6 +69,19 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
             f"{len(failed)} of {count} workers ended with status {', '.join(failed)}; what was "
             f"scored is kept, and the same command goes on"
         )
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Who is started here leaves Ctrl-C, which a terminal sends to all, to this process alone.
+
+    It then ends them by a signal of its own, and a second one would come while they tidy up.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
