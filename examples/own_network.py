@@ -1,9 +1,11 @@
 """A search in a network and on a data set of one's own: how many layers, trained as one."""
 
+from typing import Any
+
 import optuna
 import torch
 from sklearn.datasets import load_digits
-from torch import nn
+from torch import Tensor, nn
 
 from relativenas_optuna import SupernetObjective
 from relativenas_optuna.networks import check_supernet
@@ -12,31 +14,32 @@ from relativenas_optuna.networks import check_supernet
 class Depths:
     text, parse = staticmethod(str), staticmethod(int)
 
-    def __init__(self):
-        self.distributions = {"depth": optuna.distributions.IntDistribution(1, 3)}
+    @property
+    def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
+        return {"depth": optuna.distributions.IntDistribution(1, 3)}
 
-    def genotype(self, params):
-        return params["depth"]
+    def genotype(self, params: Any) -> int:
+        return int(params["depth"])
 
-    def params(self, genotype):
+    def params(self, genotype: int) -> dict[str, Any]:
         return {"depth": genotype}
 
-    def random(self, rng):
+    def random(self, rng: Any) -> int:
         return int(rng.integers(1, 4))
 
 
 class Network(nn.Module):
-    def __init__(self, channels, classes):
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Conv2d(c, 16, 3) for c in (channels, 16, 16))
         self.heads = nn.ModuleDict({str(n): nn.Linear(16, classes) for n in range(1, 4)})
 
-    def forward(self, images, depth, *, drop_path=0.0, generator=None):
+    def forward(self, images: Tensor, depth: int, **_: Any) -> Tensor:
         for layer in self.layers[:depth]:
             images = layer(images).relu()
-        return self.heads[str(depth)](images.amax((2, 3)))
+        return torch.as_tensor(self.heads[str(depth)](images.amax((2, 3))))
 
-    def tensors(self, depth):
+    def tensors(self, depth: int) -> dict[str, Tensor]:
         own = (f"heads.{depth}.", *(f"layers.{n}." for n in range(depth)))
         state = self.state_dict(keep_vars=True)
         return {name: tensor for name, tensor in state.items() if name.startswith(own)}

@@ -25,7 +25,7 @@ def work(url: str, folder: str) -> int:
     )
     study = optuna.load_study(study_name="ray", storage=open_storage(url), sampler=sampler)
     objective = SupernetObjective(SPACE, "digits", settings="digits", checkpoint=folder)
-    scored = []
+    scored: list[optuna.trial.FrozenTrial] = []
     score_pairs(study, sampler, objective, generations=GENERATIONS, on_trial=scored.append)
     return len(scored)
 
