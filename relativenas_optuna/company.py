@@ -9,6 +9,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 from relativenas_optuna.options import STORAGE_VARIABLE
 from relativenas_optuna.plan import SearchError
 from relativenas_optuna.storage import is_in_memory
@@ -34,7 +36,7 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
         device: Of every worker; `None` lets each take one.
 
     Raises:
-        SearchError: Other processes cannot reach the storage; or, on leaving, a worker failed.
+        SearchError: Other processes cannot reach the storage.
     """
     if count and is_in_memory(storage):
         raise SearchError(
@@ -65,9 +67,10 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
             _end(worker)
     failed = [str(worker.returncode) for worker in crew if worker.returncode]
     if failed:
-        raise SearchError(
-            f"{len(failed)} of {count} workers ended with status {', '.join(failed)}; what was "
-            f"scored is kept, and the same command goes on"
+        click.echo(
+            f"{len(failed)} of {count} workers ended with status {', '.join(failed)}; their seats "
+            f"were scored by others",
+            err=True,
         )
 
 

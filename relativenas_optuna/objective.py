@@ -7,12 +7,15 @@ import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import uuid4
 
 from optuna.study import StudyDirection
 from torch.nn import functional
 
 from relativenas_optuna.candidate import A, Outcome, Phases, Trainer, Watch
-from relativenas_optuna.checkpoints import Checkpoint, FolderStore, Scored, pointer_of
+from relativenas_optuna.checkpoints import Checkpoint, Scored, StudyPointer, agreed, pointer_of
+from relativenas_optuna.checkpoints.ledger import store_of
+from relativenas_optuna.networks.cost import CostLimits
 from relativenas_optuna.objective_goals import Goals
 from relativenas_optuna.samplers.claims import Seat, mark_interrupted, seat_of
 from relativenas_optuna.scored_trials import (
@@ -32,8 +35,9 @@ from relativenas_optuna.training.device import resolve_device
 if TYPE_CHECKING:
     import optuna
     import torch
+    from optuna.artifacts._protocol import ArtifactStore
 
-    from relativenas_optuna.networks.cost import CostLimits
+    from relativenas_optuna.checkpoints import Pointer
     from relativenas_optuna.networks.first import Build
     from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.spaces.protocol import Space
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.tally import Loss, Metric
 
 _T = TypeVar("_T")
+IDENTITY = "relative_nas:study"  # user attribute
 
 
 class SupernetObjective(Generic[A]):
@@ -93,8 +98,9 @@ class SupernetObjective(Generic[A]):
             epoch, times -1 where the study maximises. Results then depend on other trials, and
             there can be no `second`.
         checkpoint: Where the weights are kept after every candidate, so that a search can go on in
-            another process: a folder, or a `Checkpoint`. `None` keeps them in this object alone,
-            and a study that goes on with a new one warns that its weights begin anew.
+            another process: a folder; an artifact store of Optuna's, for a study in a SQL
+            database; or a `Checkpoint`. `None` keeps them in this object alone, and a study that
+            goes on with a new one warns that its weights begin anew.
 
     Raises:
         DataError: The pictures cannot be used; a `ValueError`.
@@ -119,10 +125,15 @@ class SupernetObjective(Generic[A]):
         limits: CostLimits | None = None,
         second: str | None = None,
         pruning: bool = False,
-        checkpoint: Checkpoint | str | Path | None = None,
+        checkpoint: Checkpoint | ArtifactStore | str | Path | None = None,
     ) -> None:
         check_seed(seed)
         check_space(space)
+        _callable("loss", loss)
+        if metric is not None:
+            _callable("metric", metric)
+        if limits is not None:
+            _instance("limits", limits, CostLimits)
         self.space = space
         self.settings = _instance(
             "settings", preset(settings) if isinstance(settings, str) else settings, SearchSettings
@@ -155,12 +166,12 @@ class SupernetObjective(Generic[A]):
         )
         self._pruning = pruning
         self.supernet, self.weights = self._trainer.supernet, self._trainer.weights
-        self._study: tuple[str, int] | None = None
+        self._study: str | None = None
         self._lock = threading.Lock()
-        self._folder = None if isinstance(checkpoint, Checkpoint) else checkpoint
+        self._place = None if isinstance(checkpoint, Checkpoint) else checkpoint
         given = checkpoint if isinstance(checkpoint, Checkpoint) else None
-        if self._folder is not None:
-            FolderStore(self._folder)  # makes it, for a search of hours must not end for it
+        if self._place is not None:
+            store_of(self._place)  # makes a folder: a search of hours must not end for it
         self._shared = self._share(given)
         self._shared.begin(None)  # what cannot be gone on with is refused now
 
@@ -247,15 +258,19 @@ class SupernetObjective(Generic[A]):
             self._shared.settle(lambda: population_in(study))
 
     def _turn_to(self, study: optuna.Study) -> None:
-        key = (study.study_name, study._study_id)
+        # Not its name or number, which a deleted study leaves to the next one.
+        key = str(agreed(study, IDENTITY, uuid4().hex))
         if self._study == key:
             return
         if self._study is not None:
             self._shared.leave()
-        if self._folder is not None:
-            pointer = pointer_of(study, self._folder)
-            checkpoint = Checkpoint(self._folder, pointer=pointer, search=study.study_name)
-            self._shared = self._share(checkpoint)
+        if self._place is not None:
+            pointer: Pointer = (
+                pointer_of(study, self._place)
+                if isinstance(self._place, str | Path)
+                else StudyPointer(study)
+            )
+            self._shared = self._share(Checkpoint(self._place, pointer=pointer, search=key))
         if self._study is None and not self._shared.kept and has_scores(study):
             warnings.warn(
                 f"study {study.study_name!r} has scores, but the weights begin anew: give the "
@@ -273,6 +288,11 @@ def _instance(name: str, value: Any, kind: type[_T]) -> _T:
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be a {kind.__name__}; got {value!r}")
     return value
+
+
+def _callable(name: str, value: object) -> None:
+    if not callable(value):
+        raise TypeError(f"{name} must be a function of logits and labels; got {value!r}")
 
 
 def _scored(place: Seat, text: str, outcome: Outcome) -> Scored:

@@ -97,9 +97,21 @@ class SearchPlan:
         return None if stored is None else cls._read(stored, study.study_name)
 
     def store(self, study: optuna.Study) -> None:
-        """Keep the plan with its study."""
+        """Keep the plan with its study.
+
+        Raises:
+            SearchError: Another search of the study began at the same moment.
+        """
+        from relativenas_optuna.checkpoints import agreed  # loads PyTorch
+
         data = asdict(self)
-        if study.user_attrs.get(PLAN_ATTRIBUTE) != data:
+        found = agreed(study, PLAN_ATTRIBUTE, data)
+        if not isinstance(found, dict) or found.get("search") != self.search:
+            raise SearchError(
+                f"study {study.study_name!r} was begun by another search at the same moment: give "
+                f"the same command again, or help it by `relativenas worker`"
+            )
+        if found != data:
             study.set_user_attr(PLAN_ATTRIBUTE, data)
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,7 @@ class Search:
         study: In which the search is, or is to be; its sampler is replaced.
         plan: What is to be done.
         device: See `SupernetObjective`.
+        leads: Whether to keep the plan with the study, which a worker that helps does not.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
@@ -54,7 +56,14 @@ class Search:
         ValueError: The device is not there, or the weights are damaged or of another search.
     """
 
-    def __init__(self, study: optuna.Study, plan: SearchPlan, *, device: str | None = None) -> None:
+    def __init__(
+        self,
+        study: optuna.Study,
+        plan: SearchPlan,
+        *,
+        device: str | None = None,
+        leads: bool = True,
+    ) -> None:
         self.study = study
         self.plan = plan
         newest = self._newest
@@ -72,7 +81,10 @@ class Search:
         )
         study.sampler = self.sampler
         checkpoint = Checkpoint(plan.out, pointer=pointer_of(study, plan.out), search=plan.search)
-        if newest is not None and checkpoint.record() is None:
+        record = checkpoint.record()
+        versions = () if record is None else record.versions
+        here = any(Path(plan.out, version.file.name).exists() for version in versions)
+        if (newest is not None and record is None) or (versions and not here):
             raise self._lost()
         self.objective = SupernetObjective(
             space,
@@ -82,7 +94,8 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
-        plan.store(study)
+        if leads:
+            plan.store(study)
 
     @property
     def population(self) -> Population | None:

@@ -60,14 +60,21 @@ def worker(storage: str, study: str, device: str | None, wait: float) -> None:
         from relativenas_optuna.training.device import resolve_device
 
         rank = os.environ.get("LOCAL_RANK", "0")
-        found = resolve_device(device, index=int(rank) if rank.isdecimal() else 0)
-        search = Search(open_study(opened, study, create=False), plan, device=str(found))
-        click.echo(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+        found = str(resolve_device(device, index=int(rank) if rank.isdecimal() else 0))
         scored: list[int] = []
-        try:
-            search.run(lambda trial: scored.append(trial.number))
-        except KeyboardInterrupt:
-            raise Interrupted(f"what was scored is kept in study {study!r}") from None
+        while True:
+            search = Search(
+                open_study(opened, study, create=False), plan, device=found, leads=False
+            )
+            click.echo(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+            try:
+                search.run(lambda trial: scored.append(trial.number))
+            except KeyboardInterrupt:
+                raise Interrupted(f"what was scored is kept in study {study!r}") from None
+            newest = _plan(opened, study)
+            if newest is None or newest.settings == plan.settings:
+                break
+            plan = newest  # the search was extended meanwhile
         click.echo(f"worker {os.getpid()} scored {len(scored)}; study {study!r} is searched")
 
 

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import bindparam, column, insert, select, table, update
@@ -31,7 +31,7 @@ _STUDIES = table("studies", column("study_id"))
 _ATTRIBUTES = table(
     "study_user_attributes", column("study_id"), column("key"), column("value_json")
 )
-_OWN = (_ATTRIBUTES.c.study_id == bindparam("of")) & (_ATTRIBUTES.c.key == KEY)
+_OWN = (_ATTRIBUTES.c.study_id == bindparam("of")) & (_ATTRIBUTES.c.key == bindparam("named"))
 _READ = select(_ATTRIBUTES.c.value_json).where(_OWN)
 _LOCK = _READ.with_for_update()
 _STUDY = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == bindparam("of"))
@@ -76,20 +76,46 @@ def pointer_of(study: optuna.Study, folder: str | Path) -> Pointer:
         return FilePointer(Path(folder) / POINTER_NAME)
 
 
+def agreed(study: optuna.Study, key: str, value: Any) -> Any:
+    """A user attribute of a study, made where it is missing: of several writers the first counts.
+
+    Args:
+        study: The study.
+        key: Of the attribute.
+        value: As JSON data, for where there is none. In no SQL database two writers that come at
+            the same moment may see one another's.
+
+    Returns:
+        What is there now.
+    """
+    try:
+        pointer = StudyPointer(study, key)
+    except TypeError:
+        storage, study_id = study._storage, study._study_id
+        if storage.get_study_user_attrs(study_id).get(key) is None:
+            storage.set_study_user_attr(study_id, key, value)
+        return storage.get_study_user_attrs(study_id)[key]
+    while (text := pointer.read()) is None:
+        pointer.advance(None, json.dumps(value))
+    return json.loads(text)
+
+
 class StudyPointer:
     """A user attribute of a study in a SQL database; it goes with the study.
 
     Args:
         study: Of an `RDBStorage`.
+        key: Of the attribute.
 
     Raises:
         TypeError: The study is in no SQL database.
     """
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, key: str = KEY) -> None:
         self._engine = database_of(study._storage).engine
-        self._study_id = study._study_id
-        self.place = f"user attribute {KEY!r} of study {study.study_name!r}"
+        self._own = {"of": study._study_id, "named": key}
+        self._row = {"study_id": study._study_id, "key": key}
+        self.place = f"user attribute {key!r} of study {study.study_name!r}"
 
     def read(self) -> str | None:
         """See `Pointer`."""
@@ -97,7 +123,7 @@ class StudyPointer:
         def attempt() -> str | None:
             try:
                 with self._engine.connect() as connection:
-                    text: str | None = connection.scalar(_READ, {"of": self._study_id})
+                    text: str | None = connection.scalar(_READ, self._own)
                     return text
             except SQLAlchemyError as error:
                 raise StorageInternalError(f"{self.place} could not be read: {error}") from error
@@ -122,17 +148,16 @@ class StudyPointer:
     def _advance(self, connection: Connection, expected: str | None, new: str) -> bool:
         with _transaction(connection):
             # Compared here, since some databases compare without regard to case.
-            there = connection.scalar(_LOCK, {"of": self._study_id})
+            there = connection.scalar(_LOCK, self._own)
             if there != expected:
                 # The answer to an earlier attempt may be what got lost.
                 return bool(there == new)
             if there is not None:
-                connection.execute(_UPDATE, {"of": self._study_id, "value_json": new})
-            elif connection.scalar(_STUDY, {"of": self._study_id}) is None:
+                connection.execute(_UPDATE, self._own | {"value_json": new})
+            elif connection.scalar(_STUDY, {"of": self._own["of"]}) is None:
                 raise KeyError(f"{self.place} is not there, for the study was deleted")
             else:
-                row = {"study_id": self._study_id, "key": KEY, "value_json": new}
-                connection.execute(insert(_ATTRIBUTES), row)
+                connection.execute(insert(_ATTRIBUTES), self._row | {"value_json": new})
         return True
 
 
