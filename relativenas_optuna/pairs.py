@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from optuna.exceptions import TrialPruned
+from optuna.exceptions import StorageInternalError, TrialPruned
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import TrialState
 
@@ -86,7 +86,10 @@ def _score(
                 left.remove(trial._trial_id)
                 on_trial(told)
     finally:
-        fail(study._storage, left)  # for there was an error that is not the objective's
+        # There was an error that is not the objective's. It is the one to be heard of: Ctrl-C within
+        # a statement can leave SQLite locked, and who ends is known to be dead without a word.
+        with suppress(StorageInternalError):
+            fail(study._storage, left)
 
 
 def _told(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> FrozenTrial:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
@@ -242,3 +243,17 @@ def test_ctrl_c_while_the_study_is_told_leaves_none_running() -> None:
     assert failures(study) == {Seat(0, 0): True, Seat(0, 1): True}
     run(study)
     assert_scored_once(study)
+
+
+class Broken(CutOff):
+    """One that takes nothing more after that."""
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        if not self.left:
+            raise StorageInternalError
+        super().set_trial_system_attr(trial_id, key, value)
+
+
+def test_ctrl_c_is_heard_of_though_the_storage_fails_too() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(optuna.create_study(storage=Broken()))
