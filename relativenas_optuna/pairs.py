@@ -86,8 +86,8 @@ def _score(
                 left.remove(trial._trial_id)
                 on_trial(told)
     finally:
-        # There was an error that is not the objective's. It is the one to be heard of: Ctrl-C within
-        # a statement can leave SQLite locked, and who ends is known to be dead without a word.
+        # There was an error that is not the objective's, and it is the one to be heard of: Ctrl-C
+        # within a statement can leave SQLite locked. Who ends is known to be dead without a word.
         with suppress(StorageInternalError):
             fail(study._storage, left)
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import pytest
-from optuna.exceptions import StorageInternalError
-from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from relativenas_optuna.pairs import score_pairs
@@ -29,7 +27,7 @@ from tests.samplers.searches import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from optuna.trial import FrozenTrial
 
@@ -195,65 +193,3 @@ def test_two_losses_are_told_in_their_order() -> None:
     assert all(trial.values == [trial.values[0], -trial.values[0]] for trial in study.trials)
     with pytest.raises(ValueError, match=r"directions, 2; got 0\.5"):
         run(study, lambda _: 0.5, generations=GENERATIONS + 1)
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit], ids=lambda error: error.__name__)
-@pytest.mark.parametrize("call", [1, 2])
-def test_an_end_of_the_process_is_no_fault_of_the_objective(
-    call: int, error: type[BaseException]
-) -> None:
-    study = begun()[0]
-    for _ in range(3):  # after as many faults a seat would be given up
-        with pytest.raises(error):
-            run(study, at_call(call, failing(error())))
-    assert all(was_interrupted(t) for t in study.get_trials(states=[FAIL]))
-    run(study)
-    assert_scored_once(study)
-    assert state(study) == state(search(space=SPACE, trials=SEATS))
-
-
-def test_ctrl_c_between_the_trials_of_a_pair_leaves_none_running() -> None:
-    study = begun()[0]
-    with pytest.raises(KeyboardInterrupt):
-        run(study, on_trial=failing(KeyboardInterrupt()))
-    assert failures(study) == {Seat(0, 1): True}
-    assert not study.get_trials(states=[TrialState.RUNNING])
-    run(study)
-    assert_scored_once(study)
-
-
-class CutOff(InMemoryStorage):
-    """A storage that is interrupted while the end of a trial is written, once."""
-
-    left = 1
-
-    def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
-    ) -> bool:
-        if state == COMPLETE and self.left:
-            self.left -= 1
-            raise KeyboardInterrupt
-        return super().set_trial_state_values(trial_id, state, values)
-
-
-def test_ctrl_c_while_the_study_is_told_leaves_none_running() -> None:
-    study = optuna.create_study(storage=CutOff())
-    with pytest.raises(KeyboardInterrupt):
-        run(study)
-    assert failures(study) == {Seat(0, 0): True, Seat(0, 1): True}
-    run(study)
-    assert_scored_once(study)
-
-
-class Broken(CutOff):
-    """One that takes nothing more after that."""
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        if not self.left:
-            raise StorageInternalError
-        super().set_trial_system_attr(trial_id, key, value)
-
-
-def test_ctrl_c_is_heard_of_though_the_storage_fails_too() -> None:
-    with pytest.raises(KeyboardInterrupt):
-        run(optuna.create_study(storage=Broken()))
