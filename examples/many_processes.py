@@ -1,7 +1,7 @@
 """Several processes search one study, and score what one process alone would score.
 
-The study in a database is all that they share: no lock, and nobody waits for the slowest. Each
-trial claims a seat of a generation; two may meet at one, which is rare and does no harm.
+The study in a database is all that they share, and nobody waits for the slowest. Each trial
+claims a seat of a generation; only where none is free, one that runs is given out a second time.
 """
 
 import multiprocessing
