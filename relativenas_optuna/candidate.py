@@ -119,6 +119,7 @@ class Trainer(Generic[A]):
         self._seed = seed
         self._device = training.device
         self._loss, self._metric = loss, metric
+        self._autocast = torch.bfloat16 if settings.precision == "bfloat16" else None
         own = first_supernet(
             space,
             supernet,
@@ -181,6 +182,7 @@ class Trainer(Generic[A]):
                 loss=self._loss,
                 clip=settings.clip,
                 memory_format=torch.channels_last,
+                autocast=self._autocast,
                 report=report,
             )
             phases.train = watch.lap()
@@ -212,6 +214,7 @@ class Trainer(Generic[A]):
             loss=self._loss,
             metric=self._metric,
             memory_format=torch.channels_last,
+            autocast=self._autocast,
         )
 
 

@@ -25,7 +25,7 @@ from relativenas_optuna.plan import (
     open_study,
 )
 from relativenas_optuna.samplers.settings import MAX_SEED
-from relativenas_optuna.search_settings import PRESETS
+from relativenas_optuna.search_settings import PRECISIONS, PRESETS
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.study_file import StudyFile
 from relativenas_optuna.work import worker
@@ -102,6 +102,12 @@ cli.add_command(fidelity)
     type=click.IntRange(0, MAX_SEED),
     metavar="N",
     help="Of all randomness, from 0 to 2**32 - 1.  [default: 0]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="bfloat16 is faster on GPUs that compute in it, and slower on most CPUs.  "
+    "[default: float32]",
 )
 @click.option(
     "--workers",

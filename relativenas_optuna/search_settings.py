@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 from relativenas_optuna.samplers.settings import MAX_SEED
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
@@ -32,6 +34,9 @@ class SearchSettings:
         padding: Pixels of zeros around a picture before it is cropped to its size again.
         flip: Whether pictures are mirrored at random.
         cutout: Side of the square that is blanked, in pixels.
+        precision: "float32"; or "bfloat16", automatic mixed precision, which pays only where the
+            device computes in that type: many a CPU does not. Calibration, losses and the shared
+            weights are float32 in any case.
 
     Raises:
         ValueError: A value is out of range.
@@ -53,6 +58,7 @@ class SearchSettings:
     padding: int = 4
     flip: bool = True
     cutout: int = 16
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -67,6 +73,10 @@ class SearchSettings:
                 raise ValueError(f"{name} must be {limits}; got {value}")
         if not isinstance(self.flip, bool):
             raise ValueError(f"flip must be True or False; got {self.flip!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}"
+            )
         if self.population % 2:
             raise ValueError(
                 f"population must be even, for members learn in pairs; got {self.population}"

@@ -71,6 +71,36 @@ def own(**options: Any) -> Trainer[Any]:
     return trainer(Switch(), **options)
 
 
+def test_mixed_precision_is_that_of_training_and_of_scoring_and_not_of_the_weights() -> None:
+    types = []
+
+    class Seen(Arms):
+        def forward(self, images: Tensor, genotype: str, **options: Any) -> Tensor:
+            logits = super().forward(images, genotype, **options)
+            types.append((self.training, logits.dtype))
+            return logits
+
+    training = own(supernet=Seen, settings=dataclasses.replace(SETTINGS, precision="bfloat16"))
+    types.clear()
+    outcome = training.train("left", PLACE)
+    assert set(types) == {(True, torch.bfloat16), (False, torch.bfloat16)}
+    assert {t.dtype for t in outcome.trained.tensors.values() if t.is_floating_point()} == {
+        torch.float32
+    }
+    assert math.isfinite(outcome.score.loss)
+
+
+def test_mixed_precision_computes_as_float32_does_but_for_rounding() -> None:
+    architecture = SPACE.random(np.random.default_rng(0))
+    losses = {
+        precision: trainer(settings=dataclasses.replace(SETTINGS, precision=precision))
+        .train(architecture, PLACE)
+        .score.loss
+        for precision in ("float32", "bfloat16")
+    }
+    assert losses["float32"] != losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+
+
 def test_a_supernet_of_ones_own_is_trained_and_scored_and_put_back() -> None:
     training = own(supernet=Arms)
     before = training.weights.snapshot()
