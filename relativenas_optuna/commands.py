@@ -10,20 +10,15 @@ import click
 import optuna
 
 from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.architectures import scored_architectures
 from relativenas_optuna.ask_tell import ask, tell
-from relativenas_optuna.choice import Choice, best_architectures
+from relativenas_optuna.choice import Choice
 from relativenas_optuna.company import workers_beside
 from relativenas_optuna.console import Console
 from relativenas_optuna.fidelity_command import fidelity
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.out_folder import locked, make_folder
-from relativenas_optuna.plan import (
-    SearchError,
-    SearchPlan,
-    Wishes,
-    check_study,
-    open_study,
-)
+from relativenas_optuna.plan import SearchPlan, Wishes, check_study, open_study
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.search_settings import PRECISIONS, PRESETS
 from relativenas_optuna.storage import storage_at
@@ -158,13 +153,7 @@ def show(storage: str, study: str, top: int, out: str | None) -> None:
     console = Console(storage=storage, study=study)
     with storage_at(storage, create=False) as opened:
         found = open_study(opened, study, create=False)
-        plan, best = SearchPlan.stored_in(found), best_architectures(found)
-        if not best:
-            has = "holds only other trials" if found.get_trials(deepcopy=False) else "is empty"
-            raise SearchError(
-                f"study {study!r} has no scored architecture, it {has}: search it first, or name "
-                f"another --study"
-            )
+        plan, best = SearchPlan.stored_in(found), scored_architectures(found)
     folder = out or (plan.out if plan else ".")
     make_folder(folder)
     console.best(best, top, Path(folder))
