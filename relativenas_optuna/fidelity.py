@@ -16,7 +16,7 @@ from torch.nn import functional
 from relativenas_optuna.fidelity_record import MOST, Architecture, Fidelity, Score
 from relativenas_optuna.plan import SearchError
 from relativenas_optuna.search_settings import check_seed
-from relativenas_optuna.standalone import first_network, seed_of, train_alone
+from relativenas_optuna.standalone.alone import first_network, seed_of, train_alone
 
 if TYPE_CHECKING:
     import optuna

@@ -16,7 +16,7 @@ from relativenas_optuna.fidelity_record import FIDELITY_ATTRIBUTE, Architecture,
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.plan import SearchError
 from relativenas_optuna.spaces import CellSpace
-from relativenas_optuna.standalone import train_alone
+from relativenas_optuna.standalone.alone import train_alone
 from tests.tiny import SEED, SPACE, objective, searched, study
 
 SEATS = 8

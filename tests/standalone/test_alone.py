@@ -18,7 +18,7 @@ from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.search_settings import SearchSettings
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.spaces.nasbench201 import NASBench201
-from relativenas_optuna.standalone import first_network, seed_of, train_alone
+from relativenas_optuna.standalone.alone import first_network, seed_of, train_alone
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.randomness import generators
 from tests.tiny import SETTINGS, pictures, same_bits

@@ -1,0 +1,1 @@
+"""One architecture trained alone: recipes, the run, its state and logs."""
