@@ -105,6 +105,11 @@ cli.add_command(fidelity)
     "[default: float32]",
 )
 @click.option(
+    "--random",
+    is_flag=True,
+    help="Draw every candidate at random and learn nothing: what a search is to be compared with.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
@@ -118,7 +123,9 @@ cli.add_command(fidelity)
 @click.option(
     "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
 )
-def search(storage: str, study: str, device: str | None, workers: int, **options: Any) -> None:
+def search(
+    storage: str, study: str, device: str | None, workers: int, random: bool, **options: Any
+) -> None:
     """Search an architecture for a picture data set.
 
     The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
@@ -127,6 +134,7 @@ def search(storage: str, study: str, device: str | None, workers: int, **options
     names = ("data", "size", "preset", "seed", "out")
     wishes = Wishes(
         **{name: options[name] for name in names},
+        random=random or None,
         settings={n: v for n, v in options.items() if n not in names and v is not None},
     )
     _search(Console(storage=storage, study=study), wishes, device, workers)

@@ -46,6 +46,7 @@ class Console:
         self._print(
             f"data {plan.data}, preset {plan.preset}, population {settings.population}, "
             f"generations {settings.generations}, seed {plan.seed}"
+            f"{', candidates drawn at random' if plan.random else ''}"
         )
 
     def follow(self, search: Search) -> None:

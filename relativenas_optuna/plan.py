@@ -42,6 +42,7 @@ class Wishes:
         preset: Of the settings; "digits" for the digits, else "small".
         seed: 0 where nothing is said.
         out: Folder for weights and results.
+        random: Whether to draw every candidate at random; see `SearchPlan`.
         settings: Single settings by name, over those of the preset.
     """
 
@@ -50,6 +51,7 @@ class Wishes:
     preset: str | None = None
     seed: int | None = None
     out: str | None = None
+    random: bool | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,6 +62,8 @@ class SearchPlan:
     Attributes:
         search: Tells this search from all others; its weights carry it too.
         settings: How candidates are trained and scored, and how many there are.
+        random: Whether every candidate is drawn at random, and no slow learner moves toward a fast
+            one. All else is the same, the commit of pairs too: what a search is compared with.
     """
 
     search: str
@@ -69,6 +73,7 @@ class SearchPlan:
     settings: SearchSettings
     seed: int
     out: str
+    random: bool = False  # the plans of older studies do not say
 
     @classmethod
     def of(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
@@ -128,6 +133,7 @@ class SearchPlan:
             settings=replace(preset(name), **wishes.settings),
             seed=seed,
             out=str(Path(wishes.out or Path(DEFAULT_OUT, _file_name(study.study_name))).absolute()),
+            random=bool(wishes.random),
         )
 
     @classmethod
@@ -138,6 +144,8 @@ class SearchPlan:
             for name in ("search", "data", "preset", "out"):
                 if not isinstance(getattr(plan, name), str):
                     raise TypeError(f"{name} must be text")
+            if not isinstance(plan.random, bool):
+                raise TypeError("random must be true or false")
         except (LookupError, TypeError, ValueError) as error:
             raise SearchError(
                 f"study {study_name!r} has an unreadable attribute {PLAN_ATTRIBUTE!r} ({error}): "
@@ -151,6 +159,7 @@ class SearchPlan:
             "size": wishes.size,
             "preset": wishes.preset,
             "seed": wishes.seed,
+            "random": wishes.random,
             **wishes.settings,
         }
         generations = asked.pop("generations", None)

@@ -77,7 +77,8 @@ class Search:
             space.distributions,
             population_size=plan.settings.population,
             seed=plan.seed,
-            preset="paper",  # weights move, so that a score is soon out of date
+            # Weights move, so that a score is soon out of date: no preset that keeps any.
+            preset="random" if plan.random else "paper",
         )
         study.sampler = self.sampler
         checkpoint = Checkpoint(plan.out, pointer=pointer_of(study, plan.out), search=plan.search)
@@ -129,6 +130,9 @@ class Search:
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Score the best of the last generation again, and random ones beside them; store it.
 
+        In a random search no generation is the outcome of the others, and the best of all are
+        scored again, as many as otherwise.
+
         `on_scored` is called after each of at most `FINALISTS + RANDOM_ARCHITECTURES`.
 
         Raises:
@@ -136,7 +140,7 @@ class Search:
         """
         self.objective.settle(self.study)
         finalists = []
-        for genotype, trial in self._best_of_last_generation().items():
+        for genotype, trial in self._best().items():
             score = self.objective.evaluate(genotype)
             assert trial.value is not None
             finalist = Finalist(
@@ -182,13 +186,14 @@ class Search:
             return None
         return min(losses), statistics.median(losses), diversity(members.positions)
 
-    def _best_of_last_generation(self) -> dict[Genotype, FrozenTrial]:
-        population = self.population
+    def _best(self) -> dict[Genotype, FrozenTrial]:
+        population, settings = self.population, self.plan.settings
         assert population is not None
-        last = self.plan.settings.generations - 1
+        first = 0 if self.plan.random else settings.generations - 1
         counted = [
-            population.counted(Seat(last, number))
-            for number in range(self.plan.settings.population)
+            population.counted(Seat(generation, number))
+            for generation in range(first, settings.generations)
+            for number in range(settings.population)
         ]
         complete = [t for t in counted if t is not None and t.state == TrialState.COMPLETE]
         distinct: dict[Genotype, FrozenTrial] = {}

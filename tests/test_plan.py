@@ -43,6 +43,16 @@ def begun(**wishes: Any) -> tuple[optuna.Study, SearchPlan]:
     return study, plan
 
 
+def test_a_plan_of_before_there_was_random_search_is_read() -> None:
+    study, plan = begun()
+    older = asdict(plan)
+    del older["random"]
+    study.set_user_attr(PLAN_ATTRIBUTE, older)
+    assert SearchPlan.of(study, Wishes()) == plan
+    with pytest.raises(SearchError, match=r"random True does not fit study 's', which was begun"):
+        SearchPlan.of(study, Wishes(random=True))
+
+
 @pytest.mark.parametrize(
     ("data", "name"), [(None, "digits"), ("digits", "digits"), ("cifar10", "small")]
 )

@@ -6,13 +6,14 @@ import statistics
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
+import torch
 from optuna.trial import TrialState
 
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
@@ -93,6 +94,32 @@ def test_summaries_are_those_of_the_complete_generations(finished: Search) -> No
             diversity(population.generations[generation].positions),
         )
     assert finished.summary_of(SETTINGS.generations) is None
+
+
+def test_a_random_search_differs_in_its_candidates_alone(
+    data: Path, tmp_path: Path, finished: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    sgd = torch.optim.SGD
+
+    def noted(*arguments: Any, **options: Any) -> torch.optim.SGD:
+        rates.append(options["lr"])
+        return sgd(*arguments, **options)
+
+    monkeypatch.setattr(torch.optim, "SGD", noted)
+    study = optuna.create_study(study_name="s")
+    plan = replace(finished.plan, random=True, data=str(data), out=str(tmp_path))
+    drawn = run(Search(study, plan, device="cpu"))
+    assert rates == [SETTINGS.learning_rate_of(n // SETTINGS.population) for n in range(SEATS)]
+    ours, theirs = scores(study), scores(finished.study)
+    assert ours.keys() == theirs.keys()
+    assert {seat.generation for seat in ours if ours[seat] == theirs[seat]} == {0}
+    # Both of a pair, and no others, begin with the same weights.
+    begun = [trial.user_attrs["weights_version"] for trial in study.trials]
+    assert begun == [number // 2 for number in range(SEATS)]
+    by_loss = sorted(ours, key=ours.__getitem__)  # of all generations
+    found = {seat_of(study.trials[f.trial]) for f in drawn.choose().finalists}
+    assert found == set(by_loss[:FINALISTS])
 
 
 def test_a_loss_of_zero_is_a_loss(data: Path, tmp_path: Path) -> None:

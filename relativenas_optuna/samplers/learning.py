@@ -9,7 +9,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.comparison import compare, less_crowded, losses, violation
-from relativenas_optuna.samplers.draws import again
+from relativenas_optuna.samplers.draws import again, uniform
 from relativenas_optuna.samplers.repeats import Scored, around
 from relativenas_optuna.samplers.slow_fast import learn
 
@@ -100,6 +100,15 @@ class Learning:
             random=again(self._settings.seed, generation.index, pair),
         )
         return position, velocity
+
+    def anywhere(self, generation: Generation, member: int) -> Vector:
+        """A position `[variables]` for a member that is drawn evenly, whatever was scored."""
+        encoding, seat = generation.encoding, generation.seat(member)
+        assert encoding is not None
+        drawn = [
+            uniform(self._settings.seed, generation.index, seat, name) for name in encoding.space
+        ]
+        return encoding.low + np.array(drawn) * (encoding.high - encoding.low)
 
     def _avoids_repeats(self, encoding: Encoding) -> bool:
         return self._settings.avoids_repeats and encoding.counts is not None

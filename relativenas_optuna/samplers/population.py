@@ -257,12 +257,16 @@ class Population:
     def _go_on(self, generation: Generation, pair: int, following: Generation) -> None:
         """Let the slow learner of a pair learn, and both go on to the next generation."""
         members = generation.pairs[pair]
+        following.ready[members] = True
+        generation.learned[pair] = True
+        if not self.settings.learns:
+            for member in members.tolist():
+                following.positions[member] = self._pairs.anywhere(following, member)
+            return
         fast, slow = members if generation.first_fast[pair] else members[::-1]
         following.positions[slow], following.velocities[slow] = self._pairs.step(generation, pair)
         following.positions[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
-        following.ready[members] = True
         if self.settings.keeps_scores:
             following.kept[fast] = True
             following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
-        generation.learned[pair] = True

@@ -70,7 +70,9 @@ class RelativeNASSampler(BaseSampler):
             asked: a fast learner keeps its score, so that a generation after the first one scores
             its slow learners alone, and in a finite space no architecture is proposed that was
             scored two generations before or earlier, while another is left. "paper", the algorithm
-            as published: every member is scored anew in every generation. "plain" for a new study.
+            as published: every member is scored anew in every generation. "random", what these are
+            to be compared with: every member is drawn anew in every generation, and nothing is
+            learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
             other samplers left in it. With "plain" they have their scores too.
         independent_sampler: Draws the parameters that are not common to all trials. Without it they

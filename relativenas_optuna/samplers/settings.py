@@ -15,7 +15,7 @@ from optuna.distributions import (
 
 from relativenas_optuna.samplers.intervals import interval, is_value_of
 
-PRESETS = ("plain", "paper")
+PRESETS = ("plain", "paper", "random")
 MAX_SEED = 2**32 - 1
 DEFAULT_POPULATION_SIZE = 20
 MAX_POPULATION_SIZE = 100_000
@@ -49,12 +49,17 @@ class Settings:
     @property
     def keeps_scores(self) -> bool:
         """Whether a fast learner keeps its score, and is not scored anew in each generation."""
-        return self.preset != "paper"
+        return self.preset == "plain"
 
     @property
     def avoids_repeats(self) -> bool:
         """Whether no architecture is proposed that was scored two generations ago or earlier."""
-        return self.preset != "paper"
+        return self.preset == "plain"
+
+    @property
+    def learns(self) -> bool:
+        """Whether slow learners move toward fast ones; else every member is drawn anew."""
+        return self.preset != "random"
 
     def describes(self, params: Mapping[str, Any]) -> bool:
         """Whether parameters are an architecture of the search space; of one that is learned: yes.

@@ -40,7 +40,7 @@ class SearchView:
         directions: "minimize" or "maximize" for each objective.
         population_size: Members per generation.
         seed: Of the search.
-        preset: "plain" or "paper".
+        preset: "plain", "paper" or "random".
         warm_start: Numbers of the trials that the first seats start from; `None` where that was
             not asked for.
         search_space: Names and distributions of the parameters; `None` where it is learned.
