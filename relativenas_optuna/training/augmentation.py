@@ -41,6 +41,10 @@ class Draws:
     row: Tensor
     column: Tensor
 
+    def __getitem__(self, part: slice) -> Draws:
+        """The choices for some of the pictures."""
+        return Draws(**{name: tensor[part] for name, tensor in vars(self).items()})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:

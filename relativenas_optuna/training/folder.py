@@ -70,8 +70,22 @@ def read_folder(folder: Path, size: int | None) -> tuple[Tensor, Tensor, tuple[s
         images `[n, 3, h, w]` uint8, labels `[n]` int64, class names in alphabetical order.
 
     Raises:
-        DataError: Fewer than two classes, an empty class, an unreadable picture, or pictures of
-            different sizes while `size` is None.
+        DataError: See `list_folder`; an unreadable picture, or pictures of different sizes while
+            `size` is None.
+    """
+    paths, labels, classes = list_folder(folder)
+    images = _read_pictures(paths, size)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), labels, classes
+
+
+def list_folder(folder: Path) -> tuple[list[str], Tensor, tuple[str, ...]]:
+    """The pictures of a folder with one sub-folder per class, unread.
+
+    Returns:
+        Their paths in a fixed order, labels `[n]` int64, class names in alphabetical order.
+
+    Raises:
+        DataError: Fewer than two classes, or an empty class.
     """
     classes = class_folders(folder)
     if len(classes) < 2:
@@ -93,8 +107,7 @@ def read_folder(folder: Path, size: int | None) -> tuple[Tensor, Tensor, tuple[s
             f"class folder {str(folder / classes[min(empty)])!r} has no pictures "
             f"(looked for {' '.join(IMG_EXTENSIONS)}); add some or remove the folder"
         )
-    images = _read_pictures([path for path, _ in samples], size)
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), labels, tuple(classes)
+    return [path for path, _ in samples], labels, tuple(classes)
 
 
 def _is_picture(path: str) -> bool:
@@ -132,7 +145,24 @@ def _side_by_side(picture: npt.NDArray[np.uint8]) -> str:
 
 
 def _read_picture(path: str, size: int | None) -> npt.NDArray[np.uint8]:
-    """Reads one picture, `[h, w, 3]`, RGB, turned as its EXIF data says."""
+    """Reads one picture, `[h, w, 3]`."""
+    picture = open_picture(path, size)
+    if size is not None:
+        # Resizing first one side and cropping the other around the centre, in one step.
+        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def open_picture(path: str, size: int | None = None) -> Image.Image:
+    """Reads one picture in RGB, turned as its EXIF data says.
+
+    Args:
+        path: Of the file.
+        size: Side in pixels that it will be brought to; it has at least twice that, where it has.
+
+    Raises:
+        DataError: It is damaged, or has more than 8 bits a channel.
+    """
     try:
         with Image.open(path) as file:
             if size is not None:
@@ -148,7 +178,4 @@ def _read_picture(path: str, size: int | None) -> npt.NDArray[np.uint8]:
         raise DataError(f"picture {path!r} cannot be read: {reason}") from error
     if deep:
         raise DataError(f"picture {path!r} has more than 8 bits a channel; convert it to 8 bits")
-    if size is not None:
-        # Resizing first one side and cropping the other around the centre, in one step.
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
-    return np.asarray(picture, dtype=np.uint8)
+    return picture

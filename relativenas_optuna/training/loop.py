@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from relativenas_optuna.training.augmentation import Augmentation, normalise
-from relativenas_optuna.training.pictures import DataError, Pictures
+from relativenas_optuna.training.augmentation import Augmentation
+from relativenas_optuna.training.modes import autocasting, mode
+from relativenas_optuna.training.pictures import DataError
 from relativenas_optuna.training.randomness import Generators
+from relativenas_optuna.training.share import WHOLE, Share
+from relativenas_optuna.training.source import Source, plain_batches, training_parts
 from relativenas_optuna.training.tally import (
     Loss,
     Metric,
@@ -26,6 +30,8 @@ from relativenas_optuna.training.tally import (
 
 #: What a network returns: logits `[b, classes]`, alone or before others (auxiliary logits).
 Output: TypeAlias = Tensor | tuple[Tensor, ...]
+#: Images `[b, c, h, w]` -> output.
+Forward: TypeAlias = Callable[[Tensor], Output]
 #: (how many eighths of the epoch are done, mean loss so far) -> whether to stop.
 Report: TypeAlias = Callable[[int, float], bool]
 
@@ -79,9 +85,9 @@ class Evaluation:
 
 
 def train_epoch(
-    forward: Callable[[Tensor], Output],
+    forward: Forward | Sequence[Forward],
     parameters: Iterable[nn.Parameter],
-    pictures: Pictures,
+    pictures: Source,
     *,
     module: nn.Module,
     optimizer: Optimizer,
@@ -92,6 +98,9 @@ def train_epoch(
     clip: float | None = 5.0,
     memory_format: torch.memory_format = torch.contiguous_format,
     autocast: torch.dtype | None = None,
+    scaler: GradScaler | None = None,
+    share: Share = WHOLE,
+    apart: Callable[[], AbstractContextManager[object]] = nullcontext,
     on_batch: Callable[[int], None] | None = None,
     report: Report | None = None,
 ) -> EpochResult:
@@ -101,57 +110,62 @@ def train_epoch(
     stops nothing: it shows in the result, and the caller decides.
 
     Args:
-        forward: Images `[b, c, h, w]` -> output.
+        forward: The network; or one for each part of a batch that this process trains on.
         parameters: Those whose gradient norm is clipped; `optimizer` steps on its own.
         pictures: On the device of the network.
         module: Put in training mode for the epoch, and back into its own modes afterwards.
         optimizer: Over the parameters to train.
         generators: Of the order of pictures and of the augmentation.
         augmentation: Applied to every batch anew.
-        batch_size: At least 2. A single picture that is left over joins the batch before, since
-            batch norm cannot train on one.
+        batch_size: At least 2 for each part. A single picture that is left over joins the batch
+            before, since batch norm cannot train on one.
         loss: (output, labels `[b]`) -> mean loss of the batch.
         clip: Largest norm of the gradients of `parameters` together; None: no clipping.
         memory_format: Of the images that `forward` gets.
         autocast: Type for automatic mixed precision, e.g. `torch.bfloat16`; None: none.
+        scaler: Of the loss, for gradients that are too small for that type.
+        share: Of every batch, where it is trained on in parts.
+        apart: Holds for backward passes behind which processes need not add up their gradients:
+            those of all own parts but the last.
         on_batch: Called after every batch with the number of pictures done so far.
         report: Called after every eighth of the epoch (every batch where they are fewer) with the
             eighths done and the mean loss so far; the epoch ends where it says so.
 
     Raises:
-        DataError: There are fewer than 2 pictures.
+        DataError: There are fewer than 2 pictures (for each part).
         Stopped: `report` ended the epoch.
         ValueError: `batch_size` or `clip` is out of range, or the pictures are too small for
             `augmentation`.
     """
-    if batch_size < 2:
-        raise ValueError(f"batch_size must be at least 2 to train, got {batch_size}")
+    if batch_size < 2 * share.parts:
+        to = "to train" if share.parts == 1 else f"for {share.parts} parts"
+        raise ValueError(f"batch_size must be at least {2 * share.parts} {to}, got {batch_size}")
     if clip is not None and not clip > 0:
         raise ValueError(f"clip must be above 0 (or None), got {clip}")
-    if len(pictures) < 2:
-        raise DataError(f"training needs at least 2 pictures, got {len(pictures)}")
-    augmentation.check(*pictures.images.shape[2:])
+    if len(pictures) < 2 * share.parts:
+        raise DataError(f"training needs at least {2 * share.parts} pictures, got {len(pictures)}")
+    augmentation.check(*pictures.shape[1:])
     clipped = list(parameters)
-    mean, std = pictures.statistics()
-    order = torch.randperm(len(pictures), generator=generators.order).to(pictures.device)
-    batches = list(_training_batches(len(pictures), batch_size))
+    batches = share.batches(len(pictures), batch_size)
+    forwards = [forward] * share.accumulate if callable(forward) else list(forward)
+    parts = training_parts(pictures, batches, share, augmentation, generators)
     tally = Tally()
     with mode(module, training=True):
         for number, (start, stop) in enumerate(batches):
-            index = order[start:stop]
-            labels = pictures.labels.index_select(0, index)
-            images = augmentation(
-                pictures.images.index_select(0, index), mean, std, generators.augmentation
-            ).contiguous(memory_format=memory_format)
             optimizer.zero_grad(set_to_none=True)
-            with _autocast(pictures.device, autocast):
-                output = forward(images)
-                batch_loss = mean_loss(loss, output, labels)
-            batch_loss.backward()  # type: ignore[no-untyped-call]
-            if clip is not None:
-                nn.utils.clip_grad_norm_(clipped, clip)
-            optimizer.step()
-            tally.add(batch_loss.detach() * len(index), _logits(output).detach(), labels)
+            for own, run in enumerate(forwards, start=1):
+                images, labels = next(parts)
+                with nullcontext() if own == share.accumulate else apart():
+                    with autocasting(pictures.device, autocast):
+                        output = run(images.contiguous(memory_format=memory_format))
+                        batch_loss = mean_loss(loss, output, labels)
+                    # Processes take the mean of their gradients; here each picture counts alike.
+                    weight = share.processes * len(labels) / (stop - start)
+                    weighted = batch_loss if weight == 1 else batch_loss * weight
+                    scaled = weighted if scaler is None else scaler.scale(weighted)
+                    scaled.backward()  # type: ignore[no-untyped-call]
+                tally.add(batch_loss.detach() * len(labels), _logits(output).detach(), labels)
+            _step(optimizer, clipped, clip, scaler)
             if on_batch is not None:
                 on_batch(stop)
             step = REPORTS * (number + 1) // len(batches)
@@ -163,8 +177,8 @@ def train_epoch(
 
 
 def evaluate(
-    forward: Callable[[Tensor], Output],
-    pictures: Pictures,
+    forward: Forward,
+    pictures: Source,
     *,
     module: nn.Module,
     batch_size: int,
@@ -196,14 +210,11 @@ def evaluate(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if len(pictures) == 0:
         raise DataError("evaluation needs at least 1 picture, got none")
-    mean, std = pictures.statistics()
     tally = Tally()
     outputs: list[Tensor] = []
     with mode(module, training=False), torch.inference_mode():
-        for start in range(0, len(pictures), batch_size):
-            labels = pictures.labels[start : start + batch_size]
-            images = normalise(pictures.images[start : start + batch_size], mean, std)
-            with _autocast(pictures.device, autocast):
+        for images, labels in plain_batches(pictures, batch_size):
+            with autocasting(pictures.device, autocast):
                 output = forward(images.contiguous(memory_format=memory_format))
             logits = _logits(output).float()
             tally.add(summed_loss(loss, logits, labels), logits, labels)
@@ -215,36 +226,19 @@ def evaluate(
     return Evaluation(**tally.means(), metric=measured)
 
 
-def _training_batches(count: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """The bounds of the batches of an epoch; each has at least 2 of the `count` pictures."""
-    start = 0
-    while start < count:
-        stop = start + batch_size
-        if stop >= count - 1:
-            stop = count
-        yield start, stop
-        start = stop
+def _step(
+    optimizer: Optimizer, clipped: list[nn.Parameter], clip: float | None, scaler: GradScaler | None
+) -> None:
+    if clip is not None:
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(clipped, clip)
+    if scaler is None:
+        optimizer.step()
+    else:
+        scaler.step(optimizer)
+        scaler.update()
 
 
 def _logits(output: Output) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
-
-
-def _autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
-
-
-@contextmanager
-def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
-    """Sets the mode of all modules, and on leaving gives each its own mode back."""
-    modes = [(part, part.training) for part in module.modules()]
-    others = [part for part, before in modes if before != training]
-    if others:
-        module.train(training)
-    try:
-        yield
-    finally:
-        if others:
-            for part, before in modes:
-                # A supernet has thousands of parts, and a module's own way to set one is slow.
-                object.__setattr__(part, "training", before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,12 @@ class Pictures:
         """Where images and labels are."""
         return self.images.device
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a picture."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
     def to(self, device: torch.device | str) -> Pictures:
         """The same pictures on `device`."""
         return dataclasses.replace(
@@ -95,6 +101,17 @@ class Pictures:
             labels=self.labels.index_select(0, index),
         )
 
+    def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Source.pieces`; nothing is random about pictures in memory."""
+        for index in indices:
+            yield self.images.index_select(0, index), self.labels.index_select(0, index)
+
+    def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """See `Source.batches`."""
+        for start in range(0, len(self), batch_size):
+            part = slice(start, start + batch_size)
+            yield self.images[part], self.labels[part]
+
     def split(self, fraction: float = 0.5, *, seed: int) -> tuple[Pictures, Pictures]:
         """Divides the pictures at random, class by class, into training and validation pictures.
 
@@ -110,30 +127,35 @@ class Pictures:
             DataError: A class has fewer than two pictures.
             ValueError: `fraction` or `seed` is out of range.
         """
-        if not 0 < fraction < 1:
-            raise ValueError(f"fraction must be above 0 and below 1, got {fraction}")
-        if seed < 0:
-            raise ValueError(f"seed must be at least 0, got {seed}")
-        labels = self.labels.cpu().numpy()
-        counts = np.bincount(labels, minlength=len(self.classes))
-        if counts.min(initial=2) < 2:
-            name = self.classes[int(counts.argmin())]
-            raise DataError(
-                "every class needs at least 2 pictures to be split into training and validation, "
-                f"class {name!r} has {counts.min()}"
-            )
-        # Rounding the running total, not each class, keeps the whole at the fraction too.
-        ends = np.floor(fraction * counts.cumsum() + 0.5).astype(np.int64)
-        shares = np.clip(np.diff(ends, prepend=0), 1, counts - 1)
-        rng = np.random.default_rng(seed)
-        chosen = np.zeros(len(labels), dtype=np.bool_)
-        for label, share in enumerate(shares):
-            members = np.flatnonzero(labels == label)
-            chosen[rng.permutation(members)[:share]] = True
-        return (
-            self.subset(torch.from_numpy(np.flatnonzero(chosen))),
-            self.subset(torch.from_numpy(np.flatnonzero(~chosen))),
+        chosen, rest = split_indices(self.labels, self.classes, fraction, seed=seed)
+        return self.subset(chosen), self.subset(rest)
+
+
+def split_indices(
+    labels: Tensor, classes: Sequence[str], fraction: float, *, seed: int
+) -> tuple[Tensor, Tensor]:
+    """The indices of both parts of `Pictures.split`, on the CPU and in order."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be above 0 and below 1, got {fraction}")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}")
+    of_picture = labels.cpu().numpy()
+    counts = np.bincount(of_picture, minlength=len(classes))
+    if counts.min(initial=2) < 2:
+        name = classes[int(counts.argmin())]
+        raise DataError(
+            "every class needs at least 2 pictures to be split into training and validation, "
+            f"class {name!r} has {counts.min()}"
         )
+    # Rounding the running total, not each class, keeps the whole at the fraction too.
+    ends = np.floor(fraction * counts.cumsum() + 0.5).astype(np.int64)
+    shares = np.clip(np.diff(ends, prepend=0), 1, counts - 1)
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(of_picture), dtype=np.bool_)
+    for label, share in enumerate(shares):
+        members = np.flatnonzero(of_picture == label)
+        chosen[rng.permutation(members)[:share]] = True
+    return torch.from_numpy(np.flatnonzero(chosen)), torch.from_numpy(np.flatnonzero(~chosen))
 
 
 def require_classes(classes: Sequence[str], labels: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,20 +19,34 @@ from relativenas_optuna.training import (
     train_epoch,
 )
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.loop import _training_batches
+from relativenas_optuna.training.share import Share
 from tests.training.small import PLAIN, assert_equal_weights, network, pictures_of, train
 
 
-@given(st.integers(2, 300), st.integers(2, 40))
-def test_batches_are_full_but_the_last_and_never_a_single_picture(
-    count: int, batch_size: int
+@given(st.integers(2, 300), st.integers(2, 40), st.integers(1, 3), st.integers(1, 3))
+def test_batches_are_full_but_the_last_and_never_a_single_picture_in_a_part(
+    count: int, batch_size: int, processes: int, accumulate: int
 ) -> None:
-    bounds = list(_training_batches(count, batch_size))
+    shares = [
+        Share(processes=processes, process=number, accumulate=accumulate)
+        for number in range(processes)
+    ]
+    parts = processes * accumulate
+    assume(min(count, batch_size) >= 2 * parts)
+    bounds = shares[0].batches(count, batch_size)
     covered = [index for start, stop in bounds for index in range(start, stop)]
     assert covered == list(range(count))
     sizes = [stop - start for start, stop in bounds]
     assert set(sizes[:-1]) <= {batch_size}
-    assert 2 <= sizes[-1] <= batch_size + 1
+    assert 2 * parts <= sizes[-1] < batch_size + 2 * parts
+    for start, stop in bounds:
+        own = [share.own(start, stop) for share in shares]
+        assert [len(of_process) for of_process in own] == [accumulate] * processes
+        cut = [bound for of_process in own for bound in of_process]
+        assert [i for begin, end in cut for i in range(begin, end)] == list(range(start, stop))
+        lengths = {end - begin for begin, end in cut}
+        assert min(lengths) >= 2
+        assert max(lengths) - min(lengths) <= 1
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])
