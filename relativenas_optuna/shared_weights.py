@@ -108,12 +108,18 @@ class SharedWeights:
             self._waiting[seat] = _Learner(scored, trained)
             self._scored[seat] = scored
             return None
-        learners = [_Learner(scored, trained), *([] if partner is None else [partner])]
-        sign = -1.0 if maximise else 1.0
-        learners.sort(
-            key=lambda learner: (sign * learner.scored.loss, learner.scored.seat), reverse=True
-        )
-        between = self._commit(learners, newest=scored, waited=seat.partner if partner else None)
+        own, between, started = _Learner(scored, trained), None, self._weights.version
+        if partner is not None:
+            sign = -1.0 if maximise else 1.0
+            learners = sorted(
+                (own, partner),
+                key=lambda learner: (sign * learner.scored.loss, learner.scored.seat),
+                reverse=True,
+            )
+            between = self._commit(learners, newest=scored, waited=seat.partner)
+        if between is None:  # alone, or another process has committed the partner meanwhile
+            self._commit([own], newest=scored, waited=None)
+            between = max(0, self._weights.version - 1 - started)
         if paired:
             self._waiting.pop(seat.partner, None)
         self._scored[seat] = scored
@@ -165,7 +171,7 @@ class SharedWeights:
 
     def _commit(
         self, slow_first: Sequence[_Learner], *, newest: Scored, waited: Seat | None
-    ) -> int:
+    ) -> int | None:
         trained = [learner.trained for learner in slow_first]
         if self._checkpoint is not None:
             return self._checkpoint.commit(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Collection
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from relativenas_optuna._files import sync_folder
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.parts import Stored, check_name
-from relativenas_optuna.checkpoints.store import missing, verified
+from relativenas_optuna.checkpoints.store import DamagedFileError, missing, verified
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
@@ -29,18 +29,21 @@ class ArtifactFiles:
 
     Args:
         store: With `open_reader`, `write` and `remove`, as `optuna.artifacts` describes them.
+        name: Of the store, for messages; its class where none is given.
     """
 
-    def __init__(self, store: ArtifactStore) -> None:
+    def __init__(self, store: ArtifactStore, *, name: str | None = None) -> None:
         self._store = store
+        self._name = name or type(store).__name__
 
     def __str__(self) -> str:
-        return type(self._store).__name__
+        return self._name
 
     def put(self, name: str, content: bytes) -> Stored:
         """See `Store`."""
         stored = Stored.of(name, content)
-        self._store.write(name, _Body(content))
+        with self._told(f"weights file {name!r} cannot be written to"):
+            self._store.write(name, _Body(content))
         if isinstance(self._plain, FileSystemArtifactStore):
             _sync(self._plain, name)
         return stored
@@ -48,17 +51,42 @@ class ArtifactFiles:
     def get(self, stored: Stored) -> bytes:
         """See `Store`."""
         try:
-            with self._store.open_reader(stored.name) as reader:
+            with (
+                self._told(f"weights file {stored.name!r} cannot be read from"),
+                self._store.open_reader(stored.name) as reader,
+            ):
                 return verified(reader, stored)
         except ArtifactNotFound as error:
             raise missing(stored) from error
 
-    def remove(self, name: str) -> None:
+    def holds(self, stored: Stored) -> bool:
         """See `Store`."""
         try:
-            self._plain.remove(check_name(name))
+            with self._told(f"weights file {stored.name!r} cannot be read from"):
+                self._store.open_reader(stored.name).close()
+        except ArtifactNotFound:
+            return False
+        return True
+
+    def remove(self, name: str) -> None:
+        """See `Store`."""
+        check_name(name)
+        try:
+            with self._told(f"weights file {name!r} cannot be removed from"):
+                self._plain.remove(name)
         except ArtifactNotFound:
             return
+
+    @contextmanager
+    def _told(self, problem: str) -> Iterator[None]:
+        """Make one error of the many that the libraries of services have."""
+        try:
+            yield
+        except (ArtifactNotFound, DamagedFileError, OSError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise OSError(f"{problem} {self}: {reason}") from error
 
     @property
     def _plain(self) -> ArtifactStore:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from relativenas_optuna.checkpoints.faults import fault
-from relativenas_optuna.checkpoints.ledger import Ledger, fitting, store_of
+from relativenas_optuna.checkpoints.ledger import Ledger, store_of
 from relativenas_optuna.checkpoints.parts import Scored, Waiting
 from relativenas_optuna.checkpoints.record import Record
 from relativenas_optuna.checkpoints.store import DamagedFileError
+from relativenas_optuna.checkpoints.syncing import Syncing, fitting
 from relativenas_optuna.training.files import replaced, to_bytes
 from relativenas_optuna.training.weight_set import Trained
 
@@ -22,19 +22,10 @@ if TYPE_CHECKING:
 
     from optuna.artifacts._protocol import ArtifactStore
 
-    from relativenas_optuna.checkpoints.parts import Version
     from relativenas_optuna.checkpoints.pointer import Pointer
     from relativenas_optuna.checkpoints.store import Store
     from relativenas_optuna.samplers.claims import Seat
     from relativenas_optuna.training.weight_set import WeightSet
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """What a weight set was last brought to, and the content of its file."""
-
-    version: Version
-    content: bytes
 
 
 class Checkpoint:
@@ -61,12 +52,22 @@ class Checkpoint:
         self, place: str | Path | Store | ArtifactStore, *, pointer: Pointer, search: str
     ) -> None:
         self._ledger = Ledger(store_of(place), pointer, search)
-        self._held: WeakKeyDictionary[WeightSet, _Held] = WeakKeyDictionary()
+        self._syncing = Syncing(self._ledger)
         self._cleaned = False
 
     def record(self) -> Record | None:
         """What the pointer says; `None` before anything was kept. Errors are those of `sync`."""
         return self._ledger.read()[1]
+
+    def is_lost(self) -> bool:
+        """Whether the pointer names weights, and none of their files is there."""
+        while True:
+            text, record = self._ledger.read()
+            versions = () if record is None else record.versions
+            if not versions or any(self._ledger.holds(version.file) for version in versions):
+                return False
+            if self._ledger.is_at(text):  # else others committed and removed meanwhile
+                return True
 
     def scored(self, seat: Seat, architecture: str) -> Scored | None:
         """What an architecture scored at a seat, unless that was long ago."""
@@ -91,7 +92,7 @@ class Checkpoint:
         if not self._cleaned:
             with self._ledger.alone():
                 self._cleaned = True
-        return self._sync(weights)[1]
+        return self._syncing.sync(weights)[1]
 
     def save_waiting(self, scored: Scored, trained: Trained, start_version: int) -> None:
         """Keep the first learner of a pair until its partner is scored.
@@ -161,7 +162,7 @@ class Checkpoint:
                 genotype=parse(scored.architecture),
                 tensors={name: tensor.to(device) for name, tensor in found.tensors.items()},
             )
-            with fitting(entry.file):
+            with fitting(entry.file, found, weights):
                 weights.check(trained)
             return scored, trained
 
@@ -172,7 +173,7 @@ class Checkpoint:
         *,
         scored: Sequence[Scored] = (),
         drop_waiting: Seat | None = None,
-    ) -> int:
+    ) -> int | None:
         """Make what learners learned part of the newest weights, here and for all processes.
 
         Only the learners' own tensors are written, over the newest weights that anyone committed.
@@ -184,7 +185,9 @@ class Checkpoint:
             drop_waiting: Where one of them waited; it is remembered as scored too.
 
         Returns:
-            How many commits by others came between the begin of the learners and this one.
+            How many commits by others came between the begin of the learners and this one. `None`
+            where the one that waited does so no more, for another process committed it: nothing
+            was committed then.
 
         Raises:
             OSError, StorageInternalError: It cannot be written. If it was the pointer, whether it
@@ -198,13 +201,16 @@ class Checkpoint:
         started, ledger = weights.version, self._ledger
         with ledger.alone():
             while True:
-                text, record = self._sync(weights)
+                text, record = self._syncing.sync(weights)
                 record, own, version = record or Record(search=ledger.search), [], weights.version
+                waited = None if drop_waiting is None else record.waiting_at(drop_waiting)
+                if drop_waiting is not None and waited is None:
+                    return None
                 if record.versions:
-                    shared = self._held[weights].content
+                    shared = self._syncing.content(weights)
                 else:
                     # So that there are weights to go back to from the first commit on.
-                    shared = to_bytes(weights.snapshot(), {"search": ledger.search})
+                    shared = self._syncing.first(weights)
                     own = [ledger.put_version(version, shared)]
                     record = replace(record, versions=(own[0],))
                 content = replaced(shared, learned)
@@ -216,34 +222,7 @@ class Checkpoint:
                 ledger.remove(one.file.name for one in own)
             fault("pointed")
             weights.commit(*learners)
-            self._held[weights] = _Held(own[-1], content)
+            self._syncing.bring(weights, own[-1], content)
             fault("remove")
             ledger.remove(record.names - after.names)
-        waited = drop_waiting and record.waiting_at(drop_waiting)
         return max(0, version - (min(started, waited.start_version) if waited else started))
-
-    def _sync(self, weights: WeightSet) -> tuple[str | None, Record | None]:
-        while True:
-            text, record = self._ledger.read()
-            if record is None or not record.versions or self._is_at(weights, record.versions[0]):
-                return text, record
-            found = self._ledger.newest(text, record)
-            if found is None:
-                continue
-            version, file, problem = found
-            with fitting(version.file):
-                weights.restore(file.tensors, version=version.version)
-            self._held[weights] = _Held(version, file.content)
-            if problem is None:
-                return text, record
-            healed = replace(record, versions=(version,))
-            if self._ledger.advance(text, healed):
-                warnings.warn(
-                    f"{problem}; the search goes on from the weights before, of version "
-                    f"{version.version}",
-                    stacklevel=3,
-                )
-
-    def _is_at(self, weights: WeightSet, version: Version) -> bool:
-        held = self._held.get(weights)
-        return held is not None and held.version == version and weights.version == version.version

@@ -60,6 +60,10 @@ class FolderStore:
         except FileNotFoundError as error:
             raise missing(stored) from error
 
+    def holds(self, stored: Stored) -> bool:
+        """See `Store`."""
+        return (self.folder / stored.name).exists()
+
     def remove(self, name: str) -> None:
         """See `Store`."""
         (self.folder / check_name(name)).unlink(missing_ok=True)

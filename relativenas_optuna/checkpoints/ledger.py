@@ -109,6 +109,10 @@ class Ledger:
             raise DamagedFileError(f"weights file {file.name!r} is damaged: {error}") from error
         return Found(content=content, tensors=tensors, metadata=metadata)
 
+    def holds(self, file: Stored) -> bool:
+        """Whether a file is there, whole or not."""
+        return self._store.holds(file)
+
     def newest(self, text: str | None, record: Record) -> tuple[Version, Found, str | None] | None:
         """The newest weights that are whole, and what is wrong with newer ones.
 
@@ -170,15 +174,3 @@ def store_of(place: str | Path | Store | ArtifactStore) -> Store:
     if not hasattr(place, "open_reader"):
         raise TypeError(f"place must be a folder or an artifact store of Optuna's; got {place!r}")
     return ArtifactFiles(place)
-
-
-@contextmanager
-def fitting(file: Stored) -> Iterator[None]:
-    """Say of which file it is that a weight set refuses weights."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(
-            f"weights file {file.name!r} holds weights of another shape, which this search cannot "
-            f"go on with: {error}"
-        ) from error

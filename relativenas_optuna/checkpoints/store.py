@@ -30,7 +30,7 @@ class Store(Protocol):
         """Write a file, which is complete and durable on return.
 
         Raises:
-            Exception: It cannot be written; what the store says.
+            OSError: It cannot be written; what the store says.
         """
 
     def get(self, stored: Stored) -> bytes:
@@ -38,7 +38,14 @@ class Store(Protocol):
 
         Raises:
             DamagedFileError: It is missing, or its size or hash is not as it was.
-            Exception: The store cannot be read; what it says.
+            OSError: The store cannot be read; what it says.
+        """
+
+    def holds(self, stored: Stored) -> bool:
+        """Whether a file is there, whole or not.
+
+        Raises:
+            OSError: The store cannot be read; what it says.
         """
 
     def remove(self, name: str) -> None:

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from relativenas_optuna.checkpoints import Checkpoint, FilePointer
+from relativenas_optuna.checkpoints import Checkpoint, FilePointer, syncing
+from relativenas_optuna.networks.nasbench201 import NASBench201Supernet
+from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype
+from relativenas_optuna.spaces.nasbench201 import NASBench201
 from relativenas_optuna.training import WeightSet
 from tests.checkpoints.helpers import (
+    SPACE,
     commit,
     in_folder,
     learner,
@@ -27,27 +32,65 @@ def newest(checkpoint: Checkpoint) -> int:
     return weights.version
 
 
-@pytest.mark.parametrize(
-    "weights",
-    [weight_set(channels=2), weight_set(space=CellSpace(nodes=2))],
-    ids=["channels", "space"],
-)
+def other_supernet(**changes: Any) -> WeightSet:
+    space = changes.pop("space", SPACE)
+    sizes = {"channels": 1, "cells": 3, "in_channels": 1} | changes
+    if isinstance(space, NASBench201):
+        return WeightSet(NASBench201Supernet(space, **sizes))
+    return WeightSet(Supernet(space, **sizes))
+
+
+OTHERS = {
+    "channels": (other_supernet(channels=2), "channels: the weights have 1, this search has 2"),
+    "cells": (other_supernet(cells=4), "cells: the weights have 3, this search has 4"),
+    "nodes": (
+        other_supernet(space=CellSpace(nodes=2)),
+        "nodes: the weights have 1, this search has 2",
+    ),
+    "operations": (
+        other_supernet(space=CellSpace(nodes=1, operations=("skip_connect", "sep_conv_5x5"))),
+        r"operations: avg_pool_3x3, .* sep_conv_3x3 are in the weights alone$",
+    ),
+    "classes": (other_supernet(num_classes=3), "classes: the weights have 10, this search has 3"),
+    "picture channels": (
+        other_supernet(in_channels=3),
+        "picture channels: the weights have 1, this search has 3",
+    ),
+    "space": (
+        other_supernet(space=NASBench201()),
+        "space: the weights have 'CellSpace', this search has 'NASBench201'",
+    ),
+}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "files of before"])
+@pytest.mark.parametrize(("weights", "difference"), OTHERS.values(), ids=OTHERS)
 def test_weights_of_another_supernet_are_refused_by_name(
-    weights: WeightSet, checkpoint: Checkpoint
+    weights: WeightSet,
+    difference: str,
+    named: bool,
+    checkpoint: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = weight_set()
+    if not named:  # these said nothing of their supernet, and are told by their tensors
+        monkeypatch.setattr(syncing, "facts", lambda _: {})
+        difference = " is .* but must be "
     checkpoint.save_waiting(
         scored("sep_conv_3x3", FIRST), learner(own, "sep_conv_3x3", 1.0), own.version
     )
     commit(checkpoint, own, "sep_conv_5x5", 1.0)
     before = weights.snapshot()
-    with pytest.raises(ValueError, match=r"another shape.* is .* but must be ") as caught:
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=difference) as caught:
         checkpoint.sync(weights)
+    assert "which this search cannot go on with" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert weights.version == 0
     assert same_bits(weights.snapshot(), before)
-    with pytest.raises(ValueError, match=r"another shape|not in the space|genotype"):
-        checkpoint.waiting(FIRST, weights, Genotype.from_text)
+    if isinstance(weights.supernet.space, CellSpace):  # else its text is none of the space
+        with pytest.raises(ValueError, match=r"another shape|not in the space|genotype|holds"):
+            checkpoint.waiting(FIRST, weights, Genotype.from_text)
 
 
 def test_weights_of_another_search_are_refused(tmp_path: Path) -> None:

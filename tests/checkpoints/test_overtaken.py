@@ -10,6 +10,8 @@ from optuna.artifacts import FileSystemArtifactStore
 from relativenas_optuna.checkpoints import Checkpoint, FilePointer
 from relativenas_optuna.checkpoints.pointer import POINTER_NAME
 from relativenas_optuna.samplers.claims import Seat
+from relativenas_optuna.shared_weights import SharedWeights
+from relativenas_optuna.spaces import Genotype
 from tests.checkpoints.helpers import (
     commit,
     expected,
@@ -67,6 +69,41 @@ def test_a_learner_that_waits_is_kept_beside_what_others_keep(tmp_path: Path) ->
     record = other.record()
     assert record is not None
     assert [entry.scored.seat for entry in record.waiting] == seats
+    assert names(tmp_path) == pointed(tmp_path)
+
+
+def settled_meanwhile(tmp_path: Path) -> Checkpoint:
+    """The first of a pair waits; another worker commits it alone when this one is about to."""
+    other, theirs = in_folder(tmp_path), weight_set()
+    one, trained = scored("sep_conv_3x3", FIRST), learner(theirs, "sep_conv_3x3", 1.0)
+    other.save_waiting(one, trained, 0)
+    settle = partial(other.commit, theirs, [trained], scored=[one], drop_waiting=FIRST)
+    pointer = Overtaken(tmp_path / POINTER_NAME, [settle])
+    return Checkpoint(FileSystemArtifactStore(tmp_path), pointer=pointer, search="s")
+
+
+def test_two_that_settle_a_learner_at_one_instant_commit_it_once(tmp_path: Path) -> None:
+    overtaken, weights = settled_meanwhile(tmp_path), weight_set()
+    trained = learner(weights, "sep_conv_3x3", 1.0)
+    one = scored("sep_conv_3x3", FIRST)
+    assert overtaken.commit(weights, [trained], scored=[one], drop_waiting=FIRST) is None
+    assert weights.version == 1
+    assert same_bits(weights.snapshot(), expected(("sep_conv_3x3", 1.0)))
+    assert names(tmp_path) == pointed(tmp_path)
+
+
+def test_the_second_of_a_pair_is_committed_alone_where_the_first_was_meanwhile(
+    tmp_path: Path,
+) -> None:
+    overtaken, weights = settled_meanwhile(tmp_path), weight_set()
+    shared = SharedWeights(weights, overtaken, Genotype.from_text)
+    second = scored("sep_conv_5x5", FIRST.partner)
+    trained = learner(weights, "sep_conv_5x5", 2.0)
+    assert shared.end(second, trained, start_version=0, paired=True) == 1
+    assert weights.version == 2
+    assert same_bits(weights.snapshot(), expected(("sep_conv_3x3", 1.0), ("sep_conv_5x5", 2.0)))
+    assert shared.waiting() == set()
+    assert shared.known(second.seat, second.architecture) == second
     assert names(tmp_path) == pointed(tmp_path)
 
 
