@@ -36,10 +36,15 @@ def make_folder(folder: str) -> None:
 
 
 @contextmanager
-def locked(folder: str) -> Iterator[None]:
+def locked(folder: str, *, use: str = "searched", option: str = "--study") -> Iterator[None]:
     """Keep a second search of this machine, also one that only loads its data, from a folder.
 
     The lock ends with the process, however it ends.
+
+    Args:
+        folder: That exists.
+        use: What happens to it.
+        option: That names another folder.
 
     Raises:
         SearchError: Another process has the folder.
@@ -50,18 +55,18 @@ def locked(folder: str) -> Iterator[None]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _lock(descriptor, folder)
+        _lock(descriptor, folder, use, option)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: str) -> None:
+def _lock(descriptor: int, folder: str, use: str, option: str) -> None:
     with suppress(OSError):  # a file system without locks
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SearchError(
-                f"folder {folder!r} is being searched into by another process: wait for it, end "
-                f"it, or take another --study"
+                f"folder {folder!r} is being {use} into by another process: wait for it, end "
+                f"it, or take another {option}"
             ) from error

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import partial
 from hashlib import sha256
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,14 +12,11 @@ from torch.nn import functional
 
 from relativenas_optuna.networks.protocol import ProtocolError
 from relativenas_optuna.networks.weights import draw_weights
-from relativenas_optuna.training.augmentation import Augmentation
-from relativenas_optuna.training.loop import Evaluation, Output, evaluate, train_epoch
-from relativenas_optuna.training.randomness import generators
+from relativenas_optuna.standalone.epoch import augmentation_of, one_epoch, sgd
+from relativenas_optuna.training.loop import Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor, nn
+    from torch import nn
 
     from relativenas_optuna.search_settings import SearchSettings
     from relativenas_optuna.training.pictures import Pictures
@@ -106,36 +101,18 @@ def train_alone(
         raise ValueError(f"epochs must be at least 1; got {epochs}")
     schedule = replace(settings, generations=epochs)
     network = network.to(training.device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=schedule.learning_rate,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-    )
-    augmentation = Augmentation(
-        padding=schedule.padding, flip=schedule.flip, cutout=schedule.cutout
-    )
-    drops = "drop_path" in signature(network.forward).parameters
+    optimizer = sgd(network, schedule)
+    augmentation = augmentation_of(schedule)
     for epoch in range(epochs):
-        random = generators(seed, epoch, device=training.device)
-        forward: Callable[[Tensor], Output] = network
-        if drops:
-            drop_path = schedule.drop_path_of(epoch)
-            forward = partial(network, drop_path=drop_path, generator=random.drop_path)
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate_of(epoch)
-        result = train_epoch(
-            forward,
-            network.parameters(),
+        result = one_epoch(
+            network,
+            optimizer,
             training,
-            module=network,
-            optimizer=optimizer,
-            generators=random,
+            schedule=schedule,
+            epoch=epoch,
+            seed=seed,
             augmentation=augmentation,
-            batch_size=schedule.batch_size,
             loss=loss,
-            clip=schedule.clip,
-            memory_format=torch.channels_last,
         )
         if not math.isfinite(result.loss):
             break

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from relativenas_optuna._files import write_whole
+
+FILE = "result.json"
 
 
 class DivergedError(ValueError):
@@ -67,3 +73,21 @@ class Result:
     multiply_adds: int
     seconds: float
     network: Path
+
+    def to_data(self) -> dict[str, Any]:
+        """The figures by name, as plain JSON data; the network by the name of its file."""
+        return asdict(self) | {"network": self.network.name}
+
+    def write(self, folder: Path) -> None:
+        """Write the figures into the folder of the training."""
+        write_whole(folder / FILE, f"{json.dumps(self.to_data(), indent=1)}\n".encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Result | None:
+        """The figures in a folder; `None` where there are none, or they are damaged."""
+        try:
+            data = json.loads((folder / FILE).read_bytes())
+            result = cls(**data | {"network": folder / Path(data["network"]).name})
+        except (OSError, LookupError, TypeError, ValueError):
+            return None
+        return result if result.network.exists() else None

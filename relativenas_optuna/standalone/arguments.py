@@ -1,0 +1,50 @@
+"""What a training was begun with, so that another is told apart from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.training.pictures import Pictures
+from relativenas_optuna.training.streamed import StreamedPictures
+
+if TYPE_CHECKING:
+    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.standalone.recipe import Recipe
+
+
+def arguments_of(
+    genotype: Genotype,
+    training: Pictures | StreamedPictures,
+    test: Pictures | StreamedPictures | None,
+    *,
+    recipe: Recipe,
+    seed: int,
+    processes: int,
+) -> dict[str, Any]:
+    """All that the weights and figures of a training depend on but the device, by name."""
+    fields = asdict(recipe)
+    # Two processes, or one that takes its batches in two parts, come to the same.
+    fields["parts"] = processes * fields.pop("accumulate")
+    return {
+        "architecture": genotype.to_text(),
+        "seed": seed,
+        "training pictures": digest(training),
+        "test pictures": None if test is None else digest(test),
+        **fields,
+    }
+
+
+def digest(pictures: Pictures | StreamedPictures) -> str:
+    """Tells sets of pictures apart; of files it goes by their names."""
+    found = sha256(repr((pictures.classes, pictures.mean, pictures.std)).encode())
+    found.update(pictures.labels.cpu().numpy().tobytes())
+    if isinstance(pictures, Pictures):
+        found.update(repr((pictures.images.dtype, pictures.images.shape)).encode())
+        found.update(pictures.images.cpu().contiguous().numpy().tobytes())
+    else:
+        shown = "\n".join(Path(path).name for path in pictures.paths)
+        found.update(f"{pictures.size} {pictures.flip} {pictures.color_jitter}\n{shown}".encode())
+    return found.hexdigest()[:16]
