@@ -1,10 +1,14 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and their names lead nowhere else."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
+
+_LONGEST_NAME = 100  # file systems end at 255, and paths at less on some
 
 
 def write_whole(
@@ -53,3 +57,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def file_name(text: str) -> str:
+    """A text as a file name: nothing in it leads elsewhere, and no system minds it."""
+    quoted = quote(text, safe=" ") or "%"
+    if quoted[0] in ". ":
+        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
+    if quoted[-1] in ". ":
+        quoted = f"{quoted[:-1]}%{ord(quoted[-1]):02X}"
+    if len(quoted) > _LONGEST_NAME:
+        quoted = f"{quoted[:_LONGEST_NAME]}~{sha256(text.encode()).hexdigest()[:16]}"
+    return quoted

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import rich.console
 
 from relativenas_optuna._secrets import without_password
-from relativenas_optuna.output import command, file_names, program, shown_path, write_genotype
+from relativenas_optuna.output import (
+    command,
+    file_names,
+    program,
+    shown_path,
+    shown_place,
+    write_genotype,
+)
 from relativenas_optuna.progress import SearchProgress, counting
 from relativenas_optuna.storage import is_in_memory
 
@@ -31,13 +38,16 @@ class Console:
     Args:
         storage: URL of the study's storage.
         study: Name of the study.
+        stderr: Whether standard output is for something else.
     """
 
-    def __init__(self, *, storage: str, study: str) -> None:
+    def __init__(self, *, storage: str, study: str, stderr: bool = False) -> None:
         self.storage = storage
         self.study = study
         # Names and paths are text: brackets in them are no markup, colons no emoji.
-        self._console = rich.console.Console(highlight=False, markup=False, emoji=False)
+        self._console = rich.console.Console(
+            highlight=False, markup=False, emoji=False, stderr=stderr
+        )
 
     def preparing(self, plan: SearchPlan) -> None:
         """Say what is about to be searched."""
@@ -98,7 +108,7 @@ class Console:
         """What a signal left behind."""
         return (
             f"{search.scored} of {search.total} candidates are saved in study {self.study!r}\n"
-            f"weights:     {shown_path(Path(search.plan.out))}"
+            f"weights:     {shown_place(search.plan.place)}"
         )
 
     def best(self, best: Mapping[Genotype, str], top: int, folder: Path) -> None:

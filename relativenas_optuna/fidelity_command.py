@@ -12,6 +12,7 @@ import click
 import rich.console
 
 from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.elsewhere import paths_here, plan_here
 from relativenas_optuna.fidelity_figures import TOP
 from relativenas_optuna.fidelity_record import MOST, Architecture, Fidelity
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
@@ -64,7 +65,17 @@ if TYPE_CHECKING:
 @click.option("--anew", is_flag=True, help="Forget what was measured before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
 @device_option
-def fidelity(storage: str, study: str, device: str | None, as_json: bool, **options: Any) -> None:
+@paths_here
+def fidelity(
+    storage: str,
+    study: str,
+    device: str | None,
+    *,
+    as_json: bool,
+    out: str | None,
+    weights: str | None,
+    **options: Any,
+) -> None:
     """Compare scores of a search's shared weights with scores of training alone.
 
     Each architecture of a sample is scored with the shared weights, and trained on its own with the
@@ -82,6 +93,7 @@ def fidelity(storage: str, study: str, device: str | None, as_json: bool, **opti
                 f"or call relativenas_optuna.fidelity.measure(study, objective)"
             )
         check_study(found, plan.settings)
+        plan = plan_here(plan, out=out, weights=weights)
         console = rich.console.Console(highlight=False, markup=False, emoji=False, stderr=as_json)
         measured = _measure(found, plan, device, console, quiet=as_json, options=options)
         if as_json:
@@ -105,7 +117,7 @@ def _measure(
     from relativenas_optuna.search import Search
     from relativenas_optuna.training.device import resolve_device
 
-    search = Search(study, plan, device=str(resolve_device(device)))
+    search = Search(study, plan, device=str(resolve_device(device)), leads=False)
     sample = options["sample"]
     bar = counting(console, f"training alone, {options['epochs']} epochs", sample)
     begun = None if options["anew"] else Fidelity.stored_in(study)

@@ -34,6 +34,13 @@ study_option = click.option(
 )
 
 
+weights_option = click.option(
+    "--weights",
+    metavar="PLACE",
+    help="For the weights: a folder, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]; endpoint, keys "
+    "and region come from the environment.  [default: as --out]",
+)
+
 device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
 )

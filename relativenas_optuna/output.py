@@ -30,6 +30,11 @@ def shown_path(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
+def shown_place(place: str) -> str:
+    """A place of weights, as a person would type it here."""
+    return place if "://" in place else shown_path(Path(place))
+
+
 def file_names(stem: str) -> list[str]:
     """What `write_genotype` writes."""
     return [f"{stem}.{suffix}" for suffix in ("txt", "json", "png", "svg")]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import optuna
 from optuna.study import StudyDirection
 
+from relativenas_optuna._files import file_name
 from relativenas_optuna.search_settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.weights_place import checked_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ DATA_NAMES = ("digits", "cifar10", "cifar100")
 DEFAULT_OUT = "relativenas-out"
 DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"
-_LONGEST_NAME = 100  # of a folder; file systems end at 255, and paths at less on some
 
 
 class SearchError(ValueError):
@@ -41,7 +40,8 @@ class Wishes:
         size: Side in pixels that the pictures are brought to.
         preset: Of the settings; "digits" for the digits, else "small".
         seed: 0 where nothing is said.
-        out: Folder for weights and results.
+        out: Folder for results, and for weights that have no place of their own.
+        weights: Folder or bucket for the weights; see `weights_place`.
         random: Whether to draw every candidate at random; see `SearchPlan`.
         settings: Single settings by name, over those of the preset.
     """
@@ -51,6 +51,7 @@ class Wishes:
     preset: str | None = None
     seed: int | None = None
     out: str | None = None
+    weights: str | None = None
     random: bool | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -73,7 +74,14 @@ class SearchPlan:
     settings: SearchSettings
     seed: int
     out: str
-    random: bool = False  # the plans of older studies do not say
+    # The plans of older studies do not say.
+    weights: str | None = None
+    random: bool = False
+
+    @property
+    def place(self) -> str:
+        """Where the weights are."""
+        return self.out if self.weights is None else self.weights
 
     @classmethod
     def of(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
@@ -105,12 +113,17 @@ class SearchPlan:
         """Keep the plan with its study.
 
         Raises:
-            SearchError: Another search of the study began at the same moment.
+            SearchError: Another search of the study began at the same moment, or it was deleted.
         """
         from relativenas_optuna.checkpoints import agreed  # loads PyTorch
 
         data = asdict(self)
-        found = agreed(study, PLAN_ATTRIBUTE, data)
+        try:
+            found = agreed(study, PLAN_ATTRIBUTE, data)
+        except KeyError as error:
+            raise SearchError(
+                f"study {study.study_name!r} was deleted meanwhile: give the same command again"
+            ) from error
         if not isinstance(found, dict) or found.get("search") != self.search:
             raise SearchError(
                 f"study {study.study_name!r} was begun by another search at the same moment: give "
@@ -132,7 +145,8 @@ class SearchPlan:
             preset=name,
             settings=replace(preset(name), **wishes.settings),
             seed=seed,
-            out=str(Path(wishes.out or Path(DEFAULT_OUT, _file_name(study.study_name))).absolute()),
+            out=str(Path(wishes.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
+            weights=None if wishes.weights is None else checked_place(wishes.weights),
             random=bool(wishes.random),
         )
 
@@ -144,6 +158,8 @@ class SearchPlan:
             for name in ("search", "data", "preset", "out"):
                 if not isinstance(getattr(plan, name), str):
                     raise TypeError(f"{name} must be text")
+            if plan.weights is not None and checked_place(plan.weights) != plan.weights:
+                raise ValueError(f"weights cannot be in {plan.weights!r}")
             if not isinstance(plan.random, bool):
                 raise TypeError("random must be true or false")
         except (LookupError, TypeError, ValueError) as error:
@@ -175,6 +191,8 @@ class SearchPlan:
             changes["settings"] = replace(self.settings, generations=generations)
         if wishes.out is not None:
             changes["out"] = str(Path(wishes.out).absolute())
+        if wishes.weights is not None:
+            changes["weights"] = checked_place(wishes.weights)
         return replace(self, **changes)
 
 
@@ -222,15 +240,3 @@ def check_study(study: optuna.Study, settings: SearchSettings) -> None:
 
 def _data(source: str) -> str:
     return source if source in DATA_NAMES else str(Path(source).absolute())
-
-
-def _file_name(study_name: str) -> str:
-    """The study's name as that of a folder: nothing in it leads elsewhere, and no system minds."""
-    quoted = quote(study_name, safe=" ") or "%"
-    if quoted[0] in ". ":
-        quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"
-    if quoted[-1] in ". ":
-        quoted = f"{quoted[:-1]}%{ord(quoted[-1]):02X}"
-    if len(quoted) > _LONGEST_NAME:
-        quoted = f"{quoted[:_LONGEST_NAME]}~{sha256(study_name.encode()).hexdigest()[:16]}"
-    return quoted

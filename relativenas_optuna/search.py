@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.checkpoints import Checkpoint, pointer_of
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.pairs import score_pairs
@@ -20,6 +18,7 @@ from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.slow_fast import diversity
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.training.data import load_pictures
+from relativenas_optuna.weights_place import checkpoint_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +52,9 @@ class Search:
         SearchError: The study has scores of more generations than planned, or its weights are
             missing.
         DataError: The pictures cannot be used.
-        ValueError: The device is not there, or the weights are damaged or of another search.
+        OSError: The place of the weights cannot be written to.
+        ValueError: The device is not there, or the weights are damaged, of another search or
+            another supernet.
     """
 
     def __init__(
@@ -81,11 +82,8 @@ class Search:
             preset="random" if plan.random else "paper",
         )
         study.sampler = self.sampler
-        checkpoint = Checkpoint(plan.out, pointer=pointer_of(study, plan.out), search=plan.search)
-        record = checkpoint.record()
-        versions = () if record is None else record.versions
-        here = any(Path(plan.out, version.file.name).exists() for version in versions)
-        if (newest is not None and record is None) or (versions and not here):
+        checkpoint = checkpoint_at(plan.place, study, search=plan.search, writes=leads)
+        if (newest is not None and checkpoint.record() is None) or checkpoint.is_lost():
             raise self._lost()
         self.objective = SupernetObjective(
             space,
@@ -208,7 +206,10 @@ class Search:
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
 
     def _lost(self) -> SearchError:
+        name = "folder of the first run with --out"
+        if self.plan.weights is not None:
+            name = "place of the first run with --weights"
         return SearchError(
-            f"study {self.study.study_name!r} has scores, but no weights in {self.plan.out!r}: "
-            f"give the folder of the first run with --out, or begin a new study with --study NAME"
+            f"study {self.study.study_name!r} has scores, but no weights in {self.plan.place!r}: "
+            f"give the {name}, or begin a new study with --study NAME"
         )

@@ -110,6 +110,14 @@ def is_in_memory(url: str) -> bool:
     )
 
 
+def is_missing_file(url: str) -> bool:
+    """Whether a URL names a SQLite file that is not there."""
+    try:
+        return _is_missing_file(make_url(url))
+    except (ArgumentError, ValueError):
+        return False  # no URL, which `open_storage` says
+
+
 @contextmanager
 def storage_at(
     url: str, *, create: bool = True, heartbeat: int | None = _HEARTBEAT

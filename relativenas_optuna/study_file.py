@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.choice import Choice
 
-_SEARCH_KEYS = {"data": str, "size": int, "preset": str, "seed": int, "out": str}
+_SEARCH_KEYS = {"data": str, "size": int, "preset": str, "seed": int, "out": str, "weights": str}
 _KINDS = {str: "a text", int: "a whole number"}
 _FIGURES = ("accuracy", "accuracy_over_random")
 

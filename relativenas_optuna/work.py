@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 import optuna
 
+from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.elsewhere import paths_here, plan_here
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.storage import is_missing_file, storage_at
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -26,6 +28,7 @@ _PAUSE = 0.5  # seconds
         "relativenas worker --study my",
         "torchrun --nproc-per-node 4 --no-python relativenas worker --study my",
         "srun --ntasks 8 relativenas worker --storage postgresql://HOST/DB --study my",
+        "relativenas worker --study my --out /mnt/my     where the search's folder is mounted here",
     ),
 )
 @device_option
@@ -39,22 +42,34 @@ _PAUSE = 0.5  # seconds
     show_default=True,
     help="For a study that is not begun yet.",
 )
-def worker(storage: str, study: str, device: str | None, wait: float) -> None:
+@paths_here
+def worker(
+    *,
+    storage: str,
+    study: str,
+    device: str | None,
+    wait: float,
+    out: str | None,
+    weights: str | None,
+) -> None:
     """Help to search a study that `relativenas search` began.
 
     Any number of workers may come and go. Each takes a pair, trains it from the newest shared
-    weights, and commits what it learned. All need the study's database and the search's folder; of
-    several processes that torchrun starts each takes a GPU of its own, where there are any.
+    weights, and commits what it learned. All need the study's database, and the search's folder or
+    what its --weights says, which machines without a common disk can share; of several processes
+    that torchrun starts each takes a GPU of its own, where there are any.
     """
     end = time.monotonic() + wait
-    with storage_at(storage) as opened:
-        while (plan := _plan(opened, study)) is None:
+    while is_missing_file(storage):
+        if time.monotonic() > end:
+            raise _not_begun(study, wait, f", and {without_password(storage)} is not there")
+        time.sleep(_PAUSE)
+    with storage_at(storage, create=False) as opened:
+        while (planned := _plan(opened, study)) is None:
             if time.monotonic() > end:
-                raise SearchError(
-                    f"study {study!r} is not begun after {wait:g} seconds: begin it by "
-                    f"`relativenas search --study {study}`, which other workers then help"
-                )
+                raise _not_begun(study, wait)
             time.sleep(_PAUSE)
+        plan = plan_here(planned, out=out, weights=weights)
         # These load PyTorch, for seconds.
         from relativenas_optuna.search import Search
         from relativenas_optuna.training.device import resolve_device
@@ -74,8 +89,16 @@ def worker(storage: str, study: str, device: str | None, wait: float) -> None:
             newest = _plan(opened, study)
             if newest is None or newest.settings == plan.settings:
                 break
-            plan = newest  # the search was extended meanwhile
+            # The search was extended meanwhile.
+            plan = plan_here(newest, out=out, weights=weights)
         click.echo(f"worker {os.getpid()} scored {len(scored)}; study {study!r} is searched")
+
+
+def _not_begun(study: str, wait: float, why: str = "") -> SearchError:
+    return SearchError(
+        f"study {study!r} is not begun after {wait:g} seconds{why}: begin it by `relativenas "
+        f"search --study {study}`, which other workers then help"
+    )
 
 
 def _plan(storage: BaseStorage, study: str) -> SearchPlan | None:

@@ -114,7 +114,35 @@ def test_a_wait_for_a_study_that_nobody_begins_ends_in_one_line(
             optuna.create_study(study_name="it's", storage=storage)
     outcome = call(capfd, "worker", "--study", "it's", "--wait", "0.5")
     assert outcome.status == 1
-    assert """"it's" is not begun after 0.5 seconds: begin it by""" in outcome.line
+    why = "" if begun else f", and {DATABASE} is not there"
+    assert f""""it's" is not begun after 0.5 seconds{why}: begin it by""" in outcome.line
+    assert (folder / "relativenas.db").exists() == begun
+
+
+def test_a_worker_takes_the_folder_of_the_search_where_it_is_mounted(
+    folder: Path, data: Path, capfd: Capture
+) -> None:
+    plan(data, generations=1)
+    assert call(capfd, "search", *CPU, "--generations", "1").status == 0
+    (folder / "relativenas-out" / "s").rename(folder / "mounted")
+    (folder / "relativenas-out").rmdir()
+    (folder / "relativenas-out").write_text("")  # where none can be made
+    with searched() as study:
+        found = SearchPlan.stored_in(study)
+        assert found is not None
+        settings = replace(found.settings, generations=2)
+        replace(found, settings=settings).store(study)
+    missing = call(capfd, "worker", *CPU, "--out", "elsewhere")
+    assert "out must be the folder of the search; there is none at 'elsewhere'" in missing.line
+    assert not (folder / "elsewhere").exists()
+    worker = call(capfd, "worker", *CPU, "--out", "mounted")
+    assert (worker.status, worker.err) == (0, "")
+    assert "on cpu: 4 of 8 scored" in worker.out
+    with searched() as study:
+        assert_scored_once(study, generations=2)
+        assert SearchPlan.stored_in(study) == replace(found, settings=settings)
+    again = call(capfd, "fidelity", *CPU, "--out", "mounted", "--sample", "2", "--epochs", "1")
+    assert (again.status, again.err) == (0, "")
 
 
 def work(folder: Path, fault: str) -> None:

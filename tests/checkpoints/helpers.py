@@ -87,5 +87,5 @@ def expected(*commits: tuple[str, float]) -> dict[str, Tensor]:
     return weights.snapshot()
 
 
-def commit(checkpoint: Checkpoint, weights: WeightSet, operation: str, value: float) -> int:
+def commit(checkpoint: Checkpoint, weights: WeightSet, operation: str, value: float) -> int | None:
     return checkpoint.commit(weights, [learner(weights, operation, value)])
