@@ -16,7 +16,14 @@ from relativenas_optuna.choice import Choice
 from relativenas_optuna.company import workers_beside
 from relativenas_optuna.console import Console
 from relativenas_optuna.fidelity_command import fidelity
-from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.new_study import study_to_search
+from relativenas_optuna.options import (
+    device_option,
+    examples,
+    storage_option,
+    study_option,
+    weights_option,
+)
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.plan import SearchPlan, Wishes, check_study, open_study
 from relativenas_optuna.samplers.settings import MAX_SEED
@@ -123,6 +130,7 @@ cli.add_command(fidelity)
 @click.option(
     "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
 )
+@weights_option
 def search(
     storage: str, study: str, device: str | None, workers: int, random: bool, **options: Any
 ) -> None:
@@ -131,7 +139,7 @@ def search(
     The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
     so that its name is enough to go on with it. One made by `optuna create-study` is taken too.
     """
-    names = ("data", "size", "preset", "seed", "out")
+    names = ("data", "size", "preset", "seed", "out", "weights")
     wishes = Wishes(
         **{name: options[name] for name in names},
         random=random or None,
@@ -187,8 +195,10 @@ def run(file: Path, device: str | None, storage: str) -> None:
 
 def _search(console: Console, wishes: Wishes, device: str | None, workers: int = 1) -> Choice:
     """Search or go on with a study and report."""
-    with storage_at(console.storage) as storage:
-        study = open_study(storage, console.study, create=True)
+    with (
+        storage_at(console.storage) as storage,
+        study_to_search(storage, console.study) as study,
+    ):
         plan = SearchPlan.of(study, wishes)
         check_study(study, plan.settings)
         choice = Choice.stored_in(study)
