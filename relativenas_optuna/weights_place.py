@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,4 +158,9 @@ class _Prefixed:
         self._store.write(f"{self._prefix}{artifact_id}", content_body)
 
     def remove(self, artifact_id: str) -> None:
-        self._store.remove(f"{self._prefix}{artifact_id}")
+        try:
+            self._store.remove(f"{self._prefix}{artifact_id}")
+        except Exception as error:
+            # What is removed already is no error of S3's, and one of Google's own of this code.
+            if getattr(error, "code", None) != HTTPStatus.NOT_FOUND:
+                raise
