@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from relativenas_optuna.search import Search
+    from relativenas_optuna.standalone.result import Epoch
 
 _BESIDE_THE_BAR = 68  # columns
 
@@ -87,6 +88,78 @@ class SearchProgress:
                 f"generation {generation + 1}: best loss {best:.4f}, median {median:.4f}, "
                 f"diversity {diversity:.2f}"
             )
+
+
+class TrainingProgress:
+    """The progress bar of a training, and a line for each epoch above it.
+
+    Where the output is no terminal there are only the lines.
+
+    Args:
+        console: To print on.
+        epochs: In all.
+        pictures: To train on in one of them.
+    """
+
+    def __init__(self, console: Console, *, epochs: int, pictures: int) -> None:
+        self._epochs, self._pictures = epochs, pictures
+        self._best: float | None = None
+        self._progress = _progress(console)
+        self._task = self._progress.add_task("", total=epochs, best="")
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, history: Sequence[Epoch]) -> None:
+        """Take notice of the epochs that are done already."""
+        for epoch in history:
+            self._better(epoch)
+        self._done = len(history)
+        if history:
+            self._progress.print(f"going on after {self._done} of {self._epochs} epochs")
+        self._show(0)
+
+    def batch(self, pictures: int) -> None:
+        """Take notice of the pictures of the epoch so far."""
+        self._show(pictures)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Take notice of a whole epoch."""
+        self._better(epoch)
+        self._done = epoch.epoch + 1
+        line = (
+            f"epoch {self._done}: loss {epoch.training_loss:.4f}, accuracy "
+            f"{100 * epoch.training_accuracy:.2f} %"
+        )
+        if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
+            line += (
+                f"; validation loss {epoch.validation_loss:.4f}, accuracy "
+                f"{100 * epoch.validation_accuracy:.2f} %"
+            )
+        self._progress.print(line)
+        self._show(0)
+
+    def _better(self, epoch: Epoch) -> None:
+        if epoch.validation_accuracy is not None:
+            self._best = max(epoch.validation_accuracy, self._best or 0.0)
+
+    def _show(self, pictures: int) -> None:
+        self._progress.update(
+            self._task,
+            completed=self._done + min(pictures / self._pictures, 1),
+            best="" if self._best is None else f"best accuracy {100 * self._best:.2f} %",
+            description=f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}",
+        )
 
 
 @contextmanager

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.standalone.recipe import Recipe
 
+PICTURES = ("training pictures", "test pictures")
+"""Names of arguments whose values say nothing to people."""
+
 
 def arguments_of(
     genotype: Genotype,
@@ -31,8 +34,8 @@ def arguments_of(
     return {
         "architecture": genotype.to_text(),
         "seed": seed,
-        "training pictures": digest(training),
-        "test pictures": None if test is None else digest(test),
+        PICTURES[0]: digest(training),
+        PICTURES[1]: None if test is None else digest(test),
         **fields,
     }
 

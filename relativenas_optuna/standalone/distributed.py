@@ -20,9 +20,9 @@ def local_number() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def is_first() -> bool:
-    """Whether this is the one of all processes that writes and prints."""
-    return int(os.environ.get("RANK", "0")) == 0
+def processes_of() -> int:
+    """How many processes torchrun started to train together; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def team(device: torch.device) -> Iterator[Team]:
     if dist.is_initialized():
         yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
         return
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:
+    if processes_of() == 1:
         yield Team(device=device)
         return
     if device.type == "cuda":

@@ -64,9 +64,14 @@ def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list
         for name, parameter in network.named_parameters()
     }
     buffers = {name: buffer.to("meta") for name, buffer in network.named_buffers()}
-    output = functional_call(
-        network.train(), {**parameters, **buffers}, (torch.empty(2, *shape, device="meta"),)
-    )
+    images = torch.empty(2, *shape, device="meta")
+    try:
+        output = functional_call(network.train(), {**parameters, **buffers}, (images,))
+    except ValueError as error:
+        if network.auxiliary_head is None:
+            raise
+        side = f"{shape[2]}x{shape[1]}"
+        raise ValueError(f"auxiliary must be 0 for pictures of {side}: {error}") from error
     tensors = [output] if isinstance(output, Tensor) else list(output)
     torch.autograd.backward(
         sum((tensor.sum() for tensor in tensors), torch.zeros((), device="meta"))

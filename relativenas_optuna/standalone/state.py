@@ -11,6 +11,7 @@ import torch
 from relativenas_optuna._files import write_whole
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.plan import SearchError
+from relativenas_optuna.standalone.arguments import PICTURES
 from relativenas_optuna.standalone.result import Epoch
 from relativenas_optuna.training.files import load, to_bytes
 
@@ -156,12 +157,18 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     for name, value in asked.items():
-        if begun.get(name) != value:
-            raise SearchError(
-                f"folder {str(folder)!r} holds a training that was begun with {name} "
-                f"{begun.get(name)!r}, which does not go together with {value!r}: take the former "
-                f"to go on, or another --out"
-            )
+        other = begun.get(name)
+        if other == value:
+            continue
+        differs = (
+            f"other {name}"
+            if name in PICTURES
+            else f"{name} {other!r}, which does not go together with {value!r}"
+        )
+        raise SearchError(
+            f"folder {str(folder)!r} holds a training that was begun with {differs}: take the "
+            f"former to go on, or another --out"
+        )
 
 
 def _damaged(folder: Path, error: Exception) -> SearchError:

@@ -1,0 +1,62 @@
+"""The pictures that a training is begun with, as its recipe needs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relativenas_optuna.standalone.recipe import Recipe
+from relativenas_optuna.training.data import DATA_SETS, load_pictures
+from relativenas_optuna.training.folder import part_folder
+from relativenas_optuna.training.pictures import DataError, Pictures
+from relativenas_optuna.training.streamed import StreamedPictures, stream_folder
+
+AnyPictures = Pictures | StreamedPictures
+
+
+def pictures_for(
+    recipe: Recipe, data: str, *, readers: int | None = None
+) -> tuple[AnyPictures, AnyPictures | None]:
+    """Training and test pictures of a data set.
+
+    Args:
+        recipe: With `random_resized_crop` pictures stay in their folder, to be read while training.
+        data: As for `load_pictures`.
+        readers: Processes that read ahead from a folder; None: see `stream_folder`.
+
+    Returns:
+        Training pictures, the validation part included, and test pictures: `None` for a folder
+        that has none.
+
+    Raises:
+        DataError: The data set is not there, or cannot be used as it is.
+    """
+    tested = data in DATA_SETS or _has_test(Path(data))
+    if not recipe.random_resized_crop:
+        size = recipe.size or None
+        training = load_pictures(data, size=size)
+        return training, load_pictures(data, size=size, train=False) if tested else None
+    if data in DATA_SETS:
+        raise DataError(
+            f"random_resized_crop is for a folder with a sub-folder of pictures for each class, "
+            f"got {data!r}: take another recipe, or set random_resized_crop=false"
+        )
+
+    def streamed(*, train: bool) -> StreamedPictures:
+        return stream_folder(
+            data,
+            size=recipe.size,
+            train=train,
+            workers=readers,
+            flip=recipe.flip,
+            color_jitter=recipe.color_jitter,
+        )
+
+    return streamed(train=True), streamed(train=False) if tested else None
+
+
+def _has_test(folder: Path) -> bool:
+    try:
+        part_folder(folder, False)
+    except DataError:
+        return False
+    return True
