@@ -1,11 +1,13 @@
-"""Writing a picture of an architecture to a file."""
+"""Writing pictures to files."""
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from matplotlib.style import context
 
 from relativenas_optuna._files import write_whole
@@ -39,6 +41,16 @@ def save_drawing(
         ValueError: The file ends otherwise.
         OSError: The file cannot be written.
     """
+    return save_figure(lambda: draw_genotype(genotype, title=title), path)
+
+
+def save_figure(draw: Callable[[], Figure], path: str | os.PathLike[str]) -> Path:
+    """Write what `draw` gives into a PNG or SVG file, in our own style; see `save_drawing`.
+
+    Raises:
+        ValueError: The file ends otherwise.
+        OSError: The file cannot be written.
+    """
     path = Path(path)
     form = path.suffix.lower().removeprefix(".")
     if form not in _METADATA:
@@ -48,7 +60,6 @@ def save_drawing(
     # names are not random. The user's own style is left out of the picture.
     style = {"svg.fonttype": "none", "svg.hashsalt": "relativenas-optuna"}
     with context(["default", style]):
-        figure = draw_genotype(genotype, title=title)
-        figure.savefig(content, format=form, dpi=_DOTS_PER_INCH, metadata=_METADATA[form])
+        draw().savefig(content, format=form, dpi=_DOTS_PER_INCH, metadata=_METADATA[form])
     write_whole(path, content.getvalue())
     return path
