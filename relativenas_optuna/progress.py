@@ -68,6 +68,10 @@ class SearchProgress:
         for generation in range(before // population, self._scored // population):
             self._generation(generation)
 
+    def failed(self, trial: FrozenTrial, error: Exception) -> None:
+        """Take notice of a trial whose training failed."""
+        self._progress.print(failure(trial, error))
+
     def _show(self) -> None:
         settings = self._search.plan.settings
         generation, member = divmod(min(self._scored, self._search.total - 1), settings.population)
@@ -160,6 +164,15 @@ class TrainingProgress:
             best="" if self._best is None else f"best accuracy {100 * self._best:.2f} %",
             description=f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}",
         )
+
+
+def failure(trial: FrozenTrial, error: Exception) -> str:
+    """One line on a trial whose training failed."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"trial {trial.number} failed: {reason}; its weights were put back, its seat is scored "
+        f"again, at most three times in all"
+    )
 
 
 @contextmanager
