@@ -16,11 +16,10 @@ ROOT = Path(__file__).parent.parent
 ALLOWED = {
     "samplers": {"numpy", "optuna", "psutil", "sqlalchemy"},
     "spaces": {"numpy", "optuna.distributions", "optuna.trial", "optuna.Trial"},
-    "networks": {"numpy", "torch", f"{PACKAGE}.spaces"},
+    "networks": {"numpy", "safetensors", "torch", f"{PACKAGE}.spaces"},
     "training": {
         "numpy",
         "PIL",
-        "safetensors",
         "sklearn",
         "torch",
         "torchvision",

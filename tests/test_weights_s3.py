@@ -16,12 +16,12 @@ import pytest
 
 from relativenas_optuna.checkpoints import faults
 from relativenas_optuna.cli import main
+from relativenas_optuna.networks.files import from_bytes
 from relativenas_optuna.plan import SearchError, SearchPlan, Wishes
 from relativenas_optuna.samplers.claims import worker_of
 from relativenas_optuna.search import Search
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.training import load
-from relativenas_optuna.training.files import from_bytes
 from relativenas_optuna.weights_place import PlaceError, checkpoint_at
 from tests.buckets import keys, new_bucket, read, s3_server
 from tests.command import call

@@ -13,7 +13,7 @@ from relativenas_optuna.checkpoints.parts import Scored, Waiting
 from relativenas_optuna.checkpoints.record import Record
 from relativenas_optuna.checkpoints.store import DamagedFileError
 from relativenas_optuna.checkpoints.syncing import Syncing, fitting
-from relativenas_optuna.training.files import replaced, to_bytes
+from relativenas_optuna.networks.files import replaced, to_bytes
 from relativenas_optuna.training.weight_set import Trained
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from relativenas_optuna.checkpoints.folder_store import FolderStore
 from relativenas_optuna.checkpoints.parts import Version
 from relativenas_optuna.checkpoints.record import Record
 from relativenas_optuna.checkpoints.store import DamagedFileError, Store, new_name
-from relativenas_optuna.training.files import from_bytes
+from relativenas_optuna.networks.files import from_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

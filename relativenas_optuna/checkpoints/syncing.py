@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from relativenas_optuna.checkpoints.parts import UNREADABLE
 from relativenas_optuna.networks.facts import differences, facts
-from relativenas_optuna.training.files import to_bytes
+from relativenas_optuna.networks.files import to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ import torch
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna.checkpoints.faults import fault
+from relativenas_optuna.networks.files import load, to_bytes
 from relativenas_optuna.plan import SearchError
 from relativenas_optuna.standalone.arguments import PICTURES
 from relativenas_optuna.standalone.result import Epoch
-from relativenas_optuna.training.files import load, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,10 +1,10 @@
 """How good a network is: data, the training loop, the shared weights."""
 
+from relativenas_optuna.networks.files import load, save
 from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.calibration import calibrate
 from relativenas_optuna.training.data import DataError, Pictures, as_pictures, load_pictures
 from relativenas_optuna.training.dataset import pictures_of
-from relativenas_optuna.training.files import load, save
 from relativenas_optuna.training.loop import (
     EpochResult,
     Evaluation,

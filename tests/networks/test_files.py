@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relativenas_optuna._files import write_whole
+from relativenas_optuna.networks.files import from_bytes, replaced, to_bytes
 from relativenas_optuna.training import load, save
-from relativenas_optuna.training.files import from_bytes, replaced, to_bytes
 
 
 def sample() -> dict[str, Tensor]:
