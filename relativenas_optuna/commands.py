@@ -9,11 +9,10 @@ from typing import Any
 import click
 import optuna
 
-from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.architectures import scored_architectures
 from relativenas_optuna.ask_tell import ask, tell
 from relativenas_optuna.choice import Choice
-from relativenas_optuna.company import workers_beside
+from relativenas_optuna.compare_command import compare
 from relativenas_optuna.console import Console
 from relativenas_optuna.fidelity_command import fidelity
 from relativenas_optuna.new_study import study_to_search
@@ -24,12 +23,14 @@ from relativenas_optuna.options import (
     study_option,
     weights_option,
 )
-from relativenas_optuna.out_folder import locked, make_folder
+from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.plan import SearchPlan, Wishes, check_study, open_study
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.search_settings import PRECISIONS, PRESETS
+from relativenas_optuna.searching import search_to_the_end
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.study_file import StudyFile
+from relativenas_optuna.train_command import train
 from relativenas_optuna.work import worker
 
 
@@ -40,8 +41,10 @@ from relativenas_optuna.work import worker
         "relativenas search                            the digits, about two minutes on a CPU",
         "relativenas search --data FOLDER --study my   your own pictures, a folder per class",
         "relativenas show --study my                   what was found",
+        "relativenas train --study my                  the best of it, from first weights",
         "relativenas worker --study my                 one more process for it",
         "relativenas fidelity --study my               is a shared score worth anything?",
+        "relativenas compare --study my                was the search worth it?",
         "relativenas ask, relativenas tell             the sampler alone, for any program",
     ),
 )
@@ -59,6 +62,8 @@ cli.add_command(ask)
 cli.add_command(tell)
 cli.add_command(worker)
 cli.add_command(fidelity)
+cli.add_command(compare)
+cli.add_command(train)
 
 
 @cli.command(
@@ -206,29 +211,4 @@ def _search(console: Console, wishes: Wishes, device: str | None, workers: int =
             console.already_finished(choice, plan)
             return choice
         console.preparing(plan)
-        return _go_on(console, study, plan, device, workers)
-
-
-def _go_on(
-    console: Console, study: optuna.Study, plan: SearchPlan, device: str | None, workers: int
-) -> Choice:
-    # These load PyTorch, for seconds: what needs none does not wait for it.
-    from relativenas_optuna.search import Search
-    from relativenas_optuna.training.device import resolve_device
-
-    # Before the data, which may have to be fetched.
-    found = resolve_device(device)
-    make_folder(plan.out)
-    with locked(plan.out):
-        search = Search(study, plan, device=str(found))
-        beside = workers_beside(
-            workers - 1, storage=console.storage, study=console.study, device=device
-        )
-        try:
-            with beside:
-                console.follow(search)
-            choice = console.choose(search)
-            console.ended(choice, plan)
-        except KeyboardInterrupt:
-            raise Interrupted(console.saved(search)) from None
-    return choice
+        return search_to_the_end(console, study, plan, device=device, workers=workers)

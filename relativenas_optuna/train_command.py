@@ -153,7 +153,7 @@ def _train(
         left = recipe.epochs - done
         if device.type == "cpu" and left and not options["yes"]:
             seconds = seconds_of_epoch(named.genotype, training, recipe=recipe, device=device)
-            _require_patience(seconds / processes_of(), left)
+            require_patience(seconds / processes_of(), left)
         progress.begin(history)
 
     def after(epoch: Epoch) -> None:
@@ -185,7 +185,7 @@ def _train(
     return result
 
 
-def _require_patience(seconds: float, epochs: int) -> None:
+def require_patience(seconds: float, epochs: int) -> None:
     """Refuse what would take a CPU too long.
 
     Raises:

@@ -1,0 +1,239 @@
+"""The command `relativenas compare`: was the search worth it?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import rich.console
+
+from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.architectures import published_of, scored_architectures
+from relativenas_optuna.comparison.baseline import baseline_name, drawn_best
+from relativenas_optuna.console import Console
+from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.out_folder import locked, make_folder
+from relativenas_optuna.output import shown_path
+from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
+from relativenas_optuna.progress import counting
+from relativenas_optuna.storage import storage_at
+from relativenas_optuna.train_command import require_patience
+from relativenas_optuna.train_report import duration
+
+if TYPE_CHECKING:
+    from relativenas_optuna.comparison.contestants import Contestant
+    from relativenas_optuna.comparison.report import Comparison
+    from relativenas_optuna.comparison.workers import Conditions
+    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.standalone.pictures_for import AnyPictures
+
+_MOST = 1000
+_FOLDER = "compare"
+
+
+@click.command(
+    short_help="Was the search worth it? Train what it found beside others.",
+    epilog=examples(
+        "relativenas compare --study my",
+        "relativenas compare --study my --random 10 --seeds 3 --workers 2",
+        "relativenas compare --study my --recipe short --set epochs=100",
+        "relativenas show --study my-random            what the random search found",
+    ),
+)
+@storage_option
+@study_option
+@click.option(
+    "--random",
+    type=click.IntRange(1, _MOST),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How many architectures are drawn at random from the study's space.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, _MOST),
+    metavar="N",
+    default=2,
+    show_default=True,
+    help="How often each is trained, with seeds from 0.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help="How all are trained; see `relativenas train`.  [default: digits for the digits, else "
+    "short]",
+)
+@click.option(
+    "--set",
+    "changes",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Another value of a field of the recipe; may be given more than once.",
+)
+@click.option(
+    "--data", metavar="DATA", help="Pictures to train on and to test with.  [default: the study's]"
+)
+@click.option(
+    "--published",
+    metavar="NAME",
+    default="RelativeNAS",
+    show_default=True,
+    help="An architecture from the literature.",
+)
+@click.option("--no-baseline", is_flag=True, help="Leave the random search out.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Trainings side by side, each in a process of its own.",
+)
+@click.option(
+    "--out", metavar="FOLDER", help="For all that is written.  [default: the study's, /compare]"
+)
+@click.option("--yes", is_flag=True, help="Begin also what takes a CPU over a day.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
+@device_option
+def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
+    """Train what a search found beside what it is to be compared with.
+
+    That is the best of a random search with the same weight sharing, candidates and learning rates,
+    a published architecture, and some drawn from the study's space. All are trained from their
+    first weights with one recipe and the same seeds, and tested on pictures that no choice was made
+    by.
+
+    The random search is a study of its own, NAME-random. The same command goes on where it was
+    ended.
+    """
+    console = rich.console.Console(highlight=False, markup=False, emoji=False, stderr=as_json)
+    published = published_of(options["published"])
+    with storage_at(storage, create=False) as opened:
+        found = open_study(opened, study, create=False)
+        plan = SearchPlan.stored_in(found)
+        if plan is None:
+            raise SearchError(
+                f"study {study!r} was not searched by `relativenas search`, so that nothing is "
+                f"known of its pictures: name another --study"
+            )
+        check_study(found, plan.settings)
+        best = next(iter(scored_architectures(found)))
+        out = Path(options["out"] or Path(plan.out, _FOLDER)).absolute()
+        make_folder(str(out))
+        with locked(str(out), use="compared", option="--out"):
+            conditions, pictures = _prepared(plan, out, options)
+            if conditions.device == "cpu":
+                _estimate(console, best, conditions, pictures[0], options)
+            drawn = None
+            if not options["no_baseline"]:
+                watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
+                drawn = drawn_best(opened, found, plan, console=watch, device=options["device"])
+            # It loads PyTorch, for seconds: what needs none does not wait for it.
+            from relativenas_optuna.comparison.contestants import contestants
+            from relativenas_optuna.comparison.output import FILES, show, write
+
+            everyone = contestants(
+                plan, found=best, drawn=drawn, published=published, random=options["random"]
+            )
+            comparison = _compared(
+                console, everyone, conditions, pictures, study=study, options=options
+            )
+            write(comparison, out)
+    if as_json:
+        click.echo(json.dumps(comparison.to_data(), allow_nan=False))
+    else:
+        show(comparison, console)
+        files = ", ".join(FILES)
+        console.print(f"\nwritten:    {shown_path(out)}: {files}", soft_wrap=True)
+
+
+def _prepared(
+    plan: SearchPlan, out: Path, options: dict[str, Any]
+) -> tuple[Conditions, tuple[AnyPictures, AnyPictures]]:
+    """How all are trained, and on what: refused now if need be, not after the random search."""
+    from relativenas_optuna.comparison.workers import Conditions
+    from relativenas_optuna.standalone.fitting import check_fit
+    from relativenas_optuna.standalone.recipe_file import recipe_of
+    from relativenas_optuna.training.device import resolve_device
+
+    data = options["data"] or plan.data
+    name = options["recipe"] or ("digits" if data == "digits" else "short")
+    recipe = recipe_of(name, options["changes"])
+    conditions = Conditions(
+        data=data,
+        recipe=replace(recipe, size=recipe.size or plan.size or 0),
+        device=str(resolve_device(options["device"])),
+        out=out / "trainings",
+    )
+    pictures = conditions.pictures()
+    check_fit(conditions.recipe, *pictures)
+    return conditions, pictures
+
+
+def _estimate(
+    console: rich.console.Console,
+    genotype: Genotype,
+    conditions: Conditions,
+    training: AnyPictures,
+    options: dict[str, Any],
+) -> None:
+    """Say how long the trainings will take a CPU, and refuse what takes it too long."""
+    import torch
+
+    from relativenas_optuna.standalone.estimate import seconds_of_epoch
+
+    recipe = conditions.recipe
+    one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
+    seconds = one / options["workers"]
+    named = 2 if options["no_baseline"] else 3
+    trainings = options["seeds"] * (options["random"] + named)
+    if not options["yes"]:
+        require_patience(seconds, recipe.epochs * trainings)
+    console.print(
+        f"{trainings} trainings of {recipe.epochs} epochs, in all about "
+        f"{duration(seconds * recipe.epochs * trainings)}",
+        soft_wrap=True,
+    )
+
+
+def _compared(
+    console: rich.console.Console,
+    everyone: list[Contestant],
+    conditions: Conditions,
+    pictures: tuple[AnyPictures, AnyPictures],
+    *,
+    study: str,
+    options: dict[str, Any],
+) -> Comparison:
+    """Train everyone under a progress bar."""
+    from relativenas_optuna.comparison.contestants import compared, jobs_of, training_of
+    from relativenas_optuna.comparison.report import Comparison, training_line
+    from relativenas_optuna.comparison.workers import train_all
+
+    seeds = range(options["seeds"])
+    jobs, results = jobs_of(everyone, seeds), {}
+    bar = counting(console, f"training {len(everyone)} architectures", len(jobs))
+    try:
+        with bar as advance:
+            for job, result in train_all(conditions, pictures, jobs, workers=options["workers"]):
+                results[job] = result
+                advance()
+                line = training_line(jobs[job], training_of(result))
+                console.print(f"{len(results)} of {len(jobs)}: {line}", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{len(results)} of {len(jobs)} trainings are over, and the whole epochs of others are "
+            f"saved in {shown_path(conditions.out)}"
+        ) from None
+    return Comparison(
+        study=study,
+        data=conditions.data,
+        recipe=asdict(conditions.recipe),
+        seeds=tuple(seeds),
+        baseline=None if options["no_baseline"] else baseline_name(study),
+        compared=compared(everyone, seeds, results),
+    )
