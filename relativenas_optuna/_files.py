@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
@@ -42,6 +43,17 @@ def write_whole(
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path, name: str | None = None) -> None:
+    """Removes what `write_whole` left where a process was killed; nobody may be writing there.
+
+    Args:
+        folder: Of the files.
+        name: Of the file that was written; `None`: of any.
+    """
+    for part in folder.glob(f".{'*' if name is None else escape(name)}.*.tmp"):
+        part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +11,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy import bindparam, column, insert, select, table, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from relativenas_optuna._files import write_whole
+from relativenas_optuna._files import remove_unfinished, write_whole
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.locks import locked
 from relativenas_optuna.samplers.sql import database_of, persist
@@ -209,7 +208,6 @@ class FilePointer:
             there = self.read()
             if there != expected:
                 return there == new
-            for part in self._path.parent.glob(f".{escape(self._path.name)}.*.tmp"):
-                part.unlink(missing_ok=True)  # of a process that was killed
+            remove_unfinished(self._path.parent, self._path.name)
             write_whole(self._path, new.encode(), passing=fault)
             return True

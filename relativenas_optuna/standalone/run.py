@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relativenas_optuna._files import remove_unfinished
 from relativenas_optuna.networks.cost import cost
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.search_settings import check_seed
@@ -86,6 +87,7 @@ def training_run(
         processes = stack.enter_context(team(found))
         if processes.first:
             stack.enter_context(locked(str(out), use="trained", option="--out"))
+            remove_unfinished(out)
         stack.enter_context(kept_memory())
         trainer = AloneTrainer(genotype, training, recipe=recipe, seed=seed, team=processes)
         arguments = arguments_of(
