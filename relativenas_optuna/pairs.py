@@ -12,6 +12,7 @@ from optuna.exceptions import StorageInternalError, TrialPruned
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import TrialState
 
+from relativenas_optuna.samplers.claims import Seat, seat_of, was_interrupted
 from relativenas_optuna.samplers.interruption import fail
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def score_pairs(
     *,
     generations: int,
     on_trial: Callable[[FrozenTrial], None] = lambda _: None,
+    on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
 ) -> None:
     """Score pairs until so many generations are scored, by this worker or by others.
 
@@ -48,17 +50,46 @@ def score_pairs(
         sampler: Of the study.
         objective: Trial -> loss, or losses.
         generations: How many are to be scored.
-        on_trial: Called after each trial of this worker.
+        on_trial: Called after each trial of this worker that was no failure of the next kind.
+        on_failure: Called where the objective failed with an error that is its own, as that of one
+            architecture that needs too much memory is: its seat is scored again, until three
+            failures score it as slowest. `None`: such an error ends the worker, as all others do.
 
     Raises:
+        Exception: Of the objective; also where two seats in a row fail, for then it is hardly the
+            architectures'.
         ValueError: The objective returned something else than a number for each direction.
     """
+    tell = _Telling(on_trial, on_failure)
     while not _is_done(sampler.population(study), generations):
         trials = sampler.ask_pair(study, generations=generations)
         if trials:
-            _score(study, trials, objective, on_trial)
+            _score(study, trials, objective, tell)
         else:
             time.sleep(_IDLE)
+
+
+class _Telling:
+    """Says how trials ended, and ends the worker where its errors are not the architectures'."""
+
+    def __init__(
+        self,
+        on_trial: Callable[[FrozenTrial], None],
+        on_failure: Callable[[FrozenTrial, Exception], None] | None,
+    ) -> None:
+        self._on_trial, self._on_failure = on_trial, on_failure
+        self._failing: Seat | None = None  # the last one, if its trial failed
+
+    def __call__(self, told: FrozenTrial, error: Exception | None) -> None:
+        if error is None:
+            self._failing = None
+            self._on_trial(told)
+            return
+        before, self._failing = self._failing, seat_of(told)
+        systematic = before not in (None, self._failing)
+        if self._on_failure is None or was_interrupted(told) or systematic:
+            raise error
+        self._on_failure(told, error)
 
 
 def _is_done(population: Population | None, generations: int) -> bool:
@@ -72,7 +103,7 @@ def _score(
     study: optuna.Study,
     trials: Sequence[optuna.Trial],
     objective: Objective,
-    on_trial: Callable[[FrozenTrial], None],
+    tell: _Telling,
 ) -> None:
     left = [trial._trial_id for trial in trials]
     try:
@@ -82,9 +113,9 @@ def _score(
                 heart.start()
                 stack.callback(heart.join)
             for trial in trials:
-                told = _told(study, trial, objective)
+                told, error = _told(study, trial, objective)
                 left.remove(trial._trial_id)
-                on_trial(told)
+                tell(told, error)
     finally:
         # There was an error that is not the objective's, and it is the one to be heard of: Ctrl-C
         # within a statement can leave SQLite locked. Who ends is known to be dead without a word.
@@ -92,18 +123,20 @@ def _score(
             fail(study._storage, left)
 
 
-def _told(study: optuna.Study, trial: optuna.Trial, objective: Objective) -> FrozenTrial:
-    values, state = None, TrialState.FAIL
+def _told(
+    study: optuna.Study, trial: optuna.Trial, objective: Objective
+) -> tuple[FrozenTrial, Exception | None]:
+    """How a trial ended, and the error that it ended with."""
+    values, state, raised = None, TrialState.FAIL, None
     try:
         values = _values_of(objective(trial), study)
         state = TrialState.FAIL if values is None else TrialState.COMPLETE
     except TrialPruned:
         state = TrialState.PRUNED
-    except Exception:
+    except Exception as error:
         # A failure that is not the objective's fault it has marked as such.
-        study.tell(trial, None, state, skip_if_finished=True)
-        raise
-    return study.tell(trial, values, state, skip_if_finished=True)
+        raised = error
+    return study.tell(trial, values, state, skip_if_finished=True), raised
 
 
 def _values_of(losses: float | Sequence[float], study: optuna.Study) -> list[float] | None:

@@ -112,17 +112,19 @@ class Search:
         population = self.population
         return 0 if population is None else population.scored_seats(self.plan.settings.generations)
 
-    def run(self, on_trial: Callable[[FrozenTrial], None]) -> None:
-        """Score every seat that is left, beside whoever else does.
-
-        `on_trial` is called after each trial of this process.
-        """
+    def run(
+        self,
+        on_trial: Callable[[FrozenTrial], None],
+        on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
+    ) -> None:
+        """Score every seat that is left, beside whoever else does; see `score_pairs`."""
         score_pairs(
             self.study,
             self.sampler,
             self.objective,
             generations=self.plan.settings.generations,
             on_trial=on_trial,
+            on_failure=on_failure,
         )
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:

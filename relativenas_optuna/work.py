@@ -14,6 +14,7 @@ from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.elsewhere import paths_here, plan_here
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
+from relativenas_optuna.progress import failure
 from relativenas_optuna.storage import is_missing_file, storage_at
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ def worker(
             )
             click.echo(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
             try:
-                search.run(lambda trial: scored.append(trial.number))
+                search.run(
+                    lambda trial: scored.append(trial.number),
+                    lambda trial, error: click.echo(failure(trial, error), err=True),
+                )
             except KeyboardInterrupt:
                 raise Interrupted(f"what was scored is kept in study {study!r}") from None
             newest = _plan(opened, study)
