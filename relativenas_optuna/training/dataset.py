@@ -58,8 +58,8 @@ def pictures_of(
         also where the data set normalised them already.
 
     Raises:
-        DataError: An item is something else, pictures differ in size or kind, a label has no
-            class, or there are fewer than two classes.
+        DataError: An item cannot be read or is something else, pictures differ in size or kind, a
+            label has no class, or there are fewer than two classes.
     """
     given: object = dataset
     if not isinstance(given, MapDataset) or isinstance(given, IterableDataset):
@@ -97,7 +97,11 @@ def pictures_of(
 
 def _pairs(dataset: MapDataset) -> Iterator[tuple[int, tuple[Any, Any]]]:
     for number in range(len(dataset)):
-        item = dataset[number]
+        try:
+            item = dataset[number]
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DataError(f"item {number} of the data set cannot be read: {reason}") from error
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(
                 f"every item of a data set must be a pair (picture, label), item {number} is "

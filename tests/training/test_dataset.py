@@ -206,3 +206,22 @@ def test_pictures_names_and_folders_are_taken_as_before(tmp_path: Path) -> None:
     assert isinstance(as_pictures("digits"), Pictures)
     with pytest.raises(DataError, match="neither one of"):
         as_pictures("digit")
+
+
+class Broken(list[Any]):
+    """A data set of which one item cannot be read."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 2:
+            raise KeyError("no such\nfile")
+        return super().__getitem__(index)
+
+
+def test_an_item_that_cannot_be_read_is_named_by_its_number() -> None:
+    data = Broken((torch.zeros(1, 8, 8, dtype=torch.uint8), label) for label in (0, 1, 0))
+    with pytest.raises(DataError, match=r"^item 2 of the data set cannot be read: KeyError: ") as (
+        caught
+    ):
+        pictures_of(data)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, KeyError)
