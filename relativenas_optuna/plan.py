@@ -158,8 +158,10 @@ class SearchPlan:
             for name in ("search", "data", "preset", "out"):
                 if not isinstance(getattr(plan, name), str):
                     raise TypeError(f"{name} must be text")
-            if plan.weights is not None and checked_place(plan.weights) != plan.weights:
-                raise ValueError(f"weights cannot be in {plan.weights!r}")
+            if plan.weights is not None:
+                if not isinstance(plan.weights, str):
+                    raise TypeError("weights must be text")
+                checked_place(plan.weights)
             if not isinstance(plan.random, bool):
                 raise TypeError("random must be true or false")
         except (LookupError, TypeError, ValueError) as error:

@@ -1,0 +1,126 @@
+"""What a search that cannot be begun leaves behind: nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import optuna
+import pytest
+
+from relativenas_optuna.new_study import study_to_search
+from relativenas_optuna.plan import PLAN_ATTRIBUTE, SearchError, SearchPlan, Wishes
+from relativenas_optuna.storage import storage_at
+from tests.command import call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from optuna.storages import BaseStorage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[BaseStorage]:
+    with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat=None) as opened:
+        yield opened
+
+
+def names(storage: BaseStorage) -> list[str]:
+    return optuna.get_all_study_names(storage)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_study_in_which_nothing_began_is_deleted_again(
+    error: type[BaseException], storage: BaseStorage
+) -> None:
+    def mistaken() -> None:
+        with study_to_search(storage, "s") as study:
+            assert names(storage) == [study.study_name]
+            raise error
+
+    with pytest.raises(error):
+        mistaken()
+    assert not names(storage)
+
+
+@pytest.mark.parametrize("what", ["known", "planned", "tried"])
+def test_a_study_that_is_anything_to_anybody_is_left(what: str, storage: BaseStorage) -> None:
+    if what == "known":
+        optuna.create_study(study_name="s", storage=storage)
+
+    def mistaken() -> None:
+        with study_to_search(storage, "s") as study:
+            if what == "planned":
+                SearchPlan.of(study, Wishes()).store(study)
+            if what == "tried":
+                study.ask()
+            raise ValueError("mistake")
+
+    with pytest.raises(ValueError, match="mistake"):
+        mistaken()
+    assert names(storage) == ["s"]
+
+
+def test_one_that_was_deleted_meanwhile_is_a_line(storage: BaseStorage) -> None:
+    study = optuna.create_study(study_name="s", storage=storage)
+    plan = SearchPlan.of(study, Wishes())
+    optuna.delete_study(study_name="s", storage=storage)
+    with pytest.raises(SearchError, match="'s' was deleted meanwhile: give the same command again"):
+        plan.store(study)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--data", "nowhere"), "nowhere"),
+        (("--weights", "ftp://x"), "weights must be a folder, s3://BUCKET"),
+        (("--size", "1"), "for pictures of 1x1"),
+        (("--device", "cuda:99"), "cuda"),
+    ],
+)
+def test_a_mistake_in_the_arguments_leaves_no_study(
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in call(capfd, "search", "--study", "s", *words).line
+    with storage_at("sqlite:///relativenas.db", create=False) as opened:
+        assert not names(opened)
+
+
+# --- the place of the weights in the plan
+
+
+def test_the_place_of_the_weights_is_kept_and_may_change(tmp_path: Path) -> None:
+    study = optuna.create_study(study_name="s")
+    plan = SearchPlan.of(study, Wishes(weights="s3://bucket/a/"))
+    plan.store(study)
+    assert (plan.weights, plan.place) == ("s3://bucket/a", "s3://bucket/a")
+    assert SearchPlan.of(study, Wishes()) == plan
+    changed = SearchPlan.of(study, Wishes(weights=str(tmp_path)))
+    assert changed.place == str(tmp_path)
+    assert changed.out == plan.out
+
+
+def test_a_plan_of_before_there_were_places_is_read() -> None:
+    study = optuna.create_study(study_name="s")
+    plan = SearchPlan.of(study, Wishes())
+    plan.store(study)
+    data = dict(study.user_attrs[PLAN_ATTRIBUTE])
+    assert data.pop("weights") is None
+    study.set_user_attr(PLAN_ATTRIBUTE, data)
+    assert SearchPlan.stored_in(study) == plan
+    assert plan.place == plan.out
+
+
+@pytest.mark.parametrize("weights", [5, "", "http://x", ["s3://bucket"]])
+def test_a_place_in_a_plan_that_is_none_is_refused(weights: object) -> None:
+    study = optuna.create_study(study_name="s")
+    plan = SearchPlan.of(study, Wishes())
+    plan.store(study)
+    study.set_user_attr(PLAN_ATTRIBUTE, study.user_attrs[PLAN_ATTRIBUTE] | {"weights": weights})
+    with pytest.raises(SearchError, match="unreadable attribute"):
+        SearchPlan.stored_in(study)
