@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.05  # seconds
+BESIDE_VARIABLE = "RELATIVENAS_BESIDE"
+"""In the environment of a process that works for a command, which has the signals of both."""
 
 
 class Interrupted(Exception):

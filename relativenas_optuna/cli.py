@@ -13,7 +13,7 @@ import signal
 import sys
 
 from relativenas_optuna._secrets import without_password
-from relativenas_optuna._signals import Interrupted, signals_as_interrupts
+from relativenas_optuna._signals import BESIDE_VARIABLE, Interrupted, signals_as_interrupts
 from relativenas_optuna.output import program
 
 
@@ -45,7 +45,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         # What interrupts an import can arrive as another exception, and Click has one of its own.
         if received or KeyboardInterrupt in (type(error), type(error.__cause__)):
-            _end(_interruption(error, words), 128 + (received or [signal.SIGINT])[0])
+            status = 128 + (received or [signal.SIGINT])[0]
+            if os.environ.get(BESIDE_VARIABLE):  # whoever it works for says how to go on
+                sys.exit(status)
+            _end(_interruption(error, words), status)
         message = _message(error)
         if message is None:
             raise

@@ -74,6 +74,7 @@ def assert_ended(search: Popen[str], number: signal.Signals) -> None:
     assert outcome.status == 128 + number
     assert "Traceback" not in outcome.err
     assert "relativenas search --study s --device cpu --workers" in outcome.err
+    assert outcome.err.count("go on:") == 1
     with searched() as study:
         # The second where the signal came within a statement of the database.
         saved = (
