@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relativenas_optuna._signals import BESIDE_VARIABLE
 from relativenas_optuna.options import STORAGE_VARIABLE
 from relativenas_optuna.plan import SearchError
 from relativenas_optuna.storage import is_in_memory
@@ -45,7 +46,7 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
     words = [sys.executable, "-c", _MAIN, "worker", "--study", study]
     words += [] if device is None else ["--device", device]
     # By the environment, since a URL can hold a password, and everybody sees command lines.
-    surroundings = os.environ | {STORAGE_VARIABLE: storage}
+    surroundings = os.environ | {STORAGE_VARIABLE: storage, BESIDE_VARIABLE: "1"}
     if count:
         import torch
 
