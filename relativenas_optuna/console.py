@@ -71,7 +71,7 @@ class Console:
             self._print(f"going on after {done} of {search.total} candidates")
         if done < search.total:
             with SearchProgress(self._console, search) as progress:
-                search.run(progress.after)
+                search.run(progress.after, progress.failed)
 
     def choose(self, search: Search) -> Choice:
         """Let a search choose its winner under a progress bar."""
