@@ -127,7 +127,7 @@ def _told(
     study: optuna.Study, trial: optuna.Trial, objective: Objective
 ) -> tuple[FrozenTrial, Exception | None]:
     """How a trial ended, and the error that it ended with."""
-    values, state, raised = None, TrialState.FAIL, None
+    values, state = None, TrialState.FAIL
     try:
         values = _values_of(objective(trial), study)
         state = TrialState.FAIL if values is None else TrialState.COMPLETE
@@ -135,8 +135,8 @@ def _told(
         state = TrialState.PRUNED
     except Exception as error:
         # A failure that is not the objective's fault it has marked as such.
-        raised = error
-    return study.tell(trial, values, state, skip_if_finished=True), raised
+        return study.tell(trial, None, state, skip_if_finished=True), error
+    return study.tell(trial, values, state, skip_if_finished=True), None
 
 
 def _values_of(losses: float | Sequence[float], study: optuna.Study) -> list[float] | None:

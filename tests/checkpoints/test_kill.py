@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import random
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,6 +24,7 @@ from relativenas_optuna.storage import storage_at
 from tests.checkpoints import actor
 from tests.checkpoints.helpers import in_folder, learner, names, pointed, weight_set
 from tests.databases import KINDS, address
+from tests.disks import empty, file_system, fill
 from tests.tiny import same_bits
 
 pytestmark = pytest.mark.skipif(
@@ -142,27 +141,17 @@ def test_a_full_disk_ends_a_search_that_then_goes_on(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if (
-        sys.platform != "linux"
-        or subprocess.run(mount, check=False, capture_output=True).returncode
-    ):
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with file_system(tmp_path / "disk", megabytes=1) as disk:
+        yield disk
 
 
 def test_a_search_goes_on_when_a_full_disk_has_room_again(small_disk: Path) -> None:
     checkpoint, weights = in_folder(small_disk), weight_set()
     checkpoint.commit(weights, [learner(weights, "sep_conv_3x3", 1.0)])
-    before, filler = weights.snapshot(), small_disk / "filler"
+    before = weights.snapshot()
     for room in (0, 5_000, 20_000):
-        filler.unlink(missing_ok=True)
-        disk = os.statvfs(small_disk)
-        filler.write_bytes(bytes(disk.f_bavail * disk.f_frsize - room))
+        empty(small_disk)
+        fill(small_disk, room=room)
         trained = learner(weights, "sep_conv_5x5", 2.0)
         with pytest.raises(OSError, match="No space"):
             checkpoint.commit(weights, [trained])
@@ -170,7 +159,7 @@ def test_a_search_goes_on_when_a_full_disk_has_room_again(small_disk: Path) -> N
         other = weight_set()
         in_folder(small_disk).sync(other)
         assert same_bits(other.snapshot(), before)
-    filler.unlink()
+    empty(small_disk)
     checkpoint.commit(weights, [trained])
     assert weights.version == 2
     assert names(small_disk) == pointed(small_disk)
