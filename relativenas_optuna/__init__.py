@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from relativenas_optuna.networks.network import build
+    from relativenas_optuna.networks.building import build
     from relativenas_optuna.objective import SupernetObjective
     from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
     from relativenas_optuna.samplers.view import SearchView
@@ -38,7 +38,7 @@ _HOMES = {
     "RelativeNASSampler": "samplers.relative_nas",
     "SearchView": "samplers.view",
     "SupernetObjective": "objective",
-    "build": "networks.network",
+    "build": "networks.building",
     "open_storage": "storage",
     "published": "spaces.published",
 }

@@ -22,7 +22,6 @@ from relativenas_optuna.networks.cell import (
 )
 from relativenas_optuna.networks.operations import check_operations
 from relativenas_optuna.spaces.genotype import Genotype
-from relativenas_optuna.spaces.published import published
 
 
 class CellNetwork(nn.Module):
@@ -177,7 +176,9 @@ class ImageNetNetwork(CellNetwork):
         return older, self.stem1(older)
 
 
-class _Default(NamedTuple):
+class Family(NamedTuple):
+    """Networks for a data set, and the sizes that the paper gives them."""
+
     network: type[CellNetwork]
     channels: int
     cells: int
@@ -185,59 +186,11 @@ class _Default(NamedTuple):
 
 
 # Tan et al. 2021, settings of the stand-alone training.
-_DEFAULTS: Mapping[str, _Default] = MappingProxyType(
+FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
-        "cifar10": _Default(CifarNetwork, 36, 20, 10),
-        "cifar100": _Default(CifarNetwork, 36, 20, 100),
-        "imagenet": _Default(ImageNetNetwork, 46, 14, 1000),
+        "cifar10": Family(CifarNetwork, 36, 20, 10),
+        "cifar100": Family(CifarNetwork, 36, 20, 100),
+        "imagenet": Family(ImageNetNetwork, 46, 14, 1000),
     }
 )
-
-
-def build(
-    genotype_or_name: Genotype | str,
-    dataset: str = "cifar10",
-    *,
-    channels: int | None = None,
-    cells: int | None = None,
-    num_classes: int | None = None,
-    in_channels: int = 3,
-    auxiliary: bool = False,
-) -> CellNetwork:
-    """Build the stand-alone network of an architecture, by default at the size of the paper.
-
-    Args:
-        genotype_or_name: A genotype, or the name of a published one.
-        dataset: "cifar10", "cifar100" (36 channels, 20 cells) or "imagenet" (46, 14).
-        channels: Channels of the first cell's nodes.
-        cells: Number of cells.
-        num_classes: Classes to tell apart.
-        in_channels: Channels of a picture.
-        auxiliary: Whether to add the auxiliary head: the network then gives
-            (logits, auxiliary logits) in training, and still logits alone in evaluation.
-
-    Raises:
-        ValueError: The name, the data set, an operation or a size is unknown or out of range.
-        TypeError: The first argument is neither a genotype nor a name.
-
-    Example:
-        >>> network = build("RelativeNAS", "cifar10", channels=4, cells=5).eval()
-        >>> network(torch.zeros(2, 3, 32, 32)).shape
-        torch.Size([2, 10])
-    """
-    if dataset not in _DEFAULTS:
-        raise ValueError(f"dataset must be one of {', '.join(_DEFAULTS)}, got {dataset!r}")
-    default = _DEFAULTS[dataset]
-    genotype = (
-        published(genotype_or_name) if isinstance(genotype_or_name, str) else genotype_or_name
-    )
-    if not isinstance(genotype, Genotype):
-        raise TypeError(f"genotype_or_name must be a Genotype or a name, got {genotype!r}")
-    return default.network(
-        genotype,
-        channels=default.channels if channels is None else channels,
-        cells=default.cells if cells is None else cells,
-        num_classes=default.num_classes if num_classes is None else num_classes,
-        in_channels=in_channels,
-        auxiliary=auxiliary,
-    )
+"""By the name of the data set."""

@@ -11,7 +11,8 @@ from torch.amp import GradScaler
 from torch.func import functional_call
 from torch.nn import functional
 
-from relativenas_optuna.networks.network import CellNetwork, build
+from relativenas_optuna.networks.building import build
+from relativenas_optuna.networks.network import CellNetwork
 from relativenas_optuna.networks.weights import draw_weights
 from relativenas_optuna.standalone.epoch import augmentation_of
 from relativenas_optuna.training.pictures import DataError
