@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -23,6 +26,12 @@ def local_number() -> int:
 def processes_of() -> int:
     """How many processes torchrun started to train together; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+
+
+def _sync_buffers() -> str:
+    """What torch calls the argument; newer ones warn of the older name."""
+    known = signature(DistributedDataParallel.__init__).parameters
+    return next(name for name in ("forward_sync_buffers", "broadcast_buffers") if name in known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +63,8 @@ class Team:
         if self.processes == 1:
             return network
         # Buffers are made one after each epoch instead of before each step, see `average`.
-        return DistributedDataParallel(
-            network, broadcast_buffers=False, find_unused_parameters=unused
-        )
+        options: dict[str, Any] = {_sync_buffers(): False, "find_unused_parameters": unused}
+        return DistributedDataParallel(network, **options)
 
     def apart(self, network: nn.Module) -> Callable[[], AbstractContextManager[object]]:
         """See `train_epoch`."""
@@ -113,6 +121,9 @@ def team(device: torch.device) -> Iterator[Team]:
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
+        with warnings.catch_warnings():
+            # A kernel of one channel is the same in every memory format.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
     finally:
         dist.destroy_process_group()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.standalone.recipe import Recipe
     from relativenas_optuna.training.pictures import Pictures
 
-FAMILIES = {"cifar": "cifar10", "imagenet": "imagenet"}
+DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
 """What `build` calls the networks of a recipe."""
 
 
@@ -37,7 +37,7 @@ def new_network(
     with torch.random.fork_rng(devices=[]):
         network = build(
             genotype,
-            FAMILIES[recipe.family],
+            DATASETS[recipe.family],
             channels=recipe.channels,
             cells=recipe.cells,
             num_classes=classes,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._files import remove_unfinished
 from relativenas_optuna.networks.cost import cost
+from relativenas_optuna.networks.stored import NetworkDescription, save_network
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.search_settings import check_seed
 from relativenas_optuna.standalone.arguments import arguments_of
 from relativenas_optuna.standalone.distributed import local_number, team
-from relativenas_optuna.standalone.fitting import FAMILIES, check_fit
+from relativenas_optuna.standalone.fitting import DATASETS, check_fit
 from relativenas_optuna.standalone.log import Log
 from relativenas_optuna.standalone.result import DivergedError, Epoch, Result
 from relativenas_optuna.standalone.state import State
@@ -147,8 +148,6 @@ def _ended(
     name: str,
 ) -> Result:
     """Score the kept weights on the test pictures, and write them with what they came to."""
-    from relativenas_optuna.networks.stored import NetworkDescription, save_network
-
     network, recipe = trainer.network, trainer.recipe
     network.load_state_dict(state.kept)
     tested = None if test is None else trainer.score(test)
@@ -172,7 +171,7 @@ def _ended(
         channels, height, width = training.shape
         description = NetworkDescription(
             genotype=network.genotype,
-            dataset=FAMILIES[recipe.family],
+            dataset=DATASETS[recipe.family],
             channels=recipe.channels,
             cells=recipe.cells,
             in_channels=channels,
