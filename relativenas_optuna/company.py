@@ -52,7 +52,7 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
 
         torch.set_num_threads(max(1, torch.get_num_threads() // (count + 1)))
         surroundings["OMP_NUM_THREADS"] = str(torch.get_num_threads())
-    with _ctrl_c_ignored():
+    with ctrl_c_ignored():
         crew = [
             subprocess.Popen(
                 words, env=surroundings | {"LOCAL_RANK": str(rank)}, stdout=subprocess.DEVNULL
@@ -76,7 +76,7 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
 
 
 @contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
+def ctrl_c_ignored() -> Iterator[None]:
     """Who is started here leaves Ctrl-C, which a terminal sends to all, to this process alone.
 
     It then ends them by a signal of its own, and a second one would come while they tidy up.

@@ -84,7 +84,7 @@ class Console:
     def ended(self, choice: Choice, plan: SearchPlan) -> None:
         """Report the winner and write it to the study's folder."""
         out = Path(plan.out)
-        self._finalists(choice)
+        self._finalists(choice, "all candidates" if plan.random else "the last generation")
         self._genotype(choice.winner.genotype)
         write_genotype(choice.winner.genotype, out, "best", self.study)
         self._written(out, "best")
@@ -132,8 +132,8 @@ class Console:
             verdict = "reached" if figure.reached else "MISSED"
             self._print(f"  {figure.name} {figure.value:.4f}, at least {figure.least}: {verdict}")
 
-    def _finalists(self, choice: Choice) -> None:
-        self._print("\nthe best of the last generation, scored again with the final shared weights")
+    def _finalists(self, choice: Choice, of: str) -> None:
+        self._print(f"\nthe best of {of}, scored again with the final shared weights")
         for rank, finalist in enumerate(choice.finalists, start=1):
             self._print(f"  {rank}. {finalist}; loss {finalist.search_loss:.4f} in search")
         winner, others = choice.winner, choice.finalists[1:]

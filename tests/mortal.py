@@ -68,9 +68,13 @@ def search(url: str, out: str, data: str, *, point: str, ready: Connection, **ch
         found.run(lambda _: die() if point == "told" else None)
 
 
-def begin(study: optuna.Study, out: str | Path, data: str | Path, **changes: Any) -> Search:
+def begin(
+    study: optuna.Study, out: str | Path, data: str | Path, *, random: bool = False, **changes: Any
+) -> Search:
     settings = asdict(SETTINGS) | changes
-    wishes = Wishes(data=str(data), out=str(out), seed=SEED, preset="small", settings=settings)
+    wishes = Wishes(
+        data=str(data), out=str(out), seed=SEED, preset="small", random=random, settings=settings
+    )
     return Search(study, SearchPlan.of(study, wishes), device="cpu")
 
 

@@ -106,6 +106,10 @@ def test_a_search_that_is_killed_at_random_moments_is_the_undisturbed_one(tmp_pa
     killed_and_ended([""] * 5, tmp_path, random.Random(0))
 
 
+def test_a_random_search_that_is_killed_is_the_undisturbed_one(tmp_path: Path) -> None:
+    killed_and_ended(["training", ""], tmp_path, random.Random(2), random=True)
+
+
 @pytest.mark.slow
 def test_six_generations_killed_twenty_five_times_are_the_undisturbed_ones(tmp_path: Path) -> None:
     points = [*faults.POINTS, *faults.POINTS, *[""] * 15]

@@ -36,9 +36,14 @@ FILES = ("compare.md", "compare.json", "compare.png")
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print the table, and what it says."""
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in COLUMNS:
-        table.add_column(column, justify="left" if column == COLUMNS[0] else "right")
+        # Figures stay whole; so that they have room, a heading takes more than one line.
+        table.add_column(
+            column.replace(" ", "\n").replace("-", "-\n"),
+            justify="left" if column == COLUMNS[0] else "right",
+            no_wrap=True,
+        )
     for row in comparison.rows():
         table.add_row(*row)
     console.print(table)

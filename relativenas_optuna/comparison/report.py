@@ -23,7 +23,7 @@ COLUMNS = (
     "test accuracy, %",
     "validation, %",
     "parameters",
-    "multiply-adds",
+    "multiply-adds, M",
     "seconds",
 )
 
@@ -60,7 +60,7 @@ class Comparison:
             round(statistics.fmean(getattr(one, name) for one in group))
             for name in ("parameters", "multiply_adds", "seconds")
         ]
-        costs = f"{mean[0]:,}", f"{mean[1] / 1e6:.2f} M", f"{mean[2]:,}"
+        costs = f"{mean[0]:,}", f"{mean[1] / 1e6:.2f}", f"{mean[2]:,}"
         of_all = (f"all {len(group)} random", _spread(accuracies), _spread(validation), *costs)
         return [*rows, of_all, ("best random", _percent(max(accuracies)), *[""] * 4)]
 
@@ -136,7 +136,7 @@ def _row(one: Compared) -> tuple[str, ...]:
         _spread(one.accuracies),
         _spread(one.validation),
         f"{one.parameters:,}",
-        f"{one.multiply_adds / 1e6:.2f} M",
+        f"{one.multiply_adds / 1e6:.2f}",
         f"{one.seconds:,.0f}",
     )
 

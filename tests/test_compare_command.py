@@ -1,0 +1,272 @@
+"""`relativenas compare`: as a user runs it, ends it, and gets it wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import statistics
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+import torch
+
+from relativenas_optuna.choice import RESULT_ATTRIBUTE
+from relativenas_optuna.storage import storage_at
+from tests.command import Outcome, call, end, started, wait_for, write_pictures, write_study_file
+
+Capture = pytest.CaptureFixture[str]
+DATABASE = "sqlite:///relativenas.db"
+SMALL = ("--random", "2", "--set", "epochs=2", "--set", "channels=2", "--set", "cells=3")
+WORDS = ("compare", "--study", "mine", *SMALL, "--set", "batch_size=8")
+NAMES = ["found", "random search", "RelativeNAS", "random 1", "random 2"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("searched")
+    write_pictures(folder / "pictures" / "train", each=16)
+    write_pictures(folder / "pictures" / "test", each=10)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def folder(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> Path:
+    """A folder in which the study "mine" is finished after 2 generations."""
+    monkeypatch.chdir(place)
+    if not (place / "mine.toml").exists():
+        assert call(capfd, "run", write_study_file(place, "mine")).status == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def threads() -> Any:
+    """One, as in the other processes here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def undisturbed(folder: Path, threads: None, capfd: Capture) -> Outcome:
+    """What the command printed at its first run, in relativenas-out/mine/compare."""
+    kept = folder / "printed.json"
+    if not kept.exists():
+        outcome = call(capfd, *WORDS)
+        assert (outcome.status, outcome.err) == (0, "")
+        kept.write_text(json.dumps(outcome.out))
+        # Other tests go on with the comparison itself.
+        (folder / "undisturbed").mkdir()
+        shutil.copy("relativenas-out/mine/compare/compare.json", "undisturbed")
+    return Outcome(0, json.loads(kept.read_text()), "")
+
+
+def figures(out: str) -> dict[str, Any]:
+    """What a comparison wrote, without what the clock says."""
+    data: dict[str, Any] = json.loads((Path(out) / "compare.json").read_text())
+    for one in data["architectures"]:
+        del one["seconds"]
+        for training in one["trainings"]:
+            del training["seconds"]
+    return data
+
+
+def refused(capfd: Capture, *words: str) -> str:
+    outcome = call(capfd, *WORDS, *words)
+    assert outcome.out == "" or "going on" not in outcome.out
+    return outcome.line
+
+
+def trials(study: str) -> list[optuna.trial.FrozenTrial]:
+    with storage_at(DATABASE) as storage:
+        return optuna.load_study(study_name=study, storage=storage).trials
+
+
+def test_everyone_is_trained_alike_and_the_table_says_what_came_out(
+    undisturbed: Outcome,
+) -> None:
+    lines = undisturbed.out.splitlines()
+    done = [re.match(r"(\d+) of 10: (.*), seed (\d): test accuracy ", line) for line in lines]
+    assert [(m[2], m[3]) for m in done if m] == [(n, s) for s in "01" for n in NAMES]
+    out = Path("relativenas-out/mine/compare")
+    data = json.loads((out / "compare.json").read_text())
+    assert [one["name"] for one in data["architectures"]] == NAMES
+    assert data["seeds"] == [0, 1]
+    assert {k: data["recipe"][k] for k in ("epochs", "channels", "cells")} == {
+        "epochs": 2,
+        "channels": 2,
+        "cells": 3,
+    }
+    # Of each training there is what `relativenas train` leaves.
+    results = [json.loads(path.read_text()) for path in out.glob("trainings/*/result.json")]
+    assert len(results) == 10
+    for one in data["architectures"]:
+        own = [r for r in results if r["name"] == one["name"]]
+        assert sorted(r["seed"] for r in own) == [0, 1]
+        accuracies = [r["test_accuracy"] for r in own]
+        assert one["accuracy"] == pytest.approx(statistics.fmean(accuracies))
+        assert one["deviation"] == pytest.approx(statistics.stdev(accuracies))
+        assert {r["multiply_adds"] for r in own} == {one["multiply_adds"]}
+        (row,) = [x.split() for x in lines if x.strip().startswith(f"{one['name']} ")]
+        assert f"{100 * statistics.fmean(accuracies):.2f}" in row
+    assert f"{one['parameters']:,}" in row
+    assert re.search(r"The found architecture beats \d of 2 random ones\.", undisturbed.out)
+    assert {path.name for path in out.iterdir()} == {
+        "compare.json",
+        "compare.md",
+        "compare.png",
+        "trainings",
+    }
+
+
+def test_the_random_search_is_a_study_like_any_other(undisturbed: Outcome, capfd: Capture) -> None:
+    ours, theirs = trials("mine"), trials("mine-random")
+    assert len(theirs) == len(ours) == 4
+    for name in ("generation", "seat", "weights_version"):
+        assert [t.user_attrs[name] for t in theirs] == [t.user_attrs[name] for t in ours]
+    shown = call(capfd, "show", "--study", "mine-random")
+    assert (shown.status, shown.err) == (0, "")
+    drawn = figures("undisturbed")["architectures"][1]
+    assert "\n".join(re.findall(r"^(?:normal|reduce): .*", shown.out, re.M)) == drawn["genotype"]
+    finished = call(capfd, "search", "--study", "mine-random")
+    assert "study 'mine-random' is finished: 2 generations" in finished.out
+
+
+def test_json_is_one_line_and_a_finished_comparison_trains_nothing(
+    undisturbed: Outcome, capfd: Capture
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in Path("relativenas-out").rglob("result.json")}
+    outcome = call(capfd, *WORDS, "--json")
+    assert outcome.status == 0
+    assert outcome.out.count("\n") == 1
+    assert json.loads(outcome.out) == json.loads(
+        Path("relativenas-out/mine/compare/compare.json").read_text()
+    )
+    after = {p: p.stat().st_mtime_ns for p in Path("relativenas-out").rglob("result.json")}
+    assert after == before
+
+
+def test_a_longer_comparison_goes_on_with_a_shorter_one(
+    undisturbed: Outcome, capfd: Capture
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in Path("relativenas-out").rglob("result.json")}
+    words = [word if word != "2" else "3" for word in WORDS]
+    outcome = call(capfd, *words)
+    assert outcome.status == 0
+    assert "12 of 12: random 3, seed 1" in outcome.out
+    after = {p: p.stat().st_mtime_ns for p in Path("relativenas-out").rglob("result.json")}
+    assert len(after) == 12
+    assert before.items() <= after.items()
+
+
+def test_interrupted_and_killed_it_ends_as_undisturbed(
+    undisturbed: Outcome, folder: Path, capfd: Capture
+) -> None:
+    words = (*WORDS, "--out", "ended")
+    with started(*words, cwd=folder) as process:
+        wait_for(process, "1 of 10: ")
+        process.send_signal(signal.SIGINT)
+        outcome = end(process)
+    assert outcome.status == 128 + signal.SIGINT
+    assert re.search(r"interrupted: \d of 10 trainings are over", outcome.err)
+    assert "compare --study mine" in outcome.err
+    with started(*words, cwd=folder) as process:
+        wait_for(process, "4 of 10: ")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (folder / "ended" / "compare.json").exists()
+    outcome = call(capfd, *words)
+    assert outcome.status == 0
+    assert figures("ended") == figures("undisturbed")
+
+
+@pytest.mark.slow
+def test_trainings_side_by_side_come_to_the_same_and_end_with_the_command(
+    undisturbed: Outcome, folder: Path
+) -> None:
+    words = (*WORDS, "--workers", "2", "--out", "beside")
+    with started(*words, cwd=folder) as process:
+        wait_for(process, "1 of 10: ")
+        crew = psutil.Process(process.pid).children(recursive=True)
+        assert len(crew) >= 2
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    psutil.wait_procs(crew, timeout=20)
+    assert not any(one.is_running() for one in crew)
+    with started(*words, cwd=folder) as process:
+        outcome = end(process)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert figures("beside") == figures("undisturbed")
+
+
+def test_another_recipe_in_the_same_folder_is_refused_by_name(
+    undisturbed: Outcome, capfd: Capture
+) -> None:
+    assert "epochs" in refused(capfd, "--set", "epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--random", "0"), "0 is not in the range"),
+        (("--seeds", "0"), "0 is not in the range"),
+        (("--workers", "0"), "0 is not in the range"),
+        (("--published", "RelativNAS"), "of RelativeNAS, DARTS_V1"),
+        (("--recipe", "long"), "recipe must be one of cifar, imagenet, short, digits"),
+        (("--set", "epoch=3"), "a recipe's field must be one of"),
+        (("--set", "epochs=-3"), "epochs must be at least 1"),
+        (("--set", "padding=40"), "padding"),
+        (("--data", "nowhere"), "nowhere"),
+        (("--device", "tpu"), "tpu"),
+    ],
+)
+def test_a_mistake_is_one_line_and_is_said_before_anything_is_trained(
+    words: tuple[str, ...], said: str, capfd: Capture
+) -> None:
+    assert said in refused(capfd, *words, "--out", "mistaken")
+    assert not Path("mistaken/trainings").exists()
+
+
+def test_pictures_that_are_too_few_or_have_no_test_part_are_refused(
+    capfd: Capture, folder: Path
+) -> None:
+    if not (folder / "few").exists():
+        write_pictures(folder / "few" / "train", each=1)
+        write_pictures(folder / "few" / "test", each=1)
+        write_pictures(folder / "undivided")
+    assert "no test pictures" in refused(capfd, "--data", "undivided", "--out", "o")
+    assert "pictures" in refused(capfd, "--data", "few", "--out", "o", "--no-baseline")
+
+
+def test_studies_that_are_none_of_a_search_are_refused(capfd: Capture) -> None:
+    with storage_at(DATABASE, heartbeat=None) as storage:
+        optuna.create_study(study_name="empty", storage=storage, load_if_exists=True)
+        other = optuna.create_study(study_name="other", storage=storage, load_if_exists=True)
+        other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    for study in ("empty", "other"):
+        line = refused(capfd, "--study", study)
+        assert f"study '{study}' was not searched by `relativenas search`" in line
+    assert "study 'nothing' is not in the storage" in refused(capfd, "--study", "nothing")
+    assert "is a random search itself" in refused(capfd, "--study", "mine-random", "--out", "o")
+
+
+def test_a_search_that_goes_on_is_compared_without_a_random_search_alone(
+    capfd: Capture, folder: Path
+) -> None:
+    assert call(capfd, "run", write_study_file(folder, "short", generations=1)).status == 0
+    with storage_at(DATABASE, heartbeat=None) as storage:
+        study = optuna.load_study(study_name="short", storage=storage)
+        study.set_user_attr(RESULT_ATTRIBUTE, None)
+    words = ("--study", "short", "--seeds", "1")
+    assert "is not searched to the end" in refused(capfd, *words)
+    outcome = call(capfd, *WORDS, *words, "--no-baseline")
+    assert outcome.status == 0
+    data = json.loads(Path("relativenas-out/short/compare/compare.json").read_text())
+    assert data["baseline"] is None
+    assert [one["name"] for one in data["architectures"]] == [n for n in NAMES if " s" not in n]
+    assert "too few trainings for an interval" in outcome.out
