@@ -113,6 +113,7 @@ class StreamedPictures:
             collate_fn=_together,
             pin_memory=pinned,
             worker_init_fn=_ignore_interrupts,
+            generator=torch.Generator(),  # it would move torch's global stream on
         )
         for index, read in zip(indices, loader, strict=True):
             if isinstance(read, str):
