@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "sampler.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SERVERS = ("RELATIVENAS_TEST_POSTGRESQL", "RELATIVENAS_TEST_MYSQL")
 
 
-def printed(*arguments: str, environment: dict[str, str]) -> str:
-    """What the benchmark prints at sizes that take seconds, in a wide terminal."""
-    command = [sys.executable, "-W", "error", str(BENCHMARK), "--quick", *arguments]
+def printed(benchmark: str, *arguments: str, environment: dict[str, str]) -> str:
+    """What a benchmark prints, in a wide terminal."""
+    command = [sys.executable, "-W", "error", str(BENCHMARKS / benchmark), *arguments]
     ended = subprocess.run(
         command, env=environment | {"COLUMNS": "200"}, capture_output=True, text=True, check=False
     )
@@ -28,7 +28,7 @@ def row(text: str, begin: str) -> list[str]:
 
 def test_without_servers_every_other_table_is_printed_and_says_what_is_missing() -> None:
     environment = {name: value for name, value in os.environ.items() if name not in SERVERS}
-    output = printed(environment=environment)
+    output = printed("sampler.py", "--quick", environment=environment)
     share, _, rest = output.partition("ask and tell in all")
     for sampler in ("RandomSampler", "TPESampler", "NSGAIISampler", "CmaEsSampler"):
         own = row(share, sampler)[1:]
@@ -43,9 +43,18 @@ def test_without_servers_every_other_table_is_printed_and_says_what_is_missing()
     assert "left out: RELATIVENAS_TEST_POSTGRESQL is not set" in rest
 
 
+def test_a_training_is_measured_beside_the_bare_passes() -> None:
+    sizes = ("--device", "cpu", "--cases", "short", "--pictures", "64", "--repetitions", "2")
+    output = printed("training.py", *sizes, environment=os.environ | {"OMP_NUM_THREADS": "1"})
+    ours, bare, ratio = row(output, "short")[1:]
+    least = [float(cell.split()[0]) for cell in (ours, bare)]
+    assert min(least) > 0
+    assert float(ratio) == pytest.approx(least[0] / least[1], abs=0.02)
+
+
 @pytest.mark.skipif(SERVERS[0] not in os.environ, reason=f"{SERVERS[0]} is not set")
 def test_workers_score_seats_of_one_study_on_a_server() -> None:
-    output = printed("--only", "workers", environment=dict(os.environ))
+    output = printed("sampler.py", "--quick", "--only", "workers", environment=dict(os.environ))
     stock, _, own = output.partition("open_storage")
     for table in (stock, own):
         for preset in ("plain", "paper"):

@@ -35,9 +35,30 @@ ALLOWED = {
         f"{PACKAGE}.spaces",
         f"{PACKAGE}.training",
     },
+    "standalone": {
+        "matplotlib",
+        "torch",
+        f"{PACKAGE}.checkpoints.faults",
+        f"{PACKAGE}.networks",
+        f"{PACKAGE}.out_folder",
+        f"{PACKAGE}.plan",
+        f"{PACKAGE}.search_settings",
+        f"{PACKAGE}.spaces",
+        f"{PACKAGE}.training",
+    },
     "drawing": {"matplotlib", f"{PACKAGE}.spaces"},
 }
-HEAVY = {"matplotlib", "pandas", "psycopg2", "pymysql", "scipy", "sklearn", "torch", "torchvision"}
+HEAVY = {
+    "matplotlib",
+    "pandas",
+    "psycopg2",
+    "pymysql",
+    "scipy",
+    "sklearn",
+    "tensorboard",
+    "torch",
+    "torchvision",
+}
 
 
 def module_files() -> dict[str, Path]:
@@ -50,7 +71,7 @@ def module_files() -> dict[str, Path]:
 
 
 FILES = module_files()
-BOTTOM = {name for name in FILES if name.startswith(f"{PACKAGE}._")}
+BOTTOM = {name for name in FILES if name.startswith(f"{PACKAGE}._")} - {f"{PACKAGE}.__main__"}
 
 
 def imported(path: Path) -> Iterator[str]:
