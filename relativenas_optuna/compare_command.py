@@ -194,7 +194,7 @@ def _estimate(
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
     console.print(
-        f"{trainings} trainings of {recipe.epochs} epochs, in all about "
+        f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
         f"{duration(seconds * recipe.epochs * trainings)}",
         soft_wrap=True,
     )

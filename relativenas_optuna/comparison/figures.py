@@ -108,6 +108,8 @@ class Difference:
         if self.is_sure:
             word = "better" if self.points > 0 else "worse"
             return f"The found architecture is {word} than {self.other}: {self}."
+        if self.margin is None:
+            return f"Against {self.other} the found architecture has {self}."
         return f"Against {self.other} the found architecture is within the noise: {self}."
 
 
@@ -154,7 +156,7 @@ def differences(compared: Sequence[Compared]) -> list[Difference]:
         of_group = math.nan if spread is None else spread**2 / len(group)
         result.append(
             Difference(
-                other=f"{len(group)} random architectures",
+                other=f"{len(group)} random architecture{'s' if len(group) > 1 else ''}",
                 points=found.accuracy - statistics.fmean(group),
                 margin=_margin([(of_found, degrees), (of_group, len(group) - 1)]),
             )

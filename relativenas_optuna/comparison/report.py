@@ -52,7 +52,7 @@ class Comparison:
         """The cells of the table by `COLUMNS`; the random architectures also as a group."""
         group = [one for one in self.compared if one.kind == RANDOM]
         rows = [_row(one) for one in self.compared]
-        if not group:
+        if len(group) < 2:
             return rows
         accuracies = [one.accuracy for one in group]
         validation = [statistics.fmean(one.validation) for one in group if one.validation]

@@ -108,7 +108,8 @@ def test_too_few_trainings_give_no_interval_and_say_so() -> None:
     for one in differences(once):
         assert one.margin is None
         assert not one.is_sure
-        assert "too few trainings for an interval" in one.meaning
+        assert one.meaning.startswith(f"Against {one.other} the found architecture has +")
+        assert one.meaning.endswith("points (too few trainings for an interval).")
     (published, group) = differences([compared(o.kind, o.accuracies * 2) for o in once])
     assert published.margin == 0  # two that are alike to the last bit
     assert published.is_sure
