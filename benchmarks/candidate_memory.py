@@ -2,8 +2,14 @@
 
 Usage: python benchmarks/candidate_memory.py [CANDIDATES]   (200 unless given)
 
-Random architectures, 32 + 32 pictures of 32 pixels, 4 channels, 5 cells, each committed. "Tensors"
-are all that live between two candidates, "resident" is the process as the system sees it.
+What stays: random architectures, 32 + 32 pictures of 32 pixels, 4 channels, 5 cells, each
+committed. "Tensors" are all that live between two candidates, "resident" is the process as the
+system sees it.
+
+At most: see `candidate_peak.py`; 192 + 192 pictures, batches of 64, the genotypes of
+`candidate.py`. "Needed" is the supernet, gradients and momentum of one sub-network, the data, and
+the activations of one batch, which are what the bare passes of the stand-alone network take over
+its weights, gradients, momentum and data.
 """
 
 from __future__ import annotations
@@ -16,15 +22,14 @@ import numpy as np
 import psutil
 import rich
 import torch
-from candidate import SPACE, noise
+from candidate import SIZES, SPACE, noise
+from candidate_peak import MEGABYTE, WAYS, apart
 from rich.table import Table
 from torch import Tensor
 
 from relativenas_optuna.candidate import Trainer
 from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.search_settings import preset
-
-MEGABYTE = 2**20
 
 
 def live_tensors() -> tuple[int, float]:
@@ -53,15 +58,31 @@ def main(candidates: int) -> None:
             resident = process.memory_info().rss / MEGABYTE
             table.add_row(f"{number}", f"{resident:.0f}", f"{count:,}", f"{held:.2f}")
     rich.print(table)
-    network = sum(t.nbytes for t in trainer.supernet.state_dict().values()) / MEGABYTE
-    largest = max(sum(t.nbytes for t in trainer.supernet.tensors(g).values()) for g in genotypes)
-    pictures = sum(part.images.nbytes + part.labels.nbytes for part in data) / MEGABYTE
-    rich.print(
-        f"supernet {network:.2f} MB, data {pictures:.2f} MB, the largest sub-network "
-        f"{largest / MEGABYTE:.2f} MB: four times that while it trains (weights to go back to, "
-        "gradients, momentum, what is taken out), and the activations of one batch"
-    )
+
+
+def peaks(size: str) -> Table:
+    """The most that a candidate takes, as the system sees it, beside what it needs."""
+    table = Table(title=f"at most, MB over the empty process, {size}")
+    for column in ("", *WAYS, "needed", "of it supernet, grad., mom., data", "ours / needed"):
+        table.add_column(column, justify="right" if column else "left")
+    for number in range(3):
+        found = {way: apart(way, size, number) for way in WAYS}
+        bare, ours = found["bare"], found["ours"]
+        activations = bare.more - bare.network - 2 * bare.learned - bare.data
+        parts = ours.supernet + 2 * ours.learned + ours.data
+        needed = parts + activations
+        more = [f"{peak.more:.1f}" for peak in found.values()]
+        table.add_row(
+            f"genotype {number}",
+            *more,
+            f"{needed:.1f}",
+            f"{ours.supernet:.1f} + {ours.learned:.1f} + {ours.learned:.1f} + {ours.data:.1f}",
+            f"{ours.more / needed:.2f}",
+        )
+    return table
 
 
 if __name__ == "__main__":
+    for name in SIZES:
+        rich.print(peaks(name))
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
