@@ -1,7 +1,16 @@
 """Pictures of architectures, and of what they came to."""
 
+from relativenas_optuna.drawing._confusion import draw_confusion
 from relativenas_optuna.drawing._figure import draw_genotype
 from relativenas_optuna.drawing._save import save_drawing, save_figure
 from relativenas_optuna.drawing._scatter import Mark, Measured, draw_scatter
 
-__all__ = ["Mark", "Measured", "draw_genotype", "draw_scatter", "save_drawing", "save_figure"]
+__all__ = [
+    "Mark",
+    "Measured",
+    "draw_confusion",
+    "draw_genotype",
+    "draw_scatter",
+    "save_drawing",
+    "save_figure",
+]

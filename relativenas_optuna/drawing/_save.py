@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def save_figure(draw: Callable[[], Figure], path: str | os.PathLike[str]) -> Pat
     # Matplotlib takes these from its global settings alone: words stay words in an SVG, and its
     # names are not random. The user's own style is left out of the picture.
     style = {"svg.fonttype": "none", "svg.hashsalt": "relativenas-optuna"}
-    with context(["default", style]):
+    with context(["default", style]), warnings.catch_warnings():
+        # A letter that Matplotlib's font lacks is drawn as a box, and the reader sees that.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
         draw().savefig(content, format=form, dpi=_DOTS_PER_INCH, metadata=_METADATA[form])
     write_whole(path, content.getvalue())
     return path

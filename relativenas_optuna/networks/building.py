@@ -27,7 +27,7 @@ def build(
     num_classes: int | None = None,
     in_channels: int | None = None,
     auxiliary: bool = False,
-    weights: str | Path | None = None,
+    weights: str | Path | StoredNetwork | None = None,
 ) -> CellNetwork:
     """Build the stand-alone network of an architecture, by default at the size of the paper.
 
@@ -48,7 +48,7 @@ def build(
             (logits, auxiliary logits) in training, and still logits alone in evaluation.
         weights: A file of trained weights: one of `relativenas train`, which ends in
             `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
-            never run.
+            never run. Or what `read_weights` gave of one.
 
     Raises:
         ValueError: The name, the data set, an operation or a size is unknown or out of range; the
@@ -67,7 +67,7 @@ def build(
     )
     if not isinstance(genotype, Genotype):
         raise TypeError(f"genotype_or_name must be a Genotype or a name, got {genotype!r}")
-    stored = None if weights is None else read_weights(weights)
+    stored = read_weights(weights) if isinstance(weights, str | Path) else weights
     known = {} if stored is None else sizes_in(stored.state)
     if dataset is not None:
         known["num_classes"] = FAMILIES[dataset].num_classes

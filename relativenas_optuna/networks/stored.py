@@ -77,8 +77,10 @@ def save_network(path: str | Path, network: CellNetwork, description: NetworkDes
     if path.suffix != SUFFIX:
         raise ValueError(f"path must end in {SUFFIX}, got {str(path)!r}")
     content = network_bytes(network, description)
-    readable = json.dumps(json.loads(description.to_json()), indent=2, ensure_ascii=False)
-    write_whole(path.with_suffix(".json"), f"{readable}\n".encode())
+    fields = json.loads(description.to_json()).items()
+    lines = [f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fields]
+    readable = "\n".join(["{", ",\n".join(lines), "}", ""])
+    write_whole(path.with_suffix(".json"), readable.encode())
     write_whole(path, content)
     return path
 

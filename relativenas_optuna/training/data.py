@@ -14,6 +14,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 from relativenas_optuna.training.dataset import MapDataset, pictures_of
 from relativenas_optuna.training.folder import part_folder, read_folder
 from relativenas_optuna.training.pictures import DataError, Pictures, channel_statistics
+from relativenas_optuna.training.statistics import STATISTICS, Statistics
 
 __all__ = ["DATA_SETS", "DataError", "Pictures", "as_pictures", "load_pictures"]
 
@@ -103,35 +104,15 @@ def _digits(root: Path, train: bool, download: bool) -> Pictures:
 
 
 def _cifar10(root: Path, train: bool, download: bool) -> Pictures:
-    return _cifar(
-        CIFAR10,
-        root,
-        train,
-        download,
-        mean=(0.49139968, 0.48215827, 0.44653124),
-        std=(0.24703233, 0.24348505, 0.26158768),
-    )
+    return _cifar(CIFAR10, STATISTICS["cifar10"], root, train, download)
 
 
 def _cifar100(root: Path, train: bool, download: bool) -> Pictures:
-    return _cifar(
-        CIFAR100,
-        root,
-        train,
-        download,
-        mean=(0.5071, 0.4867, 0.4408),
-        std=(0.2675, 0.2565, 0.2761),
-    )
+    return _cifar(CIFAR100, STATISTICS["cifar100"], root, train, download)
 
 
 def _cifar(
-    kind: type[CIFAR10],
-    root: Path,
-    train: bool,
-    download: bool,
-    *,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
+    kind: type[CIFAR10], statistics: Statistics, root: Path, train: bool, download: bool
 ) -> Pictures:
     try:
         data_set = kind(root=root, train=train, download=download)
@@ -152,8 +133,8 @@ def _cifar(
         images=torch.from_numpy(data_set.data).permute(0, 3, 1, 2).contiguous(),
         labels=torch.tensor(data_set.targets, dtype=torch.int64),
         classes=tuple(data_set.classes),
-        mean=mean,
-        std=std,
+        mean=statistics.mean,
+        std=statistics.std,
     )
 
 

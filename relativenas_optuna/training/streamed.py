@@ -17,9 +17,8 @@ from torchvision.transforms import v2
 
 from relativenas_optuna.training.folder import list_folder, open_picture, part_folder
 from relativenas_optuna.training.pictures import DataError, split_indices
+from relativenas_optuna.training.statistics import STATISTICS
 
-# Of ImageNet's training pictures, in units of [0, 1], as everybody takes them.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CPU = torch.device("cpu")
 _MARGIN = 256 / 224
 """How much larger the shorter side of a picture is before its centre is cropped."""
@@ -53,8 +52,8 @@ class StreamedPictures:
     color_jitter: float = 0.0
     workers: int = 0
     device: torch.device = _CPU
-    mean: tuple[float, ...] = _MEAN
-    std: tuple[float, ...] = _STD
+    mean: tuple[float, ...] = STATISTICS["imagenet"].mean
+    std: tuple[float, ...] = STATISTICS["imagenet"].std
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -1,0 +1,145 @@
+"""The command `relativenas evaluate`: how good a trained network is, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import rich.console
+
+from relativenas_optuna.evaluate_report import FILES, EvaluationReport
+from relativenas_optuna.network_argument import network_argument, network_in
+from relativenas_optuna.options import device_option, examples
+from relativenas_optuna.out_folder import make_folder
+from relativenas_optuna.output import shown_path
+from relativenas_optuna.progress import counting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@click.command(
+    short_help="Measure a trained network.",
+    epilog=examples(
+        "relativenas evaluate relativenas-out/my-trained/network.safetensors --data my-pictures",
+        "relativenas evaluate cifar10.pt --data cifar10     the published weights of the paper",
+        "relativenas evaluate imagenet.pt --data imagenet --device cuda --out measured",
+    ),
+)
+@network_argument
+@click.option(
+    "--data",
+    metavar="DATA",
+    required=True,
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(("test", "validation", "training")),
+    default="test",
+    show_default=True,
+    help="Which of its pictures: validation means those that the network was chosen by, training "
+    "all but the test pictures.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side that the pictures are brought to.  [default: the network's]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=128,
+    show_default=True,
+    help="Pictures at once, in the second of both measurements of the latency too.",
+)
+@click.option("--out", metavar="FOLDER", help=f"For {' and '.join(FILES)}.")
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as one line of JSON.")
+@device_option
+def evaluate(
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    device: str | None,
+    *,
+    data: str,
+    part: str,
+    size: int | None,
+    batch_size: int,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Measure the network in FILE: accuracy, confusion, parameters, multiply-adds, latency.
+
+    That is a file of `relativenas train`, or weights that torch.save wrote, as the published ones
+    of the paper. Code in such a file is never run.
+    """
+    if out is not None:
+        make_folder(out)
+    # Names and paths are text: brackets in them are no markup, colons no emoji.
+    console = rich.console.Console(highlight=False, markup=False, emoji=False, stderr=as_json)
+    report = _measured(
+        console,
+        file,
+        architecture,
+        dataset,
+        device,
+        data=data,
+        part=part,
+        size=size,
+        batch_size=batch_size,
+        quiet=as_json,
+    )
+    if out is not None:
+        report.write(Path(out))
+    if as_json:
+        click.echo(json.dumps(report.to_data(), allow_nan=False))
+        return
+    for line in report.lines():
+        console.print(line, soft_wrap=True)
+    if out is not None:
+        console.print(f"\nwritten:   {shown_path(Path(out).absolute())}: {', '.join(FILES)}")
+
+
+def _measured(
+    console: rich.console.Console,
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    device: str | None,
+    *,
+    data: str,
+    part: str,
+    size: int | None,
+    batch_size: int,
+    quiet: bool,
+) -> EvaluationReport:
+    # These load PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.standalone.measure import measure
+    from relativenas_optuna.standalone.scored_pictures import pictures_to_score
+    from relativenas_optuna.training.device import resolve_device
+
+    found = resolve_device(device)
+    network, description, own = network_in(file, architecture, dataset)
+    pictures = pictures_to_score(description, data, part=part, size=size, named=own)
+    batches = -(-len(pictures) // batch_size)
+    silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
+    bar = counting(console, f"scoring {len(pictures):,} pictures", batches)
+    with silence if quiet else bar as advance:
+        measured = measure(network, pictures, device=found, batch_size=batch_size, on_batch=advance)
+    _, height, width = pictures.shape
+    return EvaluationReport(
+        file=shown_path(file.absolute()),
+        description=replace(description, classes=pictures.classes),
+        data=data,
+        part=part,
+        side=f"{width}x{height}",
+        device=str(found),
+        measured=measured,
+    )
