@@ -40,7 +40,9 @@ class BatchNorm2d(nn.BatchNorm2d):
     def _fold(self, x: Tensor) -> int:
         """How many neighbouring pixels are taken together; 1 where the library is to do it."""
         if (
-            x.device.type != "cpu"
+            # A program that is traced must not depend on the size of the batch.
+            torch.compiler.is_compiling()
+            or x.device.type != "cpu"
             or x.dim() != 4
             or x.dtype != self.weight.dtype
             or x.shape[1] > _MOST_CHANNELS
