@@ -37,6 +37,8 @@ ALLOWED = {
     },
     "standalone": {
         "matplotlib",
+        "numpy",
+        "sklearn",
         "torch",
         f"{PACKAGE}.checkpoints.faults",
         f"{PACKAGE}.networks",
