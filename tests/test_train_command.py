@@ -212,6 +212,7 @@ def test_the_estimate_is_of_real_steps(folder: Path, capfd: Capture) -> None:
     assert 3 < many / few < 30
 
 
+@pytest.mark.slow
 def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> None:
     from relativenas_optuna.standalone.recipe import RECIPES
 
@@ -227,23 +228,23 @@ def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> 
 
 def test_ctrl_c_says_how_to_go_on_and_that_goes_on(folder: Path, capfd: Capture) -> None:
     # Neither fast nor slow: it is interrupted in an epoch, and need not be waited for long.
-    words = (*TINY, "--set", "epochs=12", "--out", "out")
+    words = (*TINY, "--set", "epochs=8", "--out", "out")
     with started(*words, cwd=folder) as process:
         wait_for(process, "epoch 2:")
         process.send_signal(signal.SIGINT)
         outcome = end(process)
     assert outcome.status == 130
-    said = re.search(r"interrupted: (\d+) of 12 epochs are saved in out\ngo on: .*", outcome.err)
+    said = re.search(r"interrupted: (\d+) of 8 epochs are saved in out\ngo on: .*", outcome.err)
     assert said is not None
     saved = int(said[1])
-    assert 2 <= saved < 12
+    assert 2 <= saved < 8
     assert "Traceback" not in outcome.err
     again = call(capfd, *words)
     assert again.status == 0
-    assert f"going on after {saved} of 12 epochs" in again.out
+    assert f"going on after {saved} of 8 epochs" in again.out
     assert f"\nepoch {saved + 1}: " in again.out
     assert f"\nepoch {saved}: " not in again.out
-    assert "of 12 is kept" in again.out
+    assert "of 8 is kept" in again.out
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,8 @@ class AloneTrainer:
         self.scaler = scaler_of(self._autocast, team.device)
         self._running: nn.Module | None = None
         self._augmentation = augmentation_of(recipe)
+        if recipe.random_resized_crop:  # such pictures are mirrored where they are read
+            self._augmentation = replace(self._augmentation, flip=False)
         self._loss = RecipeLoss(recipe.label_smoothing, recipe.auxiliary)
         validation: Pictures | StreamedPictures | None = None
         if recipe.validation_fraction:

@@ -174,6 +174,7 @@ def test_two_processes_equal_one_that_takes_its_batches_in_two_halves(tmp_path: 
         assert found["training_accuracy"] == pytest.approx(expected["training_accuracy"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked from a server")
 def test_processes_need_one_folder(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"epochs": 1, "batch_size": 10}

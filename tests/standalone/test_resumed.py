@@ -25,9 +25,9 @@ POINTS = (
     "half:1",  # in the first state
     f"step:{STEPS + 2}",  # in the midst of the second epoch
     "half:2",  # in a state that replaces another
-    "rename:2",
+    pytest.param("rename:2", marks=pytest.mark.slow),
     "log:2",  # the state is written, the log is not
-    "told:1",
+    pytest.param("told:1", marks=pytest.mark.slow),
     "result:1",  # everything but the result
 )
 

@@ -17,12 +17,15 @@ from torch.nn import functional
 from relativenas_optuna.networks.cost import cost
 from relativenas_optuna.networks.stored import load_network
 from relativenas_optuna.plan import SearchError
+from relativenas_optuna.standalone.distributed import Team
 from relativenas_optuna.standalone.fitting import RecipeLoss
 from relativenas_optuna.standalone.recipe import RECIPES
 from relativenas_optuna.standalone.result import DivergedError, Epoch, Result
 from relativenas_optuna.standalone.run import training_run
-from relativenas_optuna.training import DataError, Pictures, evaluate, load
+from relativenas_optuna.standalone.trainer import AloneTrainer
+from relativenas_optuna.training import Augmentation, DataError, Pictures, evaluate, load
 from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.streamed import StreamedPictures
 from tests.standalone.small import GENOTYPE, RECIPE, SEED, figures, train, weights
 from tests.tiny import names, pictures, same_bits
 
@@ -259,3 +262,22 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, on_epoch=again)
+
+
+def test_pictures_from_files_are_mirrored_once(tmp_path: Path) -> None:
+    """Where they are read; batches of them are mirrored no second time."""
+    path = tmp_path / "0.png"
+    Image.new("RGB", (16, 16)).save(path)
+    data = StreamedPictures(
+        paths=[str(path)] * 8, labels=torch.arange(8) % 2, classes=("a", "b"), size=16
+    )
+    changes: dict[str, Any] = {"random_resized_crop": True, "size": 16, "padding": 0}
+    recipe = replace(RECIPE, **changes, flip=True, validation_fraction=0.0)
+    trainer = AloneTrainer(
+        GENOTYPE, data, recipe=recipe, seed=0, team=Team(device=torch.device("cpu"))
+    )
+    seen: list[bool] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Augmentation, "_crop", lambda *_: seen.append(True))
+        trainer.epoch(0, None)
+    assert not seen
