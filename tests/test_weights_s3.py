@@ -26,6 +26,7 @@ from relativenas_optuna.weights_place import PlaceError, checkpoint_at
 from tests.buckets import keys, new_bucket, read, s3_server
 from tests.command import call
 from tests.test_work import CPU, assert_scored_once, data, folder, searched
+from tests.test_work import plan as plan_tiny
 from tests.tiny import SEED, SETTINGS, positions, same_bits, scores
 
 __all__ = ["data", "folder"]  # fixtures
@@ -85,7 +86,7 @@ def work(cwd: Path, url: str, environment: Mapping[str, str], fault: str) -> Non
 def test_workers_without_a_common_folder_share_a_search(
     bucket: str, server: Mapping[str, str], folder: Path, data: Path
 ) -> None:
-    generations = 4
+    generations = 3
     url = f"sqlite:///{folder / 'relativenas.db'}"
     (folder / "file").write_text("")
     with storage_at(url) as storage:
@@ -130,8 +131,8 @@ def test_the_commands_keep_weights_in_a_bucket(
     bucket: str, folder: Path, data: Path, capfd: Capture
 ) -> None:
     place = f"s3://{bucket}/my/search"
-    small = ("--preset", "digits", "--population", "2", "--generations", "1")
-    begun = call(capfd, "search", *CPU, "--data", data, *small, "--weights", f"{place}/")
+    plan_tiny(data, generations=1)
+    begun = call(capfd, "search", *CPU, "--weights", f"{place}/")
     assert (begun.status, begun.err) == (0, "")
     assert {key.rpartition("/")[0] for key in keys(bucket)} == {"my/search"}
     with searched() as study:
