@@ -15,6 +15,7 @@ from relativenas_optuna.choice import Choice
 from relativenas_optuna.compare_command import compare
 from relativenas_optuna.console import Console
 from relativenas_optuna.evaluate_command import evaluate
+from relativenas_optuna.export_command import export
 from relativenas_optuna.fidelity_command import fidelity
 from relativenas_optuna.new_study import study_to_search
 from relativenas_optuna.options import (
@@ -44,6 +45,7 @@ from relativenas_optuna.work import worker
         "relativenas show --study my                   what was found",
         "relativenas train --study my                  the best of it, from first weights",
         "relativenas evaluate FILE --data FOLDER       what a trained network is worth",
+        "relativenas export FILE --format onnx         for other programs",
         "relativenas worker --study my                 one more process for it",
         "relativenas fidelity --study my               is a shared score worth anything?",
         "relativenas compare --study my                was the search worth it?",
@@ -67,6 +69,7 @@ cli.add_command(fidelity)
 cli.add_command(compare)
 cli.add_command(train)
 cli.add_command(evaluate)
+cli.add_command(export)
 
 
 @cli.command(

@@ -38,6 +38,7 @@ ALLOWED = {
     "standalone": {
         "matplotlib",
         "numpy",
+        "onnxruntime",
         "sklearn",
         "torch",
         f"{PACKAGE}.checkpoints.faults",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna.networks.description import NetworkDescription
-from relativenas_optuna.networks.files import load, to_bytes
+from relativenas_optuna.networks.files import from_bytes, load, to_bytes
 from relativenas_optuna.networks.loading import require_fit
 from relativenas_optuna.networks.network import CellNetwork
 from relativenas_optuna.networks.pt_file import read_pt
@@ -22,6 +22,7 @@ __all__ = [
     "StoredNetwork",
     "load_network",
     "network_bytes",
+    "network_in_bytes",
     "read_weights",
     "save_network",
 ]
@@ -95,19 +96,12 @@ def load_network(path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
         ValueError: The file is missing, damaged or cut short, is none of ours, or its weights are
             not those of the network that it describes. One line says why.
     """
-    stored = read_weights(path)
-    if stored.description is None:
-        raise ValueError(
-            f"{stored.where} holds weights alone, and does not say of which network: name the "
-            f"architecture, as in build('RelativeNAS', 'cifar10', weights={str(path)!r})"
-        )
-    try:
-        network = _meta(stored.description)
-    except ValueError as error:
-        raise ValueError(f"{stored.where} describes no network: {error}") from None
-    require_fit(network.state_dict(), stored.state, stored.where)
-    network.load_state_dict(stored.state, strict=True, assign=True)
-    return network, stored.description
+    return _network_of(read_weights(path), path)
+
+
+def network_in_bytes(content: bytes) -> tuple[CellNetwork, NetworkDescription]:
+    """What `network_bytes` gave the content of; else see `load_network`."""
+    return _network_of(_stored(*from_bytes(content), "the content"), "FILE")
 
 
 def read_weights(path: str | Path) -> StoredNetwork:
@@ -125,13 +119,31 @@ def read_weights(path: str | Path) -> StoredNetwork:
     where = f"weights file {str(path)!r}"
     if path.suffix != SUFFIX:
         return StoredNetwork(read_pt(path), None, where)
-    state, metadata = load(path)
+    return _stored(*load(path), where)
+
+
+def _stored(state: Mapping[str, Tensor], metadata: Mapping[str, str], where: str) -> StoredNetwork:
     if _KEY not in metadata:
         return StoredNetwork(state, None, where)
     try:
         return StoredNetwork(state, NetworkDescription.from_json(metadata[_KEY]), where)
     except ValueError as error:
         raise ValueError(f"{where} describes no network: {error}") from None
+
+
+def _network_of(stored: StoredNetwork, path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
+    if stored.description is None:
+        raise ValueError(
+            f"{stored.where} holds weights alone, and does not say of which network: name the "
+            f"architecture, as in build('RelativeNAS', 'cifar10', weights={str(path)!r})"
+        )
+    try:
+        network = _meta(stored.description)
+    except ValueError as error:
+        raise ValueError(f"{stored.where} describes no network: {error}") from None
+    require_fit(network.state_dict(), stored.state, stored.where)
+    network.load_state_dict(stored.state, strict=True, assign=True)
+    return network, stored.description
 
 
 def _meta(description: NetworkDescription) -> CellNetwork:

@@ -1,0 +1,62 @@
+"""The command `relativenas export`: a trained network for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from relativenas_optuna.network_argument import network_argument, network_in
+from relativenas_optuna.options import examples
+from relativenas_optuna.out_folder import make_folder
+from relativenas_optuna.output import shown_path
+
+
+@click.command(
+    short_help="Write a trained network for other programs.",
+    epilog=examples(
+        "relativenas export relativenas-out/my-trained/network.safetensors --format onnx",
+        "relativenas export network.safetensors --format onnx --format torch --out serving",
+        "relativenas export cifar10.pt --format safetensors     published weights as our file",
+    ),
+)
+@network_argument
+@click.option(
+    "--format",
+    "forms",
+    type=click.Choice(("safetensors", "onnx", "torch")),
+    multiple=True,
+    required=True,
+    help="safetensors: weights, and a JSON that says what they are; onnx; torch: a program of "
+    "torch.export (.pt2). Any number of times.",
+)
+@click.option("--out", metavar="FOLDER", help="For the files.  [default: that of FILE]")
+def export(
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    *,
+    forms: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Write the network in FILE in formats that other programs load.
+
+    Each file is loaded again and compared with the network on the same pictures, one and several at
+    once; what differs by more than rounding is not written. onnx and torch take float32 pictures in
+    [0, 1], any number at once, and normalise them.
+    """
+    # Loads PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.standalone import export as exporting
+
+    exporting.require_installed(forms)
+    network, description, _ = network_in(file, architecture, dataset)
+    folder = Path(out) if out is not None else file.parent
+    make_folder(str(folder))
+    unique = tuple(dict.fromkeys(forms))
+    for one in exporting.export(network, description, unique, folder / file.stem):
+        sizes = " and ".join(map(str, exporting.BATCHES))
+        click.echo(
+            f"{shown_path(one.path.absolute())}: {one.path.stat().st_size:,} bytes; loaded again, "
+            f"its logits for {sizes} pictures differ by at most {one.difference:.2g} "
+            f"(bound {one.bound:.2g})"
+        )
