@@ -57,7 +57,8 @@ def test_every_command_runs_as_it_stands(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     stripes = runpy.run_path(str(ROOT / "examples/own_pictures.py"), run_name="own_pictures")
-    stripes["make_stripes"](tmp_path / "my-pictures")
+    for part in ("train", "test"):
+        stripes["make_stripes"](tmp_path / "my-pictures" / part)
     assert HOW_TO
     for line in "\n".join(HOW_TO).splitlines():
         if line.startswith("optuna-dashboard"):
@@ -65,7 +66,14 @@ def test_every_command_runs_as_it_stands(tmp_path: Path) -> None:
             look_at(line, tmp_path, environment)
         else:
             subprocess.run(line, shell=True, cwd=tmp_path, env=environment, check=True)
-    assert (tmp_path / "relativenas-out/mine/best-3.png").stat().st_size > 0
+    out = tmp_path / "relativenas-out"
+    for made in (
+        "mine/best-3.png",
+        "mine-trained/network.onnx",
+        "mine-trained/network.pt2",
+        "mine/compare/compare.md",
+    ):
+        assert (out / made).stat().st_size > 0
 
 
 def look_at(command: str, folder: Path, environment: dict[str, str]) -> None:
