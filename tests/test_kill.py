@@ -111,7 +111,7 @@ def test_a_search_that_is_killed_at_random_moments_is_the_undisturbed_one(tmp_pa
 
 
 def test_a_random_search_that_is_killed_is_the_undisturbed_one(tmp_path: Path) -> None:
-    killed_and_ended(["training", ""], tmp_path, random.Random(2), random=True)
+    killed_and_ended(["training"], tmp_path, random.Random(2), random=True)
 
 
 @pytest.mark.slow

@@ -110,17 +110,8 @@ def test_a_longer_comparison_goes_on_with_a_shorter_one(
     assert before.items() <= after.items()
 
 
-def test_interrupted_and_killed_it_ends_as_undisturbed(
-    undisturbed: Outcome, folder: Path, capfd: Capture
-) -> None:
+def test_killed_it_ends_as_undisturbed(undisturbed: Outcome, folder: Path, capfd: Capture) -> None:
     words = (*WORDS, "--out", "ended")
-    with started(*words, cwd=folder) as process:
-        wait_for(process, "1 of 10: ")
-        process.send_signal(signal.SIGINT)
-        outcome = end(process)
-    assert outcome.status == 128 + signal.SIGINT
-    assert re.search(r"interrupted: \d of 10 trainings are over", outcome.err)
-    assert "compare --study mine" in outcome.err
     with started(*words, cwd=folder) as process:
         wait_for(process, "4 of 10: ")
         process.send_signal(signal.SIGKILL)
@@ -129,6 +120,17 @@ def test_interrupted_and_killed_it_ends_as_undisturbed(
     outcome = call(capfd, *words)
     assert outcome.status == 0
     assert figures("ended") == figures("undisturbed")
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_what_is_saved_and_how_to_go_on(undisturbed: Outcome, folder: Path) -> None:
+    with started(*WORDS, "--out", "interrupted", cwd=folder) as process:
+        wait_for(process, "1 of 10: ")
+        process.send_signal(signal.SIGINT)
+        outcome = end(process)
+    assert outcome.status == 128 + signal.SIGINT
+    assert re.search(r"interrupted: \d of 10 trainings are over", outcome.err)
+    assert "compare --study mine" in outcome.err
 
 
 @pytest.mark.slow
