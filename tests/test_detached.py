@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from relativenas_optuna.detached import _detach
+from relativenas_optuna.samplers import lease
 from relativenas_optuna.samplers.claims import CLAIM_KEY, Claim, Seat
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.seating import Seating
@@ -21,6 +22,8 @@ from tests.command import ENVIRONMENT
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from optuna.trial import FrozenTrial
 
 SPACE: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0)}
 
@@ -40,7 +43,7 @@ def ended() -> dict[str, Any]:
 
 @pytest.mark.parametrize("lets_go", [True, False])
 def test_a_trial_that_is_let_go_while_another_process_looks_is_not_failed(
-    ended: dict[str, Any], lets_go: bool
+    ended: dict[str, Any], lets_go: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process that asked lets go and ends after the other read that it runs the trial."""
     study = optuna.create_study(sampler=RelativeNASSampler(SPACE, population_size=2, seed=1))
@@ -48,14 +51,15 @@ def test_a_trial_that_is_let_go_while_another_process_looks_is_not_failed(
     claim = Claim(Seat(0, 0), ended, Settings(2, 1, "plain", SPACE))
     claim.write(study._storage, trial._trial_id)
     seating = Seating(study, Arguments())
-    read = seating.replay.update
 
-    def read_and_fall_behind(study: optuna.Study, **options: Any) -> None:
-        read(study, **options)
-        if seating.replay.dead and lets_go:
+    known_gone = lease.is_gone
+
+    def is_gone(read: FrozenTrial) -> bool:
+        if lets_go and study.trials[0].system_attrs[CLAIM_KEY]["worker"]:
             _detach(trial)
+        return known_gone(read)
 
-    seating.replay.update = read_and_fall_behind  # type: ignore[method-assign]
+    monkeypatch.setattr(lease, "is_gone", is_gone)
     seating.look(study)
     assert (Seat(0, 0) in seating.replay.free_seats()) is not lets_go
     state = study.trials[0].state

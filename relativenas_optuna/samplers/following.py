@@ -18,13 +18,12 @@ from relativenas_optuna.samplers.claims import (
 )
 from relativenas_optuna.samplers.comparison import best_first
 from relativenas_optuna.samplers.interruption import fail
-from relativenas_optuna.samplers.lease import is_gone, needs_lease, now
+from relativenas_optuna.samplers.lease import needs_lease, now
 from relativenas_optuna.samplers.replay import Replay
 from relativenas_optuna.samplers.worker import this_worker
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.settings import Arguments, Settings
 
@@ -60,17 +59,12 @@ class Following:
         storage = study._storage
         self.replay.update(study, fresh=fresh)
         fail(storage, self._stillborn(for_trial))
-        # Once more, for a worker may have told its last trial, or let it go, and ended, after we
-        # read.
-        dead = [i for i in self.replay.dead if _is_left(storage.get_trial(i))]
-        if len(dead) < len(self.replay.dead):
-            self.replay.update(study)
         if not is_heartbeat_enabled(storage):
-            fail(storage, dead)
+            fail(storage, self.replay.dead)
             return
         assert isinstance(storage, BaseHeartbeat)
         stale = self._stale(storage, study._study_id)
-        ended = fail(storage, dict.fromkeys([*dead, *stale]))
+        ended = fail(storage, dict.fromkeys([*self.replay.dead, *stale]))
         # What Optuna does for those that it finds itself.
         callback = storage.get_heartbeat_stale_trial_callback()
         if callback is None:
@@ -125,11 +119,6 @@ class Following:
             and not trial.intermediate_values
             and self.replay.age(trial) > STILLBORN_AGE
         ]
-
-
-def _is_left(trial: FrozenTrial) -> bool:
-    """Whether a trial still runs whose worker is known to be gone."""
-    return trial.state == TrialState.RUNNING and is_gone(trial)
 
 
 def _best_of(study: Study, number: int) -> tuple[int, ...]:

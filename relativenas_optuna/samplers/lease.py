@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import InMemoryStorage
 from optuna.storages._heartbeat import is_heartbeat_enabled
+from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import renew, sign_of_life, worker_of
 from relativenas_optuna.samplers.worker import is_dead, is_here
@@ -36,6 +37,24 @@ def is_gone(trial: FrozenTrial) -> bool:
         return is_dead(worker)
     last = sign_of_life(trial.system_attrs)
     return last is not None and time.time() - last > LEASE
+
+
+def with_its_worker(storage: BaseStorage, trial: FrozenTrial) -> tuple[FrozenTrial, bool]:
+    """A trial that was read, and whether it still runs though its worker is gone.
+
+    A worker may have told the trial, or let it go, and ended after that was read. So a trial whose
+    worker is gone is read again: what is left undone by then stays so.
+
+    Args:
+        storage: Where the trial is.
+        trial: As it was read.
+    """
+    while trial.state == TrialState.RUNNING and is_gone(trial):
+        read = storage.get_trial(trial._trial_id)
+        if read.state == TrialState.RUNNING and read.system_attrs == trial.system_attrs:
+            return read, True
+        trial = read
+    return trial, False
 
 
 def needs_lease(storage: BaseStorage) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Claim, Seat, reserved_seats
-from relativenas_optuna.samplers.lease import is_gone
+from relativenas_optuna.samplers.lease import with_its_worker
 from relativenas_optuna.samplers.population import Population
 from relativenas_optuna.samplers.reading import TrialReader
 
@@ -110,17 +110,18 @@ class Replay:
         end = trials.cut(self._read)
         numbers = sorted([*self._open, *range(self._read, end)])
         self._read = end
-        news = [
-            (trial, Claim.read(trial.system_attrs)) for trial in map(trials.__getitem__, numbers)
-        ]
+        read = [with_its_worker(study._storage, trials[number]) for number in numbers]
+        news = [(trial, Claim.read(trial.system_attrs)) for trial, _ in read]
         self._open = {t.number: t._trial_id for t, _ in news if not t.state.is_finished()}
         self.last_id = trials[end - 1]._trial_id if end else -1
         self.own = {n: seat for n, seat in self.own.items() if n in self._open}
         self._follow_settings(study, trials, news)
         self.claims, self.reserved = {}, {}
-        self.dead, self.unsigned = [], []
+        self.dead = [trial._trial_id for trial, gone in read if gone]
+        self.unsigned = []
         for trial, claim in news:
-            self._take(trial, claim)
+            if trial._trial_id not in self.dead:
+                self._take(trial, claim)
         unsigned = {trial.number for trial in self.unsigned}
         now = time.monotonic()
         self._seen = {n: self._seen.get(n, now) for n in unsigned}
@@ -139,8 +140,6 @@ class Replay:
                 self.elsewhere |= trial.distributions
             elif self.population is not None:
                 self.population.add(trial, claim)
-        elif running and is_gone(trial):
-            self.dead.append(trial._trial_id)
         elif claim is not None:
             self.claims[trial.number] = claim
             self.reserved[trial.number] = reserved_seats(trial.system_attrs)

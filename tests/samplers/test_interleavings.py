@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import optuna
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from relativenas_optuna.samplers import lease, replay
+from relativenas_optuna.samplers import lease
 from tests.samplers.interleaved import Interleaved
 from tests.samplers.peace import Peace, pick
 from tests.samplers.scenarios import Scenario
@@ -120,29 +121,39 @@ class Interleavings(Peace):
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "journal"])
-def test_a_worker_that_tells_and_ends_while_another_one_reads_is_not_taken_for_dead(
+def test_workers_that_tell_and_end_while_another_one_reads_are_not_taken_for_dead(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = Scenario(
         finite=False, known=True, preset="plain", objectives=1, coarse=False, size=4
     )
-    study = Interleaved(scenario, kind)
+    study, known_gone = Interleaved(scenario, kind), lease.is_gone
     try:
-        first, second = study.hire("here"), study.hire("here")
-        asked = study.ask(first, alone=True)
-        assert asked is not None
-        values = scenario.values(study.suggest(asked, first))
+        workers = [study.hire("here") for _ in range(3)]
+        looker = workers.pop()
+        asked = [study.ask(worker, alone=True) for worker in workers]
+        running = {trial.number: trial for trial in asked if trial is not None}
+        assert len(running) == len(workers)
+        values = {
+            number: scenario.values(study.suggest(trial, worker))
+            for (number, trial), worker in zip(running.items(), workers, strict=True)
+        }
+        looks: Counter[int] = Counter()
 
         def is_gone(trial: FrozenTrial) -> bool:
-            if first.alive:
-                asked.study.tell(asked.number, values)
-                study.kill(first)
-            return lease.is_gone(trial)
+            """The first worker ends at the first look at its trial, the second at the second."""
+            number = trial.number
+            looks[number] += 1
+            if number in running and looks[number] > number and workers[number].alive:
+                running[number].study.tell(number, values[number])
+                study.kill(workers[number])
+            return known_gone(trial)
 
-        monkeypatch.setattr(replay, "is_gone", is_gone)
-        with study.world.acting(second):
-            second.study.ask()
-        assert study.seat(1) == (0, 1)
+        monkeypatch.setattr(lease, "is_gone", is_gone)
+        with study.world.acting(looker):
+            looker.study.ask()
+            looker.study.ask()
+        assert [study.seat(number) for number in (2, 3)] == [(0, 2), (0, 3)]
     finally:
         study.close()
 
