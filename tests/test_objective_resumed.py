@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.samplers.claims import INTERRUPTED_KEY, Seat
-from relativenas_optuna.spaces import CellSpace, Genotype
+from relativenas_optuna.spaces import Genotype
 from tests.tiny import (
     SEATS,
     Scoring,
@@ -125,22 +125,6 @@ def test_a_wait_for_a_partner_that_failed_for_good_survives_a_restart(tmp_path: 
 def test_the_weights_of_another_search_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="weights of another search: give another"):
         objective(checkpoint=kept_in(folder, search="t"))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"channels": 4},
-        {"cells": 4},
-        {"space": CellSpace(nodes=2)},
-        {"space": CellSpace(nodes=1, operations=("skip_connect", "sep_conv_3x3"))},
-    ],
-    ids=str,
-)
-def test_the_weights_of_another_supernet_are_refused_by_name(folder: Path, options: Any) -> None:
-    with pytest.raises(ValueError, match=r"(is|are) .* must be") as caught:
-        resumed(folder, **options)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_folder_is_enough_to_go_on_with_a_study(tmp_path: Path) -> None:

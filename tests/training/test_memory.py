@@ -54,4 +54,5 @@ def test_nothing_of_a_candidate_stays_but_its_weights_in_the_supernet() -> None:
     before = live_tensors()
     for genotype in (KIN, POOLS, TWIN, KIN):
         weights.commit(trained_in(weights, genotype, 0))
-        assert live_tensors() == before
+        # What other tests of this process left behind may go meanwhile.
+        assert not live_tensors() - before
