@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from relativenas_optuna.networks.tracing import is_traced
+
 _FAST_WIDTH = 3
 """Widest kernel for which the CPU library has fast code for the weight gradient."""
 
@@ -50,6 +52,7 @@ class DepthwiseConv2d(nn.Conv2d):
             x.device.type == "cpu"
             and torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
+            and not is_traced()
         ):
             return _Depthwise.apply(x, self.weight, stride, dilation)  # type: ignore[no-any-return]
         padding = dilation * (self.kernel_size[0] // 2)
@@ -58,7 +61,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
 def every_second(x: Tensor, first: int = 0) -> Tensor:
     """Every second pixel in both directions: `x[:, :, first::2, first::2]`, densely."""
-    if torch.compiler.is_compiling():  # what traces a network has its own gradients
+    if is_traced():
         return x[:, :, first::2, first::2]
     return _EverySecond.apply(x, first)  # type: ignore[no-any-return]
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from relativenas_optuna.networks.tracing import is_traced
+
 _MOST_CHANNELS = 32
 """Up to so many channels folding pays; the CPU's vectors are full with more."""
 _LEAST_PIXELS = 2**15
@@ -40,8 +42,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     def _fold(self, x: Tensor) -> int:
         """How many neighbouring pixels are taken together; 1 where the library is to do it."""
         if (
-            # A program that is traced must not depend on the size of the batch.
-            torch.compiler.is_compiling()
+            is_traced()
             or x.device.type != "cpu"
             or x.dim() != 4
             or x.dtype != self.weight.dtype

@@ -1,0 +1,17 @@
+"""Whether a program is being made of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+_JIT: Any = torch.jit  # without types of its own
+
+
+def is_traced() -> bool:
+    """Whether torch.export, torch.compile or torch.jit.trace is recording what a network does.
+
+    What is recorded must hold for batches of any size, and has gradients of its own.
+    """
+    return torch.compiler.is_compiling() or bool(_JIT.is_tracing())
