@@ -4,9 +4,10 @@ Usage: python benchmarks/workers.py [--cores N] [--generations N] [--repetitions
 
 A search of preset "small", on 500 + 500 pictures of 32 pixels that are noise, for their content
 does not change the work. One worker with all cores as threads, and a worker of one thread for each
-core, search a new study each time, on SQLite and a folder. "published" trains the architectures
-that the one worker scored by `published_procedure.py`, which has no study and no files. Start-up,
-each worker's first pair included, does not count; the wait for the last one at the end does.
+core, search a new study each time, on SQLite and a folder; one worker of one thread says what the
+second core brings in either way. "published" trains the architectures that the first one scored by
+`published_procedure.py`, which has no study and no files. Start-up, each worker's first pair
+included, does not count; the wait for the last one at the end does.
 The wall clock counts, so nothing else should run.
 """
 
@@ -19,9 +20,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import optuna
-import rich
+from rich.console import Console
 from rich.table import Table
-from workers_processes import NAME, Load, context, publish, url_in, work
+from workers_processes import NAME, PATIENCE, Load, context, publish, url_in, work
 
 from relativenas_optuna.search_settings import preset
 from relativenas_optuna.storage import storage_at
@@ -86,7 +87,10 @@ def heard(
             process.start()
         for _, mouth in pipes:
             mouth.close()
-        return [ear.recv() for ear, _ in pipes]
+        said = [ear.recv() for ear, _ in pipes]
+        for process in crew:
+            process.join(PATIENCE)
+        return said
     finally:
         for process in crew:
             process.kill()
@@ -144,13 +148,13 @@ def main() -> None:
         Way(f"published, {options.cores} threads", 1, options.cores),
         Way(f"1 worker, {options.cores} threads", 1, options.cores),
         Way(f"{options.cores} workers, 1 thread each", options.cores, 1),
+        Way("1 worker, 1 thread", 1, 1),
     ]
-    published, one, many = ways
+    published, *searches = ways
     for _ in range(options.repetitions):
-        texts = run(one, load)
-        run(many, load)
-        run_published(published, load, texts)
-    rich.print(table(ways, load))
+        texts = [run(way, load) for way in searches]
+        run_published(published, load, texts[0])
+    Console(width=100).print(table(ways, load))
 
 
 if __name__ == "__main__":
