@@ -133,6 +133,11 @@ class GenerationView:
         )
 
     @property
+    def bounds(self) -> tuple[Vector, Vector]:
+        """Lower and upper bounds of the positions, `[variables]` each."""
+        return self._encoding.low, self._encoding.high
+
+    @property
     def diversity(self) -> float | None:
         """Mean distance to the population's mean, in units of the variables; see `slow_fast`.
 
