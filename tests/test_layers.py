@@ -50,10 +50,12 @@ ALLOWED = {
         f"{PACKAGE}.training",
     },
     "drawing": {"matplotlib", f"{PACKAGE}.spaces"},
+    "visualization": {"numpy", "optuna", "plotly", f"{PACKAGE}.samplers"},
 }
 HEAVY = {
     "matplotlib",
     "pandas",
+    "plotly",
     "psycopg2",
     "pymysql",
     "scipy",

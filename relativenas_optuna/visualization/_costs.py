@@ -1,0 +1,145 @@
+"""Scores against what architectures cost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import plotly.graph_objects as go
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.claims import seat_of
+from relativenas_optuna.samplers.comparison import violation
+from relativenas_optuna.visualization._seen import Seen, value_of
+from relativenas_optuna.visualization._style import (
+    INK,
+    SLOW,
+    explained,
+    figure,
+    rounded,
+    shown,
+    thinned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import optuna
+    from optuna.trial import FrozenTrial
+
+_TITLE = "Score against cost"
+_MOST = 800  # points; more cover each other
+_COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters"}  # user attributes
+_UNITS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
+
+
+class _Point(NamedTuple):
+    cost: float
+    value: float
+    number: int
+    generation: int | None
+
+
+def plot_costs(study: optuna.Study, *, objective: int = 0) -> go.Figure:
+    """Values of the trials against their multiply-adds, with the Pareto front.
+
+    `SupernetObjective` says what an architecture costs by the trial's user attributes
+    `multiply_adds` and `parameters`; any other objective may. Trials that are not complete, violate
+    a constraint or have an infinite value are left out. Of many trials an even part is drawn, and
+    all that are on the front.
+
+    Args:
+        study: The study, of any sampler.
+        objective: Which of several objectives.
+
+    Raises:
+        ValueError: The study has no such objective.
+    """
+    return costs_figure(Seen.of(study), objective)
+
+
+def costs_figure(seen: Seen, objective: int = 0) -> go.Figure:
+    """See `plot_costs`."""
+    seen.check(objective)
+    for attribute, name in _COSTS.items():
+        points = [p for trial in seen.trials if (p := _point(trial, attribute, objective))]
+        if points:
+            return _drawn(points, name, seen, objective)
+    return explained(
+        _TITLE,
+        "No complete trial says what its architecture costs, by a user attribute multiply_adds or "
+        "parameters.",
+    )
+
+
+def _point(trial: FrozenTrial, attribute: str, objective: int) -> _Point | None:
+    cost = trial.user_attrs.get(attribute)
+    if trial.state != TrialState.COMPLETE or violation(trial) > 0:
+        return None
+    if isinstance(cost, bool) or not isinstance(cost, int | float) or not math.isfinite(cost):
+        return None
+    value = value_of(trial.values, objective)
+    if value is None:
+        return None
+    seat = seat_of(trial)
+    return _Point(float(cost), value, trial.number, None if seat is None else seat.generation)
+
+
+def _drawn(points: Sequence[_Point], name: str, seen: Seen, objective: int) -> go.Figure:
+    label = shown(seen.labels[objective])
+    unit, word = next((u for u in _UNITS if max(p.cost for p in points) >= u[0]), (1.0, ""))
+    sign = -1 if seen.maximises[objective] else 1
+    front = _front(points, sign)
+    of_front = set(front)
+    others = [p for p in points if p not in of_front]
+    others = [others[i] for i in thinned(len(others), _MOST)]
+    seated = [p for p in others if p.generation is not None]
+    colour: dict[str, Any] = {
+        "color": [p.generation if p.generation is not None else 0 for p in others]
+        if seated
+        else INK,
+        "size": 6,
+        "opacity": 0.75,
+    }
+    if seated:
+        colour |= {
+            "colorscale": "Viridis",
+            "reversescale": True,
+            "colorbar": {"title": {"text": "generation"}, "thickness": 10, "outlinewidth": 0},
+        }
+    return figure(
+        [
+            _scatter(others, unit, name="trials", mode="markers", marker=colour),
+            _scatter(
+                front,
+                unit,
+                name="Pareto front",
+                mode="lines+markers",
+                marker={"color": SLOW, "size": 8, "line": {"color": "white", "width": 1}},
+                line={"color": SLOW, "width": 1.5, "shape": "hv"},
+            ),
+        ],
+        title=_TITLE,
+        note=f"less cost and {'more' if sign < 0 else 'less'} {label} are better",
+        x=f"{name}{f' ({word})' if word else ''}",
+        y=label,
+    )
+
+
+def _scatter(points: Sequence[_Point], unit: float, **options: object) -> go.Scatter:
+    return go.Scatter(
+        x=rounded(p.cost / unit for p in points),
+        y=rounded(p.value for p in points),
+        text=[str(p.number) for p in points],
+        hovertemplate="trial %{text}<br>%{x}, %{y}<extra></extra>",
+        **options,
+    )
+
+
+def _front(points: Sequence[_Point], sign: int) -> list[_Point]:
+    """Those that no other one beats in cost and value, by rising cost."""
+    front: list[_Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, sign * p.value, p.number)):
+        if not front or sign * point.value < sign * front[-1].value:
+            front.append(point)
+    return front

@@ -1,0 +1,150 @@
+"""How all figures look, and how their data are kept short."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+INK, PALE, GRID = "#2b2b2b", "#6e6e6e", "#e4e4e4"
+# Of Okabe and Ito's set, which people with colour-blindness tell apart.
+FAST, SLOW, CHANCE = "#0072b2", "#d55e00", "#8c8c8c"
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+_SHADES = {
+    FAST: "rgba(0,114,178,0.18)",
+    SLOW: "rgba(213,94,0,0.18)",
+    CHANCE: "rgba(140,140,140,0.22)",
+}
+# All but those that save the picture and show all of it: they would lie over the title.
+_BUTTONS = ["autoScale", "lasso", "pan", "select", "zoom", "zoomIn", "zoomOut"]
+_DIGITS = 4  # significant ones; more than a picture shows
+
+
+def figure(
+    traces: Sequence[Any],
+    *,
+    title: str,
+    x: str,
+    y: str,
+    note: str = "",
+    **layout: Any,
+) -> go.Figure:
+    """A figure in our style; it is as wide as the page lets it be.
+
+    Args:
+        traces: What is drawn.
+        title: What it shows, in a few words.
+        x: Title of the axis.
+        y: Title of the axis.
+        note: One line below the title.
+        layout: Of plotly, over ours.
+    """
+    below = f"<br><span style='font-size:12px;color:{PALE}'>{note}</span>" if note else ""
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"standoff": 8},
+    }
+    made = go.Figure(
+        traces,
+        {
+            # Plotly's own template would be 7 kB of every figure.
+            "template": "none",
+            "title": {
+                "text": f"{title}{below}",
+                "x": 0.01,
+                "xanchor": "left",
+                "yref": "container",
+                "y": 1,
+                "yanchor": "top",
+                "pad": {"t": 14},
+                "font": {"size": 16},
+            },
+            "font": {"family": _FONT, "size": 12, "color": INK},
+            "paper_bgcolor": "white",
+            "plot_bgcolor": "white",
+            "margin": {"l": 56, "r": 16, "t": 68 if note else 48, "b": 48},
+            "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
+            "modebar": {"remove": _BUTTONS},
+            "xaxis": axis,
+            "yaxis": axis,
+        },
+    )
+    made.update_xaxes(title_text=x)
+    made.update_yaxes(title_text=y)
+    return made.update_layout(layout)
+
+
+def explained(title: str, why: str) -> go.Figure:
+    """A figure that shows nothing but why."""
+    hidden = {"visible": False}
+    return figure([], title=title, x="", y="", xaxis=hidden, yaxis=hidden).add_annotation(
+        text="<br>".join(textwrap.wrap(shown(why, longest=400), 44)),
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=0.5,
+        y=0.5,
+        font={"size": 13, "color": PALE},
+    )
+
+
+def shown(text: object, *, longest: int = 40) -> str:
+    """A text as it is: Plotly takes angle brackets and ampersands for HTML."""
+    words = " ".join(str(text).split())
+    if len(words) > longest:
+        words = f"{words[: longest - 1]}…"
+    return html.escape(words, quote=False)
+
+
+def rounded(values: Iterable[float | None]) -> list[float | None]:
+    """Numbers with the digits that can be seen; `None` for what is none."""
+    return [
+        None if value is None or not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
+        for value in values
+    ]
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """At most so many of the numbers from 0 to `count` - 1, evenly; the first and the last too."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
+
+
+def band(
+    x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str
+) -> go.Scatter:
+    """The area between two lines."""
+    return go.Scatter(
+        x=[*x, *reversed(x)],
+        y=rounded([*low, *reversed(high)]),
+        fill="toself",
+        fillcolor=_SHADES[colour],
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def line(
+    x: Sequence[float], y: Sequence[float], *, name: str, colour: str, dash: str = "solid"
+) -> go.Scatter:
+    """A line; single points of it are seen too."""
+    return go.Scatter(
+        x=list(x),
+        y=rounded(y),
+        name=name,
+        mode="lines+markers" if len(x) <= 30 else "lines",
+        line={"color": colour, "dash": dash, "width": 2},
+        marker={"size": 5},
+    )
