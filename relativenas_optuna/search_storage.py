@@ -49,11 +49,19 @@ class SearchStorage(RDBStorage):
         url: An SQLAlchemy URL.
         engine_kwargs: What `sqlalchemy.create_engine` is called with.
         heartbeat: Seconds between two signs of life, at least 1; `None` for none.
+        makes_tables: Whether tables that are missing are made.
     """
 
-    def __init__(self, url: str, engine_kwargs: dict[str, Any], *, heartbeat: int | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        engine_kwargs: dict[str, Any],
+        *,
+        heartbeat: int | None,
+        makes_tables: bool = True,
+    ) -> None:
         try:
-            super().__init__(url, engine_kwargs)
+            super().__init__(url, engine_kwargs, skip_table_creation=not makes_tables)
         except BaseException:
             if hasattr(self, "engine"):
                 self.engine.dispose()

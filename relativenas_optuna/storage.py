@@ -41,6 +41,8 @@ _CONFLICTS = (
     "concurrent",
     "try restarting transaction",
 )
+# How the databases say that there is no such table.
+_NOT_THERE = ("no such table", "does not exist", "doesn't exist")
 _DRIVERS = {
     "postgresql": "postgresql+psycopg2://, after `pip install psycopg2-binary`",
     "mysql": "mysql+pymysql://, after `pip install pymysql`",
@@ -53,7 +55,11 @@ class StorageError(ValueError):
 
 
 def open_storage(
-    url: str, *, create: bool = True, heartbeat: int | None = _HEARTBEAT
+    url: str,
+    *,
+    create: bool = True,
+    heartbeat: int | None = _HEARTBEAT,
+    read_only: bool = False,
 ) -> SearchStorage:
     """Open the SQL database of a study, and create its tables where they are missing.
 
@@ -73,6 +79,8 @@ def open_storage(
             `mysql+pymysql://user@host/name`.
         create: Whether a SQLite file that is missing is made.
         heartbeat: Seconds between two signs of life of a trial, at least 1; `None` for none.
+        read_only: Whether to look on only: no table is made and no setting changed, SQLite takes no
+            write, and nobody else who writes waits for more than one short reading.
 
     Raises:
         StorageError: The URL is none, its driver is missing, the database does not answer, or is
@@ -90,12 +98,12 @@ def open_storage(
         raise StorageError(
             f"storage must be an SQLAlchemy URL, such as sqlite:///search.db; got {shown!r}"
         ) from None
-    if not create and _is_missing_file(parsed):
+    if (read_only or not create) and _is_missing_file(parsed):
         raise StorageError(
             f"storage {shown} is not there: go to the folder of the search, or name its --storage"
         )
     try:
-        return _opened(url, parsed, heartbeat)
+        return _opened(url, parsed, heartbeat, read_only=read_only)
     except (NoSuchModuleError, ImportError) as error:
         raise StorageError(_missing_driver(shown, parsed, error)) from error
     except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError) as error:
@@ -120,10 +128,14 @@ def is_missing_file(url: str) -> bool:
 
 @contextmanager
 def storage_at(
-    url: str, *, create: bool = True, heartbeat: int | None = _HEARTBEAT
+    url: str,
+    *,
+    create: bool = True,
+    heartbeat: int | None = _HEARTBEAT,
+    read_only: bool = False,
 ) -> Iterator[SearchStorage]:
     """`open_storage` for a while: its connections are closed in the end."""
-    storage = open_storage(url, create=create, heartbeat=heartbeat)
+    storage = open_storage(url, create=create, heartbeat=heartbeat, read_only=read_only)
     try:
         yield storage
     finally:
@@ -151,13 +163,21 @@ class _Connection(sqlite3.Connection):
         self.execute("PRAGMA synchronous=NORMAL")
 
 
-def _opened(url: str, parsed: URL, heartbeat: int | None) -> SearchStorage:
-    options = _engine_options(parsed)
+class _Reader(sqlite3.Connection):
+    """A connection to a SQLite file that leaves it as it is."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.execute("PRAGMA query_only=ON")
+
+
+def _opened(url: str, parsed: URL, heartbeat: int | None, *, read_only: bool) -> SearchStorage:
+    options = _engine_options(parsed, _Reader if read_only else _Connection)
     if is_in_memory(url):
         heartbeat = None  # written by a thread of its own, which would see an empty database
     for attempt in range(_ATTEMPTS):
         try:
-            return SearchStorage(url, options, heartbeat=heartbeat)
+            return SearchStorage(url, options, heartbeat=heartbeat, makes_tables=not read_only)
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == _ATTEMPTS - 1 or not _made_by_another(error):
                 raise
@@ -166,9 +186,9 @@ def _opened(url: str, parsed: URL, heartbeat: int | None) -> SearchStorage:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _engine_options(parsed: URL) -> dict[str, Any]:
+def _engine_options(parsed: URL, factory: type[sqlite3.Connection]) -> dict[str, Any]:
     if parsed.get_backend_name() == "sqlite":
-        connecting = {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": _Connection}}
+        connecting = {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": factory}}
         return connecting | ({} if is_in_memory(str(parsed)) else _POOL)
     options = _POOL | {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE}
     known = parsed.get_driver_name() in ("psycopg2", "psycopg", "pymysql", "mysqldb")
@@ -210,4 +230,6 @@ def _reason(error: Exception, parsed: URL) -> str:
             return "a file is written with three slashes, such as sqlite:///search.db"
         if "unable to open" in reason:
             return f"{reason}; is the folder of {parsed.database!r} there and writable?"
+    if "version_info" in reason and any(words in reason for words in _NOT_THERE):
+        return "it holds no studies of Optuna"
     return without_password(reason)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.storage import StorageError, is_in_memory, open_storage, storage_at
@@ -64,6 +65,42 @@ def test_a_reader_sees_the_study_while_another_writes(tmp_path: Path) -> None:
             assert optuna.get_all_study_names(second) == ["mine"]
         writer.execute("ROLLBACK")
         writer.close()
+
+
+def test_who_looks_on_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    optuna.create_study(storage=url, study_name="mine")  # by Optuna, with a rollback journal
+    before = (tmp_path / "x.db").read_bytes()
+    with storage_at(url, read_only=True) as storage:
+        assert optuna.get_all_study_names(storage) == ["mine"]
+        with pytest.raises(StorageInternalError):
+            optuna.create_study(storage=storage, study_name="other")
+    assert (tmp_path / "x.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_who_looks_on_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    with storage_at(url) as storage:
+        optuna.create_study(storage=storage, study_name="mine")
+        writer = sqlite3.connect(tmp_path / "x.db", isolation_level=None, timeout=0)
+        with storage_at(url, read_only=True) as second:
+            writer.execute("BEGIN IMMEDIATE")
+            writer.execute("UPDATE studies SET study_name = 'other'")
+            assert optuna.get_all_study_names(second) == ["mine"]
+            writer.execute("COMMIT")
+            assert optuna.get_all_study_names(second) == ["other"]
+        writer.close()
+
+
+def test_who_looks_on_makes_no_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    with pytest.raises(StorageError, match="is not there"):
+        open_storage(url, read_only=True)
+    sqlite3.connect(tmp_path / "x.db").close()
+    with pytest.raises(StorageError, match="it holds no studies of Optuna"):
+        open_storage(url, read_only=True)
+    assert (tmp_path / "x.db").read_bytes() == b""
 
 
 def test_a_study_can_be_in_memory() -> None:
