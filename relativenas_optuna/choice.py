@@ -22,7 +22,7 @@ RANDOM_ARCHITECTURES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Finalist:
-    """A member of the last generation, scored again with the final weights.
+    """A candidate that was among the best of a search, scored again with the final weights.
 
     Attributes:
         trial: Number of the trial that scored it in the search.
@@ -48,7 +48,8 @@ class Choice:
     """Which architecture a search ends with.
 
     Attributes:
-        finalists: The best members of the last generation, the winner first.
+        finalists: The best of the last generation, in a random search of all candidates; the
+            winner first.
         random_accuracies: What random architectures reach with the same weights, 0 to 1.
         generations: After how many generations the choice was made.
     """

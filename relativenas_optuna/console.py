@@ -77,14 +77,14 @@ class Console:
         """Let a search choose its winner under a progress bar."""
         from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES
 
-        what, total = "scoring the last generation again", FINALISTS + RANDOM_ARCHITECTURES
+        what, total = "scoring the best again", FINALISTS + RANDOM_ARCHITECTURES
         with counting(self._console, what, total) as advance:
             return search.choose(advance)
 
     def ended(self, choice: Choice, plan: SearchPlan) -> None:
         """Report the winner and write it to the study's folder."""
         out = Path(plan.out)
-        self._finalists(choice, "all candidates" if plan.random else "the last generation")
+        self._finalists(choice, plan.finalists_of)
         self._genotype(choice.winner.genotype)
         write_genotype(choice.winner.genotype, out, "best", self.study)
         self._written(out, "best")

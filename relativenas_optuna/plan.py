@@ -83,6 +83,11 @@ class SearchPlan:
         """Where the weights are."""
         return self.out if self.weights is None else self.weights
 
+    @property
+    def finalists_of(self) -> str:
+        """What the finalists are the best of: a random search's generations do not improve."""
+        return "all candidates" if self.random else "the last generation"
+
     @classmethod
     def of(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
         """The plan of a study that was searched before, or a new one.

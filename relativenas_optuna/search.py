@@ -155,9 +155,9 @@ class Search:
             on_scored()
         if not finalists:
             raise SearchError(
-                f"no architecture of the last generation of study {self.study.study_name!r} could "
-                f"be scored, for every loss was infinite or not a number; begin a new study with "
-                f"a lower learning_rate"
+                f"no architecture of {self.plan.finalists_of} of study {self.study.study_name!r} "
+                f"could be scored, for every loss was infinite or not a number; begin a new study "
+                f"with a lower learning_rate"
             )
         rng = np.random.default_rng([self.plan.seed, self.plan.settings.generations])
         accuracies = []
