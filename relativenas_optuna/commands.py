@@ -30,7 +30,9 @@ from relativenas_optuna.plan import SearchPlan, Wishes, check_study, open_study
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.search_settings import PRECISIONS, PRESETS
 from relativenas_optuna.searching import search_to_the_end
+from relativenas_optuna.status_command import status
 from relativenas_optuna.storage import storage_at
+from relativenas_optuna.studies_command import studies
 from relativenas_optuna.study_file import StudyFile
 from relativenas_optuna.train_command import train
 from relativenas_optuna.work import worker
@@ -65,6 +67,8 @@ def cli(context: click.Context) -> None:
 cli.add_command(ask)
 cli.add_command(tell)
 cli.add_command(worker)
+cli.add_command(status)
+cli.add_command(studies)
 cli.add_command(fidelity)
 cli.add_command(compare)
 cli.add_command(train)

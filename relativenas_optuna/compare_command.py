@@ -16,12 +16,11 @@ from relativenas_optuna.comparison.baseline import baseline_name, drawn_best
 from relativenas_optuna.console import Console
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
 from relativenas_optuna.out_folder import locked, make_folder
-from relativenas_optuna.output import shown_path
+from relativenas_optuna.output import duration, shown_path
 from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
 from relativenas_optuna.progress import counting
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.train_command import require_patience
-from relativenas_optuna.train_report import duration
 
 if TYPE_CHECKING:
     from relativenas_optuna.comparison.contestants import Contestant

@@ -46,6 +46,11 @@ device_option = click.option(
 )
 
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one line of JSON."
+)
+
+
 def examples(*lines: str) -> str:
     """The epilog of a command's help."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])

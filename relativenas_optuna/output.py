@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from relativenas_optuna._files import write_whole
 
 if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
+
+_UNITS = {"days": 24 * 3600, "hours": 3600, "minutes": 60}
 
 
 def write_genotype(genotype: Genotype, folder: Path, stem: str, title: str) -> None:
@@ -28,6 +31,11 @@ def shown_path(path: Path) -> str:
     """A path as a person would type it here."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def shown_name(name: str) -> str:
+    """A study's name in a line: as it is, or in quotes where it could break the line."""
+    return name if name.isprintable() and name == name.strip() else repr(name)
 
 
 def shown_place(place: str) -> str:
@@ -60,3 +68,17 @@ def program(name: str) -> str:
     if on_path is None or Path(on_path).resolve() != beside.resolve():
         return shlex.quote(shown_path(beside)) if beside.exists() else name
     return name
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it."""
+    for unit, length in _UNITS.items():
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def ago(time: datetime) -> str:
+    """How long ago a time without a zone was, by this machine's clock."""
+    # Another machine's may be ahead.
+    return f"{duration(max(0.0, (datetime.now() - time).total_seconds()))} ago"

@@ -14,13 +14,13 @@ from relativenas_optuna._files import file_name
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.architectures import architecture_argument, architecture_of
 from relativenas_optuna.options import device_option, examples, storage_option, study_option
-from relativenas_optuna.output import shown_path
+from relativenas_optuna.output import duration, shown_path
 from relativenas_optuna.plan import DEFAULT_OUT, SearchError, SearchPlan, open_study
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.standalone.recipe_file import recipe_of
 from relativenas_optuna.storage import storage_at
-from relativenas_optuna.train_report import TrainingReport, duration
+from relativenas_optuna.train_report import TrainingReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import rich.console
 
-from relativenas_optuna.output import program, shown_path
+from relativenas_optuna.output import duration, program, shown_path
 from relativenas_optuna.progress import TrainingProgress
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.standalone.recipe import Recipe
     from relativenas_optuna.standalone.result import Result
 
-_UNITS = {"days": 24 * 3600, "hours": 3600, "minutes": 60}
 _FILES = "network.safetensors, network.json, result.json, log.jsonl, curve.png, tensorboard"
 
 
@@ -82,14 +81,6 @@ class TrainingReport:
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it."""
-    for unit, length in _UNITS.items():
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
 
 
 def _score(accuracy: float, loss: float) -> str:

@@ -1,7 +1,43 @@
-"""Settings of all tests."""
+"""Settings of all tests, and the search that several look at."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+from tests.command import call, write_study_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("relativenas", deadline=None)
 settings.load_profile("relativenas")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `finished`."""
+    folder = tmp_path_factory.mktemp("searched")
+    write_study_file(folder, "mine", generations=2)
+    return folder
+
+
+@pytest.fixture
+def finished(
+    searched: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Path:
+    """The current folder, in which the study "mine" is finished after 2 generations of 2."""
+    monkeypatch.chdir(searched)
+    if not (searched / "relativenas.db").exists():
+        assert call(capfd, "run", "mine.toml").status == 0
+    return searched

@@ -24,28 +24,6 @@ DATABASE = "sqlite:///relativenas.db"
 RESULTS = {f"best.{kind}" for kind in ("txt", "json", "png", "svg")}
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the study "mine" is finished after 2 generations."""
-    folder = tmp_path_factory.mktemp("searched")
-    write_study_file(folder, "mine", generations=2)
-    return folder
-
-
-@pytest.fixture
-def finished(searched: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> Path:
-    monkeypatch.chdir(searched)
-    if not (searched / "relativenas.db").exists():
-        assert call(capfd, "run", "mine.toml").status == 0
-    return searched
-
-
 def test_a_search_ends_with_the_winner_in_every_form(folder: Path, capfd: Capture) -> None:
     name = "[red] 100% :smile: <b> $x$"
     file = write_study_file(folder, "mine", generations=1)

@@ -1,0 +1,47 @@
+"""Where commands print: consoles that mind terminals, colours, -q and -v."""
+
+from __future__ import annotations
+
+import click
+import rich.console
+
+VERBOSITY = "verbosity"
+"""Key of `verbosity()` in the object that Click's context of a command carries."""
+
+
+def verbosity() -> int:
+    """How much the running command is to say: -1 after -q, 1 after -v, otherwise 0."""
+    context = click.get_current_context(silent=True)
+    said = None if context is None else context.obj
+    return int(said.get(VERBOSITY, 0)) if isinstance(said, dict) else 0
+
+
+def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Console:
+    """A console of our own settings; NO_COLOR and FORCE_COLOR count, as anywhere.
+
+    Args:
+        stderr: Whether standard output is for something else.
+        notices: Whether what is printed is no result, so that -q leaves it out.
+    """
+    # Names and paths are text: brackets in them are no markup, colons no emoji.
+    return rich.console.Console(
+        highlight=False,
+        markup=False,
+        emoji=False,
+        stderr=stderr,
+        quiet=notices and verbosity() < 0,
+    )
+
+
+def on_screen(console: rich.console.Console) -> bool:
+    """Whether somebody sees it in a terminal that lines can be drawn over in.
+
+    FORCE_COLOR asks for colours in files and pipes, not for progress bars in them.
+    """
+    return console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+
+
+def notice(text: str) -> None:
+    """Print a line that is no result."""
+    if verbosity() >= 0:
+        click.echo(text)

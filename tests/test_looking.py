@@ -1,0 +1,110 @@
+"""The commands that look on: what they print for people and scripts, writing nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import optuna
+import pytest
+
+from relativenas_optuna.storage import storage_at
+from tests.command import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Capture = pytest.CaptureFixture[str]
+DATABASE = "sqlite:///relativenas.db"
+NAME = """<b>it's/"quoted"</b> [red]"""
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "relativenas.db").read_bytes()).hexdigest()
+
+
+def others() -> None:
+    """A study of another sampler, and one of two objectives."""
+    with storage_at(DATABASE) as storage:
+        one = optuna.create_study(storage=storage, study_name=NAME)
+        one.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=3)
+        optuna.create_study(storage=storage, study_name="two", directions=["minimize"] * 2)
+
+
+def test_the_status_of_a_finished_search(finished: Path, capfd: Capture) -> None:
+    before = digest(finished)
+    outcome = call(capfd, "status", "--study", "mine")
+    assert (outcome.status, outcome.err) == (0, "")
+    lines = [line.split(maxsplit=1) for line in outcome.out.splitlines() if line]
+    said = {words[0]: words[1] for words in lines}
+    assert said["study"] == f"mine in {DATABASE}"
+    assert said["generation"].split() == ["2", "of", "2,", "2", "complete"] or "best" in said
+    assert said["scored"] == "4 of 4"
+    assert said["running"] == said["failed"] == "0"
+    assert said["time"] == "left   none, the search is finished"
+    assert ", accuracy " in said["best"]
+    assert "go on" not in outcome.out
+    assert digest(finished) == before
+
+
+@pytest.mark.usefixtures("finished")
+def test_the_status_as_json_and_watched_to_the_end(capfd: Capture) -> None:
+    outcome = call(capfd, "status", "--study", "mine", "--json")
+    data = json.loads(outcome.out)
+    assert (data["scored"], data["total"], data["finished"]) == (4, 4, True)
+    assert data["best"]["genotype"].startswith("normal: ")
+    assert len(data["history"]) == 2
+    watched = call(capfd, "status", "--study", "mine", "--json", "--watch")
+    assert json.loads(watched.out) == data
+    (line,) = call(capfd, "status", "--study", "mine", "--watch").out.splitlines()
+    assert line.startswith("generation 2 of 2, 2 complete; 4 of 4 scored, 0 running, 0 failed; ")
+    assert line.endswith("time left: none, the search is finished")
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_status_of_other_studies(capfd: Capture) -> None:
+    others()
+    outcome = call(capfd, "status", "--study", NAME)
+    assert outcome.status == 0
+    assert outcome.out.startswith(f"study       {NAME} in {DATABASE}\n")
+    assert "without generations" in outcome.out
+    assert "not known, for nobody said how many trials" in outcome.out
+    assert "not begun" in call(capfd, "status", "--study", "two").out
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_studies_of_a_storage(capfd: Capture) -> None:
+    others()
+    outcome = call(capfd, "studies")
+    headings, one, two = outcome.out.splitlines()
+    assert headings.split() == ["study", "sampler,", "preset", "trials", "best", "last", "write"]
+    assert one.startswith(f"{NAME}  ")
+    assert one.endswith(" seconds ago")
+    assert two.split() == ["two", "none", "yet", "0", "2", "objectives", "never"]
+    data = json.loads(call(capfd, "studies", "--json").out)
+    assert [study["study"] for study in data] == [NAME, "two"]
+    assert data[0]["trials"] == {"complete": 3}
+    assert data[1]["best"] is None
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_search_is_listed_with_its_presets(capfd: Capture) -> None:
+    (data,) = json.loads(call(capfd, "studies", "--json").out)
+    assert (data["sampler"], data["preset"]) == ("RelativeNASSampler", "paper")
+    assert (data["search_preset"], data["trials"]) == ("digits", {"complete": 4})
+
+
+@pytest.mark.parametrize("command", ["status", "studies"])
+def test_what_is_not_there_is_one_line_and_nothing_is_made(
+    folder: Path, capfd: Capture, command: str
+) -> None:
+    assert "is not there" in call(capfd, command).line
+    assert not list(folder.iterdir())
+    with storage_at(DATABASE):
+        pass
+    if command == "status":
+        assert "'relativenas' is not in the storage" in call(capfd, command).line
+    else:
+        assert call(capfd, command).out.startswith(f"no studies in {DATABASE}; begin one: ")
+        assert call(capfd, command, "--json").out == "[]\n"
