@@ -146,7 +146,7 @@ def check_operations(names: frozenset[str]) -> None:
     """
     if unknown := sorted(names - set(OPERATIONS)):
         raise ValueError(
-            f"operations must be among {', '.join(OPERATIONS)}, got {', '.join(unknown)}"
+            f"operations must be among {', '.join(OPERATIONS)}, got {', '.join(unknown)[:200]}"
         )
 
 

@@ -29,7 +29,7 @@ class Edge:
 
     def __post_init__(self) -> None:
         if not isinstance(self.operation, str):
-            raise TypeError(f"operation must be a string, got {self.operation!r}")
+            raise TypeError(f"operation must be a string, got {_brief(self.operation)}")
         if not _NAME.fullmatch(self.operation):
             raise ValueError(
                 "operation must be made of letters, digits and underscores, "
@@ -68,7 +68,8 @@ class Cell:
                     raise TypeError(f"node{number} must hold edges, got {edge!r}")
                 if edge.input >= number:
                     raise ValueError(
-                        f"node{number} can read inputs 0 to {number - 1} only, got {edge}"
+                        f"node{number} can read inputs 0 to {number - 1} only, got "
+                        f"{_shortened(str(edge))}"
                     )
         every_node = tuple(range(2, len(self.nodes) + 2))
         if not isinstance(self.concat, tuple):
@@ -77,7 +78,8 @@ class Cell:
             _check_index("concat", number)
         if not set(self.concat) <= set(every_node) or list(self.concat) != sorted(set(self.concat)):
             raise ValueError(
-                f"concat must be rising node numbers from 2 to {every_node[-1]}, got {self.concat}"
+                f"concat must be rising node numbers from 2 to {every_node[-1]}, got "
+                f"{_brief(self.concat)}"
             )
         # The default cannot be written as a field default: it depends on the number of nodes.
         object.__setattr__(self, "concat", self.concat or every_node)
@@ -188,9 +190,9 @@ class Genotype:
 
 def _check_index(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
+        raise TypeError(f"{name} must be a whole number, got {_brief(value)}")
     if value < 0:
-        raise ValueError(f"{name} must be at least 0, got {value}")
+        raise ValueError(f"{name} must be at least 0, got {_brief(value)}")
 
 
 def _cell_from_text(name: str, text: str) -> Cell:
@@ -244,5 +246,8 @@ def _cell(name: str, nodes: tuple[tuple[Edge, ...], ...], concat: tuple[int, ...
 
 
 def _brief(value: object) -> str:
-    text = repr(value)
+    return _shortened(repr(value))
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
