@@ -15,9 +15,9 @@ from relativenas_optuna.spaces.genotype import Genotype
 FORMAT = "relativenas network 1"
 
 # What a file from elsewhere may ask for: ten times what anybody trains, and built in seconds.
-_MOST = {"channels": 4096, "cells": 256, "in_channels": 1024}
+MOST = {"channels": 4096, "cells": 256, "in_channels": 1024, "num_classes": 100_000}
+"""Largest sizes of a network, by their names in `build`."""
 _MOST_EDGES = 8192
-_MOST_CLASSES = 100_000
 _LONGEST_NAME = 1000
 _LARGEST_SIDE = 8192
 _LONGEST_TEXT = 32 * 1024**2
@@ -68,12 +68,11 @@ class NetworkDescription:
         genotype: object = self.genotype
         if not isinstance(genotype, Genotype):
             raise ValueError(f"genotype must be a Genotype, got {_brief(genotype)}")
-        if self.dataset not in FAMILIES:
-            raise ValueError(
-                f"dataset must be one of {', '.join(FAMILIES)}, got {_brief(self.dataset)}"
-            )
-        for name, most in _MOST.items():
-            _check_whole(name, getattr(self, name), most)
+        dataset: object = self.dataset
+        if not isinstance(dataset, str) or dataset not in FAMILIES:
+            raise ValueError(f"dataset must be one of {', '.join(FAMILIES)}, got {_brief(dataset)}")
+        for name in ("channels", "cells", "in_channels"):
+            _check_whole(name, getattr(self, name), MOST[name])
         edges = self.cells * max(len(genotype.normal.edges), len(genotype.reduce.edges))
         if edges > _MOST_EDGES:
             raise ValueError(f"cells must have at most {_MOST_EDGES} edges in all, got {edges}")
@@ -160,8 +159,9 @@ def _check_whole(name: str, value: object, most: int) -> None:
 
 
 def _check_classes(classes: object) -> None:
-    if not isinstance(classes, tuple) or not 1 <= len(classes) <= _MOST_CLASSES:
-        raise ValueError(f"classes must be 1 to {_MOST_CLASSES} names, got {_brief(classes)}")
+    most = MOST["num_classes"]
+    if not isinstance(classes, tuple) or not 1 <= len(classes) <= most:
+        raise ValueError(f"classes must be 1 to {most} names, got {_brief(classes)}")
     seen = set()
     for name in classes:
         if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:

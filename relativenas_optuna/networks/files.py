@@ -16,6 +16,7 @@ from torch import Tensor
 
 from relativenas_optuna._files import write_whole
 
+_LONGEST_REASON = 300
 _LENGTH = 8  # bytes at the beginning that say how long the header is
 
 
@@ -88,9 +89,14 @@ def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         tensors = safetensors.torch.load(content)
     except (SafetensorError, LookupError) as error:  # the second: a type that torch does not have
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(_printable(" ".join(str(error).split()))) from error
     # The library checks the header, and gives the tensors alone.
     return tensors, dict(_header(content)[0].get("__metadata__") or {})
+
+
+def _printable(text: str) -> str:
+    """A message that quotes a file, as a terminal can show it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST_REASON])
 
 
 def _array(tensor: Tensor) -> Any:

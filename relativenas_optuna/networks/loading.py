@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
+from relativenas_optuna.networks.description import MOST
 from relativenas_optuna.networks.network import CellNetwork
 
 #: Tensors by the names of a network's state dict.
@@ -19,13 +20,13 @@ _AUXILIARY = "auxiliary_head."
 _CLASSIFIERS = ("classifier.", f"{_AUXILIARY}classifier.")
 _CELL = re.compile(r"cells\.([0-9]{1,6})\.")
 _PLAIN = re.compile(r"[A-Za-z0-9_.]{1,120}")
-_MOST_CELLS = 1000
 
 
 def sizes_in(state: State) -> dict[str, int]:
     """The sizes of the network that weights are of, as far as they show, by their names in `build`.
 
-    They may be nonsense where the weights are those of another kind of network.
+    They may be nonsense where the weights are those of another kind of network, but none that no
+    network has.
     """
     found = {"cells": len({match[1] for name in state if (match := _CELL.match(name))})}
     large = is_imagenet(state)
@@ -36,8 +37,7 @@ def sizes_in(state: State) -> dict[str, int]:
         found["in_channels"] = weight.shape[1]
     if (weight := state.get("classifier.weight")) is not None and weight.dim() == 2:
         found["num_classes"] = len(weight)
-    # More than anybody trains, and it would take long to say that they do not fit.
-    return {name: size for name, size in found.items() if name != "cells" or size <= _MOST_CELLS}
+    return {name: size for name, size in found.items() if 1 <= size <= MOST[name]}
 
 
 def is_imagenet(state: State) -> bool:
@@ -131,7 +131,8 @@ def _differences(ours: State, theirs: State) -> list[str]:
             found.append(f"{name} is {list(other.shape)} and should be {list(tensor.shape)}")
         elif other.dtype != tensor.dtype:
             found.append(f"{name} is {other.dtype} and should be {tensor.dtype}")
-    found += [f"{_shown(name)} is not in this network" for name in theirs if name not in ours]
+    # Of no order of its own in a safetensors file.
+    found += [f"{_shown(name)} is not in this network" for name in sorted(set(theirs) - set(ours))]
     return found
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,7 @@ import relativenas_optuna
 from relativenas_optuna.networks import CellNetwork, CifarNetwork, ImageNetNetwork, build
 from relativenas_optuna.networks.cell import CellShape, DropPath, FixedCell
 from relativenas_optuna.spaces import PUBLISHED, Cell, CellSpace, Edge, Genotype, published
-from tests.networks.helpers import pictures
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "cifar_C4_L5_RelativeNAS.npz"
+from tests.networks.helpers import golden, pictures
 
 
 def parameters(module: nn.Module) -> int:
@@ -41,12 +38,10 @@ def cell_shapes(network: CellNetwork, images: Tensor) -> list[tuple[int, ...]]:
 
 
 def test_the_published_state_loads_under_its_own_names_and_gives_its_logits() -> None:
-    golden = np.load(GOLDEN, allow_pickle=False)
-    state = {n: torch.from_numpy(golden[n]) for n in golden.files if not n.startswith("__")}
     network = build("RelativeNAS", channels=4, cells=5, num_classes=7, auxiliary=True)
-    network.load_state_dict(state, strict=True)
-    logits = network.eval()(torch.from_numpy(golden["__input__"]))
-    torch.testing.assert_close(logits, torch.from_numpy(golden["__logits__"]), rtol=0, atol=1e-5)
+    network.load_state_dict(golden().state, strict=True)
+    logits = network.eval()(golden().images)
+    torch.testing.assert_close(logits, golden().logits, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
