@@ -19,6 +19,10 @@ except ImportError:  # Windows, where nothing is locked
     fcntl = None  # type: ignore[assignment]
 
 
+class FolderInUseError(SearchError):
+    """Another process has the folder; the message is one line that says what to do."""
+
+
 def make_folder(folder: str) -> None:
     """Make a folder where it is missing.
 
@@ -47,7 +51,7 @@ def locked(folder: str, *, use: str = "searched", option: str = "--study") -> It
         option: That names another folder.
 
     Raises:
-        SearchError: Another process has the folder.
+        FolderInUseError: Another process has the folder.
         OSError: It cannot be opened.
     """
     if fcntl is None:
@@ -66,7 +70,7 @@ def _lock(descriptor: int, folder: str, use: str, option: str) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SearchError(
+            raise FolderInUseError(
                 f"folder {folder!r} is being {use} into by another process: wait for it, end "
                 f"it, or take another {option}"
             ) from error

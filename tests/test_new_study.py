@@ -8,6 +8,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.new_study import study_to_search
+from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.plan import PLAN_ATTRIBUTE, SearchError, SearchPlan, Wishes
 from relativenas_optuna.storage import storage_at
 from tests.command import call
@@ -59,6 +60,18 @@ def test_a_study_that_is_anything_to_anybody_is_left(what: str, storage: BaseSto
     with pytest.raises(ValueError, match="mistake"):
         mistaken()
     assert names(storage) == ["s"]
+
+
+def test_the_same_command_given_twice_leaves_the_study_to_the_other_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl")
+    monkeypatch.chdir(tmp_path)
+    make_folder("relativenas-out/s")
+    with locked("relativenas-out/s"):  # by one that has opened the study, and loads its pictures
+        assert "by another process" in call(capfd, "search", "--study", "s").line
+    with storage_at("sqlite:///relativenas.db", create=False) as opened:
+        assert names(opened) == ["s"]
 
 
 def test_one_that_was_deleted_meanwhile_is_a_line(storage: BaseStorage) -> None:
