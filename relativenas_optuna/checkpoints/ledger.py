@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class Ledger:
 
         Raises:
             OSError, StorageInternalError: The pointer cannot be read.
-            ValueError: It is of another search, or is none.
+            ValueError: It is of another search or study, or is none.
         """
         text = self._pointer.read()
         if text is None:
@@ -72,6 +72,13 @@ class Ledger:
             raise ValueError(
                 f"{self._pointer.place} points to the weights of another search: give another "
                 f"study or folder"
+            )
+        own = self._pointer.study
+        if None not in (own, record.study) and own != record.study:
+            raise ValueError(
+                f"study {own!r} is a copy of study {record.study!r}, which would lose its weights "
+                f"if this one went on: go on with {record.study!r}, or begin a new study; where "
+                f"{record.study!r} is no more, copy this one to that name"
             )
         return text, record
 
@@ -86,7 +93,8 @@ class Ledger:
             OSError, StorageInternalError: It cannot be written; whether it was is not known.
             ValueError: The record has no room for its learners that wait.
         """
-        return self._pointer.advance(expected, record.to_text())
+        named = replace(record, study=self._pointer.study)
+        return self._pointer.advance(expected, named.to_text())
 
     def put(self, label: str, content: bytes) -> Stored:
         """Write a file; it counts when the pointer names it."""

@@ -44,6 +44,10 @@ class Pointer(Protocol):
     def place(self) -> str:
         """Where the text is, for messages."""
 
+    @property
+    def study(self) -> str | None:
+        """Name of the study whose pointer it is; `None` where it is not known."""
+
     def read(self) -> str | None:
         """The text, or `None` before the first.
 
@@ -72,7 +76,7 @@ def pointer_of(study: optuna.Study, folder: str | Path) -> Pointer:
     try:
         return StudyPointer(study)
     except TypeError:
-        return FilePointer(Path(folder) / POINTER_NAME)
+        return FilePointer(Path(folder) / POINTER_NAME, study=study.study_name)
 
 
 def agreed(study: optuna.Study, key: str, value: Any) -> Any:
@@ -114,7 +118,8 @@ class StudyPointer:
         self._engine = database_of(study._storage).engine
         self._own = {"of": study._study_id, "named": key}
         self._row = {"study_id": study._study_id, "key": key}
-        self.place = f"user attribute {key!r} of study {study.study_name!r}"
+        self.study: str | None = study.study_name
+        self.place = f"user attribute {key!r} of study {self.study!r}"
 
     def read(self) -> str | None:
         """See `Pointer`."""
@@ -188,10 +193,12 @@ class FilePointer:
 
     Args:
         path: Of the file; `.{name}.lock` is beside it.
+        study: See `Pointer`.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, study: str | None = None) -> None:
         self._path = Path(path)
+        self.study = study
         self.place = f"file {str(self._path)!r}"
 
     def read(self) -> str | None:

@@ -37,12 +37,14 @@ class Record:
         recent: Candidates that were committed last, `brief`, oldest first, one a seat. Where the
             study lacks the score of one, the process died before it was told, and it can be given
             again.
+        study: Name of the study that the weights belong to, where it is known.
     """
 
     search: str
     versions: tuple[Version, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     recent: tuple[Scored, ...] = ()
+    study: str | None = None
 
     def __post_init__(self) -> None:
         numbers = [version.version for version in self.versions]
@@ -126,6 +128,7 @@ class Record:
         return {
             "format": _FORMAT,
             "search": self.search,
+            "study": self.study,
             "versions": [version.to_data() for version in self.versions],
             "waiting": [entry.to_data() for entry in self.waiting],
             "recent": [scored.to_data() for scored in recent],
@@ -142,8 +145,10 @@ class Record:
             data = json.loads(text)
             if data["format"] != _FORMAT:
                 raise ValueError(f"its format is {brief(data['format'])}, and must be {_FORMAT}")
+            study = data.get("study")  # records of before do not say
             return cls(
                 search=text_of(data["search"]),
+                study=None if study is None else text_of(study),
                 versions=tuple(Version.from_data(entry) for entry in data["versions"]),
                 waiting=tuple(Waiting.from_data(entry) for entry in data["waiting"]),
                 recent=tuple(Scored.from_data(entry) for entry in data["recent"]),

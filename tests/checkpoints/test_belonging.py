@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
-from relativenas_optuna.checkpoints import Checkpoint, FilePointer, syncing
+from relativenas_optuna.checkpoints import Checkpoint, FilePointer, pointer_of, syncing
 from relativenas_optuna.networks.nasbench201 import NASBench201Supernet
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.samplers.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype
 from relativenas_optuna.spaces.nasbench201 import NASBench201
+from relativenas_optuna.storage import open_storage
 from relativenas_optuna.training import WeightSet
 from tests.checkpoints.helpers import (
     SPACE,
@@ -22,6 +26,9 @@ from tests.checkpoints.helpers import (
     weight_set,
 )
 from tests.tiny import same_bits
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
 
 FIRST = Seat(0, 0)
 
@@ -114,6 +121,46 @@ def test_searches_share_a_folder(tmp_path: Path) -> None:
     assert len([name for name in names(tmp_path) if name != "points"]) == 4
     for one in checkpoints:
         assert newest(one) == 3
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "journal"])
+def test_a_copied_study_does_not_touch_the_weights_of_its_original(
+    kind: str, tmp_path: Path
+) -> None:
+    storage: BaseStorage = (
+        open_storage(f"sqlite:///{tmp_path / 's.db'}", heartbeat=None)
+        if kind == "sqlite"
+        else JournalStorage(JournalFileBackend(str(tmp_path / "s.log")))
+    )
+    folder = tmp_path / "weights"
+
+    def of(name: str) -> Checkpoint:
+        study = optuna.load_study(study_name=name, storage=storage)
+        return Checkpoint(folder, pointer=pointer_of(study, folder), search="s")
+
+    def copy(*, of: str, to: str) -> None:
+        optuna.copy_study(
+            from_study_name=of, from_storage=storage, to_storage=storage, to_study_name=to
+        )
+
+    optuna.create_study(study_name="first", storage=storage)
+    weights = weight_set()
+    commit(of("first"), weights, "sep_conv_3x3", 1.0)
+    copy(of="first", to="second")
+    kept = names(folder)
+    other = weight_set()
+    for action in (
+        of("second").record,
+        lambda: of("second").sync(other),
+        lambda: commit(of("second"), other, "sep_conv_3x3", 2.0),
+    ):
+        with pytest.raises(ValueError, match="'second' is a copy of study 'first', which would"):
+            action()
+    assert names(folder) == kept
+    assert newest(of("first")) == 1
+    optuna.delete_study(study_name="first", storage=storage)
+    copy(of="second", to="first")  # the way out that the message names
+    assert newest(of("first")) == 1
 
 
 def test_a_learner_of_another_supernet_is_not_committed(tmp_path: Path) -> None:

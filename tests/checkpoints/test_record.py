@@ -41,7 +41,12 @@ waiting = st.lists(
 ).map(lambda found: tuple(sorted(found, key=lambda one: one.scored.seat)))
 recent = st.lists(scored, max_size=MOST_RECENT, unique_by=lambda one: one.seat).map(tuple)
 records = st.builds(
-    Record, search=st.text(max_size=50), versions=versions, waiting=waiting, recent=recent
+    Record,
+    search=st.text(max_size=50),
+    versions=versions,
+    waiting=waiting,
+    recent=recent,
+    study=st.none() | st.text(max_size=500),
 )
 jsons = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
