@@ -64,8 +64,12 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """A line through points; `operation` is None on the way from a node to the output."""
+    """A line through points of an edge, which has a `place` among those of its cell.
 
+    On the way from a node to the output `place` and `operation` are None.
+    """
+
+    place: int | None
     points: tuple[Point, ...]
     operation: str | None
     arrow: bool
@@ -73,13 +77,17 @@ class Wire:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The parts of the picture of a cell; its upper left corner is the origin."""
+    """The parts of the picture of a cell; its upper left corner is the origin.
+
+    `places` says of which edges the operations are.
+    """
 
     width: float
     height: float
     inputs: tuple[Box, ...]
     nodes: tuple[Box, ...]
     operations: tuple[tuple[str, Box], ...]
+    places: tuple[int, ...]
     output: Box
     wires: tuple[Wire, ...]
 
@@ -109,7 +117,7 @@ def lay_out(cell: Cell, operation_width: float) -> Layout:
         left = lefts[column] + (operation_width + _NODE_GAP if column else 0.0)
         vertices.append(Box(x=left + width / 2, y=y, width=width, height=height))
 
-    operations, wires = [], []
+    operations, places, wires = [], [], []
     for column, tracks in gutters.items():
         left = lefts[column]
         for place, turn in enumerate(reversed(tracks)):
@@ -118,22 +126,26 @@ def lay_out(cell: Cell, operation_width: float) -> Layout:
             start, end = (source.x, turn.start), (left, turn.end)
             way = (start, (track, turn.start), (track, turn.end), end)
             link = ((left + operation_width, turn.end), (target.x, target.y))
-            wires.append(Wire(points=way, operation=turn.operation, arrow=True))
-            wires.append(Wire(points=link, operation=turn.operation, arrow=False))
+            for points, arrow in ((way, True), (link, False)):
+                wires.append(
+                    Wire(place=turn.place, points=points, operation=turn.operation, arrow=arrow)
+                )
             middle = left + operation_width / 2
             box = Box(x=middle, y=turn.end, width=operation_width, height=OPERATION_HEIGHT)
             operations.append((turn.operation, box))
+            places.append(turn.place)
 
     output = _output([vertices[node] for node in rows.exits], right + _OUTPUT_GAP, rows.total)
     for node, lane in rows.exits.items():
         points = ((vertices[node].x, lane), (output.left, lane))
-        wires.append(Wire(points=points, operation=None, arrow=True))
+        wires.append(Wire(place=None, points=points, operation=None, arrow=True))
     return Layout(
         width=output.right + _LABEL_WIDTH,
         height=rows.total,
         inputs=tuple(vertices[:2]),
         nodes=tuple(vertices[2:]),
         operations=tuple(operations),
+        places=tuple(places),
         output=output,
         wires=tuple(wires),
     )

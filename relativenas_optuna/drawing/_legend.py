@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from relativenas_optuna.drawing._kinds import KINDS, Kind, kind_of
+from relativenas_optuna.drawing._kinds import Kind
 from relativenas_optuna.drawing._layout import Box
 from relativenas_optuna.drawing._pen import INK, TEXT_SIZE, Pen, text_width
 
@@ -43,11 +43,10 @@ class Legend:
                 x += _width(kind)
 
 
-def legend_of(operations: Iterable[str], width: float) -> Legend:
-    """The legend of some operations, in lines of at most `width` inches where that can be."""
-    found = {kind_of(operation) for operation in operations}
+def legend_of(kinds: Iterable[Kind], width: float) -> Legend:
+    """The legend of some kinds, in lines of at most `width` inches where that can be."""
     lines: list[list[Kind | None]] = [[]]
-    for kind in (*(kind for kind in KINDS if kind in found), None):
+    for kind in (*kinds, None):
         if lines[-1] and sum(map(_width, lines[-1])) + _width(kind) - _BETWEEN > width:
             lines.append([])
         lines[-1].append(kind)

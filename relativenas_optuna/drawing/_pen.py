@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ _TURN_RADIUS = 0.06
 _ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075
 
 
+@lru_cache(maxsize=1024)
 def text_width(text: str, size: float) -> float:
     """Width in inches of a text in points, as wide as it would be in bold; no formulas."""
     if not text.strip():

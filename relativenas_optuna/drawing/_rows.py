@@ -24,6 +24,7 @@ _CROSSING = 1.2
 class Turn:
     """An edge in the gutter before its target's column, from height `start` to height `end`."""
 
+    place: int  # of the edge, among those of the cell
     operation: str
     source: int
     target: int
@@ -116,12 +117,15 @@ def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
         centres[vertex] = total + row / 2
         total += row + _ROW_GAP
 
-    edges = []
+    edges, places = [], iter(range(len(cell.edges)))
     for target, node in enumerate(cell.nodes, start=2):
         # A wire from above ends at an upper operation, so that the wires of a node do not cross.
-        from_above = sorted(node, key=lambda edge: order.index(edge.input))
+        placed = [(edge, next(places)) for edge in node]
+        from_above = sorted(placed, key=lambda edge: order.index(edge[0].input))
         ends = _spread(centres[target], len(node), _OPERATION_STEP)
-        edges += [(edge, target, end) for edge, end in zip(from_above, ends, strict=True)]
+        edges += [
+            (edge, target, end, place) for (edge, place), end in zip(from_above, ends, strict=True)
+        ]
 
     turns: list[Turn] = []
     exits: dict[int, float] = {}
@@ -137,8 +141,15 @@ def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
         if vertex in cell.concat:
             exits[vertex] = starts.pop(len(up))
         turns += [
-            Turn(operation=edge.operation, source=vertex, target=target, start=start, end=end)
-            for (edge, target, end), start in zip([*up, *down], starts, strict=True)
+            Turn(
+                place=place,
+                operation=edge.operation,
+                source=vertex,
+                target=target,
+                start=start,
+                end=end,
+            )
+            for (edge, target, end, place), start in zip([*up, *down], starts, strict=True)
         ]
     return Rows(
         columns=tuple(columns),

@@ -45,7 +45,12 @@ def save_drawing(
     return save_figure(lambda: draw_genotype(genotype, title=title), path)
 
 
-def save_figure(draw: Callable[[], Figure], path: str | os.PathLike[str]) -> Path:
+def save_figure(
+    draw: Callable[[], Figure],
+    path: str | os.PathLike[str],
+    *,
+    dots_per_inch: int = _DOTS_PER_INCH,
+) -> Path:
     """Write what `draw` gives into a PNG or SVG file, in our own style; see `save_drawing`.
 
     Raises:
@@ -63,6 +68,6 @@ def save_figure(draw: Callable[[], Figure], path: str | os.PathLike[str]) -> Pat
     with context(["default", style]), warnings.catch_warnings():
         # A letter that Matplotlib's font lacks is drawn as a box, and the reader sees that.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        draw().savefig(content, format=form, dpi=_DOTS_PER_INCH, metadata=_METADATA[form])
+        draw().savefig(content, format=form, dpi=dots_per_inch, metadata=_METADATA[form])
     write_whole(path, content.getvalue())
     return path

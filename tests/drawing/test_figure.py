@@ -7,13 +7,16 @@ import matplotlib as mpl
 import pytest
 from hypothesis import given, settings
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.transforms import Bbox
 
-from relativenas_optuna.drawing import draw_genotype
+from relativenas_optuna.drawing import draw_genotype, origins_of
 from relativenas_optuna.drawing._kinds import KINDS, kind_of, label_of
+from relativenas_optuna.drawing._origins import ORIGINS
 from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS
-from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.spaces.genotype import Edge, Genotype
 from relativenas_optuna.spaces.published import PUBLISHED, published
 from tests.drawing.genotypes import genotypes
 
@@ -98,3 +101,50 @@ def test_drawing_loads_no_pyplot() -> None:
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@settings(max_examples=10)
+@given(genotypes(), genotypes())
+def test_edges_that_were_taken_over_are_those_of_the_fast_learner_alone(
+    now: Genotype, other: Genotype
+) -> None:
+    assert origins_of(now, now, other) in (None, ("kept",) * len(edges_of(now)))
+    assert set(origins_of(now, other, now) or ()) <= {"kept", "taken"}
+    shapes = {tuple(map(len, cell.nodes)) for cell in (now.normal, other.normal)}
+    if len(shapes) > 1:
+        assert origins_of(now, other, other) is None
+
+
+def edges_of(genotype: Genotype) -> tuple[Edge, ...]:
+    return (*genotype.normal.edges, *genotype.reduce.edges)
+
+
+def test_colours_of_origins_stand_at_their_own_edges() -> None:
+    own = Genotype.from_text(
+        "normal: node2 sep_conv_3x3(0) skip_connect(1) | node3 max_pool_3x3(2) avg_pool_3x3(0)\n"
+        "reduce: node2 sep_conv_5x5(0) dil_conv_3x3(1) | node3 dil_conv_5x5(1) skip_connect(1)"
+    )
+    text = own.to_text().replace("max_pool_3x3(2)", "none(2)").replace("5x5(1)", "3x3(0)")
+    fast = Genotype.from_text(own.to_text().replace("max_pool_3x3(2)", "none(2)"))
+    now = Genotype.from_text(text)
+    origins = origins_of(now, own, fast)
+    assert origins is not None
+    assert " ".join(origins) == "kept kept taken kept kept kept moved kept"
+    figure = draw_genotype(now, origins=origins)
+    boxes = [p for p in figure.axes[0].patches if isinstance(p, FancyBboxPatch)]
+    beside = {
+        label_of(edge.operation): to_rgba(ORIGINS[origin].fill)
+        for edge, origin in zip(edges_of(now), origins, strict=True)
+        if edge.operation in ("none", "avg_pool_3x3", "sep_conv_5x5")
+    }
+    for text_of in figure.axes[0].texts:
+        if (fill := beside.get(text_of.get_text())) is not None:
+            x, y = text_of.get_position()
+            (box,) = [b for b in boxes if b.get_bbox().contains(x, y)]
+            assert to_rgba(box.get_facecolor()) == fill
+    shown = {text for text, _ in labels(figure)}
+    assert {kind.label for kind in ORIGINS.values()} <= shown
+    assert not shown & {kind.label for kind in KINDS}
+    check_labels(figure)
+    with pytest.raises(ValueError, match="origins must be 8, one an edge; got 1"):
+        draw_genotype(now, origins=["kept"])
