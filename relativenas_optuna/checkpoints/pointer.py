@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-from optuna.exceptions import StorageInternalError
-from sqlalchemy import bindparam, column, insert, select, table, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from relativenas_optuna._files import remove_unfinished, write_whole
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.locks import locked
-from relativenas_optuna.samplers.sql import database_of, persist
+from relativenas_optuna.samplers.study_rows import StudyRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import optuna
-    from sqlalchemy.engine import Connection
 
 KEY = "relative_nas:weights"
 POINTER_NAME = "weights.json"
-
-# Of Optuna's schema, which changes less than the classes that Optuna has for it.
-_STUDIES = table("studies", column("study_id"))
-_ATTRIBUTES = table(
-    "study_user_attributes", column("study_id"), column("key"), column("value_json")
-)
-_OWN = (_ATTRIBUTES.c.study_id == bindparam("of")) & (_ATTRIBUTES.c.key == bindparam("named"))
-_READ = select(_ATTRIBUTES.c.value_json).where(_OWN)
-_LOCK = _READ.with_for_update()
-_STUDY = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == bindparam("of"))
-_UPDATE = update(_ATTRIBUTES).where(_OWN)
 
 
 class Pointer(Protocol):
@@ -115,75 +96,19 @@ class StudyPointer:
     """
 
     def __init__(self, study: optuna.Study, key: str = KEY) -> None:
-        self._engine = database_of(study._storage).engine
-        self._own = {"of": study._study_id, "named": key}
-        self._row = {"study_id": study._study_id, "key": key}
+        self._rows, self._key = StudyRows(study, "user"), key
+        self.place = self._rows.place(key)
         self.study: str | None = study.study_name
-        self.place = f"user attribute {key!r} of study {self.study!r}"
 
     def read(self) -> str | None:
         """See `Pointer`."""
-
-        def attempt() -> str | None:
-            try:
-                with self._engine.connect() as connection:
-                    text: str | None = connection.scalar(_READ, self._own)
-                    return text
-            except SQLAlchemyError as error:
-                raise StorageInternalError(f"{self.place} could not be read: {error}") from error
-
-        return persist(attempt)
+        return self._rows.read(self._key)
 
     def advance(self, expected: str | None, new: str) -> bool:
         """See `Pointer`."""
         json.loads(new)  # what is no JSON would make the whole study unreadable
-
-        def attempt() -> bool:
-            try:
-                with self._engine.connect() as connection:
-                    return self._advance(connection, expected, new)
-            except IntegrityError:
-                return False  # another process wrote the first one
-            except SQLAlchemyError as error:
-                raise StorageInternalError(f"{self.place} could not be written: {error}") from error
-
-        return persist(attempt)
-
-    def _advance(self, connection: Connection, expected: str | None, new: str) -> bool:
-        with _transaction(connection):
-            # Compared here, since some databases compare without regard to case.
-            there = connection.scalar(_LOCK, self._own)
-            if there != expected:
-                # The answer to an earlier attempt may be what got lost.
-                return bool(there == new)
-            if there is not None:
-                connection.execute(_UPDATE, self._own | {"value_json": new})
-            elif connection.scalar(_STUDY, {"of": self._own["of"]}) is None:
-                raise KeyError(f"{self.place} is not there, for the study was deleted")
-            else:
-                connection.execute(insert(_ATTRIBUTES), self._row | {"value_json": new})
-        return True
-
-
-@contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
-    """A transaction that is on disk when it ends."""
-    if connection.dialect.name != "sqlite":
-        with connection.begin():
-            yield
-        return
-    # With a write-ahead log SQLite may be set not to wait for the disk at every commit. Here a
-    # power cut must not bring back a pointer to files that were removed since.
-    waits = connection.exec_driver_sql("PRAGMA synchronous").scalar()
-    connection.exec_driver_sql("PRAGMA synchronous=FULL")
-    try:
-        # Nothing may be written between what is read and what is written then.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yield
-        connection.commit()
-    finally:
-        connection.rollback()
-        connection.exec_driver_sql(f"PRAGMA synchronous={waits}")
+        # A power cut must not bring back a pointer to files that were removed since.
+        return self._rows.advance(self._key, expected, new, durable=True)
 
 
 class FilePointer:
