@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,11 +160,10 @@ def _prepared(
     from relativenas_optuna.training.device import resolve_device
 
     data = options["data"] or plan.data
-    name = options["recipe"] or ("digits" if data == "digits" else "short")
-    recipe = recipe_of(name, options["changes"])
+    recipe = recipe_of(options["recipe"], options["changes"], data=data, size=plan.size)
     conditions = Conditions(
         data=data,
-        recipe=replace(recipe, size=recipe.size or plan.size or 0),
+        recipe=recipe,
         device=str(resolve_device(options["device"])),
         out=out / "trainings",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ _LONGEST = 24  # hours that a CPU computes unasked
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the pictures are brought to.  [default: that of the study, or the recipe's]",
+    help="Side that the pictures are brought to.  [default: the recipe's, or that of the study]",
 )
 @click.option(
     "--recipe",
@@ -105,14 +105,13 @@ def train(
     that torchrun starts train together.
     """
     named = architecture_of(architecture, storage=storage, study=study)
-    data, size = options["data"], options["size"]
+    data, size = options["data"], None
     if data is None:
         of_study = _data_of(storage, study) if architecture is None else None
-        data, study_size = of_study or ("digits", None)
-        size = size or study_size
-    recipe = recipe_of(options["recipe"] or ("digits" if data == "digits" else "short"), changes)
-    if size is not None:
-        recipe = replace(recipe, size=size)
+        data, size = of_study or ("digits", None)
+    if options["size"] is not None:
+        changes = (*changes, f"size={options['size']}")
+    recipe = recipe_of(options["recipe"], changes, data=data, size=size)
     out = Path(options["out"] or Path(DEFAULT_OUT, f"{file_name(named.name)}-trained"))
     first = os.environ.get("RANK", "0") == "0"
     report = TrainingReport(quiet=as_json or not first)

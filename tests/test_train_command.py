@@ -119,10 +119,9 @@ def test_the_best_of_a_study_is_trained_on_its_data(folder: Path, capfd: Capture
 
 
 def test_a_folder_of_large_pictures_is_read_while_training(folder: Path, capfd: Capture) -> None:
-    large = ("random_resized_crop=true", "padding=0", "size=12", "color_jitter=0.2")
-    outcome = call(
-        capfd, *TINY, *(word for one in large for word in ("--set", one)), "--readers", "0"
-    )
+    large = ("random_resized_crop=true", "padding=0", "color_jitter=0.2")
+    changes = [word for one in large for word in ("--set", one)]
+    outcome = call(capfd, *TINY, *changes, "--size", "12", "--readers", "0")
     assert (outcome.status, outcome.err) == (0, "")
     _, description = load_network("relativenas-out/mine-trained/network.safetensors")
     assert description.size == (12, 12)

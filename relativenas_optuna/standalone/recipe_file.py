@@ -15,27 +15,36 @@ _LONGEST = 64 * 1024  # bytes of a file
 _WORDS = {"true": True, "false": False}
 
 
-def recipe_of(text: str, changes: Sequence[str] = ()) -> Recipe:
+def recipe_of(
+    text: str | None, changes: Sequence[str] = (), *, data: str = "", size: int | None = None
+) -> Recipe:
     """The recipe that a name or a file means, with some fields changed.
 
     Args:
         text: One of `RECIPES`; else a TOML file with fields of a recipe, and `base` for the one
-            that it takes the others from.
+            that it takes the others from. `None` is "digits" for the digits, else "short".
         changes: Each `NAME=VALUE`; a later one counts more.
+        data: What is trained on; see `load_pictures`.
+        size: Of the pictures, in pixels, where neither the recipe nor a change says one.
 
     Raises:
         ValueError: There is no such recipe, field or value; the message is one line.
         OSError: The file cannot be read.
     """
-    recipe = RECIPES[text] if text in RECIPES else _read(Path(text))
+    if text is None:
+        text = "digits" if data == "digits" else "short"
+    recipe = RECIPES[text] if text in RECIPES else _read(text)
     fields = dict(map(_parsed, changes))
+    if size is not None and not recipe.size:
+        fields.setdefault("size", size)
     return replace(recipe, **fields)
 
 
-def _read(path: Path) -> Recipe:
+def _read(text: str) -> Recipe:
+    path = Path(text)
     if not path.is_file():
         raise ValueError(
-            f"recipe must be one of {', '.join(RECIPES)}, or a TOML file; got {str(path)!r}"
+            f"recipe must be one of {', '.join(RECIPES)}, or a TOML file; got {text!r}"
         )
     with path.open("rb") as file:
         content = file.read(_LONGEST + 1)

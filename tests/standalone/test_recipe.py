@@ -184,6 +184,27 @@ def test_options_count_more_than_the_file_and_later_ones_more_than_earlier(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("name", "changes", "size"),
+    [
+        ("short", [], 24),
+        ("short", ["size=20"], 20),
+        ("short", ["size=0"], 0),
+        ("imagenet", [], 224),
+        ("short", ["random_resized_crop=true", "padding=0"], 24),
+    ],
+)
+def test_a_size_from_elsewhere_counts_least(name: str, changes: list[str], size: int) -> None:
+    assert recipe_of(name, changes, size=24).size == size
+
+
+def test_without_a_name_it_is_that_for_the_data() -> None:
+    assert recipe_of(None, data="digits") == RECIPES["digits"]
+    assert recipe_of(None, ["epochs=3"], data="my") == replace(RECIPES["short"], epochs=3)
+    with pytest.raises(ValueError, match="got ''"):  # no name is not an empty one
+        recipe_of("", data="digits")
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ("epochs", "a change must be NAME=VALUE, as epochs=20; got 'epochs'"),
