@@ -135,14 +135,14 @@ def _train(
     from relativenas_optuna.standalone.estimate import seconds_of_epoch
     from relativenas_optuna.standalone.pictures_for import pictures_for
     from relativenas_optuna.standalone.run import training_run
+    from relativenas_optuna.standalone.trainer import counts
     from relativenas_optuna.training.device import resolve_device
 
     device = resolve_device(options["device"], index=local_number())  # before the data
     training, test = pictures_for(recipe, data, readers=options["readers"])
     seed = options["seed"]
     report.preparing(named, recipe, data=data, seed=seed, device=device)
-    validated = round(recipe.validation_fraction * len(training))
-    trained = len(training) - validated
+    trained, validated = counts(training, recipe, seed=seed)
     report.pictures(trained, validated, 0 if test is None else len(test), len(training.classes))
     done = 0
 

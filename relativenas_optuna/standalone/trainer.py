@@ -19,6 +19,7 @@ from relativenas_optuna.standalone.fitting import (
 )
 from relativenas_optuna.standalone.result import DivergedError, Epoch
 from relativenas_optuna.training.loop import evaluate
+from relativenas_optuna.training.pictures import split_indices
 from relativenas_optuna.training.share import Share
 
 if TYPE_CHECKING:
@@ -31,6 +32,20 @@ if TYPE_CHECKING:
     from relativenas_optuna.standalone.recipe import Recipe
     from relativenas_optuna.training.pictures import Pictures
     from relativenas_optuna.training.streamed import StreamedPictures
+
+
+def counts(training: Pictures | StreamedPictures, recipe: Recipe, *, seed: int) -> tuple[int, int]:
+    """How many pictures a training trains on, and by how many it chooses the epoch that is kept.
+
+    Raises:
+        DataError: A class has fewer than two pictures, and some are to be set apart.
+    """
+    if not recipe.validation_fraction:
+        return len(training), 0
+    trained, validated = split_indices(
+        training.labels, training.classes, 1 - recipe.validation_fraction, seed=seed
+    )
+    return len(trained), len(validated)
 
 
 class AloneTrainer:

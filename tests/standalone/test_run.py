@@ -22,7 +22,7 @@ from relativenas_optuna.standalone.fitting import RecipeLoss
 from relativenas_optuna.standalone.recipe import RECIPES
 from relativenas_optuna.standalone.result import DivergedError, Epoch, Result
 from relativenas_optuna.standalone.run import training_run
-from relativenas_optuna.standalone.trainer import AloneTrainer
+from relativenas_optuna.standalone.trainer import AloneTrainer, counts
 from relativenas_optuna.training import Augmentation, DataError, Pictures, evaluate, load
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.streamed import StreamedPictures
@@ -68,6 +68,21 @@ def test_what_is_kept_is_the_best_on_the_validation_part(
     assert description.mean == pictures().mean
     assert description.notes["recipe"]["epochs"] == 5
     assert description.notes["kept_epoch"] == result.kept_epoch
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.001, 0.3])
+def test_as_many_pictures_are_trained_on_as_is_said(fraction: float) -> None:
+    """Few are set apart where every class must have one, and then it is more than the share."""
+    recipe = replace(RECIPE, validation_fraction=fraction, batch_size=60)
+    trained, validated = counts(pictures(60), recipe, seed=SEED)
+    assert trained + validated == 60
+    assert validated == {0.0: 0, 0.001: 10, 0.3: 18}[fraction]
+    told: list[int] = []
+    trainer = AloneTrainer(
+        GENOTYPE, pictures(60), recipe=recipe, seed=SEED, team=Team(device=torch.device("cpu"))
+    )
+    trainer.epoch(0, told.append)
+    assert told == [trained]
 
 
 def test_test_pictures_decide_nothing(tmp_path: Path) -> None:
