@@ -11,10 +11,15 @@ import os
 import shlex
 import signal
 import sys
+import warnings
+from typing import TYPE_CHECKING
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import BESIDE_VARIABLE, Interrupted, signals_as_interrupts
 from relativenas_optuna.output import program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
             # A name that the terminal cannot show must not end a search.
             stream.reconfigure(errors="backslashreplace")
     try:
-        with signals_as_interrupts() as received:
+        with warnings_as_lines(), signals_as_interrupts() as received:
             from relativenas_optuna.commands import cli
 
             cli.main(words, prog_name="relativenas", standalone_mode=False)
@@ -53,6 +58,17 @@ def main(arguments: list[str] | None = None) -> None:
         if message is None:
             raise
         _end(f"Error: {message}", getattr(error, "exit_code", 1))
+
+
+@contextlib.contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Let a warning be one line for people: without the place in the program and its source."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {_line(message)}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _interruption(error: BaseException, words: list[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import optuna
@@ -13,7 +15,7 @@ from optuna.study import StudyDirection
 
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.storage import storage_at
-from tests.command import call, write_pictures, write_study_file
+from tests.command import ENVIRONMENT, call, write_pictures, write_study_file
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
@@ -213,3 +215,17 @@ def test_an_interrupt_in_the_program_itself_is_met_too(
     assert outcome.status == 130
     assert "interrupted: what was saved before is kept" in outcome.err
     assert """search --study 'it'"'"'s' --storage 'sqlite:///a b.db'""" in outcome.err
+
+
+def test_a_warning_is_one_line_without_the_program_s_source() -> None:
+    warned = (
+        "import warnings\n"
+        "from relativenas_optuna.cli import warnings_as_lines\n"
+        "with warnings_as_lines():\n"
+        "    warnings.warn('a file is\\n  damaged')\n"
+        "warnings.warn('as before')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", warned], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert ended.stderr.startswith("Warning: a file is damaged\n<string>:5: UserWarning: as before")
