@@ -17,6 +17,8 @@ from relativenas_optuna.storage import storage_at
 if TYPE_CHECKING:
     import optuna
 
+    from relativenas_optuna.choice import Ranked
+
 _LONGEST = 16 * 1024  # bytes of a file; the longest published cells take one
 
 architecture_argument = click.argument("architecture", required=False, metavar="[ARCHITECTURE]")
@@ -55,8 +57,8 @@ def architecture_of(text: str | None, *, storage: str, study: str) -> Named:
     if text is None:
         with storage_at(storage, create=False) as opened:
             best = scored_architectures(open_study(opened, study, create=False))
-        genotype, line = next(iter(best.items()))
-        return Named(genotype, study, f"the best of study {study!r}, {line}")
+        genotype, ranked = next(iter(best.items()))
+        return Named(genotype, study, f"the best of study {study!r}, {ranked}")
     if _is_file(text):
         return Named(_genotype_in(Path(text)), Path(text).stem, f"file {text}")
     return published_of(text)
@@ -77,7 +79,7 @@ def published_of(text: str) -> Named:
     )
 
 
-def scored_architectures(study: optuna.Study) -> dict[Genotype, str]:
+def scored_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
     """What `best_architectures` gives, at least one.
 
     Raises:

@@ -38,9 +38,33 @@ class Finalist:
     loss: float
     accuracy: float
 
+    @property
+    def ranked(self) -> Ranked:
+        """How good it is."""
+        return Ranked(trial=self.trial, loss=self.loss, accuracy=self.accuracy)
+
     def __str__(self) -> str:
-        accuracy = f"{100 * self.accuracy:.2f} %"
-        return f"trial {self.trial}: loss {self.loss:.4f}, accuracy {accuracy}"
+        return str(self.ranked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """How good an architecture of a study is; as text it is a line that says so.
+
+    Attributes:
+        trial: Number of the trial that scored it best.
+        loss: In nats: of a finalist with the final weights, otherwise of the trial.
+        accuracy: Of a finalist, 0 to 1.
+    """
+
+    trial: int
+    loss: float
+    accuracy: float | None = None
+
+    def __str__(self) -> str:
+        if self.accuracy is None:
+            return f"trial {self.trial}: loss {self.loss:.4f} in search"
+        return f"trial {self.trial}: loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +92,17 @@ class Choice:
         """Median accuracy of the random architectures."""
         return statistics.median(self.random_accuracies)
 
-    def store(self, study: optuna.Study) -> None:
-        """Keep the choice with its study, as plain JSON data."""
-        data = {
+    def to_data(self) -> dict[str, Any]:
+        """The choice as plain JSON data, genotypes as text."""
+        return {
             "finalists": [asdict(f) | {"genotype": f.genotype.to_text()} for f in self.finalists],
             "random_accuracies": list(self.random_accuracies),
             "generations": self.generations,
         }
-        study.set_user_attr(RESULT_ATTRIBUTE, data)
+
+    def store(self, study: optuna.Study) -> None:
+        """Keep the choice with its study."""
+        study.set_user_attr(RESULT_ATTRIBUTE, self.to_data())
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> Choice | None:
@@ -106,8 +133,8 @@ class Choice:
         return choice
 
 
-def best_architectures(study: optuna.Study) -> dict[Genotype, str]:
-    """The architectures of a study, the best first, each with a line that says how good it is.
+def best_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
+    """The architectures of a study, the best first, and how good they are.
 
     Of a finished search its finalists come first. The rest, and all of them where the search goes
     on, are trials by their loss.
@@ -118,13 +145,13 @@ def best_architectures(study: optuna.Study) -> dict[Genotype, str]:
     plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
     if choice is not None and plan is not None and choice.generations < plan.settings.generations:
         choice = None  # of weights that have been trained since
-    best = {} if choice is None else {f.genotype: str(f) for f in choice.finalists}
+    best = {} if choice is None else {f.genotype: f.ranked for f in choice.finalists}
     if study.directions != [StudyDirection.MINIMIZE]:
         return best
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     for trial in sorted(trials, key=lambda t: (t.value, t.number)):
         text = trial.user_attrs.get("genotype")
         if isinstance(text, str):
-            line = f"trial {trial.number}: loss {trial.value:.4f} in search"
-            best.setdefault(Genotype.from_text(text), line)
+            ranked = Ranked(trial=trial.number, loss=trial.values[0])
+            best.setdefault(Genotype.from_text(text), ranked)
     return best

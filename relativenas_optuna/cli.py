@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     """
     words = sys.argv[1:] if arguments is None else arguments
     received: list[int] = []
+    said: dict[str, int] = {}  # what `terminal.verbosity` reads
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end a search.
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         with warnings_as_lines(), signals_as_interrupts() as received:
             from relativenas_optuna.commands import cli
 
-            cli.main(words, prog_name="relativenas", standalone_mode=False)
+            cli.main(words, prog_name="relativenas", standalone_mode=False, obj=said)
             sys.stdout.flush()
     except SystemExit:
         raise
@@ -57,7 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
         message = _message(error)
         if message is None:
             raise
-        _end(f"Error: {message}", getattr(error, "exit_code", 1))
+        where = _where(error) if any(level > 0 for level in said.values()) else ""
+        _end(f"{where}Error: {message}", getattr(error, "exit_code", 1))
 
 
 @contextlib.contextmanager
@@ -75,6 +77,13 @@ def _interruption(error: BaseException, words: list[str]) -> str:
     saved = str(error) if isinstance(error, Interrupted) else "what was saved before is kept"
     again = shlex.join(without_password(word) for word in words)
     return f"\ninterrupted: {saved}\ngo on:       {program('relativenas')} {again}"
+
+
+def _where(error: BaseException) -> str:
+    """Where an error came from, for who asked by -v."""
+    import traceback
+
+    return "".join(traceback.format_exception(error))
 
 
 def _message(error: BaseException) -> str | None:

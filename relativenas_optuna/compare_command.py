@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import rich.console
 
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.architectures import published_of, scored_architectures
@@ -20,9 +19,12 @@ from relativenas_optuna.output import duration, shown_path
 from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
 from relativenas_optuna.progress import counting
 from relativenas_optuna.storage import storage_at
+from relativenas_optuna.terminal import console
 from relativenas_optuna.train_command import require_patience
 
 if TYPE_CHECKING:
+    import rich.console
+
     from relativenas_optuna.comparison.contestants import Contestant
     from relativenas_optuna.comparison.report import Comparison
     from relativenas_optuna.comparison.workers import Conditions
@@ -109,7 +111,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
     The random search is a study of its own, NAME-random. The same command goes on where it was
     ended.
     """
-    console = rich.console.Console(highlight=False, markup=False, emoji=False, stderr=as_json)
+    notices = console(stderr=as_json, notices=True)
     published = published_of(options["published"])
     with storage_at(storage, create=False) as opened:
         found = open_study(opened, study, create=False)
@@ -126,7 +128,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         with locked(str(out), use="compared", option="--out"):
             conditions, pictures = _prepared(plan, out, options)
             if conditions.device == "cpu":
-                _estimate(console, best, conditions, pictures[0], options)
+                _estimate(notices, best, conditions, pictures[0], options)
             drawn = None
             if not options["no_baseline"]:
                 watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
@@ -139,15 +141,15 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
                 plan, found=best, drawn=drawn, published=published, random=options["random"]
             )
             comparison = _compared(
-                console, everyone, conditions, pictures, study=study, options=options
+                notices, everyone, conditions, pictures, study=study, options=options
             )
             write(comparison, out)
     if as_json:
         click.echo(json.dumps(comparison.to_data(), allow_nan=False))
     else:
-        show(comparison, console)
+        show(comparison, console())
         files = ", ".join(FILES)
-        console.print(f"\nwritten:    {shown_path(out)}: {files}", soft_wrap=True)
+        notices.print(f"\nwritten:    {shown_path(out)}: {files}", soft_wrap=True)
 
 
 def _prepared(
@@ -173,7 +175,7 @@ def _prepared(
 
 
 def _estimate(
-    console: rich.console.Console,
+    notices: rich.console.Console,
     genotype: Genotype,
     conditions: Conditions,
     training: AnyPictures,
@@ -191,7 +193,7 @@ def _estimate(
     trainings = options["seeds"] * (options["random"] + named)
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
-    console.print(
+    notices.print(
         f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
         f"{duration(seconds * recipe.epochs * trainings)}",
         soft_wrap=True,
@@ -199,7 +201,7 @@ def _estimate(
 
 
 def _compared(
-    console: rich.console.Console,
+    notices: rich.console.Console,
     everyone: list[Contestant],
     conditions: Conditions,
     pictures: tuple[AnyPictures, AnyPictures],
@@ -214,14 +216,14 @@ def _compared(
 
     seeds = range(options["seeds"])
     jobs, results = jobs_of(everyone, seeds), {}
-    bar = counting(console, f"training {len(everyone)} architectures", len(jobs))
+    bar = counting(notices, f"training {len(everyone)} architectures", len(jobs))
     try:
         with bar as advance:
             for job, result in train_all(conditions, pictures, jobs, workers=options["workers"]):
                 results[job] = result
                 advance()
                 line = training_line(jobs[job], training_of(result))
-                console.print(f"{len(results)} of {len(jobs)}: {line}", soft_wrap=True)
+                notices.print(f"{len(results)} of {len(jobs)}: {line}", soft_wrap=True)
     except KeyboardInterrupt:
         raise Interrupted(
             f"{len(results)} of {len(jobs)} trainings are over, and the whole epochs of others are "

@@ -6,8 +6,6 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import rich.console
-
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.output import (
     command,
@@ -19,11 +17,12 @@ from relativenas_optuna.output import (
 )
 from relativenas_optuna.progress import SearchProgress, counting
 from relativenas_optuna.storage import is_in_memory
+from relativenas_optuna.terminal import console, on_screen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from relativenas_optuna.choice import Choice
+    from relativenas_optuna.choice import Choice, Ranked
     from relativenas_optuna.plan import SearchPlan
     from relativenas_optuna.search import Search
     from relativenas_optuna.spaces.genotype import Genotype
@@ -44,16 +43,14 @@ class Console:
     def __init__(self, *, storage: str, study: str, stderr: bool = False) -> None:
         self.storage = storage
         self.study = study
-        # Names and paths are text: brackets in them are no markup, colons no emoji.
-        self._console = rich.console.Console(
-            highlight=False, markup=False, emoji=False, stderr=stderr
-        )
+        self._console = console(stderr=stderr)
+        self._notices = console(stderr=stderr, notices=True)
 
     def preparing(self, plan: SearchPlan) -> None:
         """Say what is about to be searched."""
         settings = plan.settings
-        self._print(f"study {self.study!r} in {without_password(self.storage)}")
-        self._print(
+        self._note(f"study {self.study!r} in {without_password(self.storage)}")
+        self._note(
             f"data {plan.data}, preset {plan.preset}, population {settings.population}, "
             f"generations {settings.generations}, seed {plan.seed}"
             f"{', candidates drawn at random' if plan.random else ''}"
@@ -62,15 +59,15 @@ class Console:
     def follow(self, search: Search) -> None:
         """Run a search under a progress bar."""
         objective = search.objective
-        self._print(
+        self._note(
             f"{len(objective.training)} pictures to train on, {len(objective.validation)} to "
             f"score with, {len(objective.classes)} classes; device {objective.device}"
         )
         done = search.scored
         if 0 < done < search.total:
-            self._print(f"going on after {done} of {search.total} candidates")
+            self._note(f"going on after {done} of {search.total} candidates")
         if done < search.total:
-            with SearchProgress(self._console, search) as progress:
+            with SearchProgress(self._notices, search) as progress:
                 search.run(progress.after, progress.failed)
 
     def choose(self, search: Search) -> Choice:
@@ -78,7 +75,7 @@ class Console:
         from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES
 
         what, total = "scoring the best again", FINALISTS + RANDOM_ARCHITECTURES
-        with counting(self._console, what, total) as advance:
+        with counting(self._notices, what, total) as advance:
             return search.choose(advance)
 
     def ended(self, choice: Choice, plan: SearchPlan) -> None:
@@ -89,19 +86,19 @@ class Console:
         write_genotype(choice.winner.genotype, out, "best", self.study)
         self._written(out, "best")
         if is_in_memory(self.storage):
-            self._print("the study was in memory, and ends here")
+            self._note("the study was in memory, and ends here")
             return
         shown = without_password(self.storage)
         more = 2 * max(choice.generations, plan.settings.generations)
         extend = command("search", "--generations", str(more), storage=shown, study=self.study)
-        self._whole(f"look at it: {program('optuna-dashboard')} {shlex.quote(shown)}")
-        self._whole(f"extend it:  {extend}")
+        self._note(f"look at it: {program('optuna-dashboard')} {shlex.quote(shown)}", whole=True)
+        self._note(f"extend it:  {extend}", whole=True)
         if shown != self.storage:
-            self._print("(*** stands for the password)")
+            self._note("(*** stands for the password)")
 
     def already_finished(self, choice: Choice, plan: SearchPlan) -> None:
         """Say that there is nothing left to do, and how there could be."""
-        self._print(f"study {self.study!r} is finished: {choice.generations} generations")
+        self._note(f"study {self.study!r} is finished: {choice.generations} generations")
         self.ended(choice, plan)
 
     def saved(self, search: Search) -> str:
@@ -111,18 +108,18 @@ class Console:
             f"weights:     {shown_place(search.plan.place)}"
         )
 
-    def best(self, best: Mapping[Genotype, str], top: int, folder: Path) -> None:
+    def best(self, best: Mapping[Genotype, Ranked], top: int, folder: Path) -> None:
         """Print the best architectures of a study, and write them to a folder."""
-        for rank, (genotype, line) in enumerate(list(best.items())[:top], start=1):
+        for rank, (genotype, ranked) in enumerate(list(best.items())[:top], start=1):
             if rank > 1:
                 self._print()
-            self._print(f"{rank}. {line}")
+            self._print(f"{rank}. {ranked}")
             self._genotype(genotype)
             stem = "best" if rank == 1 else f"best-{rank}"
-            write_genotype(genotype, folder, stem, f"{self.study}, {line}")
+            write_genotype(genotype, folder, stem, f"{self.study}, {ranked}")
             self._written(folder, stem)
         if top > len(best):
-            self._print(f"\nthere are no more than {len(best)} different architectures")
+            self._note(f"\nthere are no more than {len(best)} different architectures")
 
     def figures(self, figures: Sequence[Figure]) -> None:
         """Print the figures that a study must reach beside those that it has reached."""
@@ -153,17 +150,21 @@ class Console:
     def _genotype(self, genotype: Genotype) -> None:
         """Print an architecture as text and as JSON; in a terminal broken where it reads well."""
         text, json = genotype.to_text(), genotype.to_json()
-        if self._console.is_terminal:
+        if on_screen(self._console):
             # A node a line; spaces are between the tokens of JSON alone, so that it stays JSON.
             text = text.replace(" | ", " |\n        ")
             json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
         self._whole(f"\n{text}\n\n{json}")
 
     def _written(self, folder: Path, stem: str) -> None:
-        self._whole(f"\nwritten:    {shown_path(folder)}: {', '.join(file_names(stem))}")
+        self._note(f"\nwritten:    {shown_path(folder)}: {', '.join(file_names(stem))}", whole=True)
 
     def _print(self, text: str = "") -> None:
-        self._console.print(text, soft_wrap=not self._console.is_terminal)
+        self._console.print(text, soft_wrap=not on_screen(self._console))
+
+    def _note(self, text: str, *, whole: bool = False) -> None:
+        """Print what is no result; `whole` as for `_whole`."""
+        self._notices.print(text, soft_wrap=whole or not on_screen(self._notices))
 
     def _whole(self, text: str) -> None:
         """Print what is to be copied, so without line breaks of ours."""

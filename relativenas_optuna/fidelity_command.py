@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-import rich.console
 
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.elsewhere import paths_here, plan_here
@@ -20,11 +19,13 @@ from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_s
 from relativenas_optuna.progress import counting
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.storage import storage_at
+from relativenas_optuna.terminal import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import optuna
+    import rich.console
 
     from relativenas_optuna.fidelity_figures import Agreement
 
@@ -94,20 +95,21 @@ def fidelity(
             )
         check_study(found, plan.settings)
         plan = plan_here(plan, out=out, weights=weights)
-        console = rich.console.Console(highlight=False, markup=False, emoji=False, stderr=as_json)
-        measured = _measure(found, plan, device, console, quiet=as_json, options=options)
+        notices = console(stderr=as_json, notices=True)
+        measured = _measure(found, plan, device, notices, quiet=as_json, options=options)
         if as_json:
             click.echo(json.dumps(_data(measured, found), allow_nan=False))
         else:
+            output = console()
             for line in _lines(measured, found):
-                console.print(line, soft_wrap=True)
+                output.print(line, soft_wrap=True)
 
 
 def _measure(
     study: optuna.Study,
     plan: SearchPlan,
     device: str | None,
-    console: rich.console.Console,
+    notices: rich.console.Console,
     *,
     quiet: bool,
     options: dict[str, Any],
@@ -119,11 +121,11 @@ def _measure(
 
     search = Search(study, plan, device=str(resolve_device(device)), leads=False)
     sample = options["sample"]
-    bar = counting(console, f"training alone, {options['epochs']} epochs", sample)
+    bar = counting(notices, f"training alone, {options['epochs']} epochs", sample)
     begun = None if options["anew"] else Fidelity.stored_in(study)
     before = [] if begun is None else [a for a in begun.sample[:sample] if a.alone is not None]
     if before and not quiet:
-        console.print(f"going on after {len(before)} of {sample} architectures")
+        notices.print(f"going on after {len(before)} of {sample} architectures")
     silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
     done = 0
     try:
@@ -134,7 +136,7 @@ def _measure(
                 done += 1
                 advance()
                 if not quiet:
-                    console.print(f"{done}. {_line(architecture)}", soft_wrap=True)
+                    notices.print(f"{done}. {_line(architecture)}", soft_wrap=True)
 
             return measure(study, search.objective, **options, on_scored=after)
     except KeyboardInterrupt:

@@ -53,4 +53,14 @@ json_option = click.option(
 
 def examples(*lines: str) -> str:
     """The epilog of a command's help."""
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+    return listed("Examples", *lines)
+
+
+def listed(heading: str, *lines: str) -> str:
+    """A paragraph of a help whose lines stay as they are."""
+    return "\n".join(["\b", f"{heading}:", *(f"  {line}" for line in lines)])
+
+
+def paragraphs(*parts: str) -> str:
+    """Paragraphs of a help, one after the other."""
+    return "\n\n".join(parts)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from relativenas_optuna.samplers.claims import seat_of
+from relativenas_optuna.terminal import on_screen, verbosity
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
@@ -62,6 +65,8 @@ class SearchProgress:
             )
         else:
             self._best = min(trial.value, self._best)  # in this order a NaN goes
+            if verbosity() > 0:
+                self._progress.print(scored_line(trial))
         population = self._search.plan.settings.population
         before, self._scored = self._scored, self._search.scored
         self._show()
@@ -166,6 +171,14 @@ class TrainingProgress:
         )
 
 
+def scored_line(trial: FrozenTrial) -> str:
+    """One line on a trial that was scored."""
+    seat, took = seat_of(trial), trial.duration
+    where = "" if seat is None else f" (generation {seat.generation + 1}, seat {seat.number})"
+    seconds = "" if took is None else f" after {took.total_seconds():.1f} seconds"
+    return f"trial {trial.number}{where}: loss {trial.value:.4f}{seconds}"
+
+
 def failure(trial: FrozenTrial, error: Exception) -> str:
     """One line on a trial whose training failed."""
     reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -194,7 +207,7 @@ def _progress(console: Console) -> Progress:
         TextColumn("left"),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not on_screen(console),
         # A candidate can take minutes, and the time left follows from those within this period.
         speed_estimate_period=math.inf,
     )

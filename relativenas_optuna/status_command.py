@@ -14,7 +14,7 @@ from relativenas_optuna.options import examples, json_option, storage_option, st
 from relativenas_optuna.plan import open_study
 from relativenas_optuna.status_report import StatusReport
 from relativenas_optuna.storage import storage_at
-from relativenas_optuna.study_status import Status
+from relativenas_optuna.study_status import status_of
 from relativenas_optuna.terminal import console, on_screen
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import optuna
     import rich.console
+
+    from relativenas_optuna.status_record import Status
 
 
 @click.command(
@@ -62,7 +64,7 @@ def status(storage: str, study: str, watch: bool, every: float, as_json: bool) -
             elif watch:
                 _watch(output, found, storage, every)
             else:
-                report = StatusReport(Status.of(found), storage=storage)
+                report = StatusReport(status_of(found), storage=storage)
                 if on_screen(output):
                     output.print(report.screen)
                 else:
@@ -87,7 +89,7 @@ def _looks(
     """One look, or one every so many seconds until the search is finished."""
     last = None
     while True:
-        now = Status.of(study)
+        now = status_of(study)
         if not changed_only or last is None or now.counts != last.counts:
             yield now
             last = now

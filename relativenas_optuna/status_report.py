@@ -15,7 +15,7 @@ from relativenas_optuna.output import ago, command, duration, shown_name
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from relativenas_optuna.study_status import Status
+    from relativenas_optuna.status_record import Status
 
 _GENERATIONS = 6  # of the newest, so that all fits on a screen
 _BAR = 24  # columns

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
@@ -13,13 +12,12 @@ from optuna.trial import TrialState
 from relativenas_optuna.choice import Choice
 from relativenas_optuna.plan import SearchPlan
 from relativenas_optuna.samplers.claims import was_interrupted
-from relativenas_optuna.samplers.plain_data import plain
 from relativenas_optuna.samplers.view import SearchView
+from relativenas_optuna.status_record import BestStatus, GenerationStatus, Status, WorkerStatus
 from relativenas_optuna.study_facts import last_written, sampler_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import datetime
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -29,188 +27,57 @@ if TYPE_CHECKING:
 _RECENT = 20  # trials that the time left follows from; a whole generation where that is more
 
 
-@dataclass(frozen=True, kw_only=True)
-class WorkerStatus:
-    """A worker that is alive.
+def status_of(study: optuna.Study) -> Status:
+    """The status of a study; nothing is written to it.
 
-    Attributes:
-        machine: Its name.
-        pid: Its process.
-        trials: Numbers of the trials that it scores.
+    Raises:
+        SearchError: The study's plan or choice cannot be read.
     """
-
-    machine: str
-    pid: int | None
-    trials: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BestStatus:
-    """The best so far; of a finished search its winner.
-
-    Attributes:
-        trial: Its number.
-        loss: The objective's value; of a winner with the final shared weights.
-        accuracy: Of a winner, 0 to 1.
-        genotype: Its architecture as text, where the trial says it.
-    """
-
-    trial: int
-    loss: float
-    accuracy: float | None
-    genotype: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerationStatus:
-    """A complete generation of a search for one objective.
-
-    Attributes:
-        number: From 1.
-        best: The best value.
-        median: The median value.
-        diversity: See `samplers.slow_fast`.
-    """
-
-    number: int
-    best: float
-    median: float
-    diversity: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """How far a study is.
-
-    Attributes:
-        study: Its name.
-        directions: "minimize" or "maximize" for each objective.
-        sampler: Name of the sampler's class; `None` where the trials do not say it.
-        preset: Of `RelativeNASSampler`.
-        data: What `relativenas search` searches for; `None` where something else made the study.
-        search_preset: Of `relativenas search`.
-        population: Members of a generation; `None` under another sampler, as all that follows
-            from generations.
-        generations: How many there are to be; `None` where nobody said it.
-        complete_generations: How many are complete.
-        total: How many seats there are in all; `None` where nobody said it.
-        scored: Seats that need no further trial; under another sampler complete trials.
-        running: Trials that run, and whose worker is not known to be gone.
-        lost: Running trials whose worker is gone; the next worker gives their seats out again.
-        failed: Trials whose objective failed.
-        interrupted: Trials that ended with their worker.
-        pruned: Trials that were pruned.
-        workers: That are alive and score a trial, as far as trials say who scores them.
-        best: The best so far; `None` with several objectives, or before the first score.
-        front: How many trials are on the Pareto front, with several objectives.
-        history: The complete generations.
-        seconds_left: At the speed of the last trials; `None` where that is not known.
-        finished: Whether a search is over and its winner chosen.
-        last_written: When a trial last began or ended, by this machine's clock.
-    """
-
-    study: str
-    directions: tuple[str, ...]
-    sampler: str | None
-    preset: str | None
-    data: str | None
-    search_preset: str | None
-    population: int | None
-    generations: int | None
-    complete_generations: int | None
-    total: int | None
-    scored: int
-    running: int
-    lost: int
-    failed: int
-    interrupted: int
-    pruned: int
-    workers: tuple[WorkerStatus, ...]
-    best: BestStatus | None
-    front: int | None
-    history: tuple[GenerationStatus, ...]
-    seconds_left: float | None
-    finished: bool
-    last_written: datetime | None
-
-    derived: ClassVar = ("generation",)
-
-    @classmethod
-    def of(cls, study: optuna.Study) -> Status:
-        """The status of a study; nothing is written to it.
-
-        Raises:
-            SearchError: The study's plan or choice cannot be read.
-        """
-        plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
-        view = SearchView.of(study)
-        trials = study.get_trials(deepcopy=False)
-        states = Counter(trial.state for trial in trials)
-        generations = None if plan is None else plan.settings.generations
-        finished = (
-            choice is not None and generations is not None and choice.generations >= generations
-        )
-        seen = () if view is None else view.generations[:generations]
-        scored = sum(
-            member.state in ("scored", "failed") and not member.kept
-            for generation in seen
-            for member in generation.members
-        )
-        total = None if plan is None else plan.settings.population * plan.settings.generations
-        lost = _lost(study, trials, view)
-        running = [t for t in trials if t.state == TrialState.RUNNING and t.number not in lost]
-        left = None if total is None else total - scored
-        one = len(study.directions) == 1
-        population = 0 if view is None else view.population_size
-        return cls(
-            study=study.study_name,
-            directions=tuple(direction.name.lower() for direction in study.directions),
-            sampler=sampler_of(trials),
-            preset=None if view is None else view.preset,
-            data=None if plan is None else plan.data,
-            search_preset=None if plan is None else plan.preset,
-            population=None if view is None else view.population_size,
-            generations=generations,
-            complete_generations=None if view is None else sum(g.complete for g in seen),
-            total=total,
-            scored=states[TrialState.COMPLETE] if view is None else scored,
-            running=len(running),
-            lost=len(lost),
-            failed=sum(t.state == TrialState.FAIL and not was_interrupted(t) for t in trials),
-            interrupted=sum(t.state == TrialState.FAIL and was_interrupted(t) for t in trials),
-            pruned=states[TrialState.PRUNED],
-            workers=_workers(view, lost),
-            best=_best(study, choice if finished else None) if one else None,
-            front=None if one else len(study.best_trials),
-            history=_history(seen) if one else (),
-            seconds_left=seconds_left(trials, left=left, population=population)
-            if running and left
-            else None,
-            finished=finished,
-            last_written=last_written(trials),
-        )
-
-    @property
-    def generation(self) -> int | None:
-        """The generation that is being scored, from 1; of a finished search the last one."""
-        if self.complete_generations is None:
-            return None
-        begun = self.complete_generations + 1
-        return begun if self.generations is None else min(begun, self.generations)
-
-    @property
-    def counts(self) -> tuple[object, ...]:
-        """What changes when something happens in the study, and not as time goes by."""
-        numbers = (self.scored, self.running, self.lost, self.failed, self.interrupted, self.pruned)
-        return *numbers, self.workers, self.best, self.finished
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data for JSON."""
-        data: dict[str, Any] = plain(self)
-        written = self.last_written
-        # With the zone, for who reads it elsewhere.
-        data["last_written"] = None if written is None else written.astimezone().isoformat()
-        return data
+    plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
+    view = SearchView.of(study)
+    trials = study.get_trials(deepcopy=False)
+    states = Counter(trial.state for trial in trials)
+    generations = None if plan is None else plan.settings.generations
+    finished = choice is not None and generations is not None and choice.generations >= generations
+    seen = () if view is None else view.generations[:generations]
+    scored = sum(
+        member.state in ("scored", "failed") and not member.kept
+        for generation in seen
+        for member in generation.members
+    )
+    total = None if plan is None else plan.settings.population * plan.settings.generations
+    lost = _lost(study, trials, view)
+    running = [t for t in trials if t.state == TrialState.RUNNING and t.number not in lost]
+    left = None if total is None else total - scored
+    one = len(study.directions) == 1
+    population = 0 if view is None else view.population_size
+    return Status(
+        study=study.study_name,
+        directions=tuple(direction.name.lower() for direction in study.directions),
+        sampler=sampler_of(trials),
+        preset=None if view is None else view.preset,
+        data=None if plan is None else plan.data,
+        search_preset=None if plan is None else plan.preset,
+        population=None if view is None else view.population_size,
+        generations=generations,
+        complete_generations=None if view is None else sum(g.complete for g in seen),
+        total=total,
+        scored=states[TrialState.COMPLETE] if view is None else scored,
+        running=len(running),
+        lost=len(lost),
+        failed=sum(t.state == TrialState.FAIL and not was_interrupted(t) for t in trials),
+        interrupted=sum(t.state == TrialState.FAIL and was_interrupted(t) for t in trials),
+        pruned=states[TrialState.PRUNED],
+        workers=_workers(view, lost),
+        best=_best(study, choice if finished else None) if one else None,
+        front=None if one else len(study.best_trials),
+        history=_history(seen) if one else (),
+        seconds_left=seconds_left(trials, left=left, population=population)
+        if running and left
+        else None,
+        finished=finished,
+        last_written=last_written(trials),
+    )
 
 
 def _lost(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -12,13 +13,21 @@ import optuna
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.elsewhere import paths_here, plan_here
-from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.options import (
+    device_option,
+    examples,
+    json_option,
+    storage_option,
+    study_option,
+)
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
-from relativenas_optuna.progress import failure
+from relativenas_optuna.progress import failure, scored_line
 from relativenas_optuna.storage import is_missing_file, storage_at
+from relativenas_optuna.terminal import notice, verbosity
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
 
 _PAUSE = 0.5  # seconds
 
@@ -44,6 +53,7 @@ _PAUSE = 0.5  # seconds
     help="For a study that is not begun yet.",
 )
 @paths_here
+@json_option
 def worker(
     *,
     storage: str,
@@ -52,6 +62,7 @@ def worker(
     wait: float,
     out: str | None,
     weights: str | None,
+    as_json: bool,
 ) -> None:
     """Help to search a study that `relativenas search` began.
 
@@ -82,10 +93,11 @@ def worker(
             search = Search(
                 open_study(opened, study, create=False), plan, device=found, leads=False
             )
-            click.echo(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+            if not as_json:
+                notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
             try:
                 search.run(
-                    lambda trial: scored.append(trial.number),
+                    lambda trial: _after(trial, scored, quiet=as_json),
                     lambda trial, error: click.echo(failure(trial, error), err=True),
                 )
             except KeyboardInterrupt:
@@ -95,7 +107,17 @@ def worker(
                 break
             # The search was extended meanwhile.
             plan = plan_here(newest, out=out, weights=weights)
-        click.echo(f"worker {os.getpid()} scored {len(scored)}; study {study!r} is searched")
+        if as_json:
+            data = {"study": study, "worker": os.getpid(), "device": found, "trials": scored}
+            click.echo(json.dumps(data))
+        else:
+            notice(f"worker {os.getpid()} scored {len(scored)}; study {study!r} is searched")
+
+
+def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:
+    scored.append(trial.number)
+    if verbosity() > 0 and not quiet and trial.value is not None:
+        click.echo(scored_line(trial))
 
 
 def _not_begun(study: str, wait: float, why: str = "") -> SearchError:

@@ -17,7 +17,7 @@ from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.view import SearchView
 from relativenas_optuna.storage import storage_at
-from relativenas_optuna.study_status import Status, seconds_left
+from relativenas_optuna.study_status import seconds_left, status_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_study_is_counted_as_its_trials_are() -> None:
     planned(study)
     study.optimize(value, n_trials=6)
     study.ask()
-    status = Status.of(study)
+    status = status_of(study)
     assert (status.scored, status.total, status.running) == (6, 12, 1)
     assert (status.generation, status.generations, status.complete_generations) == (2, 3, 1)
     assert (status.failed, status.lost, status.interrupted, status.finished) == (0, 0, 0, False)
@@ -77,7 +77,7 @@ def test_a_failed_objective_and_a_worker_that_ended_are_told_apart() -> None:
     interrupted = study.ask()
     mark_interrupted(study._storage, interrupted._trial_id)
     study.tell(interrupted, state=TrialState.FAIL)
-    status = Status.of(study)
+    status = status_of(study)
     assert (status.failed, status.interrupted, status.scored) == (1, 1, 0)
     assert status.total is None
 
@@ -90,7 +90,7 @@ def test_the_trial_of_a_worker_that_is_gone_is_lost_and_nobody_is_at_work() -> N
     claim = study.trials[0].system_attrs[CLAIM_KEY]
     claim["worker"] = claim["worker"] | {"pid": process.pid}
     study._storage.set_trial_system_attr(trial._trial_id, CLAIM_KEY, claim)
-    status = Status.of(study)
+    status = status_of(study)
     assert (status.running, status.lost, status.workers) == (0, 1, ())
 
 
@@ -106,7 +106,7 @@ def test_a_trial_without_sign_of_life_is_lost_and_stays_as_it_is(tmp_path: Path)
             )
         before = study.trials[0]
         with storage_at(url, read_only=True) as reading:
-            status = Status.of(optuna.load_study(study_name="s", storage=reading))
+            status = status_of(optuna.load_study(study_name="s", storage=reading))
         assert (status.running, status.lost, status.workers) == (0, 1, ())
         assert study.trials[0] == before
 
@@ -118,7 +118,7 @@ def test_a_study_of_another_sampler_shows_what_it_has(directions: list[Any]) -> 
     )
     study.optimize(lambda t: [value(t)] * len(directions), n_trials=5)
     study.ask()
-    status = Status.of(study)
+    status = status_of(study)
     assert (status.scored, status.running, status.generation, status.sampler) == (5, 1, None, None)
     if len(directions) == 1:
         assert status.best is not None
@@ -147,4 +147,4 @@ def test_an_unreadable_plan_is_one_line() -> None:
     study = begun()
     study.set_user_attr(PLAN_ATTRIBUTE, {"data": 3})
     with pytest.raises(ValueError, match="has an unreadable attribute"):
-        Status.of(study)
+        status_of(study)

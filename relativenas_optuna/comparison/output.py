@@ -13,6 +13,7 @@ from relativenas_optuna._files import write_whole
 from relativenas_optuna.comparison.figures import DRAWN, FOUND, PUBLISHED, RANDOM, deviation
 from relativenas_optuna.comparison.report import COLUMNS
 from relativenas_optuna.drawing import Mark, Measured, draw_scatter, save_figure
+from relativenas_optuna.terminal import on_screen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def show(comparison: Comparison, console: Console) -> None:
         table.add_row(*row)
     console.print(table)
     for sentence in comparison.sentences():
-        console.print(sentence, soft_wrap=not console.is_terminal)
+        console.print(sentence, soft_wrap=not on_screen(console))
 
 
 def write(comparison: Comparison, out: Path) -> None:
