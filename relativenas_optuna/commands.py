@@ -10,6 +10,7 @@ import optuna
 from relativenas_optuna.ask_tell import ask, tell
 from relativenas_optuna.command_group import CommandGroup
 from relativenas_optuna.compare_command import compare
+from relativenas_optuna.dashboard_command import dashboard
 from relativenas_optuna.evaluate_command import evaluate
 from relativenas_optuna.export_command import export
 from relativenas_optuna.fidelity_command import fidelity
@@ -27,7 +28,7 @@ from relativenas_optuna.work import worker
     cls=CommandGroup,
     sections={
         "Search": (search, run, worker),
-        "Look on": (status, studies, show),
+        "Look on": (status, studies, show, dashboard),
         "After the search": (train, evaluate, export, compare, fidelity),
         "The sampler alone, for any program": (ask, tell),
     },

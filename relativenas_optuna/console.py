@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from relativenas_optuna._secrets import without_password
 from relativenas_optuna.output import (
     command,
     file_names,
-    program,
     shown_path,
     shown_place,
     write_genotype,
@@ -91,7 +89,9 @@ class Console:
         shown = without_password(self.storage)
         more = 2 * max(choice.generations, plan.settings.generations)
         extend = command("search", "--generations", str(more), storage=shown, study=self.study)
-        self._note(f"look at it: {program('optuna-dashboard')} {shlex.quote(shown)}", whole=True)
+        self._note(
+            f"look at it: {command('dashboard', storage=shown, study=self.study)}", whole=True
+        )
         self._note(f"extend it:  {extend}", whole=True)
         if shown != self.storage:
             self._note("(*** stands for the password)")

@@ -7,12 +7,12 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import optuna
 import pytest
@@ -46,18 +46,22 @@ def printed_command(text: str, label: str) -> str:
     return re.sub(r"^\S*relativenas(?= )", "relativenas", command)
 
 
-def run_as_printed(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+def surroundings(folder: Path) -> dict[str, str]:
+    """An environment in which `relativenas` is the working tree's."""
     (folder / "bin").mkdir(exist_ok=True)
     script = folder / "bin" / "relativenas"
     words = f'"{sys.executable}" -c "from relativenas_optuna.cli import main; main()" "$@"'
     script.write_text(f"#!/bin/sh\nexec {words}\n")
     script.chmod(0o755)
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return ENVIRONMENT | {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run_as_printed(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env=ENVIRONMENT | {"PATH": path},
+        env=surroundings(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -167,31 +171,22 @@ def test_the_printed_commands_work(
     assert extended.returncode == 0, extended.stderr
     assert "going on after 2 of 4 candidates" in extended.stdout
     dashboard = printed_command(extended.stdout, "look at it")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     process = subprocess.Popen(
-        f"exec {dashboard} --port {port}",
+        f"exec {dashboard} --port 0",
         shell=True,
         cwd=tmp_path,
+        env=surroundings(tmp_path),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
     )
     with process:
         try:
-            assert "my 'own' $tudy" in fetched(f"http://127.0.0.1:{port}/api/studies")
+            address = wait_for(process, "http://").splitlines()[-1]
+            with urllib.request.urlopen(urljoin(address, "/api/studies"), timeout=60) as answer:
+                assert "my 'own' $tudy" in answer.read().decode()
         finally:
             process.kill()
-
-
-def fetched(address: str) -> str:
-    for _ in range(100):
-        try:
-            with urllib.request.urlopen(address, timeout=10) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"{address} does not answer")
 
 
 def test_two_searches_of_one_study_do_not_mix(tmp_path: Path) -> None:
