@@ -15,6 +15,7 @@ from relativenas_optuna.evaluate_command import evaluate
 from relativenas_optuna.export_command import export
 from relativenas_optuna.fidelity_command import fidelity
 from relativenas_optuna.options import examples, listed, paragraphs
+from relativenas_optuna.report_command import report
 from relativenas_optuna.run_command import run
 from relativenas_optuna.search_command import search
 from relativenas_optuna.show_command import show
@@ -28,7 +29,7 @@ from relativenas_optuna.work import worker
     cls=CommandGroup,
     sections={
         "Search": (search, run, worker),
-        "Look on": (status, studies, show, dashboard),
+        "Look on": (status, studies, show, dashboard, report),
         "After the search": (train, evaluate, export, compare, fidelity),
         "The sampler alone, for any program": (ask, tell),
     },

@@ -7,7 +7,12 @@ import click
 from relativenas_optuna.plan import DEFAULT_STORAGE, DEFAULT_STUDY
 
 
-def _name(value: str) -> str:
+def named_study(value: str) -> str:
+    """A study's name, which is not empty.
+
+    Raises:
+        BadParameter: It is.
+    """
     if not value.strip():
         raise click.BadParameter(f"a study needs a name; got {value!r}")
     return value
@@ -29,7 +34,7 @@ study_option = click.option(
     metavar="NAME",
     default=DEFAULT_STUDY,
     show_default=True,
-    callback=lambda _context, _option, value: _name(value),
+    callback=lambda _context, _option, value: named_study(value),
     help="Name of the study.",
 )
 

@@ -48,16 +48,16 @@ def file_names(stem: str) -> list[str]:
     return [f"{stem}.{suffix}" for suffix in ("txt", "json", "png", "svg")]
 
 
-def command(*words: str, storage: str, study: str) -> str:
-    """A command of ours for a study, as a person would type it here."""
+def command(*words: str, storage: str, study: str | None = None) -> str:
+    """A command of ours, of a study if it is named, as a person would type it here."""
     # Here, for `program` is also called when Ctrl-C has interrupted the import of Optuna.
     from relativenas_optuna.plan import DEFAULT_STORAGE, DEFAULT_STUDY
 
     options = []
     if storage != DEFAULT_STORAGE:
         options += ["--storage", storage]
-    if study != DEFAULT_STUDY:
-        options += ["--study", study]
+    if study not in (None, DEFAULT_STUDY):
+        options += ["--study", str(study)]
     return f"{program('relativenas')} {shlex.join([*words, *options])}"
 
 

@@ -61,6 +61,14 @@ def save_figure(
     form = path.suffix.lower().removeprefix(".")
     if form not in _METADATA:
         raise ValueError(f"path must end in .png or .svg, got {str(path)!r}")
+    write_whole(path, figure_bytes(draw, form, dots_per_inch=dots_per_inch))
+    return path
+
+
+def figure_bytes(
+    draw: Callable[[], Figure], form: str, *, dots_per_inch: int = _DOTS_PER_INCH
+) -> bytes:
+    """What `save_figure` writes, of the form "png" or "svg"."""
     content = io.BytesIO()
     # Matplotlib takes these from its global settings alone: words stay words in an SVG, and its
     # names are not random. The user's own style is left out of the picture.
@@ -69,5 +77,4 @@ def save_figure(
         # A letter that Matplotlib's font lacks is drawn as a box, and the reader sees that.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         draw().savefig(content, format=form, dpi=dots_per_inch, metadata=_METADATA[form])
-    write_whole(path, content.getvalue())
-    return path
+    return content.getvalue()

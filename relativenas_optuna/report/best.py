@@ -1,0 +1,118 @@
+"""The best of a study as a report shows it: figures, text and a picture."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna.choice import best_architectures
+from relativenas_optuna.drawing import draw_genotype, figure_bytes
+from relativenas_optuna.spaces.genotype import Genotype
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+_LONGEST = 2000  # characters of a text from elsewhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """One of the best of a study, as texts.
+
+    Attributes:
+        trial: Number of the trial.
+        values: The objectives' values there; of a finalist the loss with the final weights.
+        accuracy: Of a finalist, in percent.
+        parameters: Of its network.
+        multiply_adds: Of its network, for one picture.
+        text: The genotype, or the trial's parameters, one a line.
+        picture: Of its two cells, as a `data:` URL; `None` where the trial carries no cells.
+    """
+
+    trial: int
+    values: tuple[str, ...]
+    accuracy: str
+    parameters: str
+    multiply_adds: str
+    text: str
+    picture: str | None
+
+
+def best_of(study: optuna.Study, top: int) -> list[Best]:
+    """The best of a study, at most so many; of several objectives those of the Pareto front."""
+    trials = study.get_trials(deepcopy=False)
+    try:
+        ranked = best_architectures(study)
+    except ValueError:  # architectures that are no pair of cells
+        ranked = {}
+    if ranked:
+        return [
+            _best(
+                trials[one.trial],
+                genotype,
+                values=(f"{one.loss:.4f}",),
+                accuracy="" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
+            )
+            for genotype, one in list(ranked.items())[:top]
+            if one.trial < len(trials)
+        ]
+    return [
+        _best(trial, _genotype(trial), values=tuple(f"{value:.6g}" for value in trial.values))
+        for trial in _best_trials(study, trials)[:top]
+    ]
+
+
+def _best_trials(study: optuna.Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    if len(study.directions) > 1:
+        return study.best_trials
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
+
+
+def _best(
+    trial: FrozenTrial,
+    genotype: Genotype | None,
+    *,
+    values: tuple[str, ...],
+    accuracy: str = "",
+) -> Best:
+    text = "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
+    if genotype is not None:
+        text = genotype.to_text().replace(" | ", " |\n        ")
+    return Best(
+        trial=trial.number,
+        values=values,
+        accuracy=accuracy,
+        parameters=_count(trial, "parameters"),
+        multiply_adds=_count(trial, "multiply_adds"),
+        text=text[:_LONGEST],
+        picture=None if genotype is None else picture_of(genotype),
+    )
+
+
+def picture_of(genotype: Genotype) -> str:
+    """The two cells of an architecture as a URL that holds the whole picture.
+
+    In a picture of its own no name or style meets those of the page and of other pictures.
+    """
+    drawn = figure_bytes(lambda: draw_genotype(genotype), "svg")
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"
+
+
+def _genotype(trial: FrozenTrial) -> Genotype | None:
+    text = trial.user_attrs.get("genotype")
+    try:
+        return Genotype.from_text(text) if isinstance(text, str) else None
+    except ValueError:  # of another space
+        return None
+
+
+def _count(trial: FrozenTrial, name: str) -> str:
+    number = trial.user_attrs.get(name)
+    return f"{number:,}" if isinstance(number, int) else ""

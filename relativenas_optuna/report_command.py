@@ -1,0 +1,83 @@
+"""The command `relativenas report`: a study as one page that can be mailed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from relativenas_optuna._files import file_name
+from relativenas_optuna._secrets import without_password
+from relativenas_optuna.options import examples, json_option, named_study, storage_option
+from relativenas_optuna.out_folder import make_folder
+from relativenas_optuna.output import command, shown_path
+from relativenas_optuna.plan import DEFAULT_STUDY, SearchPlan, open_study
+from relativenas_optuna.storage import storage_at
+from relativenas_optuna.terminal import notice
+
+_NAME = "report.html"
+_TOP = 3
+
+
+@click.command(
+    short_help="Write a study as one HTML page.",
+    epilog=examples(
+        "relativenas report my",
+        "relativenas report my --top 5 --out my.html",
+        "relativenas report my --storage postgresql://HOST/DB --out /srv/www",
+    ),
+)
+@click.argument(
+    "study",
+    metavar="[STUDY]",
+    default=DEFAULT_STUDY,
+    callback=lambda _context, _argument, value: named_study(value),
+)
+@storage_option
+@click.option(
+    "--top",
+    type=click.IntRange(1, 50),
+    metavar="N",
+    default=_TOP,
+    show_default=True,
+    help="How many of the best are drawn.",
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    help=f"Page, or folder for it.  [default: {_NAME} in the study's folder]",
+)
+@json_option
+def report(study: str, storage: str, top: int, out: str | None, as_json: bool) -> None:
+    """Write STUDY as one HTML page: cells, figures, settings, environment, commands.
+
+    The page needs no network and no other file, so that it can be mailed; it has 5 megabytes. The
+    study may still be running; the page is of one moment.
+    """
+    with storage_at(storage, read_only=True) as opened:
+        found = open_study(opened, study, create=False)
+        plan = SearchPlan.stored_in(found)
+        path = _path(out, study, plan)
+        make_folder(str(path.parent))
+        # It loads what draws, for seconds: a mistake does not wait for it.
+        from relativenas_optuna.report import write_report
+
+        words = [] if top == _TOP else ["--top", str(top)]
+        words += [] if out is None else ["--out", out]
+        made_by = command("report", study, *words, storage=without_password(storage))
+        write_report(found, path, storage=storage, made_by=made_by, top=top)
+    if as_json:
+        click.echo(json.dumps({"study": study, "report": str(path.absolute())}))
+    else:
+        size = path.stat().st_size / 1e6
+        notice(f"written:    {shown_path(path.absolute())} ({size:.1f} MB)")
+
+
+def _path(out: str | None, study: str, plan: SearchPlan | None) -> Path:
+    """Where the page is written to."""
+    if out is not None:
+        return Path(out, _NAME) if Path(out).is_dir() else Path(out)
+    if plan is not None and Path(plan.out).is_dir():
+        return Path(plan.out, _NAME)
+    return Path(f"{file_name(study)}-{_NAME}")
