@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.standalone.result import Epoch, Result
 
 _LONGEST = 24  # hours that a CPU computes unasked
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 @click.command(
@@ -114,7 +117,7 @@ def train(
     recipe = recipe_of(options["recipe"], changes, data=data, size=size)
     out = Path(options["out"] or Path(DEFAULT_OUT, f"{file_name(named.name)}-trained"))
     first = os.environ.get("RANK", "0") == "0"
-    report = TrainingReport(quiet=as_json or not first)
+    report = TrainingReport(quiet=as_json or not first, first=first)
     result = _train(report, named, recipe, data=data, out=out, options=options)
     if as_json and first:
         shown = {"architecture": named.genotype.to_text(), "recipe": asdict(recipe), "data": data}
@@ -177,9 +180,11 @@ def _train(
                 on_epoch=after,
             )
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"{done} of {recipe.epochs} epochs are saved in {shown_path(out.absolute())}"
-        ) from None
+        saved = f"{done} of {recipe.epochs} epochs are saved in {shown_path(out.absolute())}"
+        if processes_of() > 1:  # a command alone would be another training
+            report.interrupted(f"{saved}; the same command of torchrun goes on")
+            sys.exit(_INTERRUPTED)
+        raise Interrupted(saved) from None
     report.ended(result, data=data, out=out)
     return result
 

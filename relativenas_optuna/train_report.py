@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+import click
 import rich.console
 
 from relativenas_optuna.output import duration, program, shown_path
@@ -29,9 +30,11 @@ class TrainingReport:
 
     Args:
         quiet: Whether nothing is to be printed.
+        first: Whether this process, of several that train together, speaks for them all.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, first: bool = True) -> None:
+        self._first = first
         # Names and paths are text: brackets in them are no markup, colons no emoji.
         self._console = rich.console.Console(
             highlight=False, markup=False, emoji=False, quiet=quiet
@@ -57,6 +60,11 @@ class TrainingReport:
     def progress(self, epochs: int, pictures: int) -> TrainingProgress:
         """A progress bar."""
         return TrainingProgress(self._console, epochs=epochs, pictures=pictures)
+
+    def interrupted(self, saved: str) -> None:
+        """Say on standard error what is saved of a training by several processes."""
+        if self._first:
+            click.echo(f"\ninterrupted: {saved}", err=True)
 
     def ended(self, result: Result, *, data: str, out: Path) -> None:
         """Say what came of it, and what to do with that."""

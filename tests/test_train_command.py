@@ -267,6 +267,31 @@ def test_torchrun_trains_in_two_processes(folder: Path) -> None:
     assert b'\\"parts\\": 2' in state.read_bytes()
 
 
+@pytest.mark.slow
+def test_ctrl_c_of_torchrun_is_said_once_and_sends_nobody_to_a_command_alone(
+    folder: Path,
+) -> None:
+    torchrun = ("--standalone", "--nproc-per-node", "2", "-m", "relativenas_optuna")
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", *torchrun, *TINY),
+            *("--set", "epochs=500"),
+        ],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        wait_for(process, "epoch 2:")
+        os.killpg(process.pid, signal.SIGINT)
+        outcome = end(process)
+    said = re.findall(r"interrupted: (\d+) of 500 epochs are saved in \S+; (.*)", outcome.err)
+    assert [words for _, words in said] == ["the same command of torchrun goes on"]
+    assert int(said[0][0]) >= 2
+    assert "go on:" not in outcome.err
+
+
 def epoch(number: int, accuracy: float | None) -> Epoch:
     return Epoch(
         epoch=number,

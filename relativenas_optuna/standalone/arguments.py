@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PICTURES = ("training pictures", "test pictures")
 """Names of arguments whose values say nothing to people."""
+SHOWN = {"parts": "processes times accumulate"}
+"""Arguments that people know under another name."""
 
 
 def arguments_of(

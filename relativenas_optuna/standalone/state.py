@@ -12,7 +12,7 @@ from relativenas_optuna._files import write_whole
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.networks.files import load, to_bytes
 from relativenas_optuna.plan import SearchError
-from relativenas_optuna.standalone.arguments import PICTURES
+from relativenas_optuna.standalone.arguments import PICTURES, SHOWN
 from relativenas_optuna.standalone.result import Epoch
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, An
         differs = (
             f"other {name}"
             if name in PICTURES
-            else f"{name} {other!r}, which does not go together with {value!r}"
+            else f"{SHOWN.get(name, name)} {other!r}, which does not go together with {value!r}"
         )
         raise SearchError(
             f"folder {str(folder)!r} holds a training that was begun with {differs}: take the "

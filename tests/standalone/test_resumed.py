@@ -90,7 +90,7 @@ def test_a_finished_training_is_not_trained_again(undisturbed: Path) -> None:
         ({"epochs": 4}, "epochs 3, which does not go together with 4"),
         ({"seed": 6}, "seed 5, which does not go together with 6"),
         ({"batch_size": 9}, "batch_size 8, which"),
-        ({"accumulate": 2}, "parts 1, which does not go together with 2"),
+        ({"accumulate": 2}, "processes times accumulate 1, which does not go together with 2"),
         ({"data": pictures(61)}, "other training pictures: take"),
         ({"test": None}, "other test pictures: take"),
     ],
