@@ -211,6 +211,13 @@ def test_the_estimate_is_of_real_steps(folder: Path, capfd: Capture) -> None:
     assert 3 < many / few < 30
 
 
+def test_an_estimate_is_of_the_time_alone() -> None:
+    """That a few pictures in one batch diverge says nothing of the training."""
+    recipe = replace(RECIPE, learning_rate=1e30, clip=0.0)
+    device = torch.device("cpu")
+    assert seconds_of_epoch(GENOTYPE, pictures(60), recipe=recipe, device=device) > 0
+
+
 @pytest.mark.slow
 def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> None:
     from relativenas_optuna.standalone.recipe import RECIPES

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from relativenas_optuna.standalone.distributed import Team
+from relativenas_optuna.standalone.result import DivergedError
 from relativenas_optuna.standalone.trainer import AloneTrainer
 from relativenas_optuna.training.streamed import StreamedPictures
 
@@ -51,7 +53,8 @@ def seconds_of_epoch(
         trial = replace(recipe, batch_size=size, accumulate=1, validation_fraction=0.0)
         trainer = AloneTrainer(genotype, part, recipe=trial, seed=0, team=Team(device=device))
         start = perf_counter()
-        trainer.epoch(0, None)
+        with suppress(DivergedError):  # in these few pictures; it takes its time all the same
+            trainer.epoch(0, None)
         return (perf_counter() - start) / count
 
     # The first steps of a process take longer than others.
