@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna.company import ctrl_c_ignored
 from relativenas_optuna.standalone.pictures_for import pictures_for
+from relativenas_optuna.standalone.result import DivergedError
 from relativenas_optuna.training.pictures import DataError
 
 if TYPE_CHECKING:
@@ -72,22 +73,29 @@ class Trainer:
         """Train, go on with a training that was ended, or say what a finished one came to.
 
         Raises:
+            DivergedError: Its loss is no number any more; the message says whose.
             SearchError: The folder holds a training under other conditions.
             ValueError: The training failed.
         """
         # When it is called, so that a test can put something faster in its place.
         from relativenas_optuna.standalone.run import training_run
 
-        return training_run(
-            job.genotype,
-            self._training,
-            recipe=self._conditions.recipe,
-            seed=job.seed,
-            out=self._conditions.out / job.folder,
-            test=self._test,
-            device=self._conditions.device,
-            name=name,
-        )
+        try:
+            return training_run(
+                job.genotype,
+                self._training,
+                recipe=self._conditions.recipe,
+                seed=job.seed,
+                out=self._conditions.out / job.folder,
+                test=self._test,
+                device=self._conditions.device,
+                name=name,
+            )
+        except DivergedError as error:
+            raise DivergedError(
+                f"{name}, seed {job.seed}: {error}; all are trained alike, so that another recipe "
+                f"needs another --out"
+            ) from error
 
 
 def train_all(

@@ -51,6 +51,13 @@ def test_a_mistake_is_one_line_and_is_said_before_anything_is_trained(
     assert not Path("mistaken/trainings").exists()
 
 
+def test_who_diverged_is_said_and_what_it_takes_to_begin_anew(capfd: Capture) -> None:
+    words = ("--no-baseline", "--set", "learning_rate=1e30", "--set", "clip=0")
+    line = refused(capfd, *words, "--out", "diverged")
+    assert "Error: found, seed 0: the training diverged in epoch 1, its loss is" in line
+    assert line.endswith("another recipe needs another --out")
+
+
 def test_pictures_that_are_too_few_or_have_no_test_part_are_refused(
     capfd: Capture, folder: Path
 ) -> None:
