@@ -126,17 +126,22 @@ def _measured(
     from relativenas_optuna.training.device import resolve_device
 
     found = resolve_device(device)
-    network, description, own = network_in(file, architecture, dataset)
-    pictures = pictures_to_score(description, data, part=part, size=size, named=own)
+    given = network_in(file, architecture, dataset)
+    pictures = pictures_to_score(
+        given.description, data, part=part, size=size, named=given.taken_for is None
+    )
     batches = -(-len(pictures) // batch_size)
     silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
     bar = counting(console, f"scoring {len(pictures):,} pictures", batches)
     with silence if quiet else bar as advance:
-        measured = measure(network, pictures, device=found, batch_size=batch_size, on_batch=advance)
+        measured = measure(
+            given.network, pictures, device=found, batch_size=batch_size, on_batch=advance
+        )
     _, height, width = pictures.shape
     return EvaluationReport(
         file=shown_path(file.absolute()),
-        description=replace(description, classes=pictures.classes),
+        taken_for=given.taken_for,
+        description=replace(given.description, classes=pictures.classes),
         data=data,
         part=part,
         side=f"{width}x{height}",

@@ -28,6 +28,7 @@ class EvaluationReport:
 
     Attributes:
         file: Of the network, as a person would type it.
+        taken_for: What it was taken for where the file does not say; see `NetworkIn`.
         description: Of the network, with the names of the data's classes.
         data: Name or folder of the pictures.
         part: "test", "validation" or "training".
@@ -37,6 +38,7 @@ class EvaluationReport:
     """
 
     file: str
+    taken_for: str | None
     description: NetworkDescription
     data: str
     part: str
@@ -76,6 +78,7 @@ class EvaluationReport:
         error = "" if known is None else f"; published: {known:.2f} %"
         lines = [
             f"{self.file}: {of.cells} cells of {of.channels} channels, {len(of.classes)} classes",
+            *([] if self.taken_for is None else [self.taken_for]),
             f"{scored.count:,} {self.part} pictures of {self.data}, {self.side}",
             "",
             f"accuracy   {100 * scored.accuracy:.2f} %{top5}",
@@ -101,12 +104,14 @@ class EvaluationReport:
 
         text = json.dumps(self.to_data(), indent=1, allow_nan=False)
         write_whole(folder / FILES[0], f"{text}\n".encode())
-        title = (
-            f"{self.measured.scored.count:,} {self.part} pictures, "
-            f"{100 * self.measured.scored.accuracy:.2f} % classified right"
-        )
+        scored = self.measured.scored
         save_figure(
-            lambda: draw_confusion(self.measured.confusion, self.description.classes, title=title),
+            lambda: draw_confusion(
+                self.measured.confusion,
+                self.description.classes,
+                title=f"{100 * scored.accuracy:.2f} % classified right",
+                note=f"{scored.count:,} {self.part} pictures of {self.data}",
+            ),
             folder / FILES[1],
         )
 

@@ -49,11 +49,13 @@ def export(
     from relativenas_optuna.standalone import export as exporting
 
     exporting.require_installed(forms)
-    network, description, _ = network_in(file, architecture, dataset)
+    given = network_in(file, architecture, dataset)
     folder = Path(out) if out is not None else file.parent
     make_folder(str(folder))
     unique = tuple(dict.fromkeys(forms))
-    for one in exporting.export(network, description, unique, folder / file.stem):
+    if given.taken_for is not None:
+        click.echo(f"{shown_path(file.absolute())}: {given.taken_for}")
+    for one in exporting.export(given.network, given.description, unique, folder / file.stem):
         sizes = " and ".join(map(str, exporting.BATCHES))
         click.echo(
             f"{shown_path(one.path.absolute())}: {one.path.stat().st_size:,} bytes; loaded again, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., object])
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet")
+
+
+@dataclass(frozen=True)
+class NetworkIn:
+    """A network, and what a file says of it.
+
+    Attributes:
+        network: On the CPU.
+        description: Of the network.
+        taken_for: Of what the file does not say, what it is taken for, as a line for people; `None`
+            where the file says all. The classes have no names then.
+    """
+
+    network: CellNetwork
+    description: NetworkDescription
+    taken_for: str | None
 
 
 def network_argument(command: F) -> F:
@@ -42,9 +59,7 @@ def network_argument(command: F) -> F:
     return command
 
 
-def network_in(
-    file: Path, architecture: str | None, dataset: str | None
-) -> tuple[CellNetwork, NetworkDescription, bool]:
+def network_in(file: Path, architecture: str | None, dataset: str | None) -> NetworkIn:
     """The network in a file; see `open_network`.
 
     Raises:
@@ -66,4 +81,5 @@ def network_in(
             f"--dataset is for weights that do not say theirs, and {str(file)!r} is a network for "
             f"{description.dataset}"
         )
-    return network, description, own
+    taken_for = f"taken for {named.name} trained on {description.dataset}; the file does not say"
+    return NetworkIn(network, description, None if own else taken_for)
