@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relativenas_optuna.standalone.recipe import Recipe
 from relativenas_optuna.training.data import DATA_SETS, load_pictures
-from relativenas_optuna.training.folder import part_folder
+from relativenas_optuna.training.folder import has_part
 from relativenas_optuna.training.pictures import DataError, Pictures
 from relativenas_optuna.training.streamed import StreamedPictures, stream_folder
 
@@ -30,10 +30,10 @@ def pictures_for(
     Raises:
         DataError: The data set is not there, or cannot be used as it is.
     """
-    tested = data in DATA_SETS or _has_test(Path(data))
+    tested = data in DATA_SETS or has_part(Path(data), False)
     if not recipe.random_resized_crop:
         size = recipe.size or None
-        training = load_pictures(data, size=size)
+        training = load_pictures(data, size=size, download=True)
         return training, load_pictures(data, size=size, train=False) if tested else None
     if data in DATA_SETS:
         raise DataError(
@@ -52,11 +52,3 @@ def pictures_for(
         )
 
     return streamed(train=True), streamed(train=False) if tested else None
-
-
-def _has_test(folder: Path) -> bool:
-    try:
-        part_folder(folder, False)
-    except DataError:
-        return False
-    return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.training.data import DATA_SETS, load_pictures
+from relativenas_optuna.training.folder import has_part
 from relativenas_optuna.training.pictures import DataError, Pictures
 from relativenas_optuna.training.streamed import StreamedPictures, stream_folder
 
@@ -45,12 +47,14 @@ def pictures_to_score(
     if size is None and height == width and (named or description.dataset == "imagenet"):
         size = height
     train = part != "test"
+    if not train and data not in DATA_SETS:
+        _require_test(Path(data))
     streamed = recipe.get("random_resized_crop", description.dataset == "imagenet") is True
     pictures: Pictures | StreamedPictures
     if streamed and size is not None and data not in DATA_SETS:
         pictures = stream_folder(data, size=size, train=train)
     else:
-        pictures = load_pictures(data, size=size, train=train)
+        pictures = load_pictures(data, size=size, train=train, download=True)
     if pictures.shape[0] != description.in_channels:
         raise DataError(
             f"the network takes pictures of {description.in_channels} channels, those of "
@@ -60,6 +64,14 @@ def pictures_to_score(
     if part == "validation":
         pictures = pictures.split(1 - _fraction(recipe), seed=_seed(description.notes))[1]
     return replace(pictures, mean=description.mean, std=description.std)
+
+
+def _require_test(folder: Path) -> None:
+    if has_part(folder, True) and not has_part(folder, False):
+        raise DataError(
+            f"folder {str(folder)!r} has no test pictures, for it has no sub-folders train and "
+            f"test: take --part training to score what is there"
+        )
 
 
 def _require_classes(own: tuple[str, ...], given: tuple[str, ...], *, named: bool) -> None:

@@ -54,6 +54,15 @@ def part_folder(folder: Path, train: bool) -> Path:
     )
 
 
+def has_part(folder: Path, train: bool) -> bool:
+    """Whether the data set in `folder` has training or test pictures."""
+    try:
+        part_folder(folder, train)
+    except DataError:
+        return False
+    return True
+
+
 def _has_classes(folder: Path) -> bool:
     return folder.is_dir() and bool(class_folders(folder))
 
