@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import optuna
 
+from relativenas_optuna.completion import complete
 from relativenas_optuna.terminal import VERBOSITY
 
 if TYPE_CHECKING:
@@ -27,11 +28,14 @@ class CommandGroup(click.Group):
         super().__init__(**attributes)
         self._sections = sections
         for command in self._listed:
-            command.params += [
+            for parameter in command.params:
+                complete(parameter)
+            self.add_command(command)
+        for one in (self, *self._listed):
+            one.params += [
                 _option("-q", "--quiet", -1, _QUIET),
                 _option("-v", "--verbose", 1, _VERBOSE),
             ]
-            self.add_command(command)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands, in the order of the sections."""
@@ -62,7 +66,8 @@ def _option(short: str, long: str, level: int, text: str) -> click.Option:
     def say(context: click.Context, _option: click.Parameter, given: bool) -> None:
         if given:
             context.ensure_object(dict)[VERBOSITY] = level
-            if level > 0:
-                optuna.logging.set_verbosity(optuna.logging.WARNING)
+            # Its lines on single trials would come between those of the search.
+            log = optuna.logging.WARNING if level > 0 else optuna.logging.ERROR
+            optuna.logging.set_verbosity(log)
 
     return click.Option([short, long], is_flag=True, expose_value=False, callback=say, help=text)

@@ -21,6 +21,7 @@ from relativenas_optuna.search_command import search
 from relativenas_optuna.show_command import show
 from relativenas_optuna.status_command import status
 from relativenas_optuna.studies_command import studies
+from relativenas_optuna.terminal import verbosity
 from relativenas_optuna.train_command import train
 from relativenas_optuna.work import worker
 
@@ -70,7 +71,7 @@ from relativenas_optuna.work import worker
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Neural architecture search by slow-fast learning, in an Optuna study."""
-    # Its lines on single trials would come between those of the search.
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if verbosity() == 0:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -6,6 +6,7 @@ import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from relativenas_optuna.samplers.claims import seat_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.standalone.result import Epoch
 
 _BESIDE_THE_BAR = 68  # columns
+_NARROWEST_BAR, _WIDEST_BAR = 5, 40
 
 
 class SearchProgress:
@@ -59,7 +61,7 @@ class SearchProgress:
     def after(self, trial: FrozenTrial) -> None:
         """Take notice of a trial that ended."""
         if trial.value is None:
-            self._progress.print(
+            self._warn(
                 f"trial {trial.number} failed: its loss is not a number; its weights were put "
                 f"back, its seat is scored again"
             )
@@ -75,7 +77,13 @@ class SearchProgress:
 
     def failed(self, trial: FrozenTrial, error: Exception) -> None:
         """Take notice of a trial whose training failed."""
-        self._progress.print(failure(trial, error))
+        self._warn(failure(trial, error))
+
+    def _warn(self, text: str) -> None:
+        if verbosity() < 0:  # and the progress is not shown
+            click.echo(text, err=True)
+        else:
+            self._progress.print(text)
 
     def _show(self) -> None:
         settings = self._search.plan.settings
@@ -197,11 +205,12 @@ def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], N
 
 
 def _progress(console: Console) -> Progress:
+    # Where a line is full, the terminal's ^C goes to the next one, and the bar stays behind.
+    room = min(console.width - _BESIDE_THE_BAR, _WIDEST_BAR)
     return Progress(
         SpinnerColumn("line"),
         TextColumn("{task.description}"),
-        # Where a line is full, the terminal's ^C goes to the next one, and the bar stays behind.
-        BarColumn(bar_width=min(max(console.width - _BESIDE_THE_BAR, 5), 40)),
+        *([BarColumn(bar_width=room)] if room >= _NARROWEST_BAR else []),
         TextColumn("{task.fields[best]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
