@@ -103,9 +103,10 @@ def training_run(
         def ended() -> Result:
             return _ended(trainer, state, training, test, seed=seed, out=out, name=name)
 
-        log = stack.enter_context(Log(out, name, writes=processes.first))
         try:
-            _train(trainer, state, out, log, listening)
+            # It is whole before there is a result, with which nothing is written any more.
+            with Log(out, name, writes=processes.first) as log:
+                _train(trainer, state, out, log, listening)
         except DivergedError:
             if state.history:
                 ended()

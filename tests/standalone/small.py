@@ -96,6 +96,8 @@ def arm(point: str) -> None:
         log.Log.after = dying(log.Log.after, times, after=False)  # type: ignore[method-assign]
     elif name == "result":
         Result.write = dying(Result.write, times, after=False)  # type: ignore[method-assign]
+    elif name == "result-written":
+        Result.write = dying(Result.write, times, after=True)  # type: ignore[method-assign]
 
 
 def _train_and_die(point: str, out: Path, changes: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ POINTS = (
     "log:2",  # the state is written, the log is not
     pytest.param("told:1", marks=pytest.mark.slow),
     "result:1",  # everything but the result
+    "result-written:1",  # nothing at all: what comes later would never be written
 )
 
 
