@@ -57,18 +57,21 @@ class Outcome:
         training: How the epoch went.
         score: On the validation pictures after it.
         trained: The candidate's weights after it.
+        spoilt: Whether a number among them is no longer finite.
         phases: Seconds that it took so far.
     """
 
     training: EpochResult
     score: Evaluation
     trained: Trained
+    spoilt: bool = False
     phases: Phases = field(default_factory=Phases)
 
     @property
     def diverged(self) -> bool:
-        """Whether the score says nothing: a metric can be finite where the loss is not."""
-        return not (math.isfinite(self.score.loss) and math.isfinite(self.score.score))
+        """Whether the score says nothing: it can be finite where loss or weights are not."""
+        finite = math.isfinite(self.score.loss) and math.isfinite(self.score.score)
+        return self.spoilt or not finite
 
 
 class Trainer(Generic[A]):
@@ -188,9 +191,11 @@ class Trainer(Generic[A]):
             phases.train = watch.lap()
             score = self._score(genotype)
             phases.validate = watch.lap()
-            trained = candidate.trained()
+            trained, spoilt = candidate.trained(), candidate.is_spoilt()
         phases.commit = watch.lap()
-        return Outcome(training=training, score=score, trained=trained, phases=phases)
+        return Outcome(
+            training=training, score=score, trained=trained, spoilt=spoilt, phases=phases
+        )
 
     def evaluate(self, genotype: A) -> Evaluation:
         """Score an architecture untrained, with batch norms calibrated on the training pictures."""

@@ -194,7 +194,8 @@ def search(
                     seat=2 * k + place,
                 )
                 loss = loss_of(network, genotype, validation, settings)
-                losses[-1].append(loss if math.isfinite(loss) else math.inf)
+                whole = all(t.isfinite().all() for t in network.tensors(genotype).values())
+                losses[-1].append(loss if whole and math.isfinite(loss) else math.inf)
                 learners.append((genotype, network))
             order = (0, 1) if losses[-1][-2] <= losses[-1][-1] else (1, 0)
             of_pair = [learners[i] for i in order if math.isfinite(losses[-1][i - 2])]

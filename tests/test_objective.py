@@ -34,7 +34,7 @@ from tests.tiny import (
 )
 
 Way = dict[str, Any]
-RATE = 1e4  # at which every other search or so has a seat that diverges alone
+RATE = 200.0  # at which most searches have seats that diverge, alone or in pairs
 DIVERGING: Way = {"learning_rate": RATE, "learning_rate_end": RATE, "clip": 1e6, "drop_path": 0.0}
 
 
@@ -145,6 +145,21 @@ def test_a_seat_that_diverges_three_times_is_slowest_and_its_partner_is_committe
     widowed = scoring.weights.version
     scoring.settle(found)
     assert scoring.weights.version == widowed
+
+
+def test_a_finite_loss_over_weights_that_are_not_finite_fails_and_leaves_no_trace() -> None:
+    scoring, found = objective(), study()
+    with torch.no_grad():  # variances overflow, and what is divided by them is zero
+        for name, parameter in scoring.supernet.named_parameters():
+            if parameter.dim() == 4 and "stem" in name:
+                parameter.copy_(torch.randn_like(parameter) * 1e30)
+    before = scoring.weights.snapshot()
+    outcome = scoring._trainer.train(SPACE.random(np.random.default_rng(0)), Seat(0, 0))
+    assert math.isfinite(outcome.score.loss)
+    assert outcome.diverged
+    found.optimize(scoring, n_trials=2)
+    assert [trial.state for trial in found.trials] == [TrialState.FAIL] * 2
+    assert same_bits(scoring.weights.snapshot(), before)
 
 
 def test_weights_are_to_the_last_bit_as_before_a_training_that_diverges() -> None:

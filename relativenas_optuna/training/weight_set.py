@@ -34,11 +34,15 @@ class Candidate:
     Args:
         genotype: Of the candidate.
         tensors: By state-dict name, the live tensors of the supernet that the candidate uses.
+        inherited: Copies of them as they were before the training.
     """
 
-    def __init__(self, *, genotype: Hashable, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, *, genotype: Hashable, tensors: Mapping[str, Tensor], inherited: Mapping[str, Tensor]
+    ) -> None:
         self.genotype = genotype
         self._tensors = tensors
+        self._inherited = inherited
         self._open = True
 
     @property
@@ -55,6 +59,18 @@ class Candidate:
         if not self._open:
             raise RuntimeError("trained() must be called inside `with weight_set.candidate(...)`")
         return Trained(genotype=self.genotype, tensors=_clones(self._tensors))
+
+    @torch.no_grad()
+    def is_spoilt(self) -> bool:
+        """Whether the training made any finite number of the candidate's infinite, or none.
+
+        A loss need not show it: what a batch norm divides by an infinite variance is zero.
+        """
+        pairs = [(self._inherited[n], t) for n, t in self._tensors.items() if t.is_floating_point()]
+        whole = [now.isfinite().all() for _, now in pairs]
+        if not whole or bool(torch.stack(whole).all()):  # waits for the device only once
+            return False
+        return any(bool((before.isfinite() & ~now.isfinite()).any()) for before, now in pairs)
 
     def close(self) -> None:
         """From here on the supernet's tensors are no longer the candidate's."""
@@ -101,7 +117,7 @@ class WeightSet:
         self._refuse_during_training("candidate")
         tensors = self.supernet.tensors(genotype)
         inherited = _clones(tensors)
-        candidate = Candidate(genotype=genotype, tensors=tensors)
+        candidate = Candidate(genotype=genotype, tensors=tensors, inherited=inherited)
         try:
             self._candidate = candidate
             with kept_memory():

@@ -128,3 +128,19 @@ def test_a_candidate_that_was_left_has_no_weights_any_more() -> None:
         pass
     with pytest.raises(RuntimeError, match=r"inside `with weight_set.candidate"):
         candidate.trained()
+
+
+def test_only_numbers_that_the_training_spoilt_count_as_spoilt() -> None:
+    weights = WeightSet(supernet())
+    with weights.candidate(KIN) as candidate:
+        assert not candidate.is_spoilt()
+        with torch.no_grad():
+            candidate.parameters[0].view(-1)[0] = torch.inf
+        assert candidate.is_spoilt()
+    with torch.no_grad():  # as a mask of a network of one's own may hold it
+        next(iter(weights.supernet.tensors(KIN).values())).view(-1)[0] = -torch.inf
+    with weights.candidate(KIN) as candidate:
+        assert not candidate.is_spoilt()
+        with torch.no_grad():
+            candidate.parameters[-1].view(-1)[-1] = torch.nan
+        assert candidate.is_spoilt()
