@@ -39,8 +39,10 @@ def write_whole(
             os.fsync(file.fileno())
         passing("rename")
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # what is written to a full disk does not say where
         raise
     sync_folder(path.parent)
 

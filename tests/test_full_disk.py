@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from relativenas_optuna._files import write_whole
 from tests import mortal
 from tests.disks import empty, file_system, fill
 from tests.test_kill import assert_undisturbed
@@ -19,6 +20,17 @@ pytestmark = pytest.mark.skipif(
 )
 FILE = 47_000  # bytes of the weights of the smallest search
 PATIENCE = 60.0  # seconds
+
+
+def test_a_file_that_does_not_fit_is_named_and_leaves_the_old_one(tmp_path: Path) -> None:
+    with file_system(tmp_path / "disk", megabytes=1) as disk:
+        path = disk / "file"
+        write_whole(path, b"old")
+        with pytest.raises(OSError, match="No space") as error:
+            write_whole(path, bytes(2**20))
+        assert error.value.filename == str(path)
+        assert path.read_bytes() == b"old"
+        assert list(disk.iterdir()) == [path]
 
 
 def full_and_ended(tmp_path: Path, times: int, moments: random.Random, **changes: Any) -> None:
