@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,12 @@ from relativenas_optuna.network_argument import network_argument, network_in
 from relativenas_optuna.options import examples
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from relativenas_optuna.networks.description import NetworkDescription
+    from relativenas_optuna.standalone.export import Exported
 
 
 @click.command(
@@ -56,9 +63,23 @@ def export(
     if given.taken_for is not None:
         click.echo(f"{shown_path(file.absolute())}: {given.taken_for}")
     for one in exporting.export(given.network, given.description, unique, folder / file.stem):
-        sizes = " and ".join(map(str, exporting.BATCHES))
-        click.echo(
-            f"{shown_path(one.path.absolute())}: {one.path.stat().st_size:,} bytes; loaded again, "
-            f"its logits for {sizes} pictures differ by at most {one.difference:.2g} "
-            f"(bound {one.bound:.2g})"
+        for line in _lines(one, given.description, exporting.BATCHES):
+            click.echo(line)
+
+
+def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> Iterator[str]:
+    """What people read of a file that was written."""
+    path = shown_path(one.path.absolute())
+    yield f"{path}: {one.path.stat().st_size:,} bytes"
+    if one.beside is not None:
+        yield f"  holds the weights and what they are of, which {one.beside.name} says for people"
+    else:
+        shape = f"[batch, {', '.join(map(str, (of.in_channels, *of.size)))}]"
+        yield (
+            f"  takes images, float32 {shape} from 0 to 1, and gives logits "
+            f"[batch, {len(of.classes)}]"
         )
+    found = f"differ by at most {one.difference:.2g} (bound {one.bound:.2g})"
+    if one.difference == 0:
+        found = "are those of the network, to the last bit"
+    yield f"  loaded again, its logits for {' and '.join(map(str, batches))} pictures {found}"

@@ -40,12 +40,14 @@ class Exported:
     Attributes:
         form: Name of the format.
         path: Of the file.
+        beside: Of one that was written too, if any.
         difference: Largest difference of a logit from those of the network.
         bound: Up to which that is taken for rounding.
     """
 
     form: str
     path: Path
+    beside: Path | None
     difference: float
     bound: float
 
@@ -93,7 +95,8 @@ def export(
             save_network(path, network, description)
         else:
             write_whole(path, content)
-        yield Exported(form=name, path=path, difference=difference, bound=bound)
+        beside = None if form.beside is None else path.with_suffix(f".{form.beside}")
+        yield Exported(form=name, path=path, beside=beside, difference=difference, bound=bound)
 
 
 def require_installed(forms: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ class Form:
         loaded: Content -> what that computes.
         needs: Modules that must be installed.
         exact: Whether what is loaded computes the same, to the last bit.
+        beside: Suffix of a file that is written too.
     """
 
     suffix: str
@@ -43,6 +44,7 @@ class Form:
     loaded: Callable[[bytes], Run]
     needs: tuple[str, ...] = ()
     exact: bool = False
+    beside: str | None = None
 
 
 def traced(serving: ServingNetwork) -> ExportedProgram:
@@ -52,7 +54,11 @@ def traced(serving: ServingNetwork) -> ExportedProgram:
     images = torch.zeros(2, channels, height, width)
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
-        return torch.export.export(serving, (images,), dynamic_shapes={"images": {0: batch}})
+        program = torch.export.export(serving, (images,), dynamic_shapes={"images": {0: batch}})
+    for node in program.graph.nodes:
+        # Where in our source it comes from, with paths of this machine.
+        node.meta.pop("stack_trace", None)
+    return program
 
 
 def _safetensors(serving: ServingNetwork, _: Traced) -> bytes:
@@ -86,7 +92,7 @@ def _onnx(serving: ServingNetwork, program: Traced) -> bytes:
     assert exported is not None
     model = exported.model_proto
     for node in model.graph.node:
-        # Where in our source a node comes from, with paths of this machine.
+        # Which module a node comes from: as long as the program itself.
         node.ClearField("metadata_props")
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -104,7 +110,9 @@ def _from_onnx(content: bytes) -> Run:
 
 FORMS: Mapping[str, Form] = MappingProxyType(
     {
-        "safetensors": Form("safetensors", _safetensors, _from_safetensors, exact=True),
+        "safetensors": Form(
+            "safetensors", _safetensors, _from_safetensors, exact=True, beside="json"
+        ),
         "onnx": Form("onnx", _onnx, _from_onnx, ("onnx", "onnxscript", "onnxruntime")),
         "torch": Form("pt2", _torch, _from_torch),
     }

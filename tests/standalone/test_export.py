@@ -61,17 +61,21 @@ def expected(network: CellNetwork, images: Tensor) -> Tensor:
     return logits
 
 
-def written(network: CellNetwork, form: str, folder: Path) -> Path:
-    (one,) = export(network, DESCRIPTION, (form,), folder / "net")
-    assert one.form == form
-    assert 0 <= one.difference <= one.bound
-    return one.path
+@pytest.fixture(scope="module")
+def written(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file in each form."""
+    forms = ("onnx", "torch", "safetensors")
+    stem = tmp_path_factory.mktemp("exported") / "net"
+    found = list(export(network, DESCRIPTION, forms, stem))
+    assert tuple(one.form for one in found) == forms
+    assert all(0 <= one.difference <= one.bound for one in found)
+    return {one.form: one.path for one in found}
 
 
 def test_onnx_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
-    network: CellNetwork, tmp_path: Path
+    network: CellNetwork, written: dict[str, Path]
 ) -> None:
-    path = written(network, "onnx", tmp_path)
+    path = written["onnx"]
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == ["batch", 3, 8, 8]
     for count in COUNTS:
@@ -89,21 +93,23 @@ def test_onnx_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
 
 
 def test_torch_program_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
-    network: CellNetwork, tmp_path: Path
+    network: CellNetwork, written: dict[str, Path]
 ) -> None:
-    program = torch.export.load(written(network, "torch", tmp_path))
+    path = written["torch"]
+    program = torch.export.load(path)
     for count in COUNTS:
         images = pictures(count)
         logits = program.module()(images.float() / 255)
         torch.testing.assert_close(logits, expected(network, images), rtol=1e-4, atol=1e-5)
     targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert all(target.startswith("aten.") for target in targets), targets
+    assert str(Path.cwd()).encode() not in path.read_bytes()
 
 
 def test_safetensors_give_the_same_network_to_the_last_bit(
-    network: CellNetwork, tmp_path: Path
+    network: CellNetwork, written: dict[str, Path]
 ) -> None:
-    path = written(network, "safetensors", tmp_path)
+    path = written["safetensors"]
     loaded, description = load_network(path)
     assert description == DESCRIPTION
     images = pictures(5)
