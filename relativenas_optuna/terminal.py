@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 import rich.console
 
@@ -23,6 +25,7 @@ def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Cons
         stderr: Whether standard output is for something else.
         notices: Whether what is printed is no result, so that -q leaves it out.
     """
+    stream = sys.stderr if stderr else sys.stdout
     # Names and paths are text: brackets in them are no markup, colons no emoji.
     return rich.console.Console(
         highlight=False,
@@ -30,15 +33,14 @@ def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Cons
         emoji=False,
         stderr=stderr,
         quiet=notices and verbosity() < 0,
+        # FORCE_COLOR asks for colours in files and pipes, not for progress bars in them.
+        force_interactive=None if stream.isatty() else False,
     )
 
 
 def on_screen(console: rich.console.Console) -> bool:
-    """Whether somebody sees it in a terminal that lines can be drawn over in.
-
-    FORCE_COLOR asks for colours in files and pipes, not for progress bars in them.
-    """
-    return console.is_terminal and console.file.isatty() and not console.is_dumb_terminal
+    """Whether somebody sees it in a terminal that lines can be drawn over in."""
+    return console.is_interactive
 
 
 def notice(text: str) -> None:
