@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import rich.console
 
 from relativenas_optuna.evaluate_report import FILES, EvaluationReport
 from relativenas_optuna.network_argument import network_argument, network_in
@@ -17,9 +16,12 @@ from relativenas_optuna.options import device_option, examples
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import shown_path
 from relativenas_optuna.progress import counting
+from relativenas_optuna.terminal import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import rich.console
 
 
 @click.command(
@@ -82,10 +84,9 @@ def evaluate(
     """
     if out is not None:
         make_folder(out)
-    # Names and paths are text: brackets in them are no markup, colons no emoji.
-    console = rich.console.Console(highlight=False, markup=False, emoji=False, stderr=as_json)
+    output, notices = console(), console(stderr=as_json, notices=True)
     report = _measured(
-        console,
+        notices,
         file,
         architecture,
         dataset,
@@ -102,13 +103,15 @@ def evaluate(
         click.echo(json.dumps(report.to_data(), allow_nan=False))
         return
     for line in report.lines():
-        console.print(line, soft_wrap=True)
+        output.print(line, soft_wrap=True)
     if out is not None:
-        console.print(f"\nwritten:   {shown_path(Path(out).absolute())}: {', '.join(FILES)}")
+        notices.print(
+            f"\nwritten:   {shown_path(Path(out).absolute())}: {', '.join(FILES)}", soft_wrap=True
+        )
 
 
 def _measured(
-    console: rich.console.Console,
+    notices: rich.console.Console,
     file: Path,
     architecture: str | None,
     dataset: str | None,
@@ -132,7 +135,7 @@ def _measured(
     )
     batches = -(-len(pictures) // batch_size)
     silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
-    bar = counting(console, f"scoring {len(pictures):,} pictures", batches)
+    bar = counting(notices, f"scoring {len(pictures):,} pictures", batches)
     with silence if quiet else bar as advance:
         measured = measure(
             given.network, pictures, device=found, batch_size=batch_size, on_batch=advance

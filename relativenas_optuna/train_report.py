@@ -6,10 +6,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 import click
-import rich.console
 
 from relativenas_optuna.output import duration, program, shown_path
 from relativenas_optuna.progress import TrainingProgress
+from relativenas_optuna.terminal import console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,31 +35,31 @@ class TrainingReport:
 
     def __init__(self, *, quiet: bool, first: bool = True) -> None:
         self._first = first
-        # Names and paths are text: brackets in them are no markup, colons no emoji.
-        self._console = rich.console.Console(
-            highlight=False, markup=False, emoji=False, quiet=quiet
-        )
+        self._console = console()
+        self._notices = console(notices=True)
+        self._console.quiet = quiet
+        self._notices.quiet |= quiet
 
     def preparing(
         self, named: Named, recipe: Recipe, *, data: str, seed: int, device: torch.device
     ) -> None:
         """Say what is about to be trained."""
-        self._print(f"{named.name}: {named.source}")
-        self._print(
+        self._note(f"{named.name}: {named.source}")
+        self._note(
             f"data {data}, seed {seed}, device {device}; {recipe.epochs} epochs of batches of "
             f"{recipe.batch_size}, {recipe.channels} channels, {recipe.cells} cells"
         )
 
     def pictures(self, trained: int, validated: int, tested: int, classes: int) -> None:
         """Say what the pictures are for."""
-        self._print(
+        self._note(
             f"{trained} pictures to train on, {validated} to choose by, {tested} to test with, "
             f"{classes} classes"
         )
 
     def progress(self, epochs: int, pictures: int) -> TrainingProgress:
         """A progress bar."""
-        return TrainingProgress(self._console, epochs=epochs, pictures=pictures)
+        return TrainingProgress(self._notices, epochs=epochs, pictures=pictures)
 
     def interrupted(self, saved: str) -> None:
         """Say on standard error what is saved of a training by several processes."""
@@ -84,11 +84,15 @@ class TrainingReport:
         )
         network = shown_path(result.network.absolute())
         evaluate = shlex.join(["evaluate", network, "--data", data])
-        self._print(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")
-        self._print(f"evaluate it: {program('relativenas')} {evaluate}")
+        self._note(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")
+        self._note(f"evaluate it: {program('relativenas')} {evaluate}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+    def _note(self, text: str) -> None:
+        """Print what is no result."""
+        self._notices.print(text, soft_wrap=True)
 
 
 def _score(accuracy: float, loss: float) -> str:
