@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from relativenas_optuna.network_argument import network_argument, network_in
-from relativenas_optuna.options import examples
+from relativenas_optuna.options import examples, json_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import shown_path
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     "torch.export (.pt2). Any number of times.",
 )
 @click.option("--out", metavar="FOLDER", help="For the files.  [default: that of FILE]")
+@json_option
 def export(
     file: Path,
     architecture: str | None,
@@ -45,6 +48,7 @@ def export(
     *,
     forms: tuple[str, ...],
     out: str | None,
+    as_json: bool,
 ) -> None:
     """Write the network in FILE in formats that other programs load.
 
@@ -60,11 +64,21 @@ def export(
     folder = Path(out) if out is not None else file.parent
     make_folder(str(folder))
     unique = tuple(dict.fromkeys(forms))
+    written = exporting.export(given.network, given.description, unique, folder / file.stem)
+    if as_json:
+        click.echo(json.dumps(list(map(_data, written))))
+        return
     if given.taken_for is not None:
         click.echo(f"{shown_path(file.absolute())}: {given.taken_for}")
-    for one in exporting.export(given.network, given.description, unique, folder / file.stem):
+    for one in written:
         for line in _lines(one, given.description, exporting.BATCHES):
             click.echo(line)
+
+
+def _data(one: Exported) -> dict[str, Any]:
+    beside = None if one.beside is None else str(one.beside)
+    size = one.path.stat().st_size
+    return asdict(one) | {"path": str(one.path), "beside": beside, "bytes": size}
 
 
 def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import replace
@@ -62,6 +63,16 @@ def test_each_form_is_written_and_said_to_be_what_it_is(folder: Path, capfd: Cap
     ]
     module = torch.export.load("new/served/net.v2.pt2").module()
     assert module(torch.rand(7, 1, 9, 13)).shape == (7, 2)
+
+
+def test_what_was_written_is_there_for_scripts(folder: Path, capfd: Capture) -> None:
+    outcome = call(capfd, "export", "net.v1.safetensors", "--format", "safetensors", "--json")
+    assert (outcome.status, outcome.err) == (0, "")
+    (written,) = json.loads(outcome.out)
+    assert (written["form"], written["path"]) == ("safetensors", "net.v1.safetensors")
+    assert written["bytes"] == (folder / written["path"]).stat().st_size
+    assert written["beside"] == "net.v1.json"
+    assert 0 <= written["difference"] <= written["bound"]
 
 
 def test_published_weights_become_a_file_that_says_what_it_is(folder: Path, capfd: Capture) -> None:

@@ -31,7 +31,7 @@ def test_the_help_of_every_command_has_examples(
     assert f"relativenas {name}" in examples
     assert "-q, --quiet" in text
     assert "-v, --verbose" in text
-    assert "--json" in text or name in ("ask", "tell", "dashboard", "export")
+    assert "--json" in text or name in ("ask", "tell", "dashboard")
     assert max(map(len, text.splitlines())) <= min(columns, 100)
 
 
