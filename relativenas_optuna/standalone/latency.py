@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-_LEAST = 9  # values that quartiles are taken of
+_ENOUGH = 9  # values to take quartiles of
+_LONGEST = 10.0  # seconds to wait for them
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ def latency(
     with torch.inference_mode():
         # It begins with passes that do not count, and waits for the device.
         times = list(timer.blocked_autorange(min_run_time=seconds).times)
-        while len(times) < _LEAST:
-            times += timer.timeit(1).times
+        if len(times) < _ENOUGH:
+            more = min((_ENOUGH - len(times)) * times[0], _LONGEST)
+            times += timer.blocked_autorange(min_run_time=more).times
     low, median, high = np.quantile(times, (0.25, 0.5, 0.75)).tolist()
     return Latency(batch_size, median, high - low, len(times), threads)
 

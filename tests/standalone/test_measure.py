@@ -78,7 +78,7 @@ def test_figures_are_those_of_plain_torch(auxiliary: bool) -> None:
     assert found.cost == cost(network(), (3, 8, 9))
     assert not any(module.training for module in of.modules())
     assert [one.batch_size for one in found.latencies] == [1, 16]
-    assert all(one.median > 0 and one.measurements >= 9 for one in found.latencies)
+    assert all(one.median > 0 and one.measurements >= 2 for one in found.latencies)
 
 
 def test_pairs_of_classes_are_named_with_the_worst_first() -> None:
@@ -114,8 +114,9 @@ class Waiting(nn.Module):
 
 def test_latency_is_that_of_one_call() -> None:
     waiting = Waiting()
-    found = latency(waiting, (3, 5, 6), 4, seconds=0.02)
+    found = latency(waiting, (3, 5, 6), 4, seconds=0.002)
     assert waiting.shapes == {(4, 3, 5, 6)}
+    assert found.measurements >= 2
     assert 0.003 <= found.median < 0.3
     assert found.interquartile_range < found.median * 100
 
