@@ -55,7 +55,7 @@ _BY_METAVAR = {
 
 def complete(parameter: click.Parameter) -> None:
     """Let the Tab key offer for a parameter what its help says that it takes."""
-    of_study = parameter.name == "study"
+    of_study = parameter.name == "study" or parameter.metavar == "[STUDY]"
     offers = studies if of_study else _BY_METAVAR.get(parameter.metavar or "")
     if offers is not None:
         # What the argument `shell_complete` sets, which would have to be said at each of them.

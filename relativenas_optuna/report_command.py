@@ -9,7 +9,13 @@ import click
 
 from relativenas_optuna._files import file_name
 from relativenas_optuna._secrets import without_password
-from relativenas_optuna.options import examples, json_option, named_study, storage_option
+from relativenas_optuna.options import (
+    examples,
+    json_option,
+    named_study,
+    storage_option,
+    study_option,
+)
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import command, shown_path
 from relativenas_optuna.plan import DEFAULT_STUDY, SearchPlan, open_study
@@ -29,12 +35,13 @@ _TOP = 3
     ),
 )
 @click.argument(
-    "study",
+    "name",
     metavar="[STUDY]",
-    default=DEFAULT_STUDY,
-    callback=lambda _context, _argument, value: named_study(value),
+    required=False,
+    callback=lambda _context, _argument, value: None if value is None else named_study(value),
 )
 @storage_option
+@study_option
 @click.option(
     "--top",
     type=click.IntRange(1, 50),
@@ -49,12 +56,17 @@ _TOP = 3
     help=f"Page, or folder for it.  [default: {_NAME} in the study's folder]",
 )
 @json_option
-def report(study: str, storage: str, top: int, out: str | None, as_json: bool) -> None:
+def report(
+    name: str | None, storage: str, study: str, *, top: int, out: str | None, as_json: bool
+) -> None:
     """Write STUDY as one HTML page: cells, figures, settings, environment, commands.
 
     The page needs no network and no other file, so that it can be mailed; it has 5 megabytes. The
     study may still be running; the page is of one moment.
     """
+    if name is not None and study not in (name, DEFAULT_STUDY):
+        raise click.UsageError(f"STUDY and --study name two studies, {name!r} and {study!r}")
+    study = study if name is None else name
     with storage_at(storage, read_only=True) as opened:
         found = open_study(opened, study, create=False)
         plan = SearchPlan.stored_in(found)

@@ -145,7 +145,9 @@ def test_where_the_page_goes(tmp_path: Path, capfd: Capture) -> None:
     data = json.loads(call(capfd, "report", "mine", "--out", deeper, "--json").out)
     assert data == {"study": "mine", "report": str(deeper)}
     assert deeper.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert call(capfd, "report", "mine", "--out", tmp_path, "-q").out == ""
+    assert call(capfd, "report", "--study", "mine", "--out", tmp_path, "-q").out == ""
+    line = call(capfd, "report", "mine", "--study", "other").line
+    assert "name two studies, 'mine' and 'other'" in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "report.html"]
 
 
