@@ -36,6 +36,16 @@ def plain(value: object) -> Any:
     return value if isinstance(value, float | int | str | None) else repr(value)
 
 
+def finite(value: object) -> float | None:
+    """A number as a finite float; `None` for anything else, for attributes are open to anyone."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
 def _rows(array: Any) -> list[Any]:
     known = np.isfinite(array).all(axis=1)
     return [row if there else None for row, there in zip(array.tolist(), known, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -10,15 +9,18 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.samplers.comparison import violation
+from relativenas_optuna.samplers.plain_data import finite
 from relativenas_optuna.visualization._seen import Seen, value_of
 from relativenas_optuna.visualization._style import (
     INK,
     SLOW,
     explained,
     figure,
+    number_axis,
     rounded,
     shown,
     thinned,
+    value_axis,
 )
 
 if TYPE_CHECKING:
@@ -73,16 +75,14 @@ def costs_figure(seen: Seen, objective: int = 0) -> go.Figure:
 
 
 def _point(trial: FrozenTrial, attribute: str, objective: int) -> _Point | None:
-    cost = trial.user_attrs.get(attribute)
+    cost = finite(trial.user_attrs.get(attribute))
     if trial.state != TrialState.COMPLETE or violation(trial) > 0:
         return None
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or not math.isfinite(cost):
-        return None
     value = value_of(trial.values, objective)
-    if value is None:
+    if value is None or cost is None:
         return None
     seat = seat_of(trial)
-    return _Point(float(cost), value, trial.number, None if seat is None else seat.generation)
+    return _Point(cost, value, trial.number, None if seat is None else seat.generation)
 
 
 def _drawn(points: Sequence[_Point], name: str, seen: Seen, objective: int) -> go.Figure:
@@ -105,7 +105,12 @@ def _drawn(points: Sequence[_Point], name: str, seen: Seen, objective: int) -> g
         colour |= {
             "colorscale": "Viridis",
             "reversescale": True,
-            "colorbar": {"title": {"text": "generation"}, "thickness": 10, "outlinewidth": 0},
+            "colorbar": {
+                "title": {"text": "generation"},
+                "thickness": 10,
+                "outlinewidth": 0,
+                **number_axis(max(colour["color"])),
+            },
         }
     return figure(
         [
@@ -123,6 +128,7 @@ def _drawn(points: Sequence[_Point], name: str, seen: Seen, objective: int) -> g
         note=f"less cost and {'more' if sign < 0 else 'less'} {label} are better",
         x=f"{name}{f' ({word})' if word else ''}",
         y=label,
+        yaxis=value_axis(p.value for p in points),
     )
 
 

@@ -17,6 +17,7 @@ from relativenas_optuna.visualization._style import (
     explained,
     figure,
     line,
+    number_axis,
     thinned,
 )
 
@@ -75,6 +76,7 @@ def diversity_figure(seen: Seen) -> go.Figure:
         x="generation (the first is 0)",
         y="distance (units of the variables)",
         hovermode="x unified",
+        xaxis=number_axis(x[-1]),
         yaxis_rangemode="tozero",
     )
 

@@ -16,8 +16,10 @@ from relativenas_optuna.visualization._style import (
     explained,
     figure,
     line,
+    number_axis,
     shown,
     thinned,
+    value_axis,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 MOST_GENERATIONS = 200  # that are drawn; more cannot be told apart
 _TITLE = "Fast and slow learners"
-_WIDE = 1000  # from this ratio of largest to smallest the axis is logarithmic
 
 
 def plot_generations(study: optuna.Study, *, objective: int = 0) -> go.Figure:
@@ -60,8 +61,7 @@ def generations_figure(seen: Seen, objective: int = 0) -> go.Figure:
             best.add(generation.index, [max(there) if seen.maximises[objective] else min(there)])
     if not best.x:
         return explained(_TITLE, "No member has a score yet.")
-    drawn = [*fast.middle, *slow.middle, *best.middle]
-    wide = min(drawn) > 0 and max(drawn) > _WIDE * min(drawn)
+    drawn = [*fast.low, *slow.high, *best.middle]
     return figure(
         [
             slow.band(SLOW),
@@ -75,7 +75,8 @@ def generations_figure(seen: Seen, objective: int = 0) -> go.Figure:
         x="generation (the first is 0)",
         y=shown(seen.labels[objective]),
         hovermode="x unified",
-        yaxis_type="log" if wide else "linear",
+        yaxis=value_axis(drawn),
+        xaxis=number_axis(best.x[-1]),
     )
 
 

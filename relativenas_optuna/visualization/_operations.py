@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
 from relativenas_optuna.visualization._seen import Seen
-from relativenas_optuna.visualization._style import explained, figure, shown
+from relativenas_optuna.visualization._style import explained, figure, number_axis, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,13 +93,13 @@ def operations_figure(seen: Seen) -> go.Figure:
     return figure(
         traces,
         title=_TITLE,
-        note="what most members choose on each edge; the paler, the fewer agree"
-        + (f"; {left} more edges are left out" if left else ""),
+        note="what most choose; the paler, the fewer agree"
+        + (f"; {left} more edges" if left else ""),
         x="generation (the first is 0)" if seen.view else "trial",
         y="",
         yaxis_autorange="reversed",
         yaxis_showgrid=False,
-        xaxis_showgrid=False,
+        xaxis={"showgrid": False, **number_axis(round(columns[-1].x))},
         yaxis_tickfont_size=10,
         yaxis_dtick=1,
     )

@@ -23,6 +23,8 @@ _SHADES = {
 }
 # All but those that save the picture and show all of it: they would lie over the title.
 _BUTTONS = ["autoScale", "lasso", "pan", "select", "zoom", "zoomIn", "zoomOut"]
+_WIDE = 1000  # from this ratio of largest to smallest an axis is logarithmic
+_FEW = 10  # numbers that each have a tick
 _DIGITS = 4  # significant ones; more than a picture shows
 
 
@@ -65,13 +67,13 @@ def figure(
                 "yref": "container",
                 "y": 1,
                 "yanchor": "top",
-                "pad": {"t": 14},
+                "pad": {"t": 20},
                 "font": {"size": 16},
             },
             "font": {"family": _FONT, "size": 12, "color": INK},
             "paper_bgcolor": "white",
             "plot_bgcolor": "white",
-            "margin": {"l": 56, "r": 16, "t": 68 if note else 48, "b": 48},
+            "margin": {"l": 56, "r": 16, "t": 74 if note else 54, "b": 48},
             "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
             "modebar": {"remove": _BUTTONS},
             "xaxis": axis,
@@ -95,6 +97,19 @@ def explained(title: str, why: str) -> go.Figure:
         y=0.5,
         font={"size": 13, "color": PALE},
     )
+
+
+def value_axis(values: Iterable[float | None]) -> dict[str, Any]:
+    """What an axis of values is: logarithmic where these are positive and far apart."""
+    there = [value for value in values if value is not None]
+    if there and min(there) > 0 and max(there) > _WIDE * min(there):
+        return {"type": "log", "dtick": 1}
+    return {"type": "linear"}
+
+
+def number_axis(most: int) -> dict[str, Any]:
+    """What an axis of whole numbers from 0 to `most` is: no ticks between them."""
+    return {"tickformat": "d"} | ({"dtick": 1} if most <= _FEW else {})
 
 
 def shown(text: object, *, longest: int = 40) -> str:

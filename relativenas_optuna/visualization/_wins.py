@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from relativenas_optuna.visualization._seen import NO_SEATS, Seen
-from relativenas_optuna.visualization._style import FAST, explained, figure, thinned
+from relativenas_optuna.visualization._style import FAST, explained, figure, number_axis, thinned
 
 if TYPE_CHECKING:
     import optuna
@@ -49,14 +49,16 @@ def wins_figure(seen: Seen) -> go.Figure:
             _bars(drawn, lost, "slow learner", _PALE),
         ],
         title=_TITLE,
-        note="who won keeps its architecture, who lost moves toward it",
+        note="who wins stays, who loses moves toward it",
         x="member",
         y="pairs",
         barmode="stack",
         legend_traceorder="normal",
         bargap=0.25,
         hovermode="x unified",
-    ).update_yaxes(rangemode="tozero", tickformat="d")
+        xaxis=number_axis(drawn[-1]),
+        yaxis=number_axis(max(a + b for a, b in zip(won, lost, strict=True))),
+    )
 
 
 def _bars(drawn: list[int], counts: list[int], name: str, colour: str) -> go.Bar:
