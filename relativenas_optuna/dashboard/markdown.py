@@ -1,0 +1,43 @@
+"""Markdown in which whatever comes from elsewhere is text."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# All that CommonMark and its tables, links and autolinks give a meaning to.
+_SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
+_LONGEST = 200
+
+
+def text(value: object) -> str:
+    """A text of one line that is shown as it is; a long one is cut."""
+    words = " ".join(str(value).split())
+    if len(words) > _LONGEST:
+        words = f"{words[: _LONGEST - 1]}…"
+    return "".join(html.escape(c) if c in "<>&\"'" else _SPECIAL.sub(r"\\\1", c) for c in words)
+
+
+def table(rows: Mapping[str, str]) -> str:
+    """A table of two columns; `rows` are Markdown already."""
+    lines = ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
+    return "\n".join(lines)
+
+
+def block(content: str, language: str = "") -> str:
+    """Lines that are shown as they are."""
+    longest = max(map(len, re.findall("`+", content)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{content}\n{fence}"
+
+
+def large(number: float) -> str:
+    """A large number as people say it."""
+    for unit, word in ((1e9, "billion"), (1e6, "million")):
+        if number >= unit:
+            return f"{number / unit:.3g} {word} ({number:,.0f})"
+    return f"{number:,.0f}"

@@ -1,0 +1,103 @@
+"""Pictures of the two cells of the best of every generation."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna.artifacts import upload_artifact
+
+from relativenas_optuna.drawing import draw_genotype, origins_of, save_figure
+from relativenas_optuna.spaces.genotype import Genotype
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optuna.artifacts._protocol import ArtifactStore
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.dashboard.draft import Draft
+    from relativenas_optuna.drawing import Origin
+    from relativenas_optuna.samplers.view_parts import GenerationView
+
+_DOTS_PER_INCH = 130  # 80 to 120 kB of a picture, sharp where the dashboard shows it
+
+
+def add_picture(
+    draft: Draft,
+    store: ArtifactStore,
+    generations: Sequence[GenerationView],
+    index: int,
+    trials: Sequence[FrozenTrial],
+) -> bool:
+    """Draw the best of a generation for its trial.
+
+    Edges that a slow learner just took over from its fast one have another colour than those that
+    it kept; in the picture of a member that did not learn the colours are those of the operations.
+
+    Args:
+        draft: Of the study's attributes.
+        store: For the picture.
+        generations: Of the search.
+        index: Of the generation.
+        trials: Of the study, by number.
+
+    Returns:
+        Whether there was something to draw: a trial that carries a pair of cells.
+
+    Raises:
+        Exception: Of the store.
+    """
+    generation = generations[index]
+    assert generation.best is not None
+    number = generation.members[generation.best].counted
+    assert number is not None
+    genotype = _genotype(trials[number])
+    if genotype is None:
+        return False
+    title = f"The best of generation {index}: trial {number}"
+    origins = _origins(generations, index, genotype, trials)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"generation-{index}.png")
+        save_figure(
+            lambda: draw_genotype(genotype, title=title, origins=origins),
+            path,
+            dots_per_inch=_DOTS_PER_INCH,
+        )
+        try:
+            upload_artifact(
+                artifact_store=store,
+                file_path=str(path),
+                study_or_trial=trials[number],
+                storage=draft.storage,
+            )
+        except BaseException:
+            draft.remove_artifact(trials[number]._trial_id)  # Optuna says it beforehand
+            raise
+    return True
+
+
+def _origins(
+    generations: Sequence[GenerationView],
+    index: int,
+    genotype: Genotype,
+    trials: Sequence[FrozenTrial],
+) -> tuple[Origin, ...] | None:
+    if index == 0:
+        return None
+    before, member = generations[index - 1], generations[index].best
+    pair = next((p for p in before.pairs if p.slow == member), None)
+    if pair is None or pair.fast is None or pair.slow is None:
+        return None
+    numbers = [before.members[m].counted for m in (pair.slow, pair.fast)]
+    own, fast = (None if n is None else _genotype(trials[n]) for n in numbers)
+    return None if own is None or fast is None else origins_of(genotype, own, fast)
+
+
+def _genotype(trial: FrozenTrial) -> Genotype | None:
+    text = trial.user_attrs.get("genotype")
+    try:
+        return Genotype.from_text(text) if isinstance(text, str) else None
+    except ValueError:  # of another space, or of somebody else
+        return None

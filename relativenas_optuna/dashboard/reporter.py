@@ -1,0 +1,179 @@
+"""Keeps what optuna-dashboard shows of a search up to date."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.dashboard.folder import artifact_folder
+from relativenas_optuna.dashboard.turn import Turn
+from relativenas_optuna.samplers.claims import seat_of
+from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
+from relativenas_optuna.samplers.sql import database_of
+from relativenas_optuna.storage import is_in_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+    from optuna.artifacts._protocol import ArtifactStore
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.population import Population
+
+    Stage = tuple[int, int, int]
+
+_SHARE = 0.05  # of the time, at most, that is spent on writing
+_TRIALS = 20  # after which a study without generations is written
+_PATIENCE = 10.0  # seconds for another worker that is writing
+_DRAWING = 0.3  # seconds after which no further picture is begun, while the search goes on
+_DRAWING_AT_LAST = 10.0  # and when it has ended
+
+
+class DashboardReporter:
+    """Shows a search in the stock optuna-dashboard while it runs.
+
+    A callback for `study.optimize`. After every generation, but for at most a twentieth of the
+    time, one of the workers writes to the study: a note for each of the newest 100 trials and for
+    the best of every generation; a picture of the two cells of these; a note of the study; and the
+    figures of `relativenas_optuna.visualization`. A note that a person changed is left alone.
+    Whatever fails there is one warning, and the search goes on.
+
+    Example:
+        >>> import optuna
+        >>> from relativenas_optuna import RelativeNASSampler
+        >>> from relativenas_optuna.dashboard import DashboardReporter
+        >>> study = optuna.create_study(sampler=RelativeNASSampler(population_size=4, seed=0))
+        >>> reporter = DashboardReporter()
+        >>> study.optimize(
+        ...     lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=8, callbacks=[reporter]
+        ... )
+        >>> reporter.write(study)  # the last generation too
+
+    Args:
+        artifacts: Where the pictures go: a folder, which `optuna-dashboard --artifact-dir` is
+            started with and which is made where it is missing, or an artifact store of Optuna's.
+            `None` for no pictures; only trials that carry a genotype, as those of
+            `SupernetObjective` do, have one.
+        warn: Called with one line about what cannot be shown, once for each reason.
+    """
+
+    def __init__(
+        self,
+        artifacts: str | Path | ArtifactStore | None = None,
+        *,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        self._artifacts = artifacts
+        self._warn = warn or (lambda line: warnings.warn(line, stacklevel=4))
+        self._warned: set[str] = set()
+        self._sampler = RelativeNASSampler()
+        self._whole: dict[str, int] = {}  # by name of the study: generations that were written
+        self._not_before = 0.0
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Take notice of a trial that ended."""
+        if time.monotonic() < self._not_before:
+            return
+        if (trial.number + 1) % _TRIALS and seat_of(trial) is None:
+            return  # of another sampler, so that no generation is complete by it
+        try:
+            stage = self._stage(study, trial.number + 1)
+            if stage[0] > self._whole.get(study.study_name, 0):
+                self._take_turn(study, (stage[0], -1, -1), stage, seconds=_DRAWING)
+        except Exception as error:
+            self._failed("dashboard", error)
+
+    def write(self, study: optuna.Study, *, ended: bool = False) -> None:
+        """Write what there is to see now, unless that is written already.
+
+        Args:
+            study: The study.
+            ended: Whether its search has chosen what it ends with.
+        """
+        try:
+            stage = self._stage(study, len(study.get_trials(deepcopy=False)), ended=ended)
+            end = time.monotonic() + _PATIENCE
+            while not self._take_turn(study, stage, stage, seconds=_DRAWING_AT_LAST):
+                if time.monotonic() > end:
+                    return
+                time.sleep(0.1)
+        except Exception as error:
+            self._failed("dashboard", error)
+
+    def _stage(self, study: optuna.Study, trials: int, *, ended: bool = False) -> Stage:
+        population = self._population(study)
+        if population is None:
+            return trials // _TRIALS, trials, int(ended)
+        whole = self._whole.get(study.study_name, 0)
+        generations = population.generations
+        while whole < len(generations) and generations[whole].complete:
+            whole += 1
+        return whole, trials, int(ended)
+
+    def _population(self, study: optuna.Study) -> Population | None:
+        own = study.sampler
+        sampler = own if isinstance(own, RelativeNASSampler) else self._sampler
+        return sampler.population(study)
+
+    def _take_turn(
+        self, study: optuna.Study, needed: Stage, stage: Stage, *, seconds: float
+    ) -> bool:
+        """Write a stage, if what is `needed` of it is not there yet; whether it is there now."""
+        began = time.monotonic()
+        turn = Turn.take(study, needed)
+        if isinstance(turn, bool):
+            if turn:
+                self._whole[study.study_name] = stage[0]
+            return turn
+        # These load Plotly and Matplotlib.
+        from relativenas_optuna.dashboard.draft import texts
+        from relativenas_optuna.dashboard.writing import drafted
+
+        try:
+            draft = drafted(study, turn.written, self._store, self._failed, seconds=seconds)
+            turn.end(stage, dict(texts(draft.changes)))
+        except BaseException:
+            turn.give_up()
+            raise
+        self._whole[study.study_name] = stage[0]
+        ended = time.monotonic()
+        self._not_before = ended + (ended - began) * (1 / _SHARE - 1)
+        return True
+
+    def _store(self) -> ArtifactStore | None:
+        if not isinstance(self._artifacts, str | Path):
+            return self._artifacts
+        from optuna.artifacts import FileSystemArtifactStore
+
+        folder = Path(self._artifacts)
+        folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
+        return FileSystemArtifactStore(folder)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Warn that something is not shown; a search of hours does not end for that."""
+        if what not in self._warned:
+            self._warned.add(what)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._warn(f"{_LOST[what]} ({reason}); the search goes on")
+
+
+def reporter_of(
+    study: optuna.Study, out: str, warn: Callable[[str], None] | None
+) -> DashboardReporter | None:
+    """The reporter of a search that writes to `out`; `None` where no dashboard could see it."""
+    try:
+        url = database_of(study._storage).engine.url
+    except TypeError:
+        return None
+    if is_in_memory(url.render_as_string(hide_password=False)):
+        return None
+    return DashboardReporter(artifact_folder(out), warn=warn)
+
+
+_LOST = {
+    "dashboard": "what optuna-dashboard shows could not be brought up to date",
+    "pictures": "a picture for optuna-dashboard could not be written",
+}

@@ -1,0 +1,123 @@
+"""The note of a study: how to go on, how far it is, and the best architecture as text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._secrets import without_password
+from relativenas_optuna.choice import Choice
+from relativenas_optuna.dashboard.markdown import block, table, text
+from relativenas_optuna.output import command
+from relativenas_optuna.plan import SearchError, SearchPlan
+from relativenas_optuna.samplers.sql import database_of
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.dashboard.trial_note import Best
+    from relativenas_optuna.visualization import Seen
+
+_MOST_LISTED = 20  # generations
+
+
+def study_note(study: optuna.Study, seen: Seen, best: Best) -> str:
+    """The note of a study, as Markdown."""
+    plan, choice = _kept(study)
+    trial, what = _best(seen, best, choice)
+    parts = [f"### How to go on\n\n{_going_on(study, plan)}", _progress(seen, plan)]
+    if trial is not None:
+        parts.append(f"### {what}\n\n{block(_architecture(trial))}")
+    listed = _listed(study, seen, best)
+    if listed:
+        parts.append(f"### The best of each generation\n\n{listed}")
+    parts.append(
+        "Figures of the search are on the first page of the study; the note of the best trial of "
+        "each generation shows its two cells."
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _kept(study: optuna.Study) -> tuple[SearchPlan | None, Choice | None]:
+    try:
+        plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
+    except SearchError:
+        return None, None  # attributes are open to anyone; the command itself will say it
+    if choice is not None and plan is not None and choice.generations < plan.settings.generations:
+        choice = None  # of weights that have been trained since
+    return plan, choice
+
+
+def _going_on(study: optuna.Study, plan: SearchPlan | None) -> str:
+    try:
+        url = database_of(study._storage).engine.url
+        storage = without_password(url.render_as_string(hide_password=True))
+    except TypeError:
+        return "Run the program again that searched it: what was scored is kept in the study."
+    if plan is None:
+        lines = [
+            f"study = optuna.load_study(study_name={study.study_name!r}, storage={storage!r})",
+            "study.optimize(objective, n_trials=100)",
+        ]
+        return block("\n".join(lines), "python")
+    hidden = "\n\n(\\*\\*\\* stands for the password)" if "***" in storage else ""
+    return (
+        "The same command goes on where the search was ended, in the folder where it began:\n\n"
+        f"{block(command('search', storage=storage, study=study.study_name), 'sh')}{hidden}"
+    )
+
+
+def _progress(seen: Seen, plan: SearchPlan | None) -> str:
+    if seen.view is None:
+        return (
+            "No trial of this study has a seat in a generation, for another sampler made them: "
+            "there are no pairs, winners and diversity to show."
+        )
+    complete = sum(generation.complete for generation in seen.view.generations)
+    of = f" of {plan.settings.generations}" if plan else ""
+    words = f"**{complete}{of} generations are complete**, of {seen.view.population_size} members"
+    failed = f"; {seen.view.failed} seats count as failed" if seen.view.failed else ""
+    return f"{words}{failed}."
+
+
+def _best(seen: Seen, best: Best, choice: Choice | None) -> tuple[FrozenTrial | None, str]:
+    if choice is not None and 0 <= choice.winner.trial < len(seen.trials):
+        winner = choice.winner
+        return seen.trials[winner.trial], (
+            f"What the search found: trial {winner.trial}, scored again with the final weights: "
+            f"loss {winner.loss:.4f}, accuracy {100 * winner.accuracy:.2f} %"
+        )
+    newest = max(best.generations, key=lambda n: best.generations[n][-1], default=None)
+    if newest is None:
+        return None, ""
+    trial = seen.trials[newest]
+    generation = best.generations[newest][-1]
+    return trial, f"The best of generation {generation}: trial {newest}{_value(trial, seen)}"
+
+
+def _value(trial: FrozenTrial, seen: Seen) -> str:
+    if trial.values is None or not all(map(math.isfinite, trial.values)):
+        return ""
+    pairs = zip(seen.labels, trial.values, strict=True)
+    return f", {', '.join(f'{text(label)} {value:.4g}' for label, value in pairs)}"
+
+
+def _architecture(trial: FrozenTrial) -> str:
+    genotype = trial.user_attrs.get("genotype")
+    if isinstance(genotype, str):
+        return genotype.replace(" | ", " |\n        ")
+    return "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
+
+
+def _listed(study: optuna.Study, seen: Seen, best: Best) -> str:
+    by_generation = {g: number for number, several in best.generations.items() for g in several}
+    rows = {}
+    for generation in sorted(by_generation, reverse=True)[:_MOST_LISTED]:
+        number = by_generation[generation]
+        link = f"/dashboard/studies/{study._study_id}/trials?numbers={number}"
+        rows[f"{generation}"] = f"[trial {number}]({link}){_value(seen.trials[number], seen)}"
+    if not rows:
+        return ""
+    left = len(by_generation) - len(rows)
+    return table(rows) + (f"\n\nand {left} earlier ones" if left else "")

@@ -1,0 +1,134 @@
+"""The note of a trial: where it sits, against whom, who won, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.dashboard.markdown import large, table
+from relativenas_optuna.samplers.claims import Seat, seat_of
+from relativenas_optuna.samplers.plain_data import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.view import SearchView
+    from relativenas_optuna.samplers.view_parts import GenerationView, MemberView, PairView
+
+_COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}  # by user attribute
+
+
+@dataclass(frozen=True)
+class Best:
+    """The trials that were the best of complete generations.
+
+    Attributes:
+        generations: By number of the trial, in order; of a score that is kept there are several.
+    """
+
+    generations: Mapping[int, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, view: SearchView | None, most: int) -> Best:
+        """Those of the newest generations, at most so many."""
+        found: dict[int, tuple[int, ...]] = {}
+        complete = [g for g in view.generations if g.complete] if view else []
+        for generation in complete[-most:]:
+            if generation.best is not None:
+                trial = generation.members[generation.best].counted
+                assert trial is not None
+                found[trial] = (*found.get(trial, ()), generation.index)
+        return cls(found)
+
+
+def trial_note(trial: FrozenTrial, view: SearchView | None, best: Best) -> str:
+    """The note of a trial, as Markdown."""
+    seat = seat_of(trial)
+    rows: dict[str, str] = {}
+    if view is None or seat is None or seat.generation >= len(view.generations):
+        rows["seat"] = "none, for RelativeNASSampler did not make this trial"
+    else:
+        rows |= _seated(trial, seat, view)
+    rows |= _costs(trial)
+    title = _title(best.generations.get(trial.number, ()))
+    return "\n\n".join([*title, table(rows)])
+
+
+def _title(generations: Sequence[int]) -> list[str]:
+    if not generations:
+        return []
+    several = "s" if len(generations) > 1 else ""
+    first, last = generations[0], generations[-1]
+    which = f"{first}" if first == last else f"{first} to {last}"
+    if len(generations) not in (1, last - first + 1):
+        which = ", ".join(map(str, generations))
+    return [f"**The best of generation{several} {which}**"]
+
+
+def _seated(trial: FrozenTrial, seat: Seat, view: SearchView) -> dict[str, str]:
+    generation = view.generations[seat.generation]
+    by_seat = {member.seat: member for member in generation.members}
+    pair = generation.pairs[seat.pair]
+    own, other = by_seat[seat.number], by_seat[seat.partner.number]
+    return {
+        "generation": f"{seat.generation} (the first is 0)",
+        "seat": f"{seat.number}, of member {own.number}",
+        "pair": f"{seat.pair}",
+        "partner": f"{_at(other)}, at seat {other.seat}",
+        "outcome": _outcome(trial, own, other, pair, generation, learns=view.preset != "random"),
+    }
+
+
+def _at(member: MemberView) -> str:
+    if member.counted is not None:
+        kept = ", of an earlier generation," if member.kept else ""
+        return f"trial {member.counted}{kept} of member {member.number}"
+    words = {"failed": "which always failed", "running": "which is being scored"}
+    return f"member {member.number}, {words.get(member.state, 'which is not scored yet')}"
+
+
+def _outcome(
+    trial: FrozenTrial,
+    own: MemberView,
+    other: MemberView,
+    pair: PairView,
+    generation: GenerationView,
+    *,
+    learns: bool,
+) -> str:
+    if own.counted not in (None, trial.number):
+        return f"does not count, for trial {own.counted} scored this seat"
+    if not trial.state.is_finished():
+        return "open, for this trial runs"
+    if own.counted is None:
+        return "none, for this trial gave no score" + (
+            "; its seat counts as slowest" if own.state == "failed" else ""
+        )
+    if pair.fast is None:
+        return "open, for the partner is not scored yet"
+    won = pair.fast == own.number
+    by = ""
+    if pair.margin is not None:
+        by = f" by {pair.margin:.4g}" if math.isfinite(pair.margin) else " by infinity"
+        by = " though both are equal" if pair.margin == 0 else by
+    if won:
+        return f"**won{by}**: the fast learner" + (", which stays as it is" if learns else "")
+    toward = f", which moves toward {_at(other)}" if learns else ""
+    return f"**lost{by}**: the slow learner{toward}"
+
+
+def _costs(trial: FrozenTrial) -> dict[str, str]:
+    attributes = trial.user_attrs
+    costs = {name: finite(attributes.get(key)) for key, name in _COSTS.items()}
+    rows = {name: large(cost) for name, cost in costs.items() if cost is not None}
+    version, stale = attributes.get("weights_version"), attributes.get("stale_commits")
+    if isinstance(version, int):
+        rows["weight set"] = f"version {version}" + (
+            f"; {stale} commits of others came before its own"
+            if isinstance(stale, int) and stale
+            else ""
+        )
+    return rows
