@@ -54,6 +54,10 @@ class Console:
             f"{', candidates drawn at random' if plan.random else ''}"
         )
 
+    def warn(self, line: str) -> None:
+        """Say what did not work and ends nothing; above a progress bar, where there is one."""
+        self._print(line)
+
     def follow(self, search: Search) -> None:
         """Run a search under a progress bar."""
         objective = search.objective

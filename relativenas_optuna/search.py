@@ -10,6 +10,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
+from relativenas_optuna.dashboard import reporter_of
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.pairs import score_pairs
 from relativenas_optuna.plan import SearchError, SearchPlan
@@ -47,6 +48,7 @@ class Search:
         plan: What is to be done.
         device: See `SupernetObjective`.
         leads: Whether to keep the plan with the study, which a worker that helps does not.
+        warn: Told in one line what optuna-dashboard cannot show; see `DashboardReporter`.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
@@ -64,6 +66,7 @@ class Search:
         *,
         device: str | None = None,
         leads: bool = True,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self.study = study
         self.plan = plan
@@ -95,6 +98,7 @@ class Search:
         )
         if leads:
             plan.store(study)
+        self._reporter = reporter_of(study, plan.out, warn)
 
     @property
     def population(self) -> Population | None:
@@ -117,15 +121,25 @@ class Search:
         on_trial: Callable[[FrozenTrial], None],
         on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
     ) -> None:
-        """Score every seat that is left, beside whoever else does; see `score_pairs`."""
+        """Score every seat that is left, beside whoever else does; see `score_pairs`.
+
+        A study in a SQL database shows in optuna-dashboard what its search has come to.
+        """
+
+        def after(trial: FrozenTrial) -> None:
+            on_trial(trial)
+            if self._reporter is not None:
+                self._reporter(self.study, trial)
+
         score_pairs(
             self.study,
             self.sampler,
             self.objective,
             generations=self.plan.settings.generations,
-            on_trial=on_trial,
+            on_trial=after,
             on_failure=on_failure,
         )
+        self._report()
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Score the best of the last generation again, and random ones beside them; store it.
@@ -170,6 +184,7 @@ class Search:
             generations=self.plan.settings.generations,
         )
         choice.store(self.study)
+        self._report(ended=True)
         return choice
 
     def summary_of(self, generation: int) -> tuple[float, float, float] | None:
@@ -200,6 +215,10 @@ class Search:
         for trial in sorted(complete, key=lambda trial: (trial.value, trial.number)):
             distinct.setdefault(self.objective.space.genotype(trial.params), trial)
         return dict(list(distinct.items())[:FINALISTS])
+
+    def _report(self, *, ended: bool = False) -> None:
+        if self._reporter is not None:
+            self._reporter.write(self.study, ended=ended)
 
     @property
     def _newest(self) -> Seat | None:

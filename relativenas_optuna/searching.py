@@ -45,7 +45,7 @@ def search_to_the_end(
     found = resolve_device(device)
     make_folder(plan.out)
     with locked(plan.out):
-        search = Search(study, plan, device=str(found))
+        search = Search(study, plan, device=str(found), warn=console.warn)
         beside = workers_beside(
             workers - 1, storage=console.storage, study=console.study, device=device
         )

@@ -91,7 +91,11 @@ def worker(
         scored: list[int] = []
         while True:
             search = Search(
-                open_study(opened, study, create=False), plan, device=found, leads=False
+                open_study(opened, study, create=False),
+                plan,
+                device=found,
+                leads=False,
+                warn=lambda line: click.echo(line, err=True),
             )
             if not as_json:
                 notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
