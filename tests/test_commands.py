@@ -46,7 +46,8 @@ def test_a_search_ends_with_the_winner_in_every_form(folder: Path, capfd: Captur
     (out,) = (folder / "relativenas-out").iterdir()
     files = {path.name for path in out.iterdir() if not path.name.startswith(".")}
     assert len([name for name in files if name.startswith("weights-")]) == 2
-    assert {name for name in files if not name.startswith("weights-")} == RESULTS
+    assert {name for name in files if not name.startswith("weights-")} == RESULTS | {"artifacts"}
+    assert [path.read_bytes()[1:4] for path in (out / "artifacts").iterdir()] == [b"PNG"]
     assert Genotype.from_text((out / "best.txt").read_text()) == genotype
     assert Genotype.from_json((out / "best.json").read_text()) == genotype
 

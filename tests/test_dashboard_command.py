@@ -28,7 +28,6 @@ def fetched(page: str, path: str) -> str:
 
 
 def test_it_shows_the_study_and_ends_on_ctrl_c(finished: Path) -> None:
-    (finished / "relativenas-out" / "artifacts").mkdir(exist_ok=True)
     words = ("dashboard", "--study", "mine", "--port", "0", "-q")
     with started(*words, cwd=finished) as process:
         page = wait_for(process, "http://127.0.0.1:").strip()

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from relativenas_optuna.plan import DEFAULT_OUT
-
 _NAME = "artifacts"
 
 
 def artifact_folder(out: str | Path) -> Path:
     """The folder for the pictures of a search that writes to `out`, for `--artifact-dir`.
 
-    A dashboard has one folder for all studies of a database. So searches that write where they do
-    by default, to `relativenas-out/STUDY`, have one together, beside theirs; any other folder has
-    its own inside.
+    It is inside, so that workers on other machines, where that folder has another path, write
+    theirs to the same one.
 
     Args:
-        out: The folder of the search, `SearchPlan.out`.
+        out: The folder of the search, `SearchPlan.out`, as it is called here.
     """
-    folder = Path(out)
-    shared = folder.parent.name == DEFAULT_OUT
-    return (folder.parent if shared else folder) / _NAME
+    return Path(out) / _NAME

@@ -3,9 +3,9 @@ from pathlib import Path
 from relativenas_optuna.dashboard import artifact_folder
 
 
-def test_default_folders_share_one_and_another_has_its_own() -> None:
-    shared = Path("/home/me/relativenas-out")
+def test_pictures_are_in_the_folder_of_the_search_wherever_it_is_mounted() -> None:
     assert (
-        artifact_folder(shared / "a") == artifact_folder(str(shared / "b")) == shared / "artifacts"
+        artifact_folder("/mnt/mine")
+        == artifact_folder(Path("/mnt/mine"))
+        == Path("/mnt/mine/artifacts")
     )
-    assert artifact_folder("/data/mine") == Path("/data/mine/artifacts")
