@@ -137,6 +137,11 @@ def test_a_browser_shows_the_figures_the_notes_and_the_picture(
         tab.screenshot(path=SCREENSHOTS / "study.png", full_page=True)
         tab.emulate_media(color_scheme="dark")
         tab.set_viewport_size(NARROW)
+        tab.reload()  # for Plotly does not follow the window
+        for name in FIGURES:
+            tab.locator(f'[id="user-defined-plot:{name}"]').locator(DRAWN).first.wait_for(
+                state="attached"
+            )
         tab.screenshot(path=SCREENSHOTS / "study-narrow-dark.png", full_page=True)
         tab.emulate_media(color_scheme="light")
         tab.set_viewport_size(WIDE)
