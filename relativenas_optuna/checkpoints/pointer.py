@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
+
 from relativenas_optuna._files import remove_unfinished, write_whole
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.locks import locked
@@ -57,7 +59,9 @@ def pointer_of(study: optuna.Study, folder: str | Path) -> Pointer:
     try:
         return StudyPointer(study)
     except TypeError:
-        return FilePointer(Path(folder) / POINTER_NAME, study=study.study_name)
+        # A study that was given no name gets another one in every process.
+        name = None if study.study_name.startswith(DEFAULT_STUDY_NAME_PREFIX) else study.study_name
+        return FilePointer(Path(folder) / POINTER_NAME, study=name)
 
 
 def agreed(study: optuna.Study, key: str, value: Any) -> Any:
