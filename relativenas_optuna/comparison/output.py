@@ -96,7 +96,7 @@ def save_picture(comparison: Comparison, path: Path) -> None:
             across="multiply-adds of one picture, millions",
             upward="test accuracy, %",
             band=band,
-            band_label="mean of the random ones ± deviation",
+            band_label="dashed line and grey band: mean of the random ones and one deviation",
         ),
         path,
     )

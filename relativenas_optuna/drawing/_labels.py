@@ -41,18 +41,6 @@ def place(points: Sequence[tuple[str, Point]], taken: Sequence[Box], within: Box
     return placed
 
 
-def place_along(text: str, height: float, taken: Sequence[Box], within: Box) -> Label:
-    """A place for the label of a level line at `height`: above it, as far right as is free."""
-    width = text_width(text, TEXT_SIZE)
-    steps = max(int((within.width - width) / _STEP), 1)
-    boxes = [
-        Box(x=within.right - width / 2 - i * _STEP, y=height + side, width=width, height=_HEIGHT)
-        for side in (_HEIGHT / 2 + 0.03, -_HEIGHT / 2 - 0.03)
-        for i in range(steps)
-    ]
-    return Label(text, _first_free(boxes, taken, within))
-
-
 def _first_free(boxes: Sequence[Box], taken: Sequence[Box], within: Box) -> Box:
     """The first box that is free; else the first of all."""
     free = (

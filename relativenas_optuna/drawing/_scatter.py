@@ -10,12 +10,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from relativenas_optuna.drawing._labels import place, place_along
+from relativenas_optuna.drawing._labels import place
 from relativenas_optuna.drawing._layout import Box
 from relativenas_optuna.drawing._pen import INK, TEXT_SIZE
 
-_WIDTH, _HEIGHT = 7.6, 4.4
-_LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.25, 0.62, 0.68
+_WIDTH, _HEIGHT = 7.6, 4.6
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.25, 0.62, 0.88
 _ACROSS, _UPWARD = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
 _ROOM = 0.12  # beyond the outermost points, as a share of their extent
 _PALE, _GRID, _BAND = "#7a7a7a", "#e6e6e6", "#efefef"
@@ -85,7 +85,7 @@ def draw_scatter(
         across: What the horizontal axis says.
         upward: What the vertical axis says.
         band: Mean and deviation of a group, as a line and a band across the picture.
-        band_label: What the band is.
+        band_label: What these are, written below the note.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")
     axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, _ACROSS / _WIDTH, _UPWARD / _HEIGHT))
@@ -108,13 +108,14 @@ def draw_scatter(
     headings: tuple[tuple[float, str, dict[str, Any]], ...] = (
         (0.24, title, {"fontsize": 11, "weight": "bold", "color": INK}),
         (0.47, note, {"fontsize": TEXT_SIZE, "color": _PALE}),
+        (0.67, band_label if band else "", {"fontsize": TEXT_SIZE, "color": _PALE}),
     )
     for down, text, style in headings:
         common: dict[str, Any] = {"family": _FONT, "va": "center", "parse_math": False}
         figure.text(_LEFT / _WIDTH, 1 - down / _HEIGHT, text, **style, **common)
     for number, point in enumerate(points):
         _draw(axes, point, zorder=3 + number / len(points))
-    _label(axes, points, band, band_label)
+    _label(axes, points, band)
     return figure
 
 
@@ -144,9 +145,7 @@ def _draw(axes: Axes, point: Measured, *, zorder: float) -> None:
     )
 
 
-def _label(
-    axes: Axes, points: Sequence[Measured], band: tuple[float, float] | None, band_label: str
-) -> None:
+def _label(axes: Axes, points: Sequence[Measured], band: tuple[float, float] | None) -> None:
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
 
     def inches(x: float, y: float) -> tuple[float, float]:
@@ -178,9 +177,6 @@ def _label(
     if band is not None:
         y = inches(left, band[0])[1]
         taken.append(Box(x=_ACROSS / 2, y=y, width=_ACROSS, height=0.02))
-        label = place_along(band_label, y, taken, within)
-        taken.append(label.box)
-        write(label.box, label.text, _PALE)
     colours = {point.label: point.mark.colour for point in points}
     for label in place([(p.label, inches(p.x, p.y)) for p in reversed(points)], taken, within):
         write(label.box, label.text, colours[label.text])
