@@ -181,16 +181,25 @@ def _estimate(
     training: AnyPictures,
     options: dict[str, Any],
 ) -> None:
-    """Say how long the trainings will take a CPU, and refuse what takes it too long."""
+    """Say how long the trainings will take a CPU, and refuse what takes it too long.
+
+    Of those that are left: one that has ended is not done again.
+    """
     import torch
 
+    from relativenas_optuna.comparison.workers import threads_of_each
     from relativenas_optuna.standalone.estimate import seconds_of_epoch
+    from relativenas_optuna.standalone.result import FILE
 
-    recipe = conditions.recipe
-    one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
-    seconds = one / options["workers"]
+    recipe, workers = conditions.recipe, options["workers"]
     named = 2 if options["no_baseline"] else 3
-    trainings = options["seeds"] * (options["random"] + named)
+    ended = sum(1 for _ in conditions.out.glob(f"*/{FILE}"))
+    trainings = options["seeds"] * (options["random"] + named) - ended
+    if trainings <= 0:
+        return
+    one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
+    # Several share the threads that one alone has.
+    seconds = one * torch.get_num_threads() / (threads_of_each(workers) * workers)
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
     notices.print(

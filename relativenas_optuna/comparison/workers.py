@@ -124,9 +124,7 @@ def train_all(
         trainer = Trainer(conditions, pictures)
         yield from ((job, trainer.train(job, name)) for job, name in jobs.items())
         return
-    import torch
-
-    threads = max(1, torch.get_num_threads() // workers)
+    threads = threads_of_each(workers)
     context = multiprocessing.get_context("spawn")
     lifeline, held = context.Pipe(duplex=False)
     begin = (conditions, threads, lifeline)
@@ -141,6 +139,13 @@ def train_all(
             held.close()  # which ends them in mid-training
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def threads_of_each(workers: int) -> int:
+    """How many of the threads that one training would have each of several gets."""
+    import torch
+
+    return max(1, torch.get_num_threads() // workers)
 
 
 _trainer: Trainer | None = None  # of a process that trains beside others
