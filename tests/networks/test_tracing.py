@@ -72,6 +72,7 @@ def test_an_exported_program_gives_the_logits_also_of_other_numbers_of_pictures(
     assert all(target.startswith("aten.") for target in targets), targets
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_one_graph_and_has_the_same_gradients() -> None:
     # The modules with gradients of their own.
     layers = nn.Sequential(DepthwiseConv2d(2, 5, 2, 2), BatchNorm2d(2)).double()
