@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from relativenas_optuna._files import write_whole
+from relativenas_optuna._locks import locked
 from relativenas_optuna.checkpoints.faults import fault
-from relativenas_optuna.checkpoints.locks import locked
 from relativenas_optuna.checkpoints.parts import Stored, check_name
 from relativenas_optuna.checkpoints.store import TAG, missing, tag_of, this_machine, verified
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 
 from relativenas_optuna._files import remove_unfinished, write_whole
+from relativenas_optuna._locks import locked
 from relativenas_optuna.checkpoints.faults import fault
-from relativenas_optuna.checkpoints.locks import locked
 from relativenas_optuna.samplers.study_rows import StudyRows
 
 if TYPE_CHECKING:

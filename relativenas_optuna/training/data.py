@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from torch.nn import functional
 from torchvision.datasets import CIFAR10, CIFAR100
 
+from relativenas_optuna._locks import locked
 from relativenas_optuna.training.dataset import MapDataset, pictures_of
 from relativenas_optuna.training.folder import part_folder, read_folder
 from relativenas_optuna.training.pictures import DataError, Pictures, channel_statistics
@@ -21,6 +23,7 @@ __all__ = ["DATA_SETS", "DataError", "Pictures", "as_pictures", "load_pictures"]
 # The digits have no test set of their own; neighbours are often of one writer, so the last ones in
 # file order, not random ones, are kept for the test.
 _TRAINING_DIGITS = 1500
+_PATIENCE = 3600.0  # seconds, with a process that downloads
 
 
 def as_pictures(
@@ -115,7 +118,7 @@ def _cifar(
     kind: type[CIFAR10], statistics: Statistics, root: Path, train: bool, download: bool
 ) -> Pictures:
     try:
-        data_set = kind(root=root, train=train, download=download)
+        data_set = _fetched(kind, root, train) if download else kind(root=root, train=train)
     except (OSError, RuntimeError) as error:
         folder = str(root / kind.base_folder)
         if download:
@@ -136,6 +139,15 @@ def _cifar(
         mean=statistics.mean,
         std=statistics.std,
     )
+
+
+def _fetched(kind: type[CIFAR10], root: Path, train: bool) -> CIFAR10:
+    """A data set that is downloaded where it is not there, by one process at a time."""
+    with suppress(RuntimeError):
+        return kind(root=root, train=train)
+    root.mkdir(parents=True, exist_ok=True)
+    with locked(root / f".{kind.base_folder}.lock", patience=_PATIENCE):
+        return kind(root=root, train=train, download=True)
 
 
 def _folder(folder: Path, train: bool, size: int | None) -> Pictures:

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from torchvision.datasets import CIFAR10, CIFAR100
+from torchvision.datasets import CIFAR10, CIFAR100, cifar
 
 from relativenas_optuna.training import DataError, load_pictures
 
@@ -119,6 +124,41 @@ def test_a_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(DataError, match="could not be downloaded to") as caught:
         load_pictures("cifar10", root=tmp_path, download=True)
     assert "\n" not in str(caught.value)
+
+
+def test_of_processes_that_need_it_at_once_one_downloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar(tmp_path / "there", CIFAR10, "labels", monkeypatch)
+    archive = tmp_path / CIFAR10.filename
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(tmp_path / "there" / CIFAR10.base_folder, CIFAR10.base_folder)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    downloads, download = [], cifar.download_and_extract_archive
+
+    def counted(*arguments: Any, **options: Any) -> None:
+        downloads.append(arguments)
+        download(*arguments, **options)
+
+    monkeypatch.setattr(cifar, "download_and_extract_archive", counted)
+
+    def load(_: int) -> torch.Tensor:
+        return load_pictures("cifar10", root=tmp_path / "here", download=True).images
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}/{archive.name}"
+        monkeypatch.setattr(CIFAR10, "url", address)
+        with ThreadPoolExecutor(5) as pool:  # a lock of a file is each thread's own
+            pool.submit(server.serve_forever)
+            try:
+                first, *others = pool.map(load, range(4))
+            finally:
+                server.shutdown()
+    assert len(downloads) == 1
+    assert len(first) == 20
+    assert all(torch.equal(first, other) for other in others)
 
 
 def test_changed_cifar_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
