@@ -75,7 +75,7 @@ def duration(seconds: float) -> str:
     for unit, length in _UNITS.items():
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
 
 
 def ago(time: datetime) -> str:

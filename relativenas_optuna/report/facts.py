@@ -115,7 +115,7 @@ def environment() -> Facts:
     if device.type == "cuda":
         shown = f"{device}: {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
     elif device.type == "cpu":
-        shown = f"cpu: {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+        shown = f"cpu: {os.cpu_count()} cores, threads of PyTorch {torch.get_num_threads()}"
     return [
         ("device", shown),
         ("system", platform.platform()),
