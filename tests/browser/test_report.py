@@ -1,0 +1,63 @@
+"""A browser without a network looks at the page of a short search, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from tests.browser.test_dashboard import NARROW, SCREENSHOTS, WIDE, browser, page
+from tests.command import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+_LEFT, _RIGHT = "[document.documentElement.scrollWidth, ", "document.documentElement.clientWidth]"
+
+
+def look(tab: Page, figures: int) -> None:
+    """See that all is drawn, and that nothing is wider than the page."""
+    plots = tab.locator(".plot")
+    assert plots.count() == figures
+    for number in range(figures):
+        drawn = plots.nth(number).locator(".main-svg").first
+        drawn.wait_for()
+        box = drawn.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) > 200
+    wide, room = tab.evaluate(_LEFT + _RIGHT)
+    assert wide <= room
+
+
+@pytest.mark.parametrize("light", ["light", "dark"])
+def test_the_page_is_whole_without_a_network(
+    finished: Path, capfd: pytest.CaptureFixture[str], light: Literal["light", "dark"]
+) -> None:
+    program = browser()
+    file = finished / "report.html"
+    assert call(capfd, "report", "mine", "--out", file).status == 0
+    SCREENSHOTS.mkdir(exist_ok=True)
+    with page(program) as tab:
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.emulate_media(color_scheme=light)
+        tab.goto(file.as_uri())
+        look(tab, 5)
+        pictures = tab.locator(".picture img")
+        assert pictures.count() >= 2
+        width = pictures.first.evaluate("i => i.decode().then(() => i.naturalWidth)")
+        assert width > 300
+        tab.screenshot(path=SCREENSHOTS / f"report-{light}.png", full_page=True)
+        tab.set_viewport_size(NARROW)
+        look(tab, 5)
+        tab.screenshot(path=SCREENSHOTS / f"report-narrow-{light}.png", full_page=True)
+        tab.set_viewport_size(WIDE)
+        ink = tab.evaluate("getComputedStyle(document.body).color")
+        axis = tab.locator(".plot .xtitle").first.evaluate("t => getComputedStyle(t).fill")
+        assert axis == ink  # the figures are in the page's colours
+        assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert said == []
