@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SHARE = 0.05  # of the time, at most, that is spent on writing
 _TRIALS = 20  # after which a study without generations is written
+_PAUSE = 60.0  # seconds until what failed is tried again
 _PATIENCE = 10.0  # seconds for another worker that is writing
 _DRAWING = 0.3  # seconds after which no further picture is begun, while the search goes on
 _DRAWING_AT_LAST = 10.0  # and when it has ended
@@ -70,7 +71,7 @@ class DashboardReporter:
         self._warn = warn or (lambda line: warnings.warn(line, stacklevel=4))
         self._warned: set[str] = set()
         self._sampler = RelativeNASSampler()
-        self._whole: dict[str, int] = {}  # by name of the study: generations that were written
+        self._written: dict[str, Stage] = {}  # by name of the study
         self._not_before = 0.0
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
@@ -81,8 +82,10 @@ class DashboardReporter:
             return  # of another sampler, so that no generation is complete by it
         try:
             stage = self._stage(study, trial.number + 1)
-            if stage[0] > self._whole.get(study.study_name, 0):
-                self._take_turn(study, (stage[0], -1, -1), stage, seconds=_DRAWING)
+            # What is new is a generation; where there is none, some trials.
+            needed = (stage[0], -1 if stage[0] else stage[1] // _TRIALS * _TRIALS, -1)
+            if needed > self._written.get(study.study_name, (0, 0, 0)):
+                self._take_turn(study, needed, stage, seconds=_DRAWING)
         except Exception as error:
             self._failed("dashboard", error)
 
@@ -105,10 +108,8 @@ class DashboardReporter:
 
     def _stage(self, study: optuna.Study, trials: int, *, ended: bool = False) -> Stage:
         population = self._population(study)
-        if population is None:
-            return trials // _TRIALS, trials, int(ended)
-        whole = self._whole.get(study.study_name, 0)
-        generations = population.generations
+        generations = [] if population is None else population.generations
+        whole, _, _ = self._written.get(study.study_name, (0, 0, 0))
         while whole < len(generations) and generations[whole].complete:
             whole += 1
         return whole, trials, int(ended)
@@ -126,7 +127,7 @@ class DashboardReporter:
         turn = Turn.take(study, needed)
         if isinstance(turn, bool):
             if turn:
-                self._whole[study.study_name] = stage[0]
+                self._written[study.study_name] = needed
             return turn
         # These load Plotly and Matplotlib.
         from relativenas_optuna.dashboard.draft import texts
@@ -135,10 +136,10 @@ class DashboardReporter:
         try:
             draft = drafted(study, turn.written, self._store, self._failed, seconds=seconds)
             turn.end(stage, dict(texts(draft.changes)))
-        except BaseException:
-            turn.give_up()
+        except Exception:
+            turn.give_up()  # which a process that is ended does by ending
             raise
-        self._whole[study.study_name] = stage[0]
+        self._written[study.study_name] = stage
         ended = time.monotonic()
         self._not_before = ended + (ended - began) * (1 / _SHARE - 1)
         return True
@@ -154,6 +155,8 @@ class DashboardReporter:
 
     def _failed(self, what: str, error: Exception) -> None:
         """Warn that something is not shown; a search of hours does not end for that."""
+        if what == "dashboard":
+            self._not_before = time.monotonic() + _PAUSE
         if what not in self._warned:
             self._warned.add(what)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
