@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.absolute()
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Two test processes share two cores best with one thread each.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-BENCHMARKS = ("candidate", "sampler", "training", "workers")
+BENCHMARKS = ("candidate", "dashboard", "sampler", "training", "workers")
 
 
 def group(name: str) -> list[str]:

@@ -52,6 +52,14 @@ def test_a_training_is_measured_beside_the_bare_passes() -> None:
     assert float(ratio) == pytest.approx(least[0] / least[1], abs=0.02)
 
 
+def test_what_the_dashboard_costs_is_measured() -> None:
+    cells = row(printed("dashboard.py", "--quick", environment=dict(os.environ)), "1")
+    without, with_it = (float(cell) for cell in cells[1:3])
+    assert min(without, with_it) > 0
+    assert 5 < int(cells[5]) < 200
+    assert int(cells[6]) > 20
+
+
 @pytest.mark.skipif(SERVERS[0] not in os.environ, reason=f"{SERVERS[0]} is not set")
 def test_workers_score_seats_of_one_study_on_a_server() -> None:
     output = printed("sampler.py", "--quick", "--only", "workers", environment=dict(os.environ))
