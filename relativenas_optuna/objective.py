@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 IDENTITY = "relative_nas:study"  # user attribute
+SEED = "relative_nas:objective_seed"  # the same
 
 
 class SupernetObjective(Generic[A]):
@@ -189,7 +190,8 @@ class SupernetObjective(Generic[A]):
         Raises:
             TrialPruned: The study's pruner ended it.
             TypeError: The trial is none of a study, such as `study.best_trial`.
-            ValueError: The study has other directions than the objective has values.
+            ValueError: The study has other directions than the objective has values, or was begun
+                with another seed.
         """
         check_trial(trial)
         failed_itself = False
@@ -262,6 +264,13 @@ class SupernetObjective(Generic[A]):
         key = str(agreed(study, IDENTITY, uuid4().hex))
         if self._study == key:
             return
+        begun = agreed(study, SEED, self.seed)
+        if begun != self.seed:
+            raise ValueError(
+                f"seed must be {begun}, with which study {study.study_name!r} was begun: another "
+                f"one divides the pictures otherwise, and weights would be scored with those that "
+                f"they were trained on; got {self.seed}"
+            )
         if self._study is not None:
             self._shared.leave()
         if self._place is not None:

@@ -10,6 +10,7 @@ from relativenas_optuna.samplers.claims import INTERRUPTED_KEY, Seat
 from relativenas_optuna.spaces import Genotype
 from tests.tiny import (
     SEATS,
+    SEED,
     Scoring,
     database,
     kept_in,
@@ -136,3 +137,14 @@ def test_a_folder_is_enough_to_go_on_with_a_study(tmp_path: Path) -> None:
     other.optimize(undisturbed, n_trials=8)
     assert scores(found) == scores(other)
     assert same_bits(scoring.weights.snapshot(), undisturbed.weights.snapshot())
+
+
+def test_a_study_is_not_gone_on_with_by_another_seed(tmp_path: Path) -> None:
+    found = study()
+    found.optimize(objective(checkpoint=tmp_path / "out"), n_trials=2)
+    again = objective(checkpoint=tmp_path / "out", seed=SEED + 1)
+    with pytest.raises(ValueError, match=rf"^seed must be {SEED}, .* got {SEED + 1}$"):
+        found.optimize(again, n_trials=1)
+    assert found.trials[-1].system_attrs[INTERRUPTED_KEY]
+    found.optimize(objective(checkpoint=tmp_path / "out"), n_trials=2)
+    assert len(scores(found)) == 4
