@@ -23,7 +23,7 @@ _SHADES = {
 }
 # All but those that save the picture and show all of it: they would lie over the title.
 _BUTTONS = ["autoScale", "lasso", "pan", "select", "zoom", "zoomIn", "zoomOut"]
-_WIDE = 1000  # from this ratio of largest to smallest an axis is logarithmic
+_WIDE = 100  # from this ratio of largest to smallest an axis is logarithmic
 _FEW = 10  # numbers that each have a tick
 _DIGITS = 4  # significant ones; more than a picture shows
 
