@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from optuna.artifacts import Backoff, FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from relativenas_optuna.checkpoints import ArtifactFiles, DamagedFileError, FolderStore, Store
 from relativenas_optuna._locks import locked
+from relativenas_optuna.checkpoints import ArtifactFiles, DamagedFileError, FolderStore, Store
 from relativenas_optuna.checkpoints.store import new_name
 
 CONTENT = bytes(range(200))
