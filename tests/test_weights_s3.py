@@ -34,7 +34,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL"
 Capture = pytest.CaptureFixture[str]
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__, "relativenas_optuna.search"])
+# A worker that loads what writes to the dashboard is left behind by those that need not.
+context.set_forkserver_preload(
+    [__name__, "relativenas_optuna.search", "relativenas_optuna.dashboard.writing"]
+)
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ class DashboardReporter:
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self._artifacts = artifacts
+        self._only_in: Path | None = None
         self._warn = warn or (lambda line: warnings.warn(line, stacklevel=4))
         self._warned: set[str] = set()
         self._sampler = RelativeNASSampler()
@@ -149,6 +150,8 @@ class DashboardReporter:
             return self._artifacts
         from optuna.artifacts import FileSystemArtifactStore
 
+        if self._only_in is not None and not self._only_in.is_dir():
+            return None
         folder = Path(self._artifacts)
         folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
         return FileSystemArtifactStore(folder)
@@ -173,7 +176,10 @@ def reporter_of(
         return None
     if is_in_memory(url.render_as_string(hide_password=False)):
         return None
-    return DashboardReporter(artifact_folder(out), warn=warn)
+    reporter = DashboardReporter(artifact_folder(out), warn=warn)
+    # On a machine without the search's folder nobody would find them; who has it draws them later.
+    reporter._only_in = Path(out)
+    return reporter
 
 
 _LOST = {

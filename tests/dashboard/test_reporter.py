@@ -210,6 +210,19 @@ def test_a_folder_that_was_removed_is_made_again(storage: SearchStorage, tmp_pat
     assert len(list(folder.iterdir())) == 1
 
 
+def test_a_worker_without_the_folder_of_the_search_leaves_the_pictures_to_others(
+    storage: SearchStorage, tmp_path: Path
+) -> None:
+    study = searched(4, storage=storage)
+    for out in (tmp_path / "elsewhere", tmp_path):
+        reporter = reporter_of(study, str(out), quiet)
+        assert reporter is not None
+        reporter.write(study, ended=out == tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+    assert len(list((tmp_path / "artifacts").iterdir())) == 1
+    assert len(artifacts(study, best_of(study)[0])) == 1
+
+
 class FullStore:
     """A store that takes nothing."""
 
