@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import optuna
+    from optuna.storages._heartbeat import BaseHeartbeatThread
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.population import Population
@@ -110,8 +111,8 @@ def _score(
         with ExitStack() as stack:
             for trial in trials:
                 heart = get_heartbeat_thread(trial._trial_id, study._storage)
+                stack.callback(_stop, heart)  # first: Ctrl-C may come while it starts
                 heart.start()
-                stack.callback(heart.join)
             for trial in trials:
                 told, error = _told(study, trial, objective)
                 left.remove(trial._trial_id)
@@ -121,6 +122,12 @@ def _score(
         # within a statement can leave SQLite locked. Who ends is known to be dead without a word.
         with suppress(StorageInternalError):
             fail(study._storage, left)
+
+
+def _stop(heart: BaseHeartbeatThread) -> None:
+    """End a heart, which would keep the process from its own end, wherever its start got to."""
+    with suppress(AssertionError, RuntimeError):  # there was no thread, or none that ran
+        heart.join()
 
 
 def _told(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
+from optuna.storages._heartbeat import HeartbeatThread
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Seat, was_interrupted
+from relativenas_optuna.storage import storage_at
 from tests.samplers.searches import SPACE, begun, search, state
 from tests.test_pairs import SEATS, assert_scored_once, at_call, failing, failures, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 COMPLETE, FAIL = TrialState.COMPLETE, TrialState.FAIL
 
@@ -80,3 +84,29 @@ class Broken(CutOff):
 def test_ctrl_c_is_heard_of_though_the_storage_fails_too() -> None:
     with pytest.raises(KeyboardInterrupt):
         run(optuna.create_study(storage=Broken()))
+
+
+@pytest.mark.parametrize("moment", ["before", "within", "after"])
+def test_ctrl_c_while_a_heart_starts_leaves_none_beating(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread would keep the process from its end, and the trial alive, for ever."""
+    start = HeartbeatThread.start
+
+    def interrupted(heart: HeartbeatThread) -> None:
+        if moment == "within":
+            heart._stop_event = threading.Event()
+            heart._thread = threading.Thread(target=heart._stop_event.wait)
+        elif moment == "after":
+            start(heart)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HeartbeatThread, "start", interrupted)
+    before = threading.enumerate()
+    with storage_at(f"sqlite:///{tmp_path / 'a.db'}", heartbeat=60) as storage:
+        study = optuna.create_study(storage=storage)
+        with pytest.raises(KeyboardInterrupt):
+            run(study)
+        left = [one for one in threading.enumerate() if one not in before and not one.daemon]
+        assert not left
+        assert not study.get_trials(states=[TrialState.RUNNING])
