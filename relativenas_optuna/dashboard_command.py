@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import warnings
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import click
 import optuna
 from click.core import ParameterSource
-from optuna.exceptions import ExperimentalWarning
 
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.dashboard import artifact_folder
@@ -24,7 +22,8 @@ from relativenas_optuna.storage import storage_at
 from relativenas_optuna.terminal import notice, verbosity
 
 if TYPE_CHECKING:
-    from optuna.artifacts import FileSystemArtifactStore
+    from collections.abc import Callable
+
     from optuna.storages import BaseStorage
 
 
@@ -77,10 +76,13 @@ def dashboard(
     named = context.get_parameter_source("study") != ParameterSource.DEFAULT
     with storage_at(storage, create=False) as opened, _server(host, port) as server:
         study_id = _study_id(opened, study, required=named)
-        store = _store(_folder(opened, study_id, artifacts))
+        folder = _folder(opened, study, artifacts)
         # Takes seconds: a mistake does not wait for it.
         from optuna_dashboard import wsgi
 
+        from relativenas_optuna.dashboard.served import ServedPictures
+
+        store = None if folder is None else ServedPictures(folder)
         server.set_app(wsgi(opened, artifact_store=store))
         page = "" if study_id is None else f"/studies/{study_id}"
         shown = f"[{host}]" if ":" in host else host
@@ -138,41 +140,48 @@ def _study_id(storage: BaseStorage, name: str, *, required: bool) -> int | None:
     return open_study(storage, name, create=False)._study_id
 
 
-def _folder(storage: BaseStorage, study_id: int | None, wanted: str | None) -> Path | None:
-    """The folder of the pictures, where there is one or may be one."""
+def _folder(
+    storage: BaseStorage, name: str, wanted: str | None
+) -> Callable[[], Path | None] | None:
+    """What says where the pictures are; `None` where there will be none."""
     if wanted is not None:
         if not Path(wanted).is_dir():
             raise SearchError(
                 f"artifacts must be a folder with the pictures of a search; there is none at "
                 f"{wanted!r}"
             )
-        return Path(wanted)
-    if study_id is None:
-        return None
-    name = storage.get_study_name_from_id(study_id)
-    plan = SearchPlan.stored_in(open_study(storage, name, create=False))
-    if plan is None:
-        notice(
-            f"study {name!r} was not searched by `relativenas search`: there are no pictures, or "
-            f"--artifacts names their folder"
-        )
-        return None
-    folder = artifact_folder(plan.out)
-    if not folder.exists():
-        if not Path(plan.out).is_dir():
+        return lambda: Path(wanted)
+
+    def known() -> Path | None:
+        if name not in optuna.get_all_study_names(storage):
+            return None
+        plan = SearchPlan.stored_in(open_study(storage, name, create=False))
+        return None if plan is None else artifact_folder(plan.out)
+
+    folder = known()
+    if folder is None:
+        if _has_trials(storage, name):
             notice(
-                f"the search's folder {plan.out} is not on this machine: pictures are not shown, "
+                f"study {name!r} was not searched by `relativenas search`: there are no pictures, "
                 f"or --artifacts names their folder"
+            )
+            return None
+        notice(f"study {name!r} is not searched yet: pictures are shown as soon as there are some")
+        return known
+    if not folder.exists():
+        if not folder.parent.is_dir():
+            notice(
+                f"the search's folder {folder.parent} is not on this machine: pictures are not "
+                f"shown, or --artifacts names their folder"
             )
             return None
         # A search that goes on puts its pictures there.
         notice(f"there are no pictures yet in {shown_path(folder)}")
-    return folder
+    return lambda: folder
 
 
-def _store(folder: Path | None) -> FileSystemArtifactStore | None:
-    if folder is None:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return optuna.artifacts.FileSystemArtifactStore(folder)
+def _has_trials(storage: BaseStorage, name: str) -> bool:
+    if name not in optuna.get_all_study_names(storage):
+        return False
+    study_id = storage.get_study_id_from_name(name)
+    return storage.get_n_trials(study_id) > 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -13,6 +15,8 @@ from urllib.parse import urljoin
 import optuna
 import pytest
 
+from relativenas_optuna.dashboard import artifact_folder
+from relativenas_optuna.plan import SearchPlan, Wishes
 from relativenas_optuna.storage import storage_at
 from tests.command import call, end, started, wait_for
 
@@ -45,12 +49,40 @@ def test_it_shows_the_study_and_ends_on_ctrl_c(finished: Path) -> None:
 @pytest.mark.usefixtures("folder")
 def test_a_study_of_another_sampler_is_shown_too(tmp_path: Path) -> None:
     with storage_at("sqlite:///relativenas.db") as storage:
-        optuna.create_study(storage=storage, study_name="<b>it's/other</b>")
+        study = optuna.create_study(storage=storage, study_name="<b>it's/other</b>")
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     words = ("dashboard", "--study", "<b>it's/other</b>", "--port", "0")
     with started(*words, cwd=tmp_path) as process:
         said, page = wait_for(process, "http://").splitlines()
         assert "was not searched by `relativenas search`: there are no pictures" in said
         assert "<b>it's/other</b>" in fetched(page, "/api/studies")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_dashboard_that_was_there_before_the_search_shows_its_pictures(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_text("seen")
+    with storage_at("sqlite:///relativenas.db") as storage:
+        study = optuna.create_study(storage=storage, study_name="mine")
+        with started("dashboard", "--study", "mine", "--port", "0", cwd=tmp_path) as process:
+            said, page = wait_for(process, "http://").splitlines()
+            assert "pictures are shown as soon as there are some" in said
+            plan = SearchPlan.of(study, Wishes(data="digits", out=str(tmp_path / "out")))
+            plan.store(study)
+            folder = artifact_folder(plan.out)
+            folder.mkdir(parents=True)
+            name = optuna.artifacts.upload_artifact(
+                artifact_store=optuna.artifacts.FileSystemArtifactStore(folder),
+                file_path=str(picture),
+                study_or_trial=study,
+            )
+            path = f"/artifacts/{study._study_id}/{name}"
+            assert fetched(page, path) == "seen"
+            shutil.rmtree(folder)
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                fetched(page, path)
+            os.killpg(process.pid, signal.SIGINT)
+            assert "Traceback" not in end(process).err
 
 
 @pytest.mark.usefixtures("finished")
