@@ -68,7 +68,7 @@ class SearchProgress:
         else:
             self._best = min(trial.value, self._best)  # in this order a NaN goes
             if verbosity() > 0:
-                self._progress.print(scored_line(trial))
+                _say(self._progress, scored_line(trial))
         population = self._search.plan.settings.population
         before, self._scored = self._scored, self._search.scored
         self._show()
@@ -83,7 +83,7 @@ class SearchProgress:
         if verbosity() < 0:  # and the progress is not shown
             click.echo(text, err=True)
         else:
-            self._progress.print(text)
+            _say(self._progress, text)
 
     def _show(self) -> None:
         settings = self._search.plan.settings
@@ -101,9 +101,10 @@ class SearchProgress:
         summary = self._search.summary_of(generation)
         if summary is not None:
             best, median, diversity = summary
-            self._progress.print(
+            _say(
+                self._progress,
                 f"generation {generation + 1}: best loss {best:.4f}, median {median:.4f}, "
-                f"diversity {diversity:.2f}"
+                f"diversity {diversity:.2f}",
             )
 
 
@@ -143,7 +144,7 @@ class TrainingProgress:
             self._better(epoch)
         self._done = len(history)
         if history:
-            self._progress.print(f"going on after {self._done} of {self._epochs} epochs")
+            _say(self._progress, f"going on after {self._done} of {self._epochs} epochs")
         self._show(0)
 
     def batch(self, pictures: int) -> None:
@@ -163,7 +164,7 @@ class TrainingProgress:
                 f"; validation loss {epoch.validation_loss:.4f}, accuracy "
                 f"{100 * epoch.validation_accuracy:.2f} %"
             )
-        self._progress.print(line)
+        _say(self._progress, line)
         self._show(0)
 
     def _better(self, epoch: Epoch) -> None:
@@ -220,3 +221,8 @@ def _progress(console: Console) -> Progress:
         # A candidate can take minutes, and the time left follows from those within this period.
         speed_estimate_period=math.inf,
     )
+
+
+def _say(progress: Progress, line: str) -> None:
+    """Print a line above a bar; in a file it stays one, however long."""
+    progress.print(line, soft_wrap=not on_screen(progress.console))

@@ -331,6 +331,14 @@ def test_in_a_terminal_a_bar_shows_how_far_it_is(accuracy: float | None) -> None
     assert ("validation loss 0.2500, accuracy 50.00 %" in shown) == (accuracy is not None)
 
 
+def test_a_line_of_an_epoch_stays_one_in_a_file() -> None:
+    file = io.StringIO()
+    with TrainingProgress(Console(file=file, width=40), epochs=4, pictures=10) as progress:
+        progress.epoch(epoch(1, 0.5))
+    line = "epoch 2: loss 0.5000, accuracy 75.00 %; validation loss 0.2500, accuracy 50.00 %"
+    assert file.getvalue().strip() == line
+
+
 def test_help_names_every_recipe_and_loads_no_torch() -> None:
     code = (
         "import sys\nfrom relativenas_optuna.cli import main\n"
