@@ -102,7 +102,8 @@ class StatusReport:
         elif of.sampler is not None:
             parts.append(f"{of.sampler}, which has no generations")
         else:
-            parts.append("of another sampler, without generations" if of.scored else "not begun")
+            begun = of.last_written is not None
+            parts.append("of another sampler, without generations" if begun else "not begun")
         return "; ".join(parts)
 
     def _generation(self) -> str:

@@ -18,6 +18,7 @@ from relativenas_optuna.options import examples, json_option, storage_option
 from relativenas_optuna.output import ago, command, shown_name
 from relativenas_optuna.plan import PLAN_ATTRIBUTE
 from relativenas_optuna.samplers.claims import Claim
+from relativenas_optuna.samplers.comparison import violation
 from relativenas_optuna.samplers.plain_data import plain
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.study_facts import last_written, sampler_of
@@ -43,7 +44,8 @@ class StudyLine:
         preset: Of `RelativeNASSampler`.
         search_preset: Of `relativenas search`.
         trials: How many there are, by their state in small letters.
-        best: The best value of a complete trial; `None` with several objectives or without one.
+        best: The best value of a complete trial that violates no constraint; `None` with several
+            objectives or without one.
         last_written: When a trial last began or ended, by this machine's clock.
     """
 
@@ -140,7 +142,8 @@ def _line(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> StudyLine:
 def _best(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> float | None:
     if len(study.directions) > 1:
         return None
-    values = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and violation(t) == 0]
+    values = [t.value for t in complete if t.value is not None]
     pick = max if study.directions[0] == optuna.study.StudyDirection.MAXIMIZE else min
     return pick(values, default=None)
 

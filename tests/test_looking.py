@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 
+from relativenas_optuna.report.best import best_of
 from relativenas_optuna.storage import storage_at
 from tests.command import call
 
@@ -71,6 +72,10 @@ def test_the_status_of_other_studies(capfd: Capture) -> None:
     assert "without generations" in outcome.out
     assert "not known, for nobody said how many trials" in outcome.out
     assert "not begun" in call(capfd, "status", "--study", "two").out
+    with storage_at(DATABASE) as storage:
+        two = optuna.load_study(study_name="two", storage=storage)
+        two.optimize(lambda _: 1 / 0, n_trials=1, catch=ZeroDivisionError)
+    assert "not begun" not in call(capfd, "status", "--study", "two").out
 
 
 @pytest.mark.usefixtures("folder")
@@ -86,6 +91,24 @@ def test_the_studies_of_a_storage(capfd: Capture) -> None:
     assert [study["study"] for study in data] == [NAME, "two"]
     assert data[0]["trials"] == {"complete": 3}
     assert data[1]["best"] is None
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_best_violates_no_constraint(capfd: Capture) -> None:
+    def limited(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        trial.set_constraint("limit", 0.5 - x)
+        return x
+
+    with storage_at(DATABASE) as storage:
+        study = optuna.create_study(storage=storage, study_name="limited")
+        for x in (0.1, 0.7, 0.6):
+            study.enqueue_trial({"x": x})
+        study.optimize(limited, n_trials=3)
+        assert [one.trial for one in best_of(study, 3)] == [2, 1]
+    (line,) = json.loads(call(capfd, "studies", "--json").out)
+    status = json.loads(call(capfd, "status", "--study", "limited", "--json").out)
+    assert line["best"] == status["best"]["loss"] == 0.6
 
 
 @pytest.mark.usefixtures("finished")

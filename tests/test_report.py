@@ -126,6 +126,12 @@ def test_a_study_of_another_sampler_says_what_it_lacks() -> None:
     assert not page.of("img")
 
 
+def test_four_objectives_are_a_page_too() -> None:
+    study = optuna.create_study(directions=["minimize"] * 4)
+    study.optimize(lambda t: [t.suggest_float("x", 0, 1)] * 4, n_trials=3)
+    assert "history" in shown(study).figures  # Optuna's warnings would be errors
+
+
 def test_a_study_without_trials_is_a_page_too() -> None:
     page = shown(optuna.create_study(study_name="empty"))
     assert "No trial of this study is complete" in page.text

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.choice import best_architectures
 from relativenas_optuna.drawing import draw_genotype, figure_bytes
+from relativenas_optuna.samplers.comparison import violation
 from relativenas_optuna.spaces.genotype import Genotype
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class Best:
 
 
 def best_of(study: optuna.Study, top: int) -> list[Best]:
-    """The best of a study, at most so many; of several objectives those of the Pareto front."""
+    """The best of a study, at most so many; of several objectives those of the Pareto front.
+
+    Trials that violate a constraint are not among them.
+    """
     trials = study.get_trials(deepcopy=False)
     try:
         ranked = best_architectures(study)
@@ -72,7 +76,8 @@ def _best_trials(study: optuna.Study, trials: list[FrozenTrial]) -> list[FrozenT
         return study.best_trials
     sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    return sorted(complete, key=lambda trial: (sign * trial.values[0], trial.number))
+    feasible = [trial for trial in complete if violation(trial) == 0]
+    return sorted(feasible, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 def _best(

@@ -54,7 +54,9 @@ def _history(study: optuna.Study) -> go.Figure:
     elif len(study.directions) <= 3:
         figure = optuna.visualization.plot_pareto_front(study)
     else:
-        figure = optuna.visualization.plot_slice(study, target=lambda t: t.values[0])
+        figure = optuna.visualization.plot_slice(
+            study, target=lambda t: t.values[0], target_name="Objective 0"
+        )
     # Scales of the trials' numbers would take half of a phone's width.
     figure.update_traces(marker_showscale=False)
     return figure.update_layout(template="none", legend={"orientation": "h"})
