@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.building import build
     from relativenas_optuna.objective import SupernetObjective
     from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
+    from relativenas_optuna.samplers.trust import trusted_trial
     from relativenas_optuna.samplers.view import SearchView
     from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
@@ -30,6 +31,7 @@ __all__ = [
     "build",
     "open_storage",
     "published",
+    "trusted_trial",
 ]
 
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     "build": "networks.building",
     "open_storage": "storage",
     "published": "spaces.published",
+    "trusted_trial": "samplers.trust",
 }
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Pairs = NDArray[np.intp]
 
-_PAIRS, _MATRICES, _SEATS, _AGAIN = range(4)  # Keeps the keyed streams of one seed apart.
+_PAIRS, _MATRICES, _SEATS, _AGAIN, _MOVES, _SPREAD = range(
+    6
+)  # Keeps the keyed streams of one seed apart.
 
 
 def uniform(seed: int, generation: int, seat: int, name: str) -> float:
@@ -26,6 +28,21 @@ def uniform(seed: int, generation: int, seat: int, name: str) -> float:
 def again(seed: int, generation: int, pair: int) -> np.random.Generator:
     """What a pair draws from where its first draw gave an architecture that is taken."""
     return _keyed(seed, _AGAIN, generation, pair)
+
+
+def moves(seed: int, generation: int, pair: int) -> np.random.Generator:
+    """What the moves of a pair's slow learner are drawn from."""
+    return _keyed(seed, _MOVES, generation, pair)
+
+
+def spread(seed: int, generation: int, name: str, size: int) -> Vector:
+    """The draws in [0, 1) of a parameter for all seats of a generation, `[size]`.
+
+    Each of them is in another of `size` equal parts.
+    """
+    random = _keyed(seed, _SPREAD, generation, _hash(name))
+    drawn: Vector = (random.permutation(size) + random.random(size)) / size
+    return drawn
 
 
 class Draws(Protocol):

@@ -136,6 +136,52 @@ class Encoding:
         space = self.space.items()
         return tuple([index(d, encode(d, params[name])) for name, d in space])
 
+    def features(self, positions: Vector) -> Vector:
+        """Positions `[n, variables]` as points `[n, features]` between which distances mean much.
+
+        A categorical is 1 apart (squared) from every other choice; anything else has one feature
+        from 0 to 2.
+        """
+        groups = [self._indicators(positions), self._ordered_features(positions)]
+        return np.concatenate(groups, axis=1)
+
+    @cached_property
+    def _categorical(self) -> NDArray[np.bool_]:
+        kinds = [isinstance(d, CategoricalDistribution) for d in self.space.values()]
+        return np.array(kinds, dtype=np.bool_)
+
+    def _indicators(self, positions: Vector) -> Vector:
+        """`[n, choices of all categoricals]`, which are 0 but for one choice of each."""
+        counts = self._last_cells[self._categorical].astype(int) + 1
+        begins = np.cumsum(counts) - counts
+        places = np.minimum(np.ceil(positions[:, self._categorical]) - 1, counts - 1)
+        columns = begins + np.maximum(places, 0).astype(int)
+        indicators = np.zeros((len(positions), int(counts.sum())))
+        indicators[np.arange(len(positions))[:, None], columns] = np.sqrt(0.5)
+        return indicators
+
+    def _ordered_features(self, positions: Vector) -> Vector:
+        ordered = ~self._categorical
+        low, high = self.low[ordered], self.high[ordered]
+        last = self._last_cells[ordered]
+        middles = np.clip(np.ceil(positions[:, ordered]) - 0.5, 0.5, last + 0.5)
+        points = np.where(last > 0, middles, positions[:, ordered])
+        features: Vector = 2 * (points / (high - low) - low / (high - low))
+        return features
+
+    def settled(self, position: Vector) -> Vector:
+        """The point `[variables]` that stands for all that decode to the same parameters."""
+        return self.position_of(self.decode(position), position)
+
+    def position_of(self, params: Mapping[str, Any], otherwise: Vector) -> Vector:
+        """The point `[variables]` of parameters; what they lack is `otherwise`."""
+        return np.array(
+            [
+                encode(d, params[name]) if name in params and is_value_of(d, params[name]) else x
+                for (name, d), x in zip(self.space.items(), otherwise.tolist(), strict=True)
+            ]
+        )
+
     def adopt(self, vector: Vector, params: Mapping[str, Any]) -> Vector:
         """The position of a member that was really scored with `params`.
 

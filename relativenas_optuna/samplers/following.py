@@ -82,7 +82,7 @@ class Following:
         """
         begun = self.replay.settings
         if begun is None:
-            new = self._asked.begin(secrets.randbits(32))
+            new = self._asked.begin(secrets.randbits(32), len(study.directions))
             if self._asked.warm_start:
                 new = replace(new, warm_start=_best_of(study, new.population_size))
             return new

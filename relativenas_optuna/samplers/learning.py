@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.comparison import compare, less_crowded, losses, violation
 from relativenas_optuna.samplers.draws import again, uniform
+from relativenas_optuna.samplers.moves import Moves
 from relativenas_optuna.samplers.repeats import Scored, around
 from relativenas_optuna.samplers.slow_fast import learn
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.study import StudyDirection
 
+    from relativenas_optuna.samplers.claims import Seat
     from relativenas_optuna.samplers.draws import Draws
     from relativenas_optuna.samplers.encoding import Encoding
     from relativenas_optuna.samplers.generations import Generation
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.settings import Settings
 
     Vector = NDArray[np.float64]
+
+
+_INFEASIBLE = 8e307  # no loss that means anything is as large
 
 
 class Learning:
@@ -40,26 +46,51 @@ class Learning:
         self._settings = settings
         self._directions = directions
         self._draws = draws
-        self._scored: Scored | None = None
+        self.forget()
 
     def forget(self) -> None:
         """Begin anew to remember what was scored."""
-        self._scored = None
+        self._scored: Scored | None = None
+        self._moves = Moves(self._settings)
+        self._known: set[int] = set()  # numbers of the trials that are remembered
 
     def remember(
-        self, tally: Tally, index: int, encoding: Encoding | None, position: Vector | None = None
+        self, tally: Tally, seat: Seat, encoding: Encoding | None, position: Vector | None = None
     ) -> None:
-        """Remember that generation `index` scored what a seat's trial says, at a `position`."""
-        if encoding is None or tally.scored_trial is None or not self._avoids_repeats(encoding):
+        """Remember that a seat scored what its trial says, at a `position` `[variables]`."""
+        trial = tally.scored_trial
+        if encoding is None or trial is None or trial.number in self._known:
             return
-        if self._scored is None:
-            self._scored = Scored(encoding)
-        self._scored.add(tally.scored_trial, index, position)
+        self._known.add(trial.number)
+        if self._settings.screening.on:
+            where = position
+            if where is None and encoding.space.keys() <= trial.params.keys():
+                where = encoding.position_of(trial.params, encoding.low)
+            if where is not None:
+                loss = self._loss(tally)
+                self._moves.history.add(seat.generation, seat.number, where, loss)
+        if self._avoids_repeats(encoding):
+            if self._scored is None:
+                self._scored = Scored(encoding)
+            self._scored.add(trial, seat.generation, position)
+
+    def _loss(self, tally: Tally) -> float:
+        """A score to be minimised, of which only the order counts.
+
+        What violates its constraints comes behind all that does not, and what is not complete last.
+        """
+        trial = tally.counted
+        if trial is None or trial.state != TrialState.COMPLETE:
+            return math.inf
+        broken = violation(trial)
+        if broken > 0:
+            return _INFEASIBLE * (2 - 1 / (1 + broken))
+        return float(losses(trial, self._directions)[0])
 
     def need_history(self, generation: Generation, tallies: Sequence[Tally]) -> bool:
         """Whether a scored pair waits for the generation before its own to be complete."""
         assert generation.encoding is not None
-        if self._avoids_repeats(generation.encoding):
+        if self._settings.screening.on or self._avoids_repeats(generation.encoding):
             return True
         return len(self._directions) > 1 and compare(tallies[0], tallies[1], self._directions) == 0
 
@@ -75,7 +106,11 @@ class Learning:
         return order <= 0
 
     def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
-        """The next position and velocity `[variables]` of a pair's slow learner."""
+        """The next position and velocity `[variables]` of a pair's slow learner.
+
+        Where moves are screened the position is settled (`Encoding.settled`), and the velocity is
+        the way to it: both are seen from parameters alone.
+        """
         encoding, members = generation.encoding, generation.pairs[pair]
         assert encoding is not None
         fast, slow = members if generation.first_fast[pair] else members[::-1]
@@ -90,7 +125,23 @@ class Learning:
         l1, l2 = self._draws.matrices(list(encoding.space), generation.index)
         position, velocity = rule(l1=l1[pair], l2=l2[pair])
         scored, last = self._scored, generation.index - 1
-        if scored is None or not scored.is_taken(position, last) or scored.all_taken(last):
+        if scored is not None and scored.all_taken(last):
+            scored = None
+        if self._settings.screening.on:
+            own = [encoding.indices(generation.positions[m]) for m in members] if scored else []
+            screened = self._moves.of_pair(
+                generation,
+                pair,
+                np.array([self._loss(generation.tallies[2 * pair + i]) for i in (0, 1)]),
+                (l1[pair], l2[pair]),
+                lambda x: (
+                    scored is not None and (scored.is_taken(x, last) or encoding.indices(x) in own)
+                ),
+            )
+            if screened is not None:
+                settled = encoding.settled(screened)
+                return settled, settled - generation.positions[slow]
+        if scored is None or not scored.is_taken(position, last):
             return position, velocity
         position = around(
             encoding,
@@ -99,6 +150,9 @@ class Learning:
             is_taken=lambda x: scored.is_taken(x, last),
             random=again(self._settings.seed, generation.index, pair),
         )
+        if self._settings.screening.on:
+            position = encoding.settled(position)
+            velocity = position - generation.positions[slow]
         return position, velocity
 
     def anywhere(self, generation: Generation, member: int) -> Vector:

@@ -8,7 +8,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Claim, Seat
-from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws
+from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws, spread
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.generations import Generation
 from relativenas_optuna.samplers.intervals import decode, interval
@@ -180,7 +180,15 @@ class Population:
     def _place(self, generation: Generation, encoding: Encoding) -> None:
         """Give a generation its first positions."""
         low, high = encoding.low, encoding.high
-        uniform = self._draws.start(list(encoding.space), generation.index)
+        names = list(encoding.space)
+        if self.settings.screening.spread:
+            uniform = np.empty((self.settings.population_size, len(names)))
+            for i, name in enumerate(names):
+                uniform[generation.pairs.ravel(), i] = spread(
+                    self.settings.seed, generation.index, name, self.settings.population_size
+                )
+        else:
+            uniform = self._draws.start(names, generation.index)
         generation.encoding = encoding
         generation.positions = low + uniform * (high - low)
         generation.velocities = np.zeros_like(generation.positions)
@@ -224,8 +232,8 @@ class Population:
             generation.shares_parameters(list(before.space), Encoding(space))
         self._pairs.forget()  # an architecture is now what these parameters say
         for earlier in self.generations[: generation.index]:
-            for tally in earlier.tallies:
-                self._pairs.remember(tally, earlier.index, generation.encoding)
+            for number, tally in enumerate(earlier.tallies):
+                self._pairs.remember(tally, Seat(earlier.index, number), generation.encoding)
 
     def _learn_if_scored(self, generation: Generation, pair: int) -> None:
         tallies = generation.tallies[2 * pair : 2 * pair + 2]
@@ -244,15 +252,32 @@ class Population:
             if generation.kept[member]:
                 continue  # it is known since the generation that scored it
             assert tally.scored_trial is not None
-            generation.positions[member] = encoding.adopt(
-                generation.positions[member], tally.scored_trial.params
-            )
-            position = generation.positions[member]
-            self._pairs.remember(tally, generation.index, encoding, position)
+            self._adopt(generation, member, tally.scored_trial, before)
+            seat = Seat(generation.index, generation.seat(member))
+            self._pairs.remember(tally, seat, encoding, generation.positions[member])
         if generation.index + 1 == len(self.generations):
             self.generations.append(self._begin(generation.index + 1, encoding))
         generation.first_fast[pair] = self._pairs.first_is_fast(tallies, before)
         self._go_on(generation, pair, self.generations[generation.index + 1])
+
+    def _adopt(
+        self,
+        generation: Generation,
+        member: int,
+        trial: FrozenTrial,
+        before: Generation | None,
+    ) -> None:
+        """Move a member to where it was really scored."""
+        encoding, position = generation.encoding, generation.positions[member]
+        assert encoding is not None
+        if not self.settings.screening.on:
+            generation.positions[member] = encoding.adopt(position, trial.params)
+            return
+        generation.positions[member] = encoding.position_of(trial.params, position)
+        if before is not None and before.encoding is not None:
+            names = list(before.encoding.space)
+            start = before.positions[member, [names.index(name) for name in encoding.space]]
+            generation.velocities[member] = generation.positions[member] - start
 
     def _go_on(self, generation: Generation, pair: int, following: Generation) -> None:
         """Let the slow learner of a pair learn, and both go on to the next generation."""
@@ -264,9 +289,19 @@ class Population:
                 following.positions[member] = self._pairs.anywhere(following, member)
             return
         fast, slow = members if generation.first_fast[pair] else members[::-1]
-        following.positions[slow], following.velocities[slow] = self._pairs.step(generation, pair)
+        following.positions[slow], following.velocities[slow] = self._step(generation, pair, slow)
         following.positions[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
         if self.settings.keeps_scores:
             following.kept[fast] = True
             following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
+
+    def _step(self, generation: Generation, pair: int, slow: int) -> tuple[Vector, Vector]:
+        following, encoding = self.generations[generation.index + 1], generation.encoding
+        assert encoding is not None
+        trial = following.tallies[following.seat(slow)].scored_trial
+        if self.settings.screening.on and trial and encoding.space.keys() <= trial.params.keys():
+            # Scored already, as most are that a new process reads: it is known where it went.
+            position = encoding.position_of(trial.params, generation.positions[slow])
+            return position, position - generation.positions[slow]
+        return self._pairs.step(generation, pair)

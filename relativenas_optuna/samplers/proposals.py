@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.logging import get_logger
 
-from relativenas_optuna.samplers.draws import uniform
+from relativenas_optuna.samplers.draws import spread, uniform
 from relativenas_optuna.samplers.intervals import decode, interval, is_value_of
 from relativenas_optuna.samplers.settings import SettingsError
 
@@ -63,7 +63,12 @@ def draw(
     if name in start and is_value_of(distribution, start[name]):
         return start[name]
     low, high = interval(distribution)
-    x = uniform(population.settings.seed, seat.generation, seat.number, name)
+    settings = population.settings
+    if settings.screening.spread:
+        drawn = spread(settings.seed, seat.generation, name, settings.population_size)
+        x = float(drawn[seat.number])
+    else:
+        x = uniform(settings.seed, seat.generation, seat.number, name)
     return decode(distribution, low + x * (high - low))
 
 

@@ -14,10 +14,12 @@ from optuna.distributions import (
 )
 
 from relativenas_optuna.samplers.intervals import interval, is_value_of
+from relativenas_optuna.samplers.screening import OFF, PLAIN, Screening
 
 PRESETS = ("plain", "paper", "random")
 MAX_SEED = 2**32 - 1
 DEFAULT_POPULATION_SIZE = 20
+PLAIN_POPULATION_SIZE = 8  # with one objective, where scores are kept and moves are screened
 MAX_POPULATION_SIZE = 100_000
 _SHOWN = 200  # characters of a distribution in a message
 _MAP = "map parameter names to Optuna distributions"
@@ -38,6 +40,8 @@ class Settings:
         space: The search space, its order included; `None` learns it from the trials.
         warm_start: Numbers of the trials of others that the first seats start from; `None` where
             that was not asked for.
+        screening: How moves are chosen; a study of preset "plain" that was begun before there was
+            any goes on without.
     """
 
     population_size: int
@@ -45,6 +49,7 @@ class Settings:
     preset: str
     space: Mapping[str, BaseDistribution] | None = None
     warm_start: tuple[int, ...] | None = None
+    screening: Screening = OFF
 
     @property
     def keeps_scores(self) -> bool:
@@ -81,6 +86,7 @@ class Settings:
             # A list: JSON objects of some storages do not keep the order of their keys.
             "space": space and [[name, distribution_to_json(space[name])] for name in space],
             "warm_start": None if self.warm_start is None else list(self.warm_start),
+            "screening": self.screening.to_json(),
         }
 
     @classmethod
@@ -93,6 +99,7 @@ class Settings:
             preset=data["preset"],
             space=space and {name: json_to_distribution(text) for name, text in space},
             warm_start=None if warm_start is None else tuple(warm_start),
+            screening=Screening(**data.get("screening", {})),
         )
 
 
@@ -105,6 +112,7 @@ class Arguments:
     preset: str | None = None
     space: Mapping[str, BaseDistribution] | None = None
     warm_start: bool | None = None
+    screening: Screening | None = None
 
     def __post_init__(self) -> None:
         size: object = self.population_size
@@ -129,14 +137,18 @@ class Arguments:
         for name, distribution in (space or {}).items():
             _check_parameter(name, distribution)
 
-    def begin(self, random_seed: int) -> Settings:
+    def begin(self, random_seed: int, objectives: int = 1) -> Settings:
         """The settings of a new search; `random_seed` is taken where no seed was asked for."""
+        preset = self.preset or PRESETS[0]
+        screened = preset == "plain" and objectives == 1
+        size = PLAIN_POPULATION_SIZE if screened else DEFAULT_POPULATION_SIZE
         return Settings(
-            population_size=self.population_size or DEFAULT_POPULATION_SIZE,
+            population_size=self.population_size or size,
             seed=random_seed if self.seed is None else self.seed,
-            preset=self.preset or PRESETS[0],
+            preset=preset,
             space=self.space,
             warm_start=() if self.warm_start else None,
+            screening=(self.screening or PLAIN) if screened else OFF,
         )
 
     def check_agrees_with(self, begun: Settings, study_name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from relativenas_optuna.samplers.population import Population
+    from relativenas_optuna.samplers.screening import Screening
 
 Space = dict[str, BaseDistribution]
 
@@ -66,11 +68,12 @@ def search(
     population_size: int = 4,
     seed: int = 3,
     preset: str = "paper",
+    screening: Screening | None = None,
     objective: Callable[[optuna.Trial], float] = OBJECTIVE,
     **study_settings: Any,
 ) -> optuna.Study:
     """An uninterrupted search; without a `space` the sampler learns it."""
-    sampler = RelativeNASSampler(space, population_size=population_size, seed=seed, preset=preset)
+    sampler = anew(space, population_size, preset, seed=seed, screening=screening)
     study = optuna.create_study(sampler=sampler, **study_settings)
     study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
     return study
@@ -125,10 +128,17 @@ def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None
 
 
 def anew(
-    space: Space | None, size: int = 4, preset: str = "paper", *, seed: int = 3
+    space: Space | None,
+    size: int = 4,
+    preset: str = "paper",
+    *,
+    seed: int = 3,
+    screening: Screening | None = None,
 ) -> RelativeNASSampler:
     """A sampler that knows nothing of any study."""
-    return RelativeNASSampler(space, population_size=size, seed=seed, preset=preset)
+    sampler = RelativeNASSampler(space, population_size=size, seed=seed, preset=preset)
+    sampler._asked = replace(sampler._asked, screening=screening)
+    return sampler
 
 
 def begin(space: Space | None, size: int = 4) -> optuna.Study:

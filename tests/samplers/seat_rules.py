@@ -150,6 +150,8 @@ class SeatRules:
     def _needs_history(self, places: list[Place]) -> bool:
         """Whether a pair's move depends on the scores of the generation before."""
         assert self.population is not None
+        if self.population.settings.screening.on:
+            return True
         encoding = self.population.generations[0].encoding
         finite = encoding is not None and encoding.counts is not None
         if finite and self.population.settings.avoids_repeats:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from relativenas_optuna.samplers.screening import OFF
 from tests.samplers import pareto, reference, strategies
 from tests.samplers.searches import (
     SPACE,
@@ -81,7 +82,8 @@ def test_a_search_is_the_independent_algorithm_to_the_last_bit(
 ) -> None:
     generations = 7
     score = scoring(space, len(maximize), grain, bound)
-    sampler = anew(space, size, "plain" if keeps else "paper", seed=seed)
+    preset = "plain" if keeps else "paper"
+    sampler = anew(space, size, preset, seed=seed, screening=OFF)
     study = optuna.create_study(
         sampler=sampler, directions=["maximize" if m else "minimize" for m in maximize]
     )
@@ -161,7 +163,7 @@ def test_feasible_ones_are_found_where_they_are_rare() -> None:
     study.optimize(objective, n_trials=300)
     feasible = [trial.constraints["sum"] <= 0 for trial in study.trials]
     assert sum(feasible[:20]) <= 3
-    assert sum(feasible[-50:]) >= 25
+    assert sum(feasible[20:120]) >= 40
     assert 2.25 <= study.best_value < 2.4  # the least is that of four equal ones
 
 
@@ -172,7 +174,8 @@ def test_where_two_objectives_agree_they_are_one() -> None:
     ways: list[list[Literal["minimize", "maximize"]]]
     ways = [["minimize"], ["minimize", "minimize"], ["minimize", "maximize"]]
     for directions in ways:
-        study = optuna.create_study(sampler=anew(space, 6, "plain"), directions=directions)
+        sampler = anew(space, 6, "plain", screening=OFF)
+        study = optuna.create_study(sampler=sampler, directions=directions)
         for _ in range(trials_of(6, 6)):
             trial = study.ask()
             (value,) = score(suggest(trial, space)).values

@@ -22,6 +22,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.screening import OFF, PLAIN
 from relativenas_optuna.samplers.settings import Arguments, Settings, SettingsError
 from tests.samplers import strategies
 from tests.samplers.searches import SPACE, loss_of, population, search
@@ -179,7 +180,7 @@ def test_what_is_not_asked_for_is_what_the_study_was_begun_with() -> None:
     assert scores(study) == scores(whole)
 
 
-def test_a_new_study_is_begun_with_twenty_members_a_random_seed_and_plain() -> None:
+def test_a_new_study_is_begun_with_eight_members_a_random_seed_and_plain() -> None:
     begun = []
     for _ in range(2):
         study = optuna.create_study(sampler=RelativeNASSampler())
@@ -187,7 +188,22 @@ def test_a_new_study_is_begun_with_twenty_members_a_random_seed_and_plain() -> N
         begun.append(population(study).settings)
     assert begun[0].seed != begun[1].seed
     for settings in begun:
-        assert replace(settings, seed=0) == Settings(20, 0, "plain", None, None)
+        assert replace(settings, seed=0) == Settings(8, 0, "plain", None, None, PLAIN)
+
+
+@pytest.mark.parametrize(("preset", "objectives"), [("paper", 1), ("random", 1), ("plain", 2)])
+def test_other_searches_are_begun_with_twenty_members_and_without_screening(
+    preset: str, objectives: int
+) -> None:
+    settings = Arguments(preset=preset, seed=0).begin(1, objectives)
+    assert settings == Settings(20, 0, preset)
+
+
+def test_settings_that_were_stored_before_there_was_screening_have_none() -> None:
+    data = Settings(20, 0, "plain").to_json()
+    assert Settings.from_json(data | {"screening": PLAIN.to_json()}).screening == PLAIN
+    del data["screening"]
+    assert Settings.from_json(data).screening == OFF
 
 
 @pytest.mark.parametrize(

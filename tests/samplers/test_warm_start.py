@@ -70,7 +70,7 @@ def test_the_first_seats_start_from_the_best_trials_of_others(
     if preset == "paper":  # scored anew
         assert [trial.params for trial in ours[: len(chosen)]] == [t.params for t in chosen]
     # What starts from nothing starts as ever.
-    cold = [trial.params for trial in search(space=space, trials=4).trials]
+    cold = [trial.params for trial in search(space=space, trials=4, preset=preset).trials]
     assert [t.params for t in ours[len(chosen) - counted : 4 - counted]] == cold[len(chosen) :]
     first = population(study).generations[0]
     assert first.encoding is not None

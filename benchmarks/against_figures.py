@@ -1,0 +1,126 @@
+"""The comparison as text and as a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from against_samplers import OURS
+from against_statistics import (
+    LEVEL,
+    average_ranks,
+    comparisons,
+    interval,
+    mean_ratios,
+    seeds_of,
+)
+from against_traces import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from against_statistics import Regrets
+
+
+def overview(regrets: Regrets, names: Sequence[str], groups: dict[str, list[str]]) -> str:
+    """Average ranks, and our regret in units of theirs, for each group of problems."""
+    lines = []
+    for group, problems in groups.items():
+        seeds = sorted({seeds_of(regrets, names, problem) for problem in problems})
+        lines += [
+            f"### {group}: {len(problems)} problems, {'-'.join(map(str, seeds))} seeds",
+            "",
+            "| sampler | "
+            + " | ".join(f"rank at {t}" for t in _checkpoints(regrets, problems))
+            + " | regret at 100: ours / theirs |",
+            "|---" * (len(_checkpoints(regrets, problems)) + 2) + "|",
+        ]
+        ratios = mean_ratios(regrets, names, problems, 100, OURS)
+        ranks = [
+            average_ranks(regrets, names, problems, t) for t in _checkpoints(regrets, problems)
+        ]
+        for name in names:
+            cells = [f"{at[name]:.2f}" for at in ranks]
+            lines.append(f"| {name} | {' | '.join(cells)} | {ratios[name]:.2f} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def details(regrets: Regrets, names: Sequence[str], problems: Sequence[str]) -> str:
+    """Mean regret and its 95 % interval after 100 trials, problem by problem."""
+    lines = ["| problem, after 100 trials | " + " | ".join(names) + " |"]
+    lines.append("|---" * (len(names) + 1) + "|")
+    for problem in problems:
+        cells = []
+        for name in names:
+            values = regrets[name].get(problem)
+            if values is None:
+                cells.append("")
+                continue
+            low, high = interval(values[:, 99])
+            cells.append(f"{values[:, 99].mean():.3g} ({low:.3g} to {high:.3g})")
+        lines.append(f"| {problem} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def behind(regrets: Regrets, other: str, problems: Sequence[str]) -> str:
+    """Where we are significantly ahead of another sampler, and where behind, at each checkpoint."""
+    lines = []
+    for trials in _checkpoints(regrets, problems):
+        found = comparisons(regrets, OURS, other, problems, trials)
+        sure = {problem: d for problem, (d, p) in found.items() if p < LEVEL}
+        worse = [problem for problem, d in sure.items() if d > 0]
+        lines.append(
+            f"- after {trials} trials ahead of {other} on {len(sure) - len(worse)} of "
+            f"{len(found)}, behind on {len(worse)}" + (f": {', '.join(worse)}" if worse else "")
+        )
+    return "\n".join(lines) + "\n"
+
+
+def picture(
+    regrets: Regrets, names: Sequence[str], groups: dict[str, list[str]], path: Path
+) -> None:
+    """Average rank against trials for each group, and regret on each table of NAS-Bench-201."""
+    from matplotlib import pyplot as plt
+
+    tables = [p for p in next(iter(groups.values())) if p.startswith("nasbench201")]
+    figure, axes = plt.subplots(
+        2, max(len(groups), len(tables)), figsize=(12, 7), layout="constrained", squeeze=False
+    )
+    colours = {name: f"C{i}" for i, name in enumerate([*names, "GP"])}
+    for axis, (group, problems) in zip(axes[0], groups.items(), strict=False):
+        end = min(regrets[OURS][problem].shape[1] for problem in problems)
+        at = np.unique(np.geomspace(10, end, 40).astype(int))
+        ranks = [average_ranks(regrets, names, problems, int(t)) for t in at]
+        for name in names:
+            width = 2.5 if name == OURS else 1.2
+            axis.plot(at, [r[name] for r in ranks], label=name, color=colours[name], lw=width)
+        axis.set(title=group, xscale="log", xlabel="trials", ylabel="average rank")
+        axis.invert_yaxis()
+    for axis, problem in zip(axes[1], tables, strict=False):
+        for name in [*names, "GP"]:
+            values = regrets.get(name, {}).get(problem)
+            if values is None:
+                continue
+            width = 2.5 if name == OURS else 1.2
+            at = np.unique(np.geomspace(10, values.shape[1], 40).astype(int))
+            means = values[:, at - 1].mean(axis=0)
+            axis.plot(at, means, label=name, color=colours[name], lw=width)
+            bounds = np.array([interval(values[:, t - 1]) for t in at])
+            axis.fill_between(at, *bounds.T, color=colours[name], alpha=0.12, lw=0)
+        axis.set(title=problem, xscale="log", xlabel="trials", ylabel="regret in points")
+        axis.set_yscale("symlog", linthresh=0.1)
+        axis.set_ylim(bottom=0)
+    for axis in axes.ravel():
+        if not axis.has_data():
+            axis.axis("off")
+    handles, labels = axes[1][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _checkpoints(regrets: Regrets, problems: Sequence[str]) -> list[int]:
+    end = min(regrets[OURS][problem].shape[1] for problem in problems)
+    return [trials for trials in CHECKPOINTS if trials <= end]

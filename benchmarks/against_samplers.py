@@ -1,0 +1,80 @@
+"""Who is compared, and one study of theirs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import optuna
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
+
+from relativenas_optuna import RelativeNASSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from against_problems import Problem
+    from numpy.typing import NDArray
+
+OURS = "RelativeNAS"
+PAPER = "RelativeNAS, preset paper"
+RIVALS: dict[str, Callable[[int], BaseSampler]] = {
+    "Random": lambda seed: RandomSampler(seed=seed),
+    "TPE": lambda seed: TPESampler(seed=seed),  # multivariate, by default since Optuna 5
+    "TPE, univariate": lambda seed: TPESampler(seed=seed, multivariate=False),
+    "NSGA-II": lambda seed: NSGAIISampler(seed=seed),
+    "CMA-ES": lambda seed: CmaEsSampler(seed=seed),
+    "GP": lambda seed: GPSampler(seed=seed),
+}
+GP_TRIALS, GP_SEEDS = 100, 3
+
+
+def takes_part(name: str, problem: Problem, seed: int) -> bool:
+    """Whether a sampler has a study with this seed: GP is too slow for more than a few."""
+    return name != "GP" or (problem.name.startswith("nasbench201") and seed < GP_SEEDS)
+
+
+def searched(name: str, problem: Problem, seed: int) -> dict[str, NDArray[np.float64]]:
+    """One study.
+
+    The noise of trial i is the same for every sampler.
+
+    Returns:
+        `points` `[trials, variables]`, what they truly are worth (`true`) and what was `told`,
+        both `[trials]`.
+    """
+    sampler = made(name, problem, seed)
+    points: list[list[float]] = []
+    told: list[float] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        params = {n: trial._suggest(n, d) for n, d in problem.space.items()}
+        points.append(problem.unit(params))
+        told.append(problem.observed(points[-1], np.random.default_rng((seed, trial.number))))
+        return told[-1]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # experimental; CMA-ES cannot search categoricals
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(objective, n_trials=GP_TRIALS if name == "GP" else problem.trials)
+    return {
+        "points": np.array(points),
+        "true": np.array([problem.true(point) for point in points]),
+        "told": np.array(told),
+    }
+
+
+def made(name: str, problem: Problem, seed: int) -> BaseSampler:
+    """A sampler for one study."""
+    if name in RIVALS:
+        return RIVALS[name](seed)
+    preset = "paper" if name == PAPER else None
+    return RelativeNASSampler(problem.space, seed=seed, preset=preset)

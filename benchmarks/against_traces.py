@@ -1,0 +1,147 @@
+"""What studies found, kept: whole studies in a working folder, their regrets in the repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from against_samplers import searched, takes_part
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.trust import trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from against_problems import Problem
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+CHECKPOINTS = (50, 100, 200, 500)
+STORED = Path(__file__).parents[1] / "studies" / "against"
+
+
+def study_file(folder: Path, name: str, problem: Problem, seed: int) -> Path:
+    """Where a whole study is kept."""
+    return folder / _plain(name) / problem.name / f"{seed}.npz"
+
+
+def run(folder: Path, name: str, problems: Sequence[Problem], seeds: range) -> Iterator[Path]:
+    """Every study of a sampler that is not there yet; yields the files that it writes.
+
+    Seeds come one after the other, so that what is broken off is a comparison of fewer seeds.
+    """
+    for seed in seeds:
+        for problem in problems:
+            path = study_file(folder, name, problem, seed)
+            if path.exists() or not takes_part(name, problem, seed):
+                continue
+            found = searched(name, problem, seed)
+            found["points"] = found["points"].astype(np.float32)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_name(f"unfinished-{seed}.npz")
+            np.savez_compressed(unfinished, **found)  # type: ignore[arg-type]
+            unfinished.replace(path)
+            yield path
+
+
+def incumbents(found: dict[str, Vector]) -> Vector:
+    """The true loss of the trial that was told the lowest, after each trial."""
+    told = found["told"]
+    best = np.minimum.accumulate(told)
+    first = np.concatenate([[True], best[1:] < best[:-1]])
+    since = np.maximum.accumulate(np.where(first, np.arange(len(told)), 0))
+    regrets: Vector = found["true"][since]
+    return regrets
+
+
+def gather(folder: Path, name: str, problems: Sequence[Problem]) -> None:
+    """Store the regrets of all studies of a sampler that are there, on top of those known."""
+    known = stored(name)
+    for problem in problems:
+        rows: list[Vector] = []
+        while (path := study_file(folder, name, problem, len(rows))).exists():
+            with np.load(path) as file:
+                rows.append(incumbents({key: file[key] for key in ("told", "true")}))
+        if len(rows) >= len(known.get(problem.name, [])) and rows:
+            known[problem.name] = np.array(rows)
+    if known:
+        STORED.mkdir(parents=True, exist_ok=True)
+        compact = {key: _changes(rows) for key, rows in sorted(known.items())}
+        np.savez_compressed(_file(name), **compact)  # type: ignore[arg-type]
+
+
+def gather_trusted(folder: Path, name: str, problems: Sequence[Problem]) -> None:
+    """Store the regrets of the trials that `trusted_trial` takes of noisy studies."""
+    known = stored_trusted(name)
+    for problem in problems:
+        rows: list[list[float]] = []
+        if not problem.noisy:
+            continue
+        encoding = Encoding.of(problem.space)
+        inside = 0.0 if encoding.counts is None else 0.5  # of a cell
+        while (path := study_file(folder, name, problem, len(rows))).exists():
+            with np.load(path) as file:
+                points, told, true = (file[key] for key in ("points", "told", "true"))
+            rows.append(
+                [
+                    true[trusted(encoding, points[:n].astype(np.float64) + inside, told[:n])]
+                    for n in CHECKPOINTS
+                    if n <= len(told)
+                ]
+            )
+        if len(rows) >= len(known.get(problem.name, [])) and rows:
+            known[problem.name] = np.array(rows)
+    if known:
+        sorted_ = {key: known[key] for key in sorted(known)}
+        np.savez_compressed(_file(f"{name} trusted"), **sorted_)  # type: ignore[arg-type]
+
+
+def stored_trusted(name: str) -> dict[str, Vector]:
+    """Regrets `[seeds, checkpoints]` of the trusted trials of a sampler's noisy studies."""
+    path = _file(f"{name} trusted")
+    if not path.exists():
+        return {}
+    with np.load(path) as file:
+        return {key: file[key] for key in file.files}
+
+
+def stored(name: str) -> dict[str, Vector]:
+    """Regrets `[seeds, trials]` of a sampler by problem; none where nothing is stored."""
+    if not _file(name).exists():
+        return {}
+    with np.load(_file(name)) as file:
+        return {key: np.array([_whole(row) for row in _split(file[key])]) for key in file.files}
+
+
+def _changes(rows: Vector) -> NDArray[np.float32]:
+    """Per seed: how many trials, how many changes, then trial and regret of each of these."""
+    parts: list[float] = []
+    for row in rows.astype(np.float32):
+        at = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]]))
+        parts += [len(row), len(at), *at, *row[at]]
+    return np.array(parts, dtype=np.float32)
+
+
+def _split(parts: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    while len(parts):
+        end = 2 + 2 * int(parts[1])
+        yield parts[:end]
+        parts = parts[end:]
+
+
+def _whole(part: NDArray[np.float32]) -> Vector:
+    trials, changes = int(part[0]), int(part[1])
+    at, regrets = part[2 : 2 + changes].astype(int), part[2 + changes :]
+    return np.repeat(regrets, np.diff([*at, trials])).astype(np.float64)
+
+
+def _file(name: str) -> Path:
+    return STORED / f"{_plain(name)}.npz"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower())

@@ -1,0 +1,200 @@
+"""What the scores so far say of an architecture that has none: a light Gaussian process."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs  # type: ignore[import-untyped]
+from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
+from scipy.stats import rankdata  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+_SCALES = (0.5, 1.0, 2.0, 4.0)  # that are tried, in units of the reciprocal mean distance
+_NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units of the process'
+_FEW = 64  # architectures that hyper-parameters are fitted to
+_DIGITS = 6  # of an expectation: what lies behind may differ between machines
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+class Forecast:
+    """A Gaussian process over the normal scores of the losses' ranks.
+
+    Its kernel is the squared exponential, or the exponential, of the distance over all variables;
+    kernel, length scale and noise are those of the largest likelihood among a few. Ranks make it
+    indifferent to how losses are scaled. It keeps the better half of `size` architectures and the
+    latest ones.
+
+    Args:
+        features_of: Makes `[n, features]` of positions `[n, variables]`, see `Encoding.features`.
+        positions: `[scored, variables]`.
+        losses: `[scored]`, infinite for what failed; at least one.
+        size: How many architectures it takes in at most.
+    """
+
+    def __init__(
+        self,
+        features_of: Callable[[Vector], Vector],
+        positions: Vector,
+        losses: Vector,
+        size: int = 128,
+    ) -> None:
+        scores = ndtri((rankdata(losses) - 0.5) / len(losses))
+        kept = _kept(losses, size)
+        self._features_of = features_of
+        self._features, scores = features_of(positions[kept]), scores[kept]
+        self._sorted = np.sort(losses)
+        self._more: _More | None = None
+        self._mean = float(scores.mean())
+        # Matrices this small are slower with threads, and many times so on a busy machine.
+        with _libraries().limit(limits=1, user_api="blas"):
+            self._fit(scores - self._mean)
+
+    def _fit(self, scores: Vector) -> None:
+        few = _kept(scores, _FEW)
+        self._smooth, self._scale, self._noise = _likeliest(self._features[few], scores[few])
+        kernel = self._kernel(self._features, self._features)
+        _, factor, self._weights, self._variance = _solved(kernel, self._noise, scores)
+        inverse = dpotri(factor, lower=1)[0]
+        self._inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        self._best = float((kernel @ self._weights).min())
+
+    def given(self, positions: Vector, losses: Vector) -> Forecast:
+        """The same, with a few more scores in it: `[n, variables]` and `[n]`."""
+        features = self._features_of(positions)
+        below = sum(np.searchsorted(self._sorted, losses, side=s) for s in ("left", "right")) / 2
+        scores = ndtri((below + 0.5) / (len(self._sorted) + 1))
+        with _libraries().limit(limits=1, user_api="blas"):
+            cross = self._kernel(features, self._features)
+            own = self._kernel(features, features) + self._noise * np.eye(len(features))
+            known = cross @ self._inverse
+            more = _More(
+                features,
+                known,
+                inverse=np.linalg.inv(own - known @ cross.T),
+                surprise=scores - self._mean - cross @ self._weights,
+            )
+        found = copy(self)
+        found._more = more
+        return found
+
+    def means(self, positions: Vector) -> Vector:
+        """Expected normal scores `[n]` of `positions` `[n, variables]`, the lower the better."""
+        means: Vector = np.round(self._mean + self._posterior(positions)[0], _DIGITS)
+        return means
+
+    def hopes(self, positions: Vector) -> Vector:
+        """The logarithm of the expected improvement `[n]` at `positions` `[n, variables]`.
+
+        It is that over the lowest mean of what was scored.
+        """
+        means, deviations = self._posterior(positions)
+        hopes: Vector = np.log(deviations) + _log_improvement((self._best - means) / deviations)
+        return np.round(hopes, _DIGITS)
+
+    def _posterior(self, positions: Vector) -> tuple[Vector, Vector]:
+        """Means, less that of all scores, and standard deviations."""
+        with _libraries().limit(limits=1, user_api="blas"):
+            features, more = self._features_of(positions), self._more
+            kernel = self._kernel(features, self._features)
+            means = kernel @ self._weights
+            explained = np.einsum("ij,ij->i", kernel @ self._inverse, kernel)
+            if more is not None:
+                left = self._kernel(features, more.features) - kernel @ more.known.T
+                gain = left @ more.inverse
+                means += gain @ more.surprise
+                explained += np.einsum("ij,ij->i", gain, left)
+        return means, np.sqrt(np.maximum(self._variance * (1 - explained), 1e-12))
+
+    def _kernel(self, one: Vector, other: Vector) -> Vector:
+        return _kernel(self._scale**2 * _squared_distances(one, other), smooth=self._smooth)
+
+
+@dataclass(frozen=True)
+class _More:
+    """Scores that came after a fit.
+
+    Attributes:
+        features: Of theirs, `[n, features]`.
+        known: What the fit makes of them, `[n, scored]`.
+        inverse: Of their covariance given the fit, `[n, n]`.
+        surprise: By how much they differ from what the fit expected, `[n]`.
+    """
+
+    features: Vector
+    known: Vector
+    inverse: Vector
+    surprise: Vector
+
+
+def _kept(losses: Vector, size: int) -> NDArray[np.intp]:
+    """The better half of `size` architectures, and the latest others."""
+    number = len(losses)
+    if number <= size:
+        return np.arange(number)
+    chosen = np.zeros(number, dtype=np.bool_)
+    chosen[np.argsort(losses, kind="stable")[: size // 2]] = True
+    chosen[np.flatnonzero(~chosen)[size // 2 - size :]] = True
+    return np.flatnonzero(chosen)
+
+
+def _squared_distances(one: Vector, other: Vector) -> Vector:
+    lengths = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)
+    squared: Vector = np.maximum(lengths - 2 * one @ other.T, 0.0)
+    return squared
+
+
+def _kernel(squared: Vector, *, smooth: bool) -> Vector:
+    kernel: Vector = np.exp(-0.5 * squared if smooth else -np.sqrt(squared))
+    return kernel
+
+
+def _likeliest(features: Vector, scores: Vector) -> tuple[bool, float, float]:
+    """Kernel, scale and noise of the largest likelihood among a few."""
+    squared = _squared_distances(features, features)
+    typical = float(squared.mean()) or 1.0
+    best, found = -np.inf, (True, 1.0, 1.0)
+    for smooth in (True, False):
+        for scale in (np.array(_SCALES) / typical**0.5).tolist():
+            kernel = _kernel(scale**2 * squared, smooth=smooth)
+            for noise in _NOISES:
+                likelihood = _solved(kernel, noise, scores)[0]
+                if likelihood > best:
+                    best, found = likelihood, (smooth, scale, noise)
+    return found
+
+
+def _solved(kernel: Vector, noise: float, scores: Vector) -> tuple[float, Vector, Vector, float]:
+    """The logarithm of the likelihood, the covariance's factor, the scores' weights and variance.
+
+    The variance of the process is the likeliest one.
+    """
+    number = len(scores)
+    factor, failed = dpotrf(kernel + noise * np.eye(number), lower=1, overwrite_a=1)
+    weights = dpotrs(factor, scores, lower=1)[0]
+    variance = max(float(scores @ weights) / number, 1e-9)
+    likelihood = -0.5 * number * np.log(variance) - np.log(np.diag(factor)).sum()
+    return -np.inf if failed else float(likelihood), factor, weights, variance
+
+
+def _log_improvement(z: Vector) -> Vector:
+    """The logarithm of z Phi(z) + phi(z), far below zero by an expansion of it."""
+    density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
+    near = np.maximum(z, -5.0)
+    exact = np.log(near * ndtr(near) + np.exp(-0.5 * near**2) / np.sqrt(2 * np.pi))
+    improvement: Vector = np.where(z > -5.0, exact, density - np.log(z**2 + 3))
+    return improvement

@@ -1,0 +1,102 @@
+"""Where a slow learner moves when several moves are drawn for it: preset "plain"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relativenas_optuna.samplers.draws import moves
+from relativenas_optuna.samplers.history import History
+from relativenas_optuna.samplers.slow_fast import learn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from relativenas_optuna.samplers.encoding import Encoding
+    from relativenas_optuna.samplers.forecast import Forecast
+    from relativenas_optuna.samplers.generations import Generation
+    from relativenas_optuna.samplers.settings import Settings
+
+    Vector = NDArray[np.float64]
+
+
+class Moves:
+    """Draws moves by the slow-fast rule and takes the one of which most is to be expected.
+
+    A departure from the paper, which makes the one move that it draws. A pair's move sees its own
+    scores and those of the generations before its own, so that it does not depend on timing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.history = History()
+        self._forecast: tuple[int, Forecast | None] | None = None  # of the scores up to one
+
+    def of_pair(
+        self,
+        generation: Generation,
+        pair: int,
+        losses: Vector,
+        first: tuple[Vector, Vector],
+        is_taken: Callable[[Vector], bool],
+    ) -> Vector | None:
+        """The move of a pair's slow learner, `[variables]`; `None` where all drawn are taken.
+
+        Args:
+            generation: Of the pair.
+            pair: Its number.
+            losses: Those of the pair, `[2]`.
+            first: The random matrices of its first draw, `[variables]` each.
+            is_taken: Whether a position cannot be had.
+        """
+        encoding = generation.encoding
+        assert encoding is not None
+        drawn = self._drawn(encoding, generation, pair, first)
+        forecast = self._forecast_before(encoding, generation.index)
+        if forecast is None:
+            return next((move for move in drawn if not is_taken(move)), None)
+        members = generation.pairs[pair]
+        new = ~generation.kept[members]
+        if new.any():
+            forecast = forecast.given(generation.positions[members[new]], losses[new])
+        order = np.argsort(-forecast.hopes(drawn), kind="stable")
+        return next((move for move in drawn[order] if not is_taken(move)), None)
+
+    def _drawn(
+        self, encoding: Encoding, generation: Generation, pair: int, first: tuple[Vector, Vector]
+    ) -> Vector:
+        """The moves that are drawn, `[draws, variables]`."""
+        screening = self._settings.screening
+        random = moves(self._settings.seed, generation.index, pair)
+        shape = screening.draws, len(encoding.space)
+        l1, l2 = random.random((2, *shape))
+        l1[0], l2[0] = first
+        members = generation.pairs[pair]
+        fast, slow = members if generation.first_fast[pair] else members[::-1]
+        low, high = encoding.low, encoding.high
+        drawn, _ = learn(
+            generation.positions[slow],
+            generation.velocities[slow],
+            generation.positions[fast],
+            l1=l1,
+            l2=l2,
+            low=low,
+            high=high,
+        )
+        anew = random.random(shape) < screening.anew
+        anew[0] = False
+        return np.where(anew, low + random.random(shape) * (high - low), drawn)
+
+    def _forecast_before(self, encoding: Encoding, index: int) -> Forecast | None:
+        """What the scores say of the generations before `index`; `None` where there are none."""
+        if self._forecast is None or self._forecast[0] != index:
+            from relativenas_optuna.samplers.forecast import Forecast  # loads scipy
+
+            positions, losses = self.history.upto(index - 1)
+            some = np.isfinite(losses).any() if len(losses) else False
+            made = Forecast(encoding.features, positions, losses) if some else None
+            self._forecast = index, made
+        return self._forecast[1]

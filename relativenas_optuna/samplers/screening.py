@@ -1,0 +1,39 @@
+"""How a slow learner's move is chosen among several: the settings of preset "plain"."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What preset "plain" adds to the paper's rule; `OFF` adds nothing.
+
+    None of it is in the paper.
+
+    Attributes:
+        draws: How many times the random matrices are drawn for a slow learner. Of the moves that
+            the rule gives, the one is made that `Forecast` expects most of.
+        anew: The probability with which such a move draws a variable anew, from 0 to 1. The first
+            draw of a move is the rule's alone.
+        spread: Whether the members start so that each variable's values are covered evenly
+            (a Latin hypercube).
+    """
+
+    draws: int = 1
+    anew: float = 0.0
+    spread: bool = False
+
+    @property
+    def on(self) -> bool:
+        """Whether it adds anything to a slow learner's move."""
+        return self.draws > 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self)
+
+
+OFF = Screening()
+PLAIN = Screening(draws=100, anew=0.2, spread=True)

@@ -1,0 +1,119 @@
+"""The Gaussian process against that of scikit-learn, and what it must not depend on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad  # type: ignore[import-untyped]
+from scipy.stats import norm  # type: ignore[import-untyped]
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern
+
+from relativenas_optuna.samplers.forecast import (
+    Forecast,
+    _kept,
+    _likeliest,
+    _log_improvement,
+)
+
+
+def same(positions: np.ndarray) -> np.ndarray:
+    return positions
+
+
+def scored(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    positions = random.random((number, 3))
+    return positions, np.sin(4 * positions[:, 0]) + positions[:, 1] ** 2 + random.random(number) / 9
+
+
+def reference(forecast: Forecast, positions: np.ndarray, scores: np.ndarray) -> object:
+    """scikit-learn's process with the hyper-parameters that were found."""
+    length = 1 / forecast._scale
+    shape = RBF(length) if forecast._smooth else Matern(length, nu=0.5)
+    process = GaussianProcessRegressor(
+        ConstantKernel(forecast._variance) * shape,
+        alpha=forecast._noise * forecast._variance,
+        optimizer=None,
+    )
+    return process.fit(positions, scores - forecast._mean)
+
+
+@pytest.mark.parametrize("number", [3, 20, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_means_and_hopes_are_those_of_scikit_learns_process(seed: int, number: int) -> None:
+    positions, losses = scored(seed, number)
+    forecast = Forecast(same, positions, losses)
+    scores = norm.ppf((np.argsort(np.argsort(losses)) + 0.5) / number)
+    process = reference(forecast, positions, scores)
+    asked = np.random.default_rng(9).random((40, 3))
+    means, deviations = process.predict(asked, return_std=True)  # type: ignore[attr-defined]
+    assert forecast.means(asked) == pytest.approx(means + forecast._mean, abs=1e-5)
+    best = process.predict(positions).min()  # type: ignore[attr-defined]
+    z = (best - means) / deviations
+    improvement = deviations * (z * norm.cdf(z) + norm.pdf(z))
+    assert np.exp(forecast.hopes(asked)) == pytest.approx(improvement, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) -> None:
+    positions, losses = scored(seed, 30)
+    forecast = Forecast(same, positions[:28], losses[:28])
+    ranks = [np.sum(losses[:28] < loss) for loss in losses[28:]]
+    scores = norm.ppf((np.argsort(np.argsort(losses[:28])) + 0.5) / 28)
+    both = np.append(scores, norm.ppf((np.array(ranks) + 0.5) / 29))
+    process = reference(forecast, positions, both)
+    asked = np.random.default_rng(9).random((40, 3))
+    expected = process.predict(asked) + forecast._mean  # type: ignore[attr-defined]
+    assert forecast.given(positions[28:], losses[28:]).means(asked) == pytest.approx(
+        expected, abs=1e-5
+    )
+    assert forecast.means(asked) != pytest.approx(expected, abs=1e-5)
+
+
+@given(z=st.floats(-30, 8))
+def test_the_logarithm_of_an_improvement_is_that_of_its_integral(z: float) -> None:
+    exact = quad(lambda u: u * math.exp(-0.5 * (u - z) ** 2 + min(z, 0) ** 2 / 2), 0, 40)[0]
+    expected = math.log(exact / math.sqrt(2 * math.pi)) - min(z, 0) ** 2 / 2
+    assert float(_log_improvement(np.array([z]))[0]) == pytest.approx(expected, abs=0.02)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(2, 12))
+def test_the_better_half_and_the_latest_are_kept(losses: list[int], size: int) -> None:
+    kept = _kept(np.array(losses, dtype=float), size).tolist()
+    assert len(kept) == min(len(losses), size)
+    best = sorted(range(len(losses)), key=lambda i: losses[i])[: size // 2]
+    others = [i for i in range(len(losses)) if i not in best]
+    rest = others[len(others) - (size - size // 2) :] if len(losses) > size else others
+    assert set(kept) == set(best) | set(rest)
+
+
+@given(seed=st.integers(0, 99))
+def test_only_the_order_of_losses_matters(seed: int) -> None:
+    positions, losses = scored(seed, 25)
+    asked = np.random.default_rng(seed).random((9, 3))
+    one = Forecast(same, positions, losses)
+    other = Forecast(same, positions, np.exp(9 * losses) * 1e30)
+    assert one.hopes(asked).tolist() == other.hopes(asked).tolist()
+
+
+@pytest.mark.parametrize("losses", [[1.0] * 6, [math.inf] * 5 + [1.0], [0.0, *[math.inf] * 5]])
+def test_ties_and_failures_are_taken(losses: list[float]) -> None:
+    positions = np.random.default_rng(0).random((6, 2))
+    forecast = Forecast(same, positions, np.array(losses))
+    assert np.isfinite(forecast.hopes(positions)).all()
+    assert np.isfinite(forecast.given(positions[:1], np.array([math.inf])).means(positions)).all()
+
+
+def test_noise_is_seen_where_there_is_some() -> None:
+    random = np.random.default_rng(0)
+    positions = random.random((60, 2))
+    clean = np.sin(3 * positions[:, 0]) + positions[:, 1]
+    noisy = clean + 0.7 * random.standard_normal(60)
+    found = [_likeliest(positions, (y - y.mean()) / y.std())[2] for y in (clean, noisy)]
+    assert found[0] == 1e-3
+    assert found[1] >= 0.1

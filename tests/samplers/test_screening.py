@@ -1,0 +1,210 @@
+"""Preset "plain": moves that are drawn many times, of which one is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.intervals import count, index, interval
+from relativenas_optuna.samplers.screening import PLAIN, Screening
+from tests.samplers import strategies
+from tests.samplers.searches import (
+    SPACE,
+    Space,
+    anew,
+    bits,
+    both_spaces,
+    followed,
+    loss,
+    loss_of,
+    population,
+    search,
+    seated,
+    state,
+    suggest,
+    trials_of,
+)
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from relativenas_optuna.samplers.generations import Generation
+
+SMALL = Screening(draws=6, anew=0.0, spread=True)
+
+
+@both_spaces
+@given(size=st.sampled_from([4, 10]), seed=st.integers(0, 2**32 - 1))
+def test_the_first_generation_has_a_member_in_each_part_of_each_variable(
+    space: Space | None, size: int, seed: int
+) -> None:
+    study = search(space=space, trials=size, population_size=size, seed=seed, preset="plain")
+    for name, distribution in SPACE.items():
+        if count(distribution) is not None and (count(distribution) or 0) > size:
+            continue
+        values = [trial.params[name] for trial in study.trials]
+        kinds = count(distribution)
+        if kinds is None:
+            low, high = interval(distribution)
+            x = [np.log(v) if distribution.log else v for v in values]  # type: ignore[attr-defined]
+            parts = np.floor((np.array(x) - low) / (high - low) * size)
+            assert sorted(parts.astype(int).tolist()) == list(range(size))
+        elif name != "width":  # the cells of a log integer differ in length
+            times = [values.count(value) for value in set(values)]
+            assert len(times) == kinds or size < kinds
+            assert max(times) <= -(-size // kinds) + 1
+
+
+def reachable(before: Generation, generation: Generation, member: int, pair: int) -> bool:
+    """Whether the rule gives the cell of a member's position for some random matrices."""
+    encoding = before.encoding
+    assert encoding is not None
+    members = before.pairs[pair]
+    fast, slow = members if before.first_fast[pair] else members[::-1]
+    assert member == slow
+    start = before.positions[slow]
+    parts = [before.velocities[slow], before.positions[fast] - start]
+    low = start + sum(np.minimum(part, 0) for part in parts)
+    high = start + sum(np.maximum(part, 0) for part in parts)
+    position = generation.positions[member]
+    for i, distribution in enumerate(encoding.space.values()):
+        ends = [np.clip(x[i], encoding.low[i], encoding.high[i]) for x in (low, high)]
+        if count(distribution) is None:
+            if not ends[0] - 1e-9 <= position[i] <= ends[1] + 1e-9:
+                return False
+        else:
+            first, last = (index(distribution, float(x)) for x in ends)
+            if not first <= index(distribution, float(position[i])) <= last:
+                return False
+    return True
+
+
+@given(space=strategies.spaces(max_size=3), seed=st.integers(0, 999))
+def test_without_variables_drawn_anew_a_move_is_one_that_the_rule_gives(
+    space: Space, seed: int
+) -> None:
+    study = search(
+        space=space,
+        trials=trials_of(4, 4),
+        seed=seed,
+        preset="plain",
+        screening=SMALL,
+        objective=loss_of(space),
+    )
+    found = population(study)
+    encoding = Encoding.of(space)
+    left = 0
+    for before, generation in zip(found.generations, found.generations[1:], strict=False):
+        for pair in np.flatnonzero(before.learned).tolist():
+            slow = before.pairs[pair][1 if before.first_fast[pair] else 0]
+            left += not reachable(before, generation, int(slow), pair)
+    # It is left only where every draw is taken.
+    assert left == 0 or encoding.counts is not None
+
+
+@both_spaces
+def test_a_study_that_another_process_reads_has_the_positions_of_the_first(
+    space: Space | None,
+) -> None:
+    study = search(space=space, trials=43, population_size=6, preset="plain")
+    assert bits(followed(study)) == state(study, 6)
+    # One that goes on proposes what the first would have.
+    study.optimize(loss_of(SPACE), n_trials=9)
+    again = search(space=space, trials=43, population_size=6, preset="plain")
+    again.sampler = anew(space, 6, "plain")
+    again.optimize(loss_of(SPACE), n_trials=9)
+    assert seated(again) == seated(study)
+
+
+@given(seed=st.integers(0, 99), learned=st.booleans(), dice=st.randoms())
+def test_the_order_in_which_trials_end_does_not_matter(
+    seed: int, learned: bool, dice: Random
+) -> None:
+    size, space = 6, None if learned else SPACE
+    study = optuna.create_study(sampler=anew(space, size, "plain", seed=seed))
+    running: list[optuna.Trial] = []
+    for _ in range(3 * trials_of(size, 6)):
+        if running and dice.random() < 0.6:
+            trial = running.pop(dice.randrange(len(running)))
+            study.tell(trial, loss(trial.params, SPACE))
+        elif len(running) < 3:
+            trial = study.ask()
+            suggest(trial, SPACE)
+            running.append(trial)
+    for trial in running:
+        study.tell(trial, loss(trial.params, SPACE))
+    alone = search(
+        space=space, trials=len(study.trials), population_size=size, seed=seed, preset="plain"
+    )
+    expected = dict(seated(alone))
+    for seat, params in seated(study):
+        assert seat not in expected or expected[seat] == params
+    assert len(dict(seated(study)).keys() & expected.keys()) >= trials_of(size, 2)
+
+
+def test_an_enqueued_architecture_is_where_its_member_learns_from() -> None:
+    study = search(space=SPACE, trials=12, population_size=4, preset="plain")
+    params = {"x": 0.5, "rate": 0.01, "width": 7, "even": 2, "op": None}
+    study.enqueue_trial(params)
+    study.optimize(loss_of(SPACE), n_trials=9)
+    encoding = Encoding.of(SPACE)
+    expected = encoding.position_of(params, encoding.low).tolist()
+    assert any(
+        expected in generation.positions.tolist() for generation in population(study).generations
+    )
+    assert state(study) == state(study)
+
+
+@pytest.mark.parametrize("bad", ["fails", "is nan", "is pruned"])
+def test_what_has_no_score_is_no_hindrance(bad: str) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        value = loss_of(SPACE)(trial)
+        if trial.number % 3 == 0:
+            if bad == "fails":
+                raise RuntimeError
+            if bad == "is pruned":
+                raise optuna.TrialPruned
+            return float("inf")
+        return value
+
+    study = search(space=SPACE, trials=60, population_size=4, preset="plain", objective=objective)
+    assert len(study.trials) == 60
+
+
+def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None:
+    space: Space = {f"x{i}": optuna.distributions.FloatDistribution(-1, 1) for i in range(6)}
+
+    def objective(trial: optuna.Trial) -> float:
+        return math.fsum((x - 0.3) ** 2 for x in suggest(trial, space).values())
+
+    best = {
+        preset: np.mean(
+            [
+                search(
+                    space=space,
+                    trials=60,
+                    population_size=10,
+                    seed=seed,
+                    preset=preset,
+                    objective=objective,
+                ).best_value
+                for seed in range(3)
+            ]
+        )
+        for preset in ("plain", "paper", "random")
+    }
+    assert best["plain"] < 0.2 * best["random"]
+    assert best["plain"] < 0.5 * best["paper"]
+
+
+def test_screening_comes_back_from_json() -> None:
+    for screening in (PLAIN, replace(PLAIN, draws=3, anew=0.5, spread=False)):
+        assert Screening(**screening.to_json()) == screening

@@ -1,0 +1,82 @@
+"""The comparison with Optuna's samplers: its statistics, functions and stored traces."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import IntDistribution
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import against_problems
+import against_statistics
+import against_traces
+
+if TYPE_CHECKING:
+    from against_problems import Problem
+
+FUNCTIONS = against_problems.functions(noisy=False)
+by_name = pytest.mark.parametrize("problem", FUNCTIONS, ids=lambda problem: str(problem.name))
+
+
+@by_name
+def test_a_function_is_0_at_its_optimum_and_more_elsewhere(problem: Problem) -> None:
+    optimum = problem._optimum  # type: ignore[attr-defined]
+    grid = isinstance(problem.space["x00"], IntDistribution)
+    point = np.round(optimum * (against_problems.GRID - 1)) if grid else optimum
+    assert ((optimum > 0) & (optimum < 1)).all()
+    assert problem.true(point.tolist()) == pytest.approx(0, abs=1e-9)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        other = random.random(len(point))
+        assert problem.true((np.floor(other * 17) if grid else other).tolist()) > 0.1
+
+
+def test_noise_has_the_stated_deviation() -> None:
+    problem = against_problems.functions(noisy=True)[0]
+    point = [0.5] * 10
+    random = np.random.default_rng(0)
+    noise = np.std([problem.observed(point, random) for _ in range(4000)])
+    values = [problem.true(u) for u in random.random((4000, 10)).tolist()]
+    assert noise == pytest.approx(against_problems.NOISE * np.std(values), rel=0.1)
+
+
+@given(told=st.lists(st.integers(0, 5), min_size=1, max_size=20), dice=st.randoms())
+def test_an_incumbent_is_the_first_of_the_lowest_told(told: list[int], dice: object) -> None:
+    true = [dice.random() for _ in told]  # type: ignore[attr-defined]
+    found = against_traces.incumbents({"told": np.array(told, float), "true": np.array(true)})
+    expected = [true[told.index(min(told[: i + 1]))] for i in range(len(told))]
+    assert found.tolist() == expected
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=9), min_size=1, max_size=3))
+def test_a_trace_comes_back_from_its_changes(rows: list[list[int]]) -> None:
+    size = min(map(len, rows))
+    regrets = np.array([row[:size] for row in rows], float)
+    parts = against_traces._split(against_traces._changes(regrets))
+    assert [against_traces._whole(part).tolist() for part in parts] == regrets.tolist()
+
+
+def test_holm_multiplies_the_smallest_by_how_many_there_are() -> None:
+    assert against_statistics.holm([0.03, 0.01, 0.9]) == pytest.approx([0.06, 0.03, 0.9])
+    assert against_statistics.holm([0.02, 0.02]) == pytest.approx([0.04, 0.04])
+
+
+def test_ranks_ratios_and_comparisons_are_those_of_a_case_by_hand() -> None:
+    ours, other = np.array([[1.0], [1.0]] * 5), np.array([[2.0], [4.0]] * 5)
+    regrets = {"ours": {"p": ours, "q": other}, "other": {"p": other, "q": other}}
+    names, problems = ["ours", "other"], ["p", "q"]
+    ranks = against_statistics.average_ranks(regrets, names, problems, 1)
+    assert ranks == {"ours": 1.25, "other": 1.75}
+    ratios = against_statistics.mean_ratios(regrets, names, problems, 1, "ours")
+    assert ratios["other"] == pytest.approx((1 / 3) ** 0.5)
+    found = against_statistics.comparisons(regrets, "ours", "other", problems, 1)
+    assert found["p"][0] == -2
+    assert found["p"][1] < 0.05
+    assert found["q"] == (0, 1)
