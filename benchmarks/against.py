@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 import optuna
-from against_figures import behind, details, overview, picture
+from against_figures import ablation, behind, details, overview, picture, trust
 from against_problems import Problem, functions, tables
-from against_samplers import OURS, PAPER, RIVALS
-from against_traces import STORED, gather, run, stored
+from against_samplers import OURS, PAPER, RIVALS, VARIANTS
+from against_traces import STORED, gather, gather_trusted, run, stored, stored_trusted
 
 SETS = {
     "tables": lambda: tables(noisy=False),
@@ -38,7 +38,7 @@ def main() -> None:
     """Run, store, compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    known = [OURS, PAPER, *RIVALS]
+    known = [OURS, PAPER, *RIVALS, *VARIANTS]
     add("--run", choices=known, action="append", help=f"a sampler (may be repeated); {OURS}")
     add("--sets", choices=SETS, action="append", help="problems (may be repeated); all")
     add("--seeds", type=int, default=10, help="studies of each sampler on each problem")
@@ -53,6 +53,7 @@ def main() -> None:
         for path in run(asked.folder, name, problems, range(asked.seeds)):
             print(f"{time.monotonic() - began:6.0f} s  {path}", flush=True)
         gather(asked.folder, name, problems)
+        gather_trusted(asked.folder, name, problems)
     compare({name: [problem.name for problem in made] for name, made in sets.items()})
 
 
@@ -70,6 +71,8 @@ def compare(sets: dict[str, list[str]]) -> None:
         text += [f"### {group}", ""]
         text += [behind(regrets, "TPE", problems)] if "TPE" in names else []
         text += [details(regrets, [*names, *(["GP"] if regrets["GP"] else [])], problems)]
+    text += [trust(regrets, {name: stored_trusted(name) for name in names})]
+    text += [ablation(regrets[OURS], {name: stored(name) for name in VARIANTS})]
     STORED.mkdir(parents=True, exist_ok=True)
     (STORED / "tables.md").write_text("\n".join(text), encoding="utf-8")
     picture(regrets, names, groups, STORED.with_suffix(".png"))

@@ -17,10 +17,10 @@ from against_statistics import (
 from against_traces import CHECKPOINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from against_statistics import Regrets
+    from against_statistics import Regrets, Vector
 
 
 def overview(regrets: Regrets, names: Sequence[str], groups: dict[str, list[str]]) -> str:
@@ -76,6 +76,46 @@ def behind(regrets: Regrets, other: str, problems: Sequence[str]) -> str:
             f"{len(found)}, behind on {len(worse)}" + (f": {', '.join(worse)}" if worse else "")
         )
     return "\n".join(lines) + "\n"
+
+
+def trust(regrets: Regrets, trusted: Regrets) -> str:
+    """What the trial that was told the lowest is worth beside the one that is trusted."""
+    lines = [
+        "### Noise: the trial with the lowest score, and the one that `trusted_trial` takes",
+        "",
+        "| sampler | trials | trusted / lowest, geometric mean | problems |",
+        "|---|---|---|---|",
+    ]
+    for name, found in trusted.items():
+        for i, trials in enumerate(CHECKPOINTS):
+            ratios = []
+            for problem, values in found.items():
+                seeds = min(len(values), len(regrets[name].get(problem, ())))
+                if seeds and i < values.shape[1]:
+                    lowest = regrets[name][problem][:seeds, trials - 1].mean()
+                    ratios.append(np.log(max(values[:seeds, i].mean(), 0.01 * lowest) / lowest))
+            if ratios:
+                mean = np.exp(np.mean(ratios))
+                lines.append(f"| {name} | {trials} | {mean:.2f} | {len(ratios)} |")
+    return "\n".join([*lines, ""])
+
+
+def ablation(ours: Mapping[str, Vector], variants: Regrets) -> str:
+    """Mean regrets of our sampler with one part of it changed, where that was run."""
+    problems = sorted({problem for found in variants.values() for problem in found})
+    lines = ["### What each part is worth: regret after 50, 100 and 200 trials", ""]
+    lines += ["| | " + " | ".join(problems) + " |", "|---" * (len(problems) + 1) + "|"]
+    for name, found in {OURS: ours, **variants}.items():
+        if not found:
+            continue
+        cells = [
+            ", ".join(f"{found[p][:, t - 1].mean():.3g}" for t in (50, 100, 200))
+            if p in found
+            else ""
+            for p in problems
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def picture(

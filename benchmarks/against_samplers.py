@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from optuna.samplers import (
 )
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.screening import OFF, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,14 @@ RIVALS: dict[str, Callable[[int], BaseSampler]] = {
     "NSGA-II": lambda seed: NSGAIISampler(seed=seed),
     "CMA-ES": lambda seed: CmaEsSampler(seed=seed),
     "GP": lambda seed: GPSampler(seed=seed),
+}
+# What each part of preset "plain" is worth: the population and what else is other.
+VARIANTS = {
+    "ours without a spread start": (8, replace(PLAIN, spread=False)),
+    "ours without variables drawn anew": (8, replace(PLAIN, anew=0.0)),
+    "ours with 24 draws": (8, replace(PLAIN, draws=24)),
+    "ours with 20 members": (20, PLAIN),
+    "ours as before, unscreened": (20, OFF),
 }
 GP_TRIALS, GP_SEEDS = 100, 3
 
@@ -76,5 +86,8 @@ def made(name: str, problem: Problem, seed: int) -> BaseSampler:
     """A sampler for one study."""
     if name in RIVALS:
         return RIVALS[name](seed)
+    size, screening = VARIANTS.get(name, (None, None))
     preset = "paper" if name == PAPER else None
-    return RelativeNASSampler(problem.space, seed=seed, preset=preset)
+    ours = RelativeNASSampler(problem.space, seed=seed, preset=preset, population_size=size)
+    ours._asked = replace(ours._asked, screening=screening)
+    return ours

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from relativenas_optuna.samplers.replay import Replay
 from tests.databases import KINDS
 from tests.samplers.crews import STORAGES, Crew, crew, scenario
 from tests.samplers.nursery import Nursery
+from tests.samplers.worker_process import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +60,12 @@ def by_ask_and_tell(workers: Crew) -> None:
     running: list[tuple[int, list[float]]] = []
     while not workers.is_done:
         while len(running) < 6:
+            following = Replay()
+            following.update(study)
+            nothing_free = following.population is not None and not following.free_seats()
             trial = study.ask()
+            if nothing_free:
+                trial.set_user_attr(AGAIN, True)
             running.append((trial.number, workers.scenario.objective(trial)))
         number, values = running.pop(random.randrange(len(running)))
         study.tell(number, values)
