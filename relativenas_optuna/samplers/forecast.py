@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs  # type: ignore[import-untyped]
-from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
-from scipy.stats import rankdata  # type: ignore[import-untyped]
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 _SCALES = (0.5, 1.0, 2.0, 4.0)  # that are tried, in units of the reciprocal mean distance
 _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units of the process'
 _FEW = 64  # architectures that hyper-parameters are fitted to
+_LEAST = 1e-9  # variance, where all scores are alike
 _DIGITS = 6  # of an expectation: what lies behind may differ between machines
 
 
@@ -53,11 +53,11 @@ class Forecast:
         losses: Vector,
         size: int = 128,
     ) -> None:
-        scores = ndtri((rankdata(losses) - 0.5) / len(losses))
         kept = _kept(losses, size)
         self._features_of = features_of
-        self._features, scores = features_of(positions[kept]), scores[kept]
+        self._features = features_of(positions[kept])
         self._sorted = np.sort(losses)
+        scores = _normal_scores((self._below(losses[kept])) / len(losses))
         self._more: _More | None = None
         self._mean = float(scores.mean())
         # Matrices this small are slower with threads, and many times so on a busy machine.
@@ -68,16 +68,21 @@ class Forecast:
         few = _kept(scores, _FEW)
         self._smooth, self._scale, self._noise = _likeliest(self._features[few], scores[few])
         kernel = self._kernel(self._features, self._features)
-        _, factor, self._weights, self._variance = _solved(kernel, self._noise, scores)
-        inverse = dpotri(factor, lower=1)[0]
-        self._inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        self._inverse = np.linalg.inv(kernel + self._noise * np.eye(len(scores)))
+        self._weights = self._inverse @ scores
+        self._variance = max(float(scores @ self._weights) / len(scores), _LEAST)
         self._best = float((kernel @ self._weights).min())
+
+    def _below(self, losses: Vector) -> Vector:
+        """How many of the scores are lower, and half of those that are equal."""
+        ends = [np.searchsorted(self._sorted, losses, side=side) for side in ("left", "right")]
+        below: Vector = (ends[0] + ends[1]) / 2
+        return below
 
     def given(self, positions: Vector, losses: Vector) -> Forecast:
         """The same, with a few more scores in it: `[n, variables]` and `[n]`."""
         features = self._features_of(positions)
-        below = sum(np.searchsorted(self._sorted, losses, side=s) for s in ("left", "right")) / 2
-        scores = ndtri((below + 0.5) / (len(self._sorted) + 1))
+        scores = _normal_scores((self._below(losses) + 0.5) / (len(self._sorted) + 1))
         with _libraries().limit(limits=1, user_api="blas"):
             cross = self._kernel(features, self._features)
             own = self._kernel(features, features) + self._noise * np.eye(len(features))
@@ -171,30 +176,33 @@ def _likeliest(features: Vector, scores: Vector) -> tuple[bool, float, float]:
     for smooth in (True, False):
         for scale in (np.array(_SCALES) / typical**0.5).tolist():
             kernel = _kernel(scale**2 * squared, smooth=smooth)
-            for noise in _NOISES:
-                likelihood = _solved(kernel, noise, scores)[0]
+            for noise, likelihood in zip(_NOISES, _likelihoods(kernel, scores), strict=True):
                 if likelihood > best:
                     best, found = likelihood, (smooth, scale, noise)
     return found
 
 
-def _solved(kernel: Vector, noise: float, scores: Vector) -> tuple[float, Vector, Vector, float]:
-    """The logarithm of the likelihood, the covariance's factor, the scores' weights and variance.
-
-    The variance of the process is the likeliest one.
-    """
+def _likelihoods(kernel: Vector, scores: Vector) -> list[float]:
+    """The logarithm of the likelihood with each of the noises, at the likeliest variance."""
     number = len(scores)
-    factor, failed = dpotrf(kernel + noise * np.eye(number), lower=1, overwrite_a=1)
-    weights = dpotrs(factor, scores, lower=1)[0]
-    variance = max(float(scores @ weights) / number, 1e-9)
-    likelihood = -0.5 * number * np.log(variance) - np.log(np.diag(factor)).sum()
-    return -np.inf if failed else float(likelihood), factor, weights, variance
+    covariances = kernel + np.array(_NOISES)[:, None, None] * np.eye(number)
+    determinants = np.log(np.linalg.cholesky(covariances).diagonal(axis1=1, axis2=2)).sum(axis=1)
+    columns = np.broadcast_to(scores[:, None], (len(_NOISES), number, 1))
+    weights = np.linalg.solve(covariances, columns)[:, :, 0]
+    variances = np.maximum(weights @ scores / number, _LEAST)
+    found: list[float] = (-0.5 * number * np.log(variances) - determinants).tolist()
+    return found
+
+
+def _normal_scores(shares: Vector) -> Vector:
+    return np.array([NormalDist().inv_cdf(share) for share in shares.tolist()])
 
 
 def _log_improvement(z: Vector) -> Vector:
     """The logarithm of z Phi(z) + phi(z), far below zero by an expansion of it."""
     density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
     near = np.maximum(z, -5.0)
-    exact = np.log(near * ndtr(near) + np.exp(-0.5 * near**2) / np.sqrt(2 * np.pi))
+    below = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in near.tolist()])
+    exact = np.log(near * below + np.exp(-0.5 * near**2) / np.sqrt(2 * np.pi))
     improvement: Vector = np.where(z > -5.0, exact, density - np.log(z**2 + 3))
     return improvement

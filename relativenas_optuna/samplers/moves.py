@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relativenas_optuna.samplers.draws import moves
+from relativenas_optuna.samplers.forecast import Forecast
 from relativenas_optuna.samplers.history import History
 from relativenas_optuna.samplers.slow_fast import learn
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.encoding import Encoding
-    from relativenas_optuna.samplers.forecast import Forecast
     from relativenas_optuna.samplers.generations import Generation
     from relativenas_optuna.samplers.settings import Settings
 
@@ -93,8 +93,6 @@ class Moves:
     def _forecast_before(self, encoding: Encoding, index: int) -> Forecast | None:
         """What the scores say of the generations before `index`; `None` where there are none."""
         if self._forecast is None or self._forecast[0] != index:
-            from relativenas_optuna.samplers.forecast import Forecast  # loads scipy
-
             positions, losses = self.history.upto(index - 1)
             some = np.isfinite(losses).any() if len(losses) else False
             made = Forecast(encoding.features, positions, losses) if some else None

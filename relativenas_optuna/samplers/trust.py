@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.comparison import losses, violation
 from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.forecast import Forecast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,8 +65,6 @@ def trusted(encoding: Encoding, positions: Vector, losses: Vector) -> int:
         positions: `[scored, variables]`, see `Encoding.settled`.
         losses: `[scored]`, of which one at least is finite.
     """
-    from relativenas_optuna.samplers.forecast import Forecast  # loads scipy
-
     forecast = Forecast(encoding.features, positions, losses, _SIZE)
     best = positions[np.lexsort((losses, forecast.means(positions)))[0]]
     return int(np.flatnonzero((positions == best).all(axis=1))[0])
