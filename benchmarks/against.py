@@ -60,7 +60,7 @@ def main() -> None:
 def compare(sets: dict[str, list[str]]) -> None:
     """Write tables and picture of all that is stored."""
     regrets = {name: stored(name) for name in [OURS, PAPER, *RIVALS]}
-    names = [name for name in regrets if name != "GP" and regrets[name]]
+    names = [name for name in regrets if name not in ("GP", PAPER) and regrets[name]]
     groups = {
         TITLES[name]: both
         for name, problems in sets.items()

@@ -90,7 +90,7 @@ class Forecast:
             more = _More(
                 features,
                 known,
-                inverse=np.linalg.inv(own - known @ cross.T),
+                inverse=np.linalg.inv(own - known @ cross.T).astype(np.float64, copy=False),
                 surprise=scores - self._mean - cross @ self._weights,
             )
         found = copy(self)
