@@ -59,6 +59,7 @@ ALLOWED = {
         f"{PACKAGE}.drawing",
         f"{PACKAGE}.output",
         f"{PACKAGE}.plan",
+        f"{PACKAGE}.samplers.comparison",
         f"{PACKAGE}.samplers.view",
         f"{PACKAGE}.search_settings",
         f"{PACKAGE}.spaces",
