@@ -11,6 +11,7 @@ import click
 import optuna
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
+from rich.padding import Padding
 from rich.table import Table
 
 from relativenas_optuna._secrets import without_password
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study._frozen import FrozenStudy
     from optuna.trial import FrozenTrial
+
+_GAP = 2  # columns between two of the table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +95,17 @@ def studies(storage: str, as_json: bool) -> None:
         return
     headings = ("study", "sampler, preset", "trials", "best", "last write")
     rows = [_row(line) for line in lines]
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    if on_screen(output) and sum(widths) + _GAP * (len(widths) - 1) > output.width:
+        for line, (name, by, trials, best, written) in zip(lines, rows, strict=True):
+            one = len(line.directions) == 1
+            value = f"; {'best ' if one else ''}{best}" if best else ""
+            text = f"sampler {by}; {trials} trials{value}; last write {written}"
+            output.print(name, style="bold")
+            output.print(Padding(text, (0, 0, 0, 2)))
+        return
     if on_screen(output):
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
         for heading in headings:
             number = heading in ("trials", "best")
             table.add_column(
@@ -107,7 +119,6 @@ def studies(storage: str, as_json: bool) -> None:
         output.print(table)
         return
     # Whole lines, for whatever reads them.
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     for row in (headings, *rows):
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
         output.print("  ".join(cells).rstrip(), soft_wrap=True)

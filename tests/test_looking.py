@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pty
+import re
+import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import optuna
@@ -11,7 +16,7 @@ import pytest
 
 from relativenas_optuna.report.best import best_of
 from relativenas_optuna.storage import storage_at
-from tests.command import call
+from tests.command import ENVIRONMENT, PROGRAM, call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +96,26 @@ def test_the_studies_of_a_storage(capfd: Capture) -> None:
     assert [study["study"] for study in data] == [NAME, "two"]
     assert data[0]["trials"] == {"complete": 3}
     assert data[1]["best"] is None
+
+
+def test_on_a_narrow_screen_each_study_is_a_paragraph(folder: Path) -> None:
+    others()
+    ours, theirs = pty.openpty()
+    surroundings = ENVIRONMENT | {"COLUMNS": "40", "TERM": "xterm"}
+    process = subprocess.Popen(
+        [*PROGRAM, "studies"], cwd=folder, env=surroundings, stdin=theirs, stdout=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with process, os.fdopen(ours, "rb", buffering=0) as terminal, suppress(OSError):
+        while more := terminal.read(4096):
+            shown += more
+    assert process.returncode == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
+    assert max(map(len, lines)) <= 40
+    text = " ".join(" ".join(lines).split())
+    assert text.startswith(f"{NAME} sampler not known; 3 trials; best 0.")
+    assert text.endswith("two sampler none yet; 0 trials; 2 objectives; last write never")
 
 
 @pytest.mark.usefixtures("folder")
