@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 import optuna
@@ -25,7 +27,15 @@ def studies(context: click.Context, _parameter: click.Parameter, incomplete: str
             names = optuna.get_all_study_names(storage)
     except (StorageError, optuna.exceptions.OptunaError):
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    # One that cannot be printed would be several lines for the shell.
+    named = [name for name in names if name.startswith(incomplete) and name.isprintable()]
+    return [CompletionItem(_typed(name)) for name in named]
+
+
+def _typed(name: str) -> str:
+    """A name as it stands in a command line; zsh and fish quote what they are offered."""
+    bash = os.environ.get("_RELATIVENAS_COMPLETE", "").startswith("bash")
+    return shlex.quote(name) if bash else name
 
 
 def data(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:

@@ -6,11 +6,13 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import optuna
 import pytest
 
 from relativenas_optuna.choice import Choice
 from relativenas_optuna.commands import cli
 from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.storage import storage_at
 from tests.command import call, write_study_file
 
 if TYPE_CHECKING:
@@ -135,3 +137,19 @@ def test_the_tab_key_offers_what_fits(
     outcome = call(capfd)
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.split() == offered
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("shell", "offered"), [("bash", "plain,'$(reboot) <b>'"), ("zsh", "plain\n$(reboot) <b>\n_")]
+)
+def test_a_name_is_offered_as_the_shell_has_to_have_it(
+    shell: str, offered: str, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with storage_at("sqlite:///relativenas.db") as storage:
+        for name in ("$(reboot) <b>", "$(two\nlines)"):
+            optuna.create_study(storage=storage, study_name=name)
+    monkeypatch.setenv("_RELATIVENAS_COMPLETE", f"{shell}_complete")
+    monkeypatch.setenv("COMP_WORDS", "relativenas status --study ")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    assert call(capfd).out == f"{offered}\n"
