@@ -77,7 +77,11 @@ def report(
 
         words = [] if top == _TOP else ["--top", str(top)]
         words += [] if out is None else ["--out", out]
-        made_by = command("report", study, *words, storage=without_password(storage))
+        shown = without_password(storage)
+        if study.startswith("-"):  # which is an option where it stands alone
+            made_by = command("report", *words, storage=shown, study=study)
+        else:
+            made_by = command("report", study, *words, storage=shown)
         write_report(found, path, storage=storage, made_by=made_by, top=top)
     if as_json:
         click.echo(json.dumps({"study": study, "report": str(path.absolute())}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,19 @@ def test_where_the_page_goes(tmp_path: Path, capfd: Capture) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_the_command_in_the_page_makes_it_again_whatever_the_name(
+    folder: Path, capfd: Capture
+) -> None:
+    with storage_at(DATABASE) as storage:
+        optuna.create_study(storage=storage, study_name="-x")
+    assert call(capfd, "report", "--study", "-x").status == 0
+    (page,) = folder.glob("*.html")
+    (made_by,) = re.findall(r"<pre>\S*relativenas (report .*)</pre>", page.read_text())
+    page.unlink()
+    assert call(capfd, *shlex.split(made_by)).status == 0
+    assert page.exists()
+
+
 def test_a_page_that_cannot_be_made_leaves_the_old_one(folder: Path, capfd: Capture) -> None:
     with storage_at(DATABASE) as storage:
         study = optuna.create_study(storage=storage, study_name="a/b")
