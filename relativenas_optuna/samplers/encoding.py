@@ -173,6 +173,12 @@ class Encoding:
         """The point `[variables]` that stands for all that decode to the same parameters."""
         return self.position_of(self.decode(position), position)
 
+    def describes(self, params: Mapping[str, Any]) -> bool:
+        """Whether parameters have a value of every variable, and so a position of their own."""
+        return all(
+            name in params and is_value_of(d, params[name]) for name, d in self.space.items()
+        )
+
     def position_of(self, params: Mapping[str, Any], otherwise: Vector) -> Vector:
         """The point `[variables]` of parameters; what they lack is `otherwise`."""
         return np.array(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -29,6 +32,25 @@ _DIGITS = 6  # of an expectation: what lies behind may differ between machines
 @cache
 def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
+
+
+_limiting = RLock()  # whoever ends last would else put back the limit that another one had set
+
+
+def _renew() -> None:
+    """A thread that holds the lock is not there in a process that was forked off."""
+    global _limiting  # noqa: PLW0603 - a lock cannot be let go by another thread
+    _limiting = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    with _limiting, _libraries().limit(limits=1, user_api="blas"):
+        yield
 
 
 class Forecast:
@@ -61,7 +83,7 @@ class Forecast:
         self._more: _More | None = None
         self._mean = float(scores.mean())
         # Matrices this small are slower with threads, and many times so on a busy machine.
-        with _libraries().limit(limits=1, user_api="blas"):
+        with _one_thread():
             self._fit(scores - self._mean)
 
     def _fit(self, scores: Vector) -> None:
@@ -83,7 +105,7 @@ class Forecast:
         """The same, with a few more scores in it: `[n, variables]` and `[n]`."""
         features = self._features_of(positions)
         scores = _normal_scores((self._below(losses) + 0.5) / (len(self._sorted) + 1))
-        with _libraries().limit(limits=1, user_api="blas"):
+        with _one_thread():
             cross = self._kernel(features, self._features)
             own = self._kernel(features, features) + self._noise * np.eye(len(features))
             known = cross @ self._inverse
@@ -113,7 +135,7 @@ class Forecast:
 
     def _posterior(self, positions: Vector) -> tuple[Vector, Vector]:
         """Means, less that of all scores, and standard deviations."""
-        with _libraries().limit(limits=1, user_api="blas"):
+        with _one_thread():
             features, more = self._features_of(positions), self._more
             kernel = self._kernel(features, self._features)
             means = kernel @ self._weights

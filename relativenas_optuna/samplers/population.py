@@ -300,7 +300,7 @@ class Population:
         following, encoding = self.generations[generation.index + 1], generation.encoding
         assert encoding is not None
         trial = following.tallies[following.seat(slow)].scored_trial
-        if self.settings.screening.on and trial and encoding.space.keys() <= trial.params.keys():
+        if self.settings.screening.on and trial and encoding.describes(trial.params):
             # Scored already, as most are that a new process reads: it is known where it went.
             position = encoding.position_of(trial.params, generation.positions[slow])
             return position, position - generation.positions[slow]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+_MOST = 10_000  # draws, which all are in memory at once
+
 
 @dataclass(frozen=True)
 class Screening:
@@ -19,11 +21,21 @@ class Screening:
             draw of a move is the rule's alone.
         spread: Whether the members start so that each variable's values are covered evenly
             (a Latin hypercube).
+
+    Raises:
+        ValueError: A number is out of its range.
     """
 
     draws: int = 1
     anew: float = 0.0
     spread: bool = False
+
+    def __post_init__(self) -> None:
+        draws: object = self.draws  # studies come from elsewhere
+        if type(draws) is not int or not 1 <= draws <= _MOST:
+            raise ValueError(f"draws must be a whole number from 1 to {_MOST}; got {draws!r}")
+        if not 0 <= self.anew <= 1:
+            raise ValueError(f"anew must be from 0 to 1; got {self.anew!r}")
 
     @property
     def on(self) -> bool:

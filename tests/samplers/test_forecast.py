@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy.integrate import quad  # type: ignore[import-untyped]
 from scipy.stats import norm  # type: ignore[import-untyped]
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from relativenas_optuna.samplers.forecast import (
     Forecast,
@@ -117,3 +119,17 @@ def test_noise_is_seen_where_there_is_some() -> None:
     found = [_likeliest(positions, (y - y.mean()) / y.std())[2] for y in (clean, noisy)]
     assert found[0] == 1e-3
     assert found[1] >= 0.1
+
+
+def test_fits_in_many_threads_leave_the_libraries_threads_as_they_were() -> None:
+    def threads() -> list[int]:
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    def fit(seed: int) -> None:
+        Forecast(same, *scored(seed, 40))
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(fit, range(40)))
+        assert threads() == before

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution, IntDistribution
 
+from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import count, index, interval
 from relativenas_optuna.samplers.screening import PLAIN, Screening
@@ -208,3 +211,32 @@ def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None
 def test_screening_comes_back_from_json() -> None:
     for screening in (PLAIN, replace(PLAIN, draws=3, anew=0.5, spread=False)):
         assert Screening(**screening.to_json()) == screening
+
+
+def test_a_value_from_outside_of_the_space_given_does_not_make_processes_differ() -> None:
+    """It has no position, whoever reads the study."""
+    given: Space = {"x": IntDistribution(0, 10), "y": FloatDistribution(0, 1)}
+
+    def objective(trial: optuna.Trial) -> float:
+        return (trial.suggest_int("x", 0, 20) - 7) ** 2 + trial.suggest_float("y", 0, 1)
+
+    def found(*, anew: bool) -> list[dict[str, object]]:
+        sampler = RelativeNASSampler(given, population_size=4, seed=1)
+        study = optuna.create_study(sampler=sampler)
+        for number in range(30):
+            if number % 5 == 4:
+                study.enqueue_trial({"x": 15, "y": 0.5})
+            if anew:
+                study.sampler = RelativeNASSampler(given, population_size=4, seed=1)
+            study.optimize(objective, n_trials=1)
+        return [trial.params for trial in study.trials]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other parameters than those given
+        assert found(anew=False) == found(anew=True)
+
+
+@pytest.mark.parametrize("wrong", [{"draws": 10**9}, {"draws": 2.5}, {"draws": "x"}, {"anew": 2.0}])
+def test_settings_of_a_study_from_elsewhere_have_bounds(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        Screening(**wrong)
