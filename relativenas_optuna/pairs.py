@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from optuna.exceptions import StorageInternalError, TrialPruned
@@ -107,27 +107,31 @@ def _score(
     tell: _Telling,
 ) -> None:
     left = [trial._trial_id for trial in trials]
+    hearts: list[BaseHeartbeatThread] = []
     try:
-        with ExitStack() as stack:
+        try:
             for trial in trials:
-                heart = get_heartbeat_thread(trial._trial_id, study._storage)
-                stack.callback(_stop, heart)  # first: Ctrl-C may come while it starts
-                heart.start()
+                hearts.append(get_heartbeat_thread(trial._trial_id, study._storage))
+                hearts[-1].start()
             for trial in trials:
                 told, error = _told(study, trial, objective)
                 left.remove(trial._trial_id)
                 tell(told, error)
+        finally:
+            _stop(hearts)
     finally:
+        _stop(hearts)  # once more, for Ctrl-C may have come before the first one began
         # There was an error that is not the objective's, and it is the one to be heard of: Ctrl-C
         # within a statement can leave SQLite locked. Who ends is known to be dead without a word.
         with suppress(StorageInternalError):
             fail(study._storage, left)
 
 
-def _stop(heart: BaseHeartbeatThread) -> None:
-    """End a heart, which would keep the process from its own end, wherever its start got to."""
-    with suppress(AssertionError, RuntimeError):  # there was no thread, or none that ran
-        heart.join()
+def _stop(hearts: Sequence[BaseHeartbeatThread]) -> None:
+    """End hearts, which would keep the process from its own end, wherever their start got to."""
+    for heart in hearts:
+        with suppress(AssertionError, RuntimeError):  # there was no thread, or none that ran
+            heart.join()
 
 
 def _told(

@@ -9,9 +9,10 @@ import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
-from optuna.storages._heartbeat import HeartbeatThread
+from optuna.storages._heartbeat import BaseHeartbeatThread, HeartbeatThread
 from optuna.trial import TrialState
 
+from relativenas_optuna import pairs
 from relativenas_optuna.samplers.claims import Seat, was_interrupted
 from relativenas_optuna.storage import storage_at
 from tests.samplers.searches import SPACE, begun, search, state
@@ -110,3 +111,23 @@ def test_ctrl_c_while_a_heart_starts_leaves_none_beating(
         left = [one for one in threading.enumerate() if one not in before and not one.daemon]
         assert not left
         assert not study.get_trials(states=[TrialState.RUNNING])
+
+
+def test_ctrl_c_before_hearts_are_stopped_leaves_none_beating(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, calls = pairs._stop, []
+
+    def interrupted(hearts: Sequence[BaseHeartbeatThread]) -> None:
+        calls.append(hearts)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        stop(hearts)
+
+    monkeypatch.setattr(pairs, "_stop", interrupted)
+    before = threading.enumerate()
+    with storage_at(f"sqlite:///{tmp_path / 'a.db'}", heartbeat=60) as storage:
+        with pytest.raises(KeyboardInterrupt):
+            run(optuna.create_study(storage=storage))
+        left = [one for one in threading.enumerate() if one not in before and not one.daemon]
+        assert not left
