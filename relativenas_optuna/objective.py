@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 IDENTITY = "relative_nas:study"  # user attribute
-SEED = "relative_nas:objective_seed"  # the same
+SEED = "relative_nas:objective_seed"  # user attribute
 
 
 class SupernetObjective(Generic[A]):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _HEIGHT = 0.16
 _GAP = 0.1
-_STEP = 0.1
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Pairs = NDArray[np.intp]
 
-_PAIRS, _MATRICES, _SEATS, _AGAIN, _MOVES, _SPREAD = range(
-    6
-)  # Keeps the keyed streams of one seed apart.
+# Keep the keyed streams of one seed apart.
+_PAIRS, _MATRICES, _SEATS, _AGAIN, _MOVES, _SPREAD = range(6)
 
 
 def uniform(seed: int, generation: int, seat: int, name: str) -> float:

@@ -77,10 +77,9 @@ class RelativeNASSampler(BaseSampler):
             anew at a probability of 0.2, and that one is made which a Gaussian process of the
             scores so far expects most of (of the pair's own scores, and of the generations before
             its own, which a pair therefore waits for); and a velocity is the way that a learner
-            last went. "paper", the algorithm
-            as published: every member is scored anew in every generation. "random", what these are
-            to be compared with: every member is drawn anew in every generation, and nothing is
-            learned. "plain" for a new study.
+            last went. "paper", the algorithm as published: every member is scored anew in every
+            generation. "random", what these are to be compared with: every member is drawn anew in
+            every generation, and nothing is learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
             other samplers left in it. With "plain" they have their scores too.
         independent_sampler: Draws the parameters that are not common to all trials. Without it they
