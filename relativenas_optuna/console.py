@@ -9,6 +9,7 @@ from relativenas_optuna._secrets import without_password
 from relativenas_optuna.output import (
     command,
     file_names,
+    node_lines,
     shown_path,
     shown_place,
     write_genotype,
@@ -156,7 +157,7 @@ class Console:
         text, json = genotype.to_text(), genotype.to_json()
         if on_screen(self._console):
             # A node a line; spaces are between the tokens of JSON alone, so that it stays JSON.
-            text = text.replace(" | ", " |\n        ")
+            text = node_lines(text)
             json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
         self._whole(f"\n{text}\n\n{json}")
 

@@ -70,6 +70,11 @@ def program(name: str) -> str:
     return name
 
 
+def node_lines(text: str) -> str:
+    """The text of a genotype with a line for each node."""
+    return text.replace(" | ", " |\n        ")
+
+
 def duration(seconds: float) -> str:
     """A time span as people say it."""
     for unit, length in _UNITS.items():

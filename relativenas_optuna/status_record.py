@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from relativenas_optuna.samplers.plain_data import plain
+from relativenas_optuna.study_facts import record_data
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -133,8 +133,4 @@ class Status:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data for JSON."""
-        data: dict[str, Any] = plain(self)
-        written = self.last_written
-        # With the zone, for who reads it elsewhere.
-        data["last_written"] = None if written is None else written.astimezone().isoformat()
-        return data
+        return record_data(self)

@@ -20,9 +20,8 @@ from relativenas_optuna.output import ago, command, shown_name
 from relativenas_optuna.plan import PLAN_ATTRIBUTE
 from relativenas_optuna.samplers.claims import Claim
 from relativenas_optuna.samplers.comparison import violation
-from relativenas_optuna.samplers.plain_data import plain
 from relativenas_optuna.storage import storage_at
-from relativenas_optuna.study_facts import last_written, sampler_of
+from relativenas_optuna.study_facts import last_written, record_data, sampler_of
 from relativenas_optuna.terminal import console, on_screen
 
 if TYPE_CHECKING:
@@ -63,10 +62,7 @@ class StudyLine:
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data for JSON."""
-        data: dict[str, Any] = plain(self)
-        written = self.last_written
-        data["last_written"] = None if written is None else written.astimezone().isoformat()
-        return data
+        return record_data(self)
 
 
 @click.command(

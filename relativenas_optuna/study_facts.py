@@ -1,10 +1,13 @@
-"""What the trials of any study say of it: whose they are, and when they were written."""
+"""What the trials of any study say: whose they are, when they were written, of what they are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna.output import node_lines
 from relativenas_optuna.samplers.claims import CLAIM_KEY
+from relativenas_optuna.samplers.plain_data import plain
+from relativenas_optuna.spaces.genotype import Genotype
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,3 +43,31 @@ def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:
     """When a trial last began or ended, by this machine's clock and without a zone."""
     times = (time for t in trials for time in (t.datetime_start, t.datetime_complete) if time)
     return max(times, default=None)
+
+
+def genotype_of(trial: FrozenTrial) -> Genotype | None:
+    """The pair of cells that a trial carries; `None` where it is of another space, or has none."""
+    text = trial.user_attrs.get("genotype")
+    try:
+        return Genotype.from_text(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def architecture_lines(trial: FrozenTrial) -> str:
+    """What a trial scored, for people: its pair of cells, a node a line, else its parameters."""
+    genotype = genotype_of(trial)
+    if genotype is not None:
+        return node_lines(genotype.to_text())
+    return "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
+
+
+def record_data(record: Any) -> dict[str, Any]:
+    """A record that says when it was `last_written`, as plain data for JSON.
+
+    The time has its zone there, for who reads it elsewhere.
+    """
+    data: dict[str, Any] = plain(record)
+    written: datetime | None = record.last_written
+    data["last_written"] = None if written is None else written.astimezone().isoformat()
+    return data

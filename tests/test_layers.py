@@ -64,6 +64,7 @@ ALLOWED = {
         f"{PACKAGE}.search_settings",
         f"{PACKAGE}.spaces",
         f"{PACKAGE}.status_record",
+        f"{PACKAGE}.study_facts",
         f"{PACKAGE}.study_status",
         f"{PACKAGE}.training.device",
         f"{PACKAGE}.visualization",

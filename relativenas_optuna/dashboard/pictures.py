@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.artifacts import upload_artifact
 
 from relativenas_optuna.drawing import draw_genotype, origins_of, save_figure
-from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.study_facts import genotype_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.dashboard.draft import Draft
     from relativenas_optuna.drawing import Origin
     from relativenas_optuna.samplers.view_parts import GenerationView
+    from relativenas_optuna.spaces.genotype import Genotype
 
 _DOTS_PER_INCH = 130  # 80 to 120 kB of a picture, sharp where the dashboard shows it
 
@@ -53,7 +54,7 @@ def add_picture(
     assert generation.best is not None
     number = generation.members[generation.best].counted
     assert number is not None
-    genotype = _genotype(trials[number])
+    genotype = genotype_of(trials[number])
     if genotype is None:
         return False
     title = f"The best of generation {index}: trial {number}"
@@ -91,13 +92,5 @@ def _origins(
     if pair is None or pair.fast is None or pair.slow is None:
         return None
     numbers = [before.members[m].counted for m in (pair.slow, pair.fast)]
-    own, fast = (None if n is None else _genotype(trials[n]) for n in numbers)
+    own, fast = (None if n is None else genotype_of(trials[n]) for n in numbers)
     return None if own is None or fast is None else origins_of(genotype, own, fast)
-
-
-def _genotype(trial: FrozenTrial) -> Genotype | None:
-    text = trial.user_attrs.get("genotype")
-    try:
-        return Genotype.from_text(text) if isinstance(text, str) else None
-    except ValueError:  # of another space, or of somebody else
-        return None

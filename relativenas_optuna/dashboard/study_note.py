@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.choice import Choice
 from relativenas_optuna.dashboard.markdown import block, table, text
-from relativenas_optuna.output import command
+from relativenas_optuna.output import command, node_lines
 from relativenas_optuna.plan import SearchError, SearchPlan
 from relativenas_optuna.samplers.sql import database_of
+from relativenas_optuna.study_facts import architecture_lines
 
 if TYPE_CHECKING:
     import optuna
@@ -104,10 +105,8 @@ def _value(trial: FrozenTrial, seen: Seen) -> str:
 
 
 def _architecture(trial: FrozenTrial) -> str:
-    genotype = trial.user_attrs.get("genotype")
-    if isinstance(genotype, str):
-        return genotype.replace(" | ", " |\n        ")
-    return "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
+    genotype = trial.user_attrs.get("genotype")  # of any space
+    return node_lines(genotype) if isinstance(genotype, str) else architecture_lines(trial)
 
 
 def _listed(study: optuna.Study, seen: Seen, best: Best) -> str:

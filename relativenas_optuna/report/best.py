@@ -12,11 +12,13 @@ from optuna.trial import TrialState
 from relativenas_optuna.choice import best_architectures
 from relativenas_optuna.drawing import draw_genotype, figure_bytes
 from relativenas_optuna.samplers.comparison import violation
-from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.study_facts import architecture_lines, genotype_of
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.spaces.genotype import Genotype
 
 _LONGEST = 2000  # characters of a text from elsewhere
 
@@ -66,7 +68,7 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
             if one.trial < len(trials)
         ]
     return [
-        _best(trial, _genotype(trial), values=tuple(f"{value:.6g}" for value in trial.values))
+        _best(trial, genotype_of(trial), values=tuple(f"{value:.6g}" for value in trial.values))
         for trial in _best_trials(study, trials)[:top]
     ]
 
@@ -87,16 +89,13 @@ def _best(
     values: tuple[str, ...],
     accuracy: str = "",
 ) -> Best:
-    text = "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
-    if genotype is not None:
-        text = genotype.to_text().replace(" | ", " |\n        ")
     return Best(
         trial=trial.number,
         values=values,
         accuracy=accuracy,
         parameters=_count(trial, "parameters"),
         multiply_adds=_count(trial, "multiply_adds"),
-        text=text[:_LONGEST],
+        text=architecture_lines(trial)[:_LONGEST],
         picture=None if genotype is None else picture_of(genotype),
     )
 
@@ -108,14 +107,6 @@ def picture_of(genotype: Genotype) -> str:
     """
     drawn = figure_bytes(lambda: draw_genotype(genotype), "svg")
     return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"
-
-
-def _genotype(trial: FrozenTrial) -> Genotype | None:
-    text = trial.user_attrs.get("genotype")
-    try:
-        return Genotype.from_text(text) if isinstance(text, str) else None
-    except ValueError:  # of another space
-        return None
 
 
 def _count(trial: FrozenTrial, name: str) -> str:
