@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from rich.console import Console
 
 from relativenas_optuna import train_command
 from relativenas_optuna.networks.stored import load_network
-from relativenas_optuna.progress import TrainingProgress
 from relativenas_optuna.spaces.published import published
 from relativenas_optuna.standalone.estimate import seconds_of_epoch
-from relativenas_optuna.standalone.result import Epoch
 from tests.command import (
     ENVIRONMENT,
     call,
-    end,
-    started,
-    wait_for,
     write_pictures,
     write_study_file,
 )
@@ -230,113 +222,6 @@ def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> 
     )
     with pytest.raises(ValueError, match="would take this CPU about"):
         train_command.require_patience(seconds * 50_000 / 64, recipe.epochs)
-
-
-def test_ctrl_c_says_how_to_go_on_and_that_goes_on(folder: Path, capfd: Capture) -> None:
-    # Neither fast nor slow: it is interrupted in an epoch, and need not be waited for long.
-    words = (*TINY, "--set", "epochs=8", "--out", "out")
-    with started(*words, cwd=folder) as process:
-        wait_for(process, "epoch 2:")
-        process.send_signal(signal.SIGINT)
-        outcome = end(process)
-    assert outcome.status == 130
-    said = re.search(r"interrupted: (\d+) of 8 epochs are saved in out\ngo on: .*", outcome.err)
-    assert said is not None
-    saved = int(said[1])
-    assert 2 <= saved < 8
-    assert "Traceback" not in outcome.err
-    again = call(capfd, *words)
-    assert again.status == 0
-    assert f"going on after {saved} of 8 epochs" in again.out
-    assert f"\nepoch {saved + 1}: " in again.out
-    assert f"\nepoch {saved}: " not in again.out
-    assert "of 8 is kept" in again.out
-
-
-@pytest.mark.slow
-def test_torchrun_trains_in_two_processes(folder: Path) -> None:
-    run = subprocess.run(
-        [
-            *(sys.executable, "-W", "error", "-m", "torch.distributed.run"),
-            *("--standalone", "--nproc-per-node", "2", "-m", "relativenas_optuna"),
-            *(*TINY, "--json"),
-        ],
-        env=ENVIRONMENT | {"PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    (line,) = run.stdout.splitlines()
-    found = json.loads(line)
-    assert found["epochs"] == 2
-    state = folder / "relativenas-out" / "mine-trained" / "state.safetensors"
-    assert b'\\"parts\\": 2' in state.read_bytes()
-
-
-@pytest.mark.slow
-def test_ctrl_c_of_torchrun_is_said_once_and_sends_nobody_to_a_command_alone(
-    folder: Path,
-) -> None:
-    torchrun = ("--standalone", "--nproc-per-node", "2", "-m", "relativenas_optuna")
-    with subprocess.Popen(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", *torchrun, *TINY),
-            *("--set", "epochs=500"),
-        ],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        wait_for(process, "epoch 2:")
-        os.killpg(process.pid, signal.SIGINT)
-        outcome = end(process)
-    said = re.findall(r"interrupted: (\d+) of 500 epochs are saved in \S+; (.*)", outcome.err)
-    assert [words for _, words in said] == ["the same command of torchrun goes on"]
-    assert int(said[0][0]) >= 2
-    assert "go on:" not in outcome.err
-
-
-def epoch(number: int, accuracy: float | None) -> Epoch:
-    return Epoch(
-        epoch=number,
-        learning_rate=0.1,
-        drop_path=0.0,
-        training_loss=0.5,
-        training_accuracy=0.75,
-        validation_loss=None if accuracy is None else 0.25,
-        validation_accuracy=accuracy,
-        seconds=1.0,
-    )
-
-
-@pytest.mark.parametrize("accuracy", [0.8125, None])
-def test_in_a_terminal_a_bar_shows_how_far_it_is(accuracy: float | None) -> None:
-    file = io.StringIO()
-    console = Console(file=file, force_terminal=True, width=100, color_system=None)
-    progress: Any = TrainingProgress(console, epochs=4, pictures=10)
-    with progress:
-        progress.begin([epoch(0, accuracy)])
-        progress.batch(5)
-        (task,) = progress._progress.tasks
-        assert task.completed == 1.5
-        progress.epoch(epoch(1, None if accuracy is None else 0.5))
-        assert task.completed == 2
-    shown = file.getvalue()
-    assert "going on after 1 of 4 epochs" in shown
-    assert "epoch 3/4" in shown
-    assert ("best accuracy 81.25 %" in shown) == (accuracy is not None)
-    assert ("validation loss 0.2500, accuracy 50.00 %" in shown) == (accuracy is not None)
-
-
-def test_a_line_of_an_epoch_stays_one_in_a_file() -> None:
-    file = io.StringIO()
-    with TrainingProgress(Console(file=file, width=40), epochs=4, pictures=10) as progress:
-        progress.epoch(epoch(1, 0.5))
-    line = "epoch 2: loss 0.5000, accuracy 75.00 %; validation loss 0.2500, accuracy 50.00 %"
-    assert file.getvalue().strip() == line
 
 
 def test_help_names_every_recipe_and_loads_no_torch() -> None:
