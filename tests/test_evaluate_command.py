@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from relativenas_optuna.evaluate_report import EvaluationReport
-from relativenas_optuna.networks import Cost, NetworkDescription, save_network
+from relativenas_optuna.networks import Cost, save_network
 from relativenas_optuna.spaces import published
 from relativenas_optuna.standalone import measure as measuring
 from relativenas_optuna.standalone.latency import Latency
@@ -21,22 +21,10 @@ from relativenas_optuna.standalone.measure import Measured
 from relativenas_optuna.training.loop import Evaluation
 from tests.command import call, write_pictures
 from tests.networks.helpers import golden
-from tests.standalone.small import GENOTYPE
+from tests.standalone.small import DESCRIPTION
 from tests.tiny import names
 
 Capture = pytest.CaptureFixture[str]
-DESCRIPTION = NetworkDescription(
-    genotype=GENOTYPE,
-    dataset="cifar10",
-    channels=2,
-    cells=3,
-    in_channels=3,
-    classes=("class0", "class1"),
-    auxiliary=False,
-    mean=(0.5, 0.4, 0.3),
-    std=(0.2, 0.3, 0.4),
-    size=(8, 8),
-)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from relativenas_optuna.checkpoints import faults
+from relativenas_optuna.networks import NetworkDescription
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.standalone import log, run
 from relativenas_optuna.standalone.recipe import Recipe
@@ -41,6 +42,19 @@ RECIPE = Recipe(
 GENOTYPE = CellSpace(nodes=2).random(np.random.default_rng(4))
 """One that does not read all of its inputs."""
 SEED = 5
+DESCRIPTION = NetworkDescription(
+    genotype=GENOTYPE,
+    dataset="cifar10",
+    channels=2,
+    cells=3,
+    in_channels=3,
+    classes=("class0", "class1"),
+    auxiliary=False,
+    mean=(0.5, 0.4, 0.3),
+    std=(0.2, 0.3, 0.4),
+    size=(8, 8),
+)
+"""Of a network of it for what `tests.command.write_pictures` writes."""
 
 
 def train(

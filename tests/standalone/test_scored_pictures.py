@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from relativenas_optuna.networks import NetworkDescription
 from relativenas_optuna.spaces import published
 from relativenas_optuna.standalone import scored_pictures
 from relativenas_optuna.standalone.opened import open_network
@@ -21,18 +20,10 @@ from relativenas_optuna.training.source import plain_batches
 from relativenas_optuna.training.streamed import StreamedPictures
 from tests.command import write_pictures
 from tests.networks.helpers import golden
-from tests.standalone.small import GENOTYPE
+from tests.standalone import small
 
-DESCRIPTION = NetworkDescription(
-    genotype=GENOTYPE,
-    dataset="cifar10",
-    channels=2,
-    cells=3,
-    in_channels=3,
-    classes=("class0", "class1"),
-    auxiliary=False,
-    mean=(0.5, 0.4, 0.3),
-    std=(0.2, 0.3, 0.4),
+DESCRIPTION = replace(
+    small.DESCRIPTION,
     size=(6, 6),
     notes={"recipe": {"validation_fraction": 0.25}, "seed": 3},
 )
