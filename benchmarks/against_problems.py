@@ -8,6 +8,7 @@ multi-layer perceptrons of HPOBench (Eggensperger et al. 2021) and the regressio
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ _SHIFT = 0.2  # of a function's optimum at most, in units of its range
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(ABC):
     """Something to minimise, whose true loss is known and is 0 at best.
 
     Attributes:
@@ -64,13 +65,13 @@ class Problem:
             for n, d in self.space.items()
         ]
 
+    @abstractmethod
     def true(self, point: list[float]) -> float:
         """The true loss at `unit(params)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observed(self, point: list[float], random: np.random.Generator) -> float:
         """What a sampler is told."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

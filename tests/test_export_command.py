@@ -19,7 +19,7 @@ from relativenas_optuna.standalone import export as exporting
 from relativenas_optuna.training.statistics import STATISTICS
 from tests.command import call
 from tests.networks.helpers import golden
-from tests.test_evaluate_command import DESCRIPTION
+from tests.standalone.small import DESCRIPTION
 from tests.tiny import names, same_bits
 
 Capture = pytest.CaptureFixture[str]

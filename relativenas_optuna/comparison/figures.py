@@ -179,7 +179,7 @@ def _margin(parts: Sequence[tuple[float, int]]) -> float | None:
             sum are Satterthwaite's.
     """
     # It takes a second to import.
-    from scipy.stats import t  # type: ignore[import-untyped]
+    from scipy.stats import t
 
     total = math.fsum(variance for variance, _ in parts)
     if math.isnan(total) or any(degrees < 1 for _, degrees in parts):

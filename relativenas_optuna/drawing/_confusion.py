@@ -90,9 +90,8 @@ def draw_confusion(
     if numbered:
         _write_numbers(axes, numbers, shares)
     long = min(side, _LONGEST_BAR)
-    box = (left + side + _BAR_GAP, bottom + side - long, _BAR, long)
-    sizes = (width, height, width, height)
-    beside = figure.add_axes(tuple(a / b for a, b in zip(box, sizes, strict=True)))  # type: ignore[arg-type]
+    corner = (left + side + _BAR_GAP) / width, (bottom + side - long) / height
+    beside = figure.add_axes((*corner, _BAR / width, long / height))
     ticks = [0, 0.05, 0.2, 0.5, 1]
     colours = figure.colorbar(image, cax=beside, ticks=ticks, format=PercentFormatter(1.0, 0))
     beside.tick_params(color=_FRAME, labelcolor=INK, labelsize=_NUMBER_SIZE, labelfontfamily=_FONT)
