@@ -37,7 +37,12 @@ def plan_here(plan: SearchPlan, *, out: str | None, weights: str | None) -> Sear
         PlaceError: The weights cannot be there.
     """
     if weights is not None:
-        return replace(plan, weights=checked_place(weights))
+        place = checked_place(weights)
+        if "://" not in place and not Path(place).is_dir():
+            raise SearchError(
+                f"weights must be where those of the search are; there is no folder {weights!r}"
+            )
+        return replace(plan, weights=place)
     if out is None:
         return plan
     if plan.weights is not None:

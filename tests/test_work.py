@@ -134,6 +134,8 @@ def test_a_worker_takes_the_folder_of_the_search_where_it_is_mounted(
         replace(found, settings=settings).store(study)
     missing = call(capfd, "worker", *CPU, "--out", "elsewhere")
     assert "out must be the folder of the search; there is none at 'elsewhere'" in missing.line
+    lost = call(capfd, "worker", *CPU, "--weights", "elsewhere")
+    assert "weights must be where those of the search are; there is no folder" in lost.line
     assert not (folder / "elsewhere").exists()
     worker = call(capfd, "worker", *CPU, "--out", "mounted")
     assert (worker.status, worker.err) == (0, "")
