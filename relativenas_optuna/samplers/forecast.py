@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SCALES = (0.5, 1.0, 2.0, 4.0)  # that are tried, in units of the reciprocal mean distance
 _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units of the process'
+_SIZE = 128  # architectures that are taken in at most
 _FEW = 64  # architectures that hyper-parameters are fitted to
 _LEAST = 1e-9  # variance, where all scores are alike
 _DIGITS = 6  # of an expectation: what lies behind may differ between machines
@@ -58,14 +59,13 @@ class Forecast:
 
     Its kernel is the squared exponential, or the exponential, of the distance over all variables;
     kernel, length scale and noise are those of the largest likelihood among a few. Ranks make it
-    indifferent to how losses are scaled. It keeps the better half of `size` architectures and the
+    indifferent to how losses are scaled. It keeps the better half of 128 architectures and the
     latest ones.
 
     Args:
         features_of: Makes `[n, features]` of positions `[n, variables]`, see `Encoding.features`.
         positions: `[scored, variables]`.
         losses: `[scored]`, infinite for what failed; at least one.
-        size: How many architectures it takes in at most.
     """
 
     def __init__(
@@ -73,9 +73,8 @@ class Forecast:
         features_of: Callable[[Vector], Vector],
         positions: Vector,
         losses: Vector,
-        size: int = 128,
     ) -> None:
-        kept = _kept(losses, size)
+        kept = _kept(losses, _SIZE)
         self._features_of = features_of
         self._features = features_of(positions[kept])
         self._sorted = np.sort(losses)
@@ -118,11 +117,6 @@ class Forecast:
         found = copy(self)
         found._more = more
         return found
-
-    def means(self, positions: Vector) -> Vector:
-        """Expected normal scores `[n]` of `positions` `[n, variables]`, the lower the better."""
-        means: Vector = np.round(self._mean + self._posterior(positions)[0], _DIGITS)
-        return means
 
     def hopes(self, positions: Vector) -> Vector:
         """The logarithm of the expected improvement `[n]` at `positions` `[n, variables]`.

@@ -33,6 +33,7 @@ class Generation:
         velocities: `[N, variables]`.
         ready: `[N]`, whether a member's position is known.
         kept: `[N]`, whether a member keeps the score of the generation before.
+        again: `[N]`, whether a member stays where it is to be scored again.
         learned: `[N / 2]`, whether a pair's learners went on to the next generation.
         first_fast: `[N / 2]`, whether the first of a pair is the fast learner; where it learned.
     """
@@ -45,11 +46,13 @@ class Generation:
     velocities: Vector
     ready: NDArray[np.bool_]
     kept: NDArray[np.bool_] = field(init=False)
+    again: NDArray[np.bool_] = field(init=False)
     learned: NDArray[np.bool_] = field(init=False)
     first_fast: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.kept = np.zeros(self.pairs.size, dtype=np.bool_)
+        self.again = np.zeros(self.pairs.size, dtype=np.bool_)
         self.learned = np.zeros(len(self.pairs), dtype=np.bool_)
         self.first_fast = np.zeros(len(self.pairs), dtype=np.bool_)
         self._seats = np.argsort(self.pairs.ravel())
@@ -66,6 +69,14 @@ class Generation:
     def complete(self) -> bool:
         """Whether every seat is scored."""
         return all(tally.scored for tally in self.tallies)
+
+    def positions_over(self, encoding: Encoding) -> Vector:
+        """Its positions over some of its variables, `[N, variables of encoding]`."""
+        assert self.encoding is not None
+        names = list(self.encoding.space)
+        if names == list(encoding.space):
+            return self.positions
+        return self.positions[:, [names.index(name) for name in encoding.space]]
 
     def shares_parameters(self, names: list[str], encoding: Encoding) -> None:
         """Go over to an encoding that has only some of the variables, `names`."""

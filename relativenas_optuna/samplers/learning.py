@@ -11,12 +11,15 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.comparison import compare, less_crowded, losses, violation
 from relativenas_optuna.samplers.draws import again, uniform
+from relativenas_optuna.samplers.history import History
 from relativenas_optuna.samplers.moves import Moves
+from relativenas_optuna.samplers.pooling import WORTHLESS
 from relativenas_optuna.samplers.repeats import Scored, around
+from relativenas_optuna.samplers.rescoring import Rescoring
 from relativenas_optuna.samplers.slow_fast import learn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from optuna.study import StudyDirection
@@ -29,9 +32,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.settings import Settings
 
     Vector = NDArray[np.float64]
-
-
-_INFEASIBLE = 8e307  # no loss that means anything is as large
 
 
 class Learning:
@@ -51,7 +51,9 @@ class Learning:
     def forget(self) -> None:
         """Begin anew to remember what was scored."""
         self._scored: Scored | None = None
-        self._moves = Moves(self._settings)
+        self._history = History()
+        self._moves = Moves(self._settings, self._history)
+        self._rescoring = Rescoring(self._settings.screening.scores, self._history)
         self._known: set[int] = set()  # numbers of the trials that are remembered
 
     def remember(
@@ -68,7 +70,7 @@ class Learning:
                 where = encoding.position_of(trial.params, encoding.low)
             if where is not None:
                 loss = self._loss(tally)
-                self._moves.history.add(seat.generation, seat.number, where, loss)
+                self._history.add(seat.generation, seat.number, where, loss)
         if self._avoids_repeats(encoding):
             if self._scored is None:
                 self._scored = Scored(encoding)
@@ -84,7 +86,7 @@ class Learning:
             return math.inf
         broken = violation(trial)
         if broken > 0:
-            return _INFEASIBLE * (2 - 1 / (1 + broken))
+            return WORTHLESS * (2 - 1 / (1 + broken))
         return float(losses(trial, self._directions)[0])
 
     def need_history(self, generation: Generation, tallies: Sequence[Tally]) -> bool:
@@ -94,16 +96,34 @@ class Learning:
             return True
         return len(self._directions) > 1 and compare(tallies[0], tallies[1], self._directions) == 0
 
-    def first_is_fast(self, tallies: Sequence[Tally], before: Generation | None) -> bool:
+    def first_is_fast(self, generation: Generation, pair: int, before: Generation | None) -> bool:
         """Whether the first of a pair is the fast learner, which it is in a tie.
 
         Of two that do not dominate each other that one is fast which is less crowded by the
-        generation `before`.
+        generation `before`. What was scored more than once has the mean of its scores.
         """
+        tallies = generation.tallies[2 * pair : 2 * pair + 2]
+        if self._settings.screening.rescores:
+            pools = self._rescoring.pools(generation, pair, self._losses(generation, pair))
+            if max(pool.count for pool in pools) > 1:
+                return pools[0].mean <= pools[1].mean
         order = compare(tallies[0], tallies[1], self._directions)
         if order == 0 and before is not None and len(self._directions) > 1:
             order = self._less_crowded(tallies, before)
         return order <= 0
+
+    def scores_again(self, generation: Generation, before: Generation, fast: int) -> bool:
+        """Whether the fast learner of a pair, a member, is scored again in the next generation."""
+        if not self._settings.screening.rescores:
+            return False
+        seat = generation.seat(fast)
+        losses = self._losses(generation, seat // 2)
+        pool = self._rescoring.pools(generation, seat // 2, losses)[seat % 2]
+        return self._rescoring.is_wanted(generation, before, fast, pool)
+
+    def _losses(self, generation: Generation, pair: int) -> Vector:
+        """The losses of a pair, `[2]`."""
+        return np.array([self._loss(generation.tallies[2 * pair + i]) for i in (0, 1)])
 
     def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
         """The next position and velocity `[variables]` of a pair's slow learner.
@@ -128,32 +148,50 @@ class Learning:
         if scored is not None and scored.all_taken(last):
             scored = None
         if self._settings.screening.on:
-            own = [encoding.indices(generation.positions[m]) for m in members] if scored else []
             screened = self._moves.of_pair(
                 generation,
                 pair,
-                np.array([self._loss(generation.tallies[2 * pair + i]) for i in (0, 1)]),
+                self._losses(generation, pair),
                 (l1[pair], l2[pair]),
-                lambda x: (
-                    scored is not None and (scored.is_taken(x, last) or encoding.indices(x) in own)
-                ),
+                self._is_taken(generation, pair, scored),
             )
             if screened is not None:
-                settled = encoding.settled(screened)
-                return settled, settled - generation.positions[slow]
-        if scored is None or not scored.is_taken(position, last):
-            return position, velocity
-        position = around(
-            encoding,
-            position,
-            redraw=lambda l1, l2: rule(l1=l1, l2=l2)[0],
-            is_taken=lambda x: scored.is_taken(x, last),
-            random=again(self._settings.seed, generation.index, pair),
-        )
+                return self._settled(generation, slow, screened)
+        if scored is not None and scored.is_taken(position, last):
+            position = around(
+                encoding,
+                position,
+                redraw=lambda l1, l2: rule(l1=l1, l2=l2)[0],
+                is_taken=lambda x: scored.is_taken(x, last),
+                random=again(self._settings.seed, generation.index, pair),
+            )
         if self._settings.screening.on:
-            position = encoding.settled(position)
-            velocity = position - generation.positions[slow]
+            return self._settled(generation, slow, position)
         return position, velocity
+
+    def _settled(
+        self, generation: Generation, slow: int, position: Vector
+    ) -> tuple[Vector, Vector]:
+        """What is seen of a member's move from parameters alone."""
+        assert generation.encoding is not None
+        settled = generation.encoding.settled(position)
+        return settled, settled - generation.positions[slow]
+
+    def _is_taken(
+        self, generation: Generation, pair: int, scored: Scored | None
+    ) -> Callable[[Vector], bool]:
+        """Whether a position's architecture was scored by a pair or before its generation.
+
+        Of a finite space all of whose architectures were scored, `scored` is none: nothing is.
+        """
+        encoding, last = generation.encoding, generation.index - 1
+        assert encoding is not None
+        if scored is not None:
+            own = [encoding.indices(generation.positions[m]) for m in generation.pairs[pair]]
+            return lambda x: scored.is_taken(x, last) or encoding.indices(x) in own
+        if encoding.counts is None and self._settings.screening.rescores:
+            return lambda x: self._rescoring.is_known(generation, pair, encoding.settled(x))
+        return lambda x: False
 
     def anywhere(self, generation: Generation, member: int) -> Vector:
         """A position `[variables]` for a member that is drawn evenly, whatever was scored."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.encoding import Encoding
     from relativenas_optuna.samplers.generations import Generation
+    from relativenas_optuna.samplers.history import History
     from relativenas_optuna.samplers.settings import Settings
 
     Vector = NDArray[np.float64]
@@ -30,9 +31,9 @@ class Moves:
     scores and those of the generations before its own, so that it does not depend on timing.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, history: History) -> None:
         self._settings = settings
-        self.history = History()
+        self._history = history
         self._forecast: tuple[int, Forecast | None] | None = None  # of the scores up to one
 
     def of_pair(
@@ -93,7 +94,7 @@ class Moves:
     def _forecast_before(self, encoding: Encoding, index: int) -> Forecast | None:
         """What the scores say of the generations before `index`; `None` where there are none."""
         if self._forecast is None or self._forecast[0] != index:
-            positions, losses = self.history.upto(index - 1)
+            positions, losses = self._history.upto(index - 1)
             some = np.isfinite(losses).any() if len(losses) else False
             made = Forecast(encoding.features, positions, losses) if some else None
             self._forecast = index, made

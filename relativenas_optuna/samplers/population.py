@@ -257,8 +257,8 @@ class Population:
             self._pairs.remember(tally, seat, encoding, generation.positions[member])
         if generation.index + 1 == len(self.generations):
             self.generations.append(self._begin(generation.index + 1, encoding))
-        generation.first_fast[pair] = self._pairs.first_is_fast(tallies, before)
-        self._go_on(generation, pair, self.generations[generation.index + 1])
+        generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
+        self._go_on(generation, pair, before)
 
     def _adopt(
         self,
@@ -273,15 +273,17 @@ class Population:
         if not self.settings.screening.on:
             generation.positions[member] = encoding.adopt(position, trial.params)
             return
-        generation.positions[member] = encoding.position_of(trial.params, position)
+        scored = encoding.position_of(trial.params, position)
+        if generation.again[member] and np.array_equal(scored, position):
+            return  # it has not moved
+        generation.positions[member] = scored
         if before is not None and before.encoding is not None:
-            names = list(before.encoding.space)
-            start = before.positions[member, [names.index(name) for name in encoding.space]]
-            generation.velocities[member] = generation.positions[member] - start
+            start = before.positions_over(encoding)[member]
+            generation.velocities[member] = scored - start
 
-    def _go_on(self, generation: Generation, pair: int, following: Generation) -> None:
+    def _go_on(self, generation: Generation, pair: int, before: Generation | None) -> None:
         """Let the slow learner of a pair learn, and both go on to the next generation."""
-        members = generation.pairs[pair]
+        members, following = generation.pairs[pair], self.generations[generation.index + 1]
         following.ready[members] = True
         generation.learned[pair] = True
         if not self.settings.learns:
@@ -292,7 +294,9 @@ class Population:
         following.positions[slow], following.velocities[slow] = self._step(generation, pair, slow)
         following.positions[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
-        if self.settings.keeps_scores:
+        if before is not None and self._pairs.scores_again(generation, before, fast):
+            following.again[fast] = True
+        elif self.settings.keeps_scores:
             following.kept[fast] = True
             following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
 

@@ -21,6 +21,8 @@ class Screening:
             draw of a move is the rule's alone.
         spread: Whether the members start so that each variable's values are covered evenly
             (a Latin hypercube).
+        scores: How many scores of one architecture there are at most: that of the best member is
+            told again while it may be luck (`Rescoring`).
 
     Raises:
         ValueError: A number is out of its range.
@@ -29,11 +31,13 @@ class Screening:
     draws: int = 1
     anew: float = 0.0
     spread: bool = False
+    scores: int = 1
 
     def __post_init__(self) -> None:
-        draws: object = self.draws  # studies come from elsewhere
-        if type(draws) is not int or not 1 <= draws <= _MOST:
-            raise ValueError(f"draws must be a whole number from 1 to {_MOST}; got {draws!r}")
+        numbers: dict[str, object] = {"draws": self.draws, "scores": self.scores}
+        for name, number in numbers.items():  # studies come from elsewhere
+            if type(number) is not int or not 1 <= number <= _MOST:
+                raise ValueError(f"{name} must be a whole number from 1 to {_MOST}; got {number!r}")
         if not 0 <= self.anew <= 1:
             raise ValueError(f"anew must be from 0 to 1; got {self.anew!r}")
 
@@ -42,10 +46,15 @@ class Screening:
         """Whether it adds anything to a slow learner's move."""
         return self.draws > 1
 
+    @property
+    def rescores(self) -> bool:
+        """Whether any architecture is scored more than once."""
+        return self.on and self.scores > 1
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data."""
         return asdict(self)
 
 
 OFF = Screening()
-PLAIN = Screening(draws=100, anew=0.2, spread=True)
+PLAIN = Screening(draws=100, anew=0.2, spread=True, scores=10)

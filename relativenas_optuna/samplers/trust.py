@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-from optuna.search_space import intersection_search_space
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.comparison import losses, violation
-from relativenas_optuna.samplers.encoding import Encoding
-from relativenas_optuna.samplers.forecast import Forecast
+from relativenas_optuna.samplers.pooling import Pool
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Hashable, Sequence
+
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    Vector = NDArray[np.float64]
-
-_SIZE = 256  # architectures that are pooled
+_SURE = 2.0  # standard errors
 
 
 def trusted_trial(study: Study) -> FrozenTrial:
-    """The trial whose architecture is the best one by all scores of the study together.
+    """The trial whose architecture is surely good, by all of its scores together.
 
-    `study.best_trial` is the one with the luckiest score. Here every score says something of
-    architectures near its own: a Gaussian process (`Forecast`) pools them, the scores of an
-    architecture that was scored more than once among them, and finds out how noisy they are. The
-    trial is taken that has the lowest expected loss. Where nothing is noisy that is seldom another
-    one than the best.
+    `study.best_trial` is the one with the luckiest score. Here an architecture counts as much as
+    the mean of its scores and two standard errors of that more, for a loss; the noise of a score
+    is what the architectures with several scores show. So one that proved itself is taken before
+    one that was lucky once. Preset "plain" of `RelativeNASSampler` has its best members scored
+    again for that. Where nothing was scored twice, or scores do not differ, it is the best trial.
 
-    It works on a study of any sampler. To be surer still, enqueue its parameters and look again.
+    It works on a study of any sampler. To be surer still, enqueue the parameters of the best ones
+    and look again. It is not for scores with shared weights, which change meanwhile: `search`
+    scores its finalists again instead.
 
     Args:
         study: Of one objective.
@@ -49,22 +48,33 @@ def trusted_trial(study: Study) -> FrozenTrial:
     ]
     if not trials:
         raise ValueError(f"study {study.study_name!r} has no complete and feasible trial yet")
-    encoding = Encoding.of(intersection_search_space(trials))
-    values = np.array([losses(trial, study.directions)[0] for trial in trials])
-    if not encoding.space or not np.isfinite(values).any():
-        return trials[int(np.argmin(values))]
-    positions = np.array([encoding.position_of(trial.params, encoding.low) for trial in trials])
-    return trials[trusted(encoding, positions, values)]
+    values = [float(losses(trial, study.directions)[0]) for trial in trials]
+    return trials[trusted([_architecture(trial) for trial in trials], values)]
 
 
-def trusted(encoding: Encoding, positions: Vector, losses: Vector) -> int:
-    """Which of what was scored to trust.
+def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
+    """Which of what was scored to trust, of several alike the first.
 
     Args:
-        encoding: Of the search space.
-        positions: `[scored, variables]`, see `Encoding.settled`.
-        losses: `[scored]`, of which one at least is finite.
+        architectures: What was scored, `[scored]`.
+        losses: `[scored]`.
     """
-    forecast = Forecast(encoding.features, positions, losses, _SIZE)
-    best = positions[np.lexsort((losses, forecast.means(positions)))[0]]
-    return int(np.flatnonzero((positions == best).all(axis=1))[0])
+    pools: dict[Hashable, Pool] = {}
+    for architecture, loss in zip(architectures, losses, strict=True):
+        pools[architecture] = pools.get(architecture, Pool()).with_score(loss)
+    freedom = sum(max(pool.count - 1, 0) for pool in pools.values())
+    squares = math.fsum(pool.squares for pool in pools.values())
+    noise = math.sqrt(squares / freedom) if freedom else 0.0
+    bounds = {
+        architecture: pool.mean + (_SURE * noise / math.sqrt(pool.count) if pool.count else 0.0)
+        for architecture, pool in pools.items()
+    }
+    best = min(bounds, key=lambda architecture: bounds[architecture])
+    return list(architectures).index(best)
+
+
+def _architecture(trial: FrozenTrial) -> Hashable:
+    """What tells two architectures apart; of a trial without parameters nothing is known."""
+    names = sorted(trial.params)
+    indices = [trial.distributions[name].to_internal_repr(trial.params[name]) for name in names]
+    return tuple(zip(names, indices, strict=True)) or trial.number

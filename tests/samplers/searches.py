@@ -58,6 +58,21 @@ def loss_of(space: Space) -> Callable[[optuna.Trial], float]:
     return lambda trial: loss(suggest(trial, space), space)
 
 
+def noisy_loss_of(space: Space) -> Callable[[optuna.Trial], float]:
+    """The same with noise that belongs to the seat, whoever scores it and when."""
+
+    def objective(trial: optuna.Trial) -> float:
+        return loss(suggest(trial, space), space) + noise_at(seat_of(trial))
+
+    return objective
+
+
+def noise_at(seat: Seat | None) -> float:
+    """Gaussian noise of a score, about as large as what architectures differ by."""
+    assert seat is not None
+    return float(np.random.default_rng((seat.generation, seat.number)).standard_normal())
+
+
 OBJECTIVE = loss_of(SPACE)
 
 
@@ -101,6 +116,7 @@ def bits(found: Population) -> list[tuple[object, ...]]:
             generation.velocities.tolist(),
             generation.ready.tolist(),
             generation.kept.tolist(),
+            generation.again.tolist(),
             generation.first_fast.tolist(),
         )
         for generation in found.generations

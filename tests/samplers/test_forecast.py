@@ -54,7 +54,7 @@ def test_means_and_hopes_are_those_of_scikit_learns_process(seed: int, number: i
     process = reference(forecast, positions, scores)
     asked = np.random.default_rng(9).random((40, 3))
     means, deviations = process.predict(asked, return_std=True)  # type: ignore[attr-defined]
-    assert forecast.means(asked) == pytest.approx(means + forecast._mean, abs=1e-5)
+    assert forecast._posterior(asked)[0] == pytest.approx(means, abs=1e-5)
     best = process.predict(positions).min()  # type: ignore[attr-defined]
     z = (best - means) / deviations
     improvement = deviations * (z * norm.cdf(z) + norm.pdf(z))
@@ -70,8 +70,8 @@ def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) 
     both = np.append(scores, norm.ppf((np.array(ranks) + 0.5) / 29))
     process = reference(forecast, positions, both)
     asked = np.random.default_rng(9).random((40, 3))
-    expected = process.predict(asked) + forecast._mean  # type: ignore[attr-defined]
-    assert forecast.given(positions[28:], losses[28:]).means(asked) == pytest.approx(
+    expected = process.predict(asked)  # type: ignore[attr-defined]
+    assert forecast.given(positions[28:], losses[28:])._posterior(asked)[0] == pytest.approx(
         expected, abs=1e-5
     )
     assert forecast.means(asked) != pytest.approx(expected, abs=1e-5)

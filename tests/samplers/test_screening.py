@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import count, index, interval
 from relativenas_optuna.samplers.screening import PLAIN, Screening
@@ -28,6 +29,8 @@ from tests.samplers.searches import (
     followed,
     loss,
     loss_of,
+    noise_at,
+    noisy_loss_of,
     population,
     search,
     seated,
@@ -37,6 +40,7 @@ from tests.samplers.searches import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from relativenas_optuna.samplers.generations import Generation
@@ -114,38 +118,51 @@ def test_without_variables_drawn_anew_a_move_is_one_that_the_rule_gives(
 
 
 @both_spaces
+@pytest.mark.parametrize("objective", [loss_of(SPACE), noisy_loss_of(SPACE)], ids=["", "noisy"])
 def test_a_study_that_another_process_reads_has_the_positions_of_the_first(
-    space: Space | None,
+    space: Space | None, objective: Callable[[optuna.Trial], float]
 ) -> None:
-    study = search(space=space, trials=43, population_size=6, preset="plain")
+    def searched() -> optuna.Study:
+        return search(
+            space=space, trials=43, population_size=6, preset="plain", objective=objective
+        )
+
+    study, again = searched(), searched()
     assert bits(followed(study)) == state(study, 6)
     # One that goes on proposes what the first would have.
-    study.optimize(loss_of(SPACE), n_trials=9)
-    again = search(space=space, trials=43, population_size=6, preset="plain")
+    study.optimize(objective, n_trials=9)
     again.sampler = anew(space, 6, "plain")
-    again.optimize(loss_of(SPACE), n_trials=9)
+    again.optimize(objective, n_trials=9)
     assert seated(again) == seated(study)
 
 
-@given(seed=st.integers(0, 99), learned=st.booleans(), dice=st.randoms())
+@given(seed=st.integers(0, 99), learned=st.booleans(), noisy=st.booleans(), dice=st.randoms())
 def test_the_order_in_which_trials_end_does_not_matter(
-    seed: int, learned: bool, dice: Random
+    seed: int, learned: bool, noisy: bool, dice: Random
 ) -> None:
+    def tell(trial: optuna.Trial) -> None:
+        noise = noise_at(seat_of(trial)) if noisy else 0.0
+        study.tell(trial, loss(trial.params, SPACE) + noise)
+
     size, space = 6, None if learned else SPACE
     study = optuna.create_study(sampler=anew(space, size, "plain", seed=seed))
     running: list[optuna.Trial] = []
     for _ in range(3 * trials_of(size, 6)):
         if running and dice.random() < 0.6:
-            trial = running.pop(dice.randrange(len(running)))
-            study.tell(trial, loss(trial.params, SPACE))
+            tell(running.pop(dice.randrange(len(running))))
         elif len(running) < 3:
             trial = study.ask()
             suggest(trial, SPACE)
             running.append(trial)
     for trial in running:
-        study.tell(trial, loss(trial.params, SPACE))
+        tell(trial)
     alone = search(
-        space=space, trials=len(study.trials), population_size=size, seed=seed, preset="plain"
+        space=space,
+        trials=len(study.trials),
+        population_size=size,
+        seed=seed,
+        preset="plain",
+        objective=noisy_loss_of(SPACE) if noisy else loss_of(SPACE),
     )
     expected = dict(seated(alone))
     for seat, params in seated(study):
@@ -209,7 +226,7 @@ def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None
 
 
 def test_screening_comes_back_from_json() -> None:
-    for screening in (PLAIN, replace(PLAIN, draws=3, anew=0.5, spread=False)):
+    for screening in (PLAIN, replace(PLAIN, draws=3, anew=0.5, spread=False, scores=1)):
         assert Screening(**screening.to_json()) == screening
 
 
@@ -236,7 +253,9 @@ def test_a_value_from_outside_of_the_space_given_does_not_make_processes_differ(
         assert found(anew=False) == found(anew=True)
 
 
-@pytest.mark.parametrize("wrong", [{"draws": 10**9}, {"draws": 2.5}, {"draws": "x"}, {"anew": 2.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"draws": 10**9}, {"draws": 2.5}, {"draws": "x"}, {"anew": 2.0}, {"scores": 0}]
+)
 def test_settings_of_a_study_from_elsewhere_have_bounds(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         Screening(**wrong)

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import create_trial
 
 from relativenas_optuna import trusted_trial
+from relativenas_optuna.samplers.trust import trusted
 
 Direction = Literal["minimize", "maximize"]
 
 
 def noisy_study(seed: int, direction: Direction = "minimize") -> optuna.Study:
-    """Scores of x ** 2, with noise of half its range."""
+    """Scores of x ** 2, with noise of half its range; the best eight are scored 25 times."""
     random = np.random.default_rng(seed)
     study = optuna.create_study(direction=direction)
     sign = 1 if direction == "minimize" else -1
-    for x in random.uniform(-1, 1, 80).tolist():
-        value = sign * (x**2 + 0.5 * random.standard_normal())
+    told = [(x**2 + 0.5 * random.standard_normal(), x) for x in random.uniform(-1, 1, 80).tolist()]
+    told += [
+        (x**2 + 0.5 * random.standard_normal(), x) for _, x in sorted(told)[:8] for _ in range(24)
+    ]
+    for value, x in told:
         space = {"x": FloatDistribution(-1, 1)}
-        study.add_trial(create_trial(params={"x": x}, distributions=dict(space), value=value))
+        study.add_trial(
+            create_trial(params={"x": x}, distributions=dict(space), value=sign * value)
+        )
     return study
 
 
@@ -47,9 +56,28 @@ def test_scores_of_one_architecture_count_together() -> None:
     assert trusted_trial(study).number == 4  # the first of them
 
 
-def test_without_noise_it_is_the_best_trial() -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(-1e3, 1e3)), min_size=1, max_size=20),
+    st.booleans(),
+)
+def test_what_is_trusted_has_the_lowest_bound(told: list[tuple[int, float]], fails: bool) -> None:
+    architectures, losses = [list(column) for column in zip(*told, strict=True)]
+    values = {a: [loss for b, loss in told if b == a] for a in architectures}
+    freedom = sum(len(v) - 1 for v in values.values())
+    squares = sum(np.var(v) * len(v) for v in values.values())
+    noise = (squares / freedom) ** 0.5 if freedom else 0.0
+    bounds = {a: np.mean(v) + 2 * noise / len(v) ** 0.5 for a, v in values.items()}
+    if fails:
+        architectures, losses = [9, *architectures], [math.inf, *losses]
+    found = trusted(architectures, losses)
+    assert bounds[architectures[found]] == pytest.approx(min(bounds.values()), rel=1e-6, abs=1e-6)
+    assert found == architectures.index(architectures[found])
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_without_noise_it_is_the_best_trial(times: int) -> None:
     study = optuna.create_study()
-    for x in np.linspace(-1, 1, 41).tolist():
+    for x in np.linspace(-1, 1, 41).tolist() * times:
         space = {"x": FloatDistribution(-1, 1)}
         study.add_trial(create_trial(params={"x": x}, distributions=dict(space), value=x**2))
     assert trusted_trial(study).params == study.best_params

@@ -1,0 +1,88 @@
+"""Whether a fast learner was lucky: when preset "plain" has it scored again, and what that says."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import stdtrit
+
+from relativenas_optuna.samplers.pooling import Pool, Pooling
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from relativenas_optuna.samplers.generations import Generation
+    from relativenas_optuna.samplers.history import History
+
+    Vector = NDArray[np.float64]
+
+_FIRST = 2  # generation whose best member is scored again: before it there is little to be best of
+_SURE = 0.975  # Student's t, below which a difference may be luck
+
+
+class Rescoring:
+    """Has the best member scored again while it may owe its place to luck.
+
+    A departure from the paper, which has all fast learners scored again; so does preset "plain"
+    for one of them at most. It looks at the scores of a pair, and at those of the generations
+    before it, so that it does not depend on timing.
+
+    Args:
+        most: Scores of one architecture; with 1 nothing is scored again.
+        history: What was scored.
+    """
+
+    def __init__(self, most: int, history: History) -> None:
+        self._most = most
+        self._pooling = Pooling(history)
+
+    def is_known(self, generation: Generation, pair: int, position: Vector) -> bool:
+        """Whether a settled position `[variables]` was scored by a pair or before it."""
+        members = generation.pairs[pair]
+        if (generation.positions[members] == position).all(axis=1).any():
+            return True
+        self._pooling.see(generation.index - 1)
+        return self._pooling.is_known(position)
+
+    def pools(self, generation: Generation, pair: int, losses: Vector) -> tuple[Pool, Pool]:
+        """What is known of both members of a pair, whose scores are `losses` `[2]`."""
+        self._pooling.see(generation.index - 1)
+        first, second = (
+            known if generation.kept[member] else known.with_score(float(loss))
+            for member, loss in zip(generation.pairs[pair], losses, strict=True)
+            for known in [self._pooling.of(generation.positions[member])]
+        )
+        return first, second
+
+    def is_wanted(self, generation: Generation, before: Generation, fast: int, pool: Pool) -> bool:
+        """Whether a pair's fast learner is to be scored again in the generation after this one.
+
+        That is so where it was the best of the generation before, of those that can be scored
+        again, and some other member of that one may truly be better.
+
+        Args:
+            generation: Of the pair.
+            before: The one before, which is complete.
+            fast: The member.
+            pool: What is known of it.
+        """
+        stayed = generation.kept[fast] or generation.again[fast]
+        if generation.index < _FIRST or not stayed or not 0 < pool.count < self._most:
+            return False
+        assert generation.encoding is not None
+        pair = generation.pairs[generation.seat(fast) // 2]
+        positions = np.delete(before.positions_over(generation.encoding), pair, axis=0)
+        others = [self._pooling.of(position) for position in positions]
+        if any(other.mean < pool.mean and other.count < self._most for other in others):
+            return False
+        noise, freedom = self._pooling.noise(generation.positions[fast], pool)
+        if not freedom:
+            return True
+        luck = noise * float(stdtrit(freedom, _SURE))
+        return any(
+            other.mean - pool.mean < luck * math.sqrt(1 / pool.count + 1 / other.count)
+            for other in others
+            if other.count
+        )
