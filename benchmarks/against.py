@@ -66,12 +66,18 @@ def compare(sets: dict[str, list[str]]) -> None:
         for name, problems in sets.items()
         if (both := [p for p in problems if all(p in regrets[n] for n in names)])
     }
-    text = [overview(regrets, names, groups)]
+    trusted = {name: stored_trusted(name) for name in names}
+    sure = {
+        f"{group}: the trusted trial": both
+        for group, problems in groups.items()
+        if (both := [p for p in problems if all(p in trusted[n] for n in names)])
+    }
+    text = [overview(regrets, names, groups), overview(trusted, names, sure)]
     for group, problems in groups.items():
         text += [f"### {group}", ""]
         text += [behind(regrets, "TPE", problems)] if "TPE" in names else []
         text += [details(regrets, [*names, *(["GP"] if regrets["GP"] else [])], problems)]
-    text += [trust(regrets, {name: stored_trusted(name) for name in names})]
+    text += [trust(regrets, trusted)]
     text += [ablation(regrets[OURS], {name: stored(name) for name in VARIANTS})]
     STORED.mkdir(parents=True, exist_ok=True)
     (STORED / "tables.md").write_text("\n".join(text), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from against_problems import TABLE_TRIALS
 from against_samplers import OURS
 from against_statistics import (
     LEVEL,
@@ -14,7 +15,7 @@ from against_statistics import (
     mean_ratios,
     seeds_of,
 )
-from against_traces import CHECKPOINTS
+from against_traces import checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,22 +82,25 @@ def behind(regrets: Regrets, other: str, problems: Sequence[str]) -> str:
 def trust(regrets: Regrets, trusted: Regrets) -> str:
     """What the trial that was told the lowest is worth beside the one that is trusted."""
     lines = [
-        "### Noise: the trial with the lowest score, and the one that `trusted_trial` takes",
+        "### What `trusted_trial` is worth: its regret / that of the lowest score",
         "",
-        "| sampler | trials | trusted / lowest, geometric mean | problems |",
-        "|---|---|---|---|",
+        "Geometric means over the tables with noise.",
+        "",
+        "| sampler | " + " | ".join(f"after {t}" for t in checkpoints(TABLE_TRIALS)) + " |",
+        "|---" * 5 + "|",
     ]
     for name, found in trusted.items():
-        for i, trials in enumerate(CHECKPOINTS):
+        cells = []
+        for trials in checkpoints(TABLE_TRIALS):
             ratios = []
             for problem, values in found.items():
                 seeds = min(len(values), len(regrets[name].get(problem, ())))
-                if seeds and i < values.shape[1]:
+                if seeds and values.shape[1] == TABLE_TRIALS:
                     lowest = regrets[name][problem][:seeds, trials - 1].mean()
-                    ratios.append(np.log(max(values[:seeds, i].mean(), 0.01 * lowest) / lowest))
-            if ratios:
-                mean = np.exp(np.mean(ratios))
-                lines.append(f"| {name} | {trials} | {mean:.2f} | {len(ratios)} |")
+                    sure = values[:seeds, trials - 1].mean()
+                    ratios.append(np.log(max(sure, 0.01 * lowest) / lowest))
+            cells.append(f"{np.exp(np.mean(ratios)):.2f}" if ratios else "")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
@@ -162,5 +166,4 @@ def picture(
 
 
 def _checkpoints(regrets: Regrets, problems: Sequence[str]) -> list[int]:
-    end = min(regrets[OURS][problem].shape[1] for problem in problems)
-    return [trials for trials in CHECKPOINTS if trials <= end]
+    return checkpoints(min(regrets[OURS][problem].shape[1] for problem in problems))

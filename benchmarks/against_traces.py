@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from against_samplers import searched, takes_part
 
-from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.trust import trusted
 
 if TYPE_CHECKING:
@@ -20,8 +19,12 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-CHECKPOINTS = (50, 100, 200, 500)
 STORED = Path(__file__).parents[1] / "studies" / "against"
+
+
+def checkpoints(trials: int) -> list[int]:
+    """After how many trials samplers are compared, of studies of as many."""
+    return [*(at for at in (50, 100, 200) if at < trials), trials]
 
 
 def study_file(folder: Path, name: str, problem: Problem, seed: int) -> Path:
@@ -71,32 +74,36 @@ def gather(folder: Path, name: str, problems: Sequence[Problem]) -> None:
 
 def gather_trusted(folder: Path, name: str, problems: Sequence[Problem]) -> None:
     """Store the regrets of the trials that `trusted_trial` takes of noisy studies."""
-    known = stored_trusted(name)
+    known = _arrays(_trusted_file(name))
     for problem in problems:
         rows: list[list[float]] = []
         if not problem.noisy:
             continue
-        encoding = Encoding.of(problem.space)
-        inside = 0.0 if encoding.counts is None else 0.5  # of a cell
         while (path := study_file(folder, name, problem, len(rows))).exists():
             with np.load(path) as file:
                 points, told, true = (file[key] for key in ("points", "told", "true"))
-            rows.append(
-                [
-                    true[trusted(encoding, points[:n].astype(np.float64) + inside, told[:n])]
-                    for n in CHECKPOINTS
-                    if n <= len(told)
-                ]
-            )
+            where = [tuple(point) for point in points.tolist()]
+            rows.append([true[trusted(where[:n], told[:n])] for n in checkpoints(len(told))])
         if len(rows) >= len(known.get(problem.name, [])) and rows:
             known[problem.name] = np.array(rows)
     if known:
-        _save(_file(f"{name} trusted"), dict(sorted(known.items())))
+        _save(_trusted_file(name), dict(sorted(known.items())))
 
 
 def stored_trusted(name: str) -> dict[str, Vector]:
-    """Regrets `[seeds, checkpoints]` of the trusted trials of a sampler's noisy studies."""
-    path = _file(f"{name} trusted")
+    """Regrets `[seeds, trials]` of the trusted trials of a sampler's noisy studies.
+
+    They are NaN but after as many trials as `checkpoints` says.
+    """
+    found = {}
+    for problem, values in _arrays(_trusted_file(name)).items():
+        trials = len(stored(name)[problem][0])
+        found[problem] = np.full((len(values), trials), np.nan)
+        found[problem][:, np.array(checkpoints(trials)) - 1] = values
+    return found
+
+
+def _arrays(path: Path) -> dict[str, Vector]:
     if not path.exists():
         return {}
     with np.load(path) as file:
@@ -105,10 +112,10 @@ def stored_trusted(name: str) -> dict[str, Vector]:
 
 def stored(name: str) -> dict[str, Vector]:
     """Regrets `[seeds, trials]` of a sampler by problem; none where nothing is stored."""
-    if not _file(name).exists():
-        return {}
-    with np.load(_file(name)) as file:
-        return {key: np.array([_whole(row) for row in _split(file[key])]) for key in file.files}
+    return {
+        problem: np.array([_whole(row) for row in _split(parts)])
+        for problem, parts in _arrays(_file(name)).items()
+    }
 
 
 def _changes(rows: Vector) -> NDArray[np.float32]:
@@ -120,14 +127,14 @@ def _changes(rows: Vector) -> NDArray[np.float32]:
     return np.array(parts, dtype=np.float32)
 
 
-def _split(parts: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+def _split(parts: NDArray[Any]) -> Iterator[NDArray[Any]]:
     while len(parts):
         end = 2 + 2 * int(parts[1])
         yield parts[:end]
         parts = parts[end:]
 
 
-def _whole(part: NDArray[np.float32]) -> Vector:
+def _whole(part: NDArray[Any]) -> Vector:
     trials, changes = int(part[0]), int(part[1])
     at, regrets = part[2 : 2 + changes].astype(int), part[2 + changes :]
     return np.repeat(regrets, np.diff([*at, trials])).astype(np.float64)
@@ -144,6 +151,10 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 def _file(name: str) -> Path:
     return STORED / f"{_plain(name)}.npz"
+
+
+def _trusted_file(name: str) -> Path:
+    return _file(f"{name} trusted")
 
 
 def _plain(name: str) -> str:

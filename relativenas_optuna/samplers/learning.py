@@ -105,7 +105,8 @@ class Learning:
         tallies = generation.tallies[2 * pair : 2 * pair + 2]
         if self._settings.screening.rescores:
             pools = self._rescoring.pools(generation, pair, self._losses(generation, pair))
-            if max(pool.count for pool in pools) > 1:
+            again = generation.again[generation.pairs[pair]].any()  # which may have failed
+            if again or max(pool.count for pool in pools) > 1:
                 return pools[0].mean <= pools[1].mean
         order = compare(tallies[0], tallies[1], self._directions)
         if order == 0 and before is not None and len(self._directions) > 1:

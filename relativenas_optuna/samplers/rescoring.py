@@ -18,16 +18,15 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_FIRST = 2  # generation whose best member is scored again: before it there is little to be best of
+_FIRST = 4  # generation: before it, to look elsewhere is worth more
 _SURE = 0.975  # Student's t, below which a difference may be luck
 
 
 class Rescoring:
     """Has the best member scored again while it may owe its place to luck.
 
-    A departure from the paper, which has all fast learners scored again; so does preset "plain"
-    for one of them at most. It looks at the scores of a pair, and at those of the generations
-    before it, so that it does not depend on timing.
+    A departure from the paper, which has all fast learners scored again. It looks at the scores of
+    a pair, and at those of the generations before it, so that it does not depend on timing.
 
     Args:
         most: Scores of one architecture; with 1 nothing is scored again.
@@ -59,8 +58,8 @@ class Rescoring:
     def is_wanted(self, generation: Generation, before: Generation, fast: int, pool: Pool) -> bool:
         """Whether a pair's fast learner is to be scored again in the generation after this one.
 
-        That is so where it was the best of the generation before, of those that can be scored
-        again, and some other member of that one may truly be better.
+        That is so where it is better than all others of the generation before that can be scored
+        again, and one of these may truly be better.
 
         Args:
             generation: Of the pair.
@@ -68,8 +67,7 @@ class Rescoring:
             fast: The member.
             pool: What is known of it.
         """
-        stayed = generation.kept[fast] or generation.again[fast]
-        if generation.index < _FIRST or not stayed or not 0 < pool.count < self._most:
+        if generation.index < _FIRST or not 0 < pool.count < self._most:
             return False
         assert generation.encoding is not None
         pair = generation.pairs[generation.seat(fast) // 2]
