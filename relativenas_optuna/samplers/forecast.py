@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
+    Shape = tuple[bool, float, float]
 
 _SCALES = (0.5, 1.0, 2.0, 4.0)  # that are tried, in units of the reciprocal mean distance
 _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units of the process'
@@ -66,6 +67,7 @@ class Forecast:
         features_of: Makes `[n, features]` of positions `[n, variables]`, see `Encoding.features`.
         positions: `[scored, variables]`.
         losses: `[scored]`, infinite for what failed; at least one.
+        shape: Kernel, length scale and noise of an earlier fit, to be taken again.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Forecast:
         features_of: Callable[[Vector], Vector],
         positions: Vector,
         losses: Vector,
+        shape: Shape | None = None,
     ) -> None:
         kept = _kept(losses, _SIZE)
         self._features_of = features_of
@@ -83,11 +86,12 @@ class Forecast:
         self._mean = float(scores.mean())
         # Matrices this small are slower with threads, and many times so on a busy machine.
         with _one_thread():
-            self._fit(scores - self._mean)
+            self._fit(scores - self._mean, shape)
 
-    def _fit(self, scores: Vector) -> None:
+    def _fit(self, scores: Vector, shape: Shape | None) -> None:
         few = _kept(scores, _FEW)
-        self._smooth, self._scale, self._noise = _likeliest(self._features[few], scores[few])
+        self.shape = shape or _likeliest(self._features[few], scores[few])
+        self._smooth, self._scale, self._noise = self.shape
         kernel = self._kernel(self._features, self._features)
         self._inverse = np.linalg.inv(kernel + self._noise * np.eye(len(scores)))
         self._weights = self._inverse @ scores
@@ -184,7 +188,7 @@ def _kernel(squared: Vector, *, smooth: bool) -> Vector:
     return kernel
 
 
-def _likeliest(features: Vector, scores: Vector) -> tuple[bool, float, float]:
+def _likeliest(features: Vector, scores: Vector) -> Shape:
     """Kernel, scale and noise of the largest likelihood among a few."""
     squared = _squared_distances(features, features)
     typical = float(squared.mean()) or 1.0

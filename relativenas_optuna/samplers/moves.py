@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.encoding import Encoding
+    from relativenas_optuna.samplers.forecast import Shape
     from relativenas_optuna.samplers.generations import Generation
     from relativenas_optuna.samplers.history import History
     from relativenas_optuna.samplers.settings import Settings
@@ -35,6 +36,7 @@ class Moves:
         self._settings = settings
         self._history = history
         self._forecast: tuple[int, Forecast | None] | None = None  # of the scores up to one
+        self._shape: tuple[int, Shape | None] | None = None  # as fitted for a generation
 
     def of_pair(
         self,
@@ -94,8 +96,28 @@ class Moves:
     def _forecast_before(self, encoding: Encoding, index: int) -> Forecast | None:
         """What the scores say of the generations before `index`; `None` where there are none."""
         if self._forecast is None or self._forecast[0] != index:
-            positions, losses = self._history.upto(index - 1)
-            some = np.isfinite(losses).any() if len(losses) else False
-            made = Forecast(encoding.features, positions, losses) if some else None
-            self._forecast = index, made
+            self._forecast = index, self._fitted(encoding, index)
         return self._forecast[1]
+
+    def _fitted(self, encoding: Encoding, index: int) -> Forecast | None:
+        positions, losses = self._history.upto(index - 1)
+        if not np.isfinite(losses).any():
+            return None
+        fit = _last_fit(index)
+        if fit != index and (self._shape is None or self._shape[0] != fit):
+            earlier = self._history.upto(fit - 1)
+            some = np.isfinite(earlier[1]).any()
+            self._shape = fit, Forecast(encoding.features, *earlier).shape if some else None
+        shape = self._shape[1] if self._shape and self._shape[0] == fit else None
+        forecast = Forecast(encoding.features, positions, losses, shape)
+        self._shape = fit, forecast.shape
+        return forecast
+
+
+def _last_fit(index: int) -> int:
+    """The last generation up to one for which hyper-parameters are fitted: ever fewer of them.
+
+    After 32 generations it is every second one, after 64 every fourth, and so on.
+    """
+    step = 1 << max(0, index.bit_length() - 5)
+    return index // step * step
