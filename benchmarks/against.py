@@ -17,7 +17,7 @@ from pathlib import Path
 import optuna
 from against_figures import ablation, behind, details, overview, picture, trust
 from against_problems import Problem, functions, tables
-from against_samplers import OURS, PAPER, RIVALS, VARIANTS
+from against_samplers import ONCE, OURS, PAPER, RIVALS, VARIANTS
 from against_traces import STORED, gather, gather_trusted, run, stored, stored_trusted
 
 SETS = {
@@ -77,7 +77,7 @@ def compare(sets: dict[str, list[str]]) -> None:
         text += [f"### {group}", ""]
         text += [behind(regrets, "TPE", problems)] if "TPE" in names else []
         text += [details(regrets, [*names, *(["GP"] if regrets["GP"] else [])], problems)]
-    text += [trust(regrets, trusted)]
+    text += [trust(regrets, trusted, stored(ONCE))]
     text += [ablation(regrets[OURS], {name: stored(name) for name in VARIANTS})]
     STORED.mkdir(parents=True, exist_ok=True)
     (STORED / "tables.md").write_text("\n".join(text), encoding="utf-8")

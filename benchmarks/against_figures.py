@@ -79,8 +79,14 @@ def behind(regrets: Regrets, other: str, problems: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def trust(regrets: Regrets, trusted: Regrets) -> str:
-    """What the trial that was told the lowest is worth beside the one that is trusted."""
+def trust(regrets: Regrets, trusted: Regrets, once: Mapping[str, Vector]) -> str:
+    """What the trial that was told the lowest is worth beside the one that is trusted.
+
+    Args:
+        regrets: Of the trials that were told the lowest.
+        trusted: Of those that `trusted_trial` takes.
+        once: Of ours where no architecture is scored again.
+    """
     lines = [
         "### What `trusted_trial` is worth: its regret / that of the lowest score",
         "",
@@ -89,24 +95,24 @@ def trust(regrets: Regrets, trusted: Regrets) -> str:
         "| sampler | " + " | ".join(f"after {t}" for t in checkpoints(TABLE_TRIALS)) + " |",
         "|---" * 5 + "|",
     ]
-    for name, found in trusted.items():
-        cells = []
-        for trials in checkpoints(TABLE_TRIALS):
-            ratios = []
-            for problem, values in found.items():
-                seeds = min(len(values), len(regrets[name].get(problem, ())))
-                if seeds and values.shape[1] == TABLE_TRIALS:
-                    lowest = regrets[name][problem][:seeds, trials - 1].mean()
-                    sure = values[:seeds, trials - 1].mean()
-                    ratios.append(np.log(max(sure, 0.01 * lowest) / lowest))
-            cells.append(f"{np.exp(np.mean(ratios)):.2f}" if ratios else "")
+    rows = {name: (found, regrets[name]) for name, found in trusted.items()}
+    if once:
+        rows[f"{OURS} / without scoring again"] = trusted[OURS], once
+    for name, (found, lowest) in rows.items():
+        both = [p for p, v in found.items() if v.shape[1] == TABLE_TRIALS and p in lowest]
+        pair = {"trusted": found, "lowest": lowest}
+        cells = [
+            f"{mean_ratios(pair, list(pair), both, t, 'trusted')['lowest']:.2f}" if both else ""
+            for t in checkpoints(TABLE_TRIALS)
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
 def ablation(ours: Mapping[str, Vector], variants: Regrets) -> str:
-    """Mean regrets of our sampler with one part of it changed, where that was run."""
-    problems = sorted({problem for found in variants.values() for problem in found})
+    """Mean regrets of our sampler with one part of it changed, on NAS-Bench-201."""
+    every = {problem for found in variants.values() for problem in found}
+    problems = [problem for problem in sorted(every) if problem.startswith("nasbench201")]
     lines = ["### What each part is worth: regret after 50, 100 and 200 trials", ""]
     lines += ["| | " + " | ".join(problems) + " |", "|---" * (len(problems) + 1) + "|"]
     for name, found in {OURS: ours, **variants}.items():

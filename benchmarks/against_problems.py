@@ -56,6 +56,11 @@ class Problem(ABC):
         """Whether it is a table of trained networks, and not a function."""
         return self.trials == TABLE_TRIALS
 
+    @property
+    def is_nasbench201(self) -> bool:
+        """Whether it is one of NAS-Bench-201."""
+        return self.name.startswith("nasbench201")
+
     def unit(self, params: Mapping[str, Any]) -> list[float]:
         """The parameters as numbers: the place among its values, or what is asked for."""
         return [

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _SURE = 2.0  # standard errors
+_GOOD = 0.25  # of all scores
 
 
 def trusted_trial(study: Study) -> FrozenTrial:
     """The trial whose architecture is surely good, by all of its scores together.
 
     `study.best_trial` is the one with the luckiest score. Here an architecture counts as much as
-    the mean of its scores and two standard errors of that more, for a loss; the noise of a score
-    is what the architectures with several scores show. So one that proved itself is taken before
-    one that was lucky once. Preset "plain" of `RelativeNASSampler` has its best members scored
-    again for that. Where nothing was scored twice, or scores do not differ, it is the best trial.
+    the mean of its scores and two standard errors of that more, for a loss. How noisy a score is
+    is seen from those architectures with several scores whose mean is among the best quarter of
+    all scores; bad ones may be noisier. So one that proved itself is taken before one that was
+    lucky once. Preset "plain" of `RelativeNASSampler` has its best members scored again for that.
+    Where no good architecture was scored twice, or scores do not differ, it is the best trial.
 
     It works on a study of any sampler. To be surer still, enqueue the parameters of the best ones
     and look again. It is not for scores with shared weights, which change meanwhile: `search`
@@ -62,8 +64,10 @@ def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
     pools: dict[Hashable, Pool] = {}
     for architecture, loss in zip(architectures, losses, strict=True):
         pools[architecture] = pools.get(architecture, Pool()).with_score(loss)
-    freedom = sum(max(pool.count - 1, 0) for pool in pools.values())
-    squares = math.fsum(pool.squares for pool in pools.values())
+    good = sorted(losses)[math.ceil(_GOOD * len(losses)) - 1]
+    several = [pool for pool in pools.values() if pool.count > 1 and pool.mean <= good]
+    freedom = sum(pool.count - 1 for pool in several)
+    squares = math.fsum(pool.squares for pool in several)
     noise = math.sqrt(squares / freedom) if freedom else 0.0
     bounds = {
         architecture: pool.mean + (_SURE * noise / math.sqrt(pool.count) if pool.count else 0.0)

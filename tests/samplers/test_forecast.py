@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from relativenas_optuna.samplers.forecast import (
+from relativenas_optuna.samplers.moves import _last_fit
     Forecast,
     _kept,
     _likeliest,
@@ -74,7 +76,7 @@ def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) 
     assert forecast.given(positions[28:], losses[28:])._posterior(asked)[0] == pytest.approx(
         expected, abs=1e-5
     )
-    assert forecast.means(asked) != pytest.approx(expected, abs=1e-5)
+    assert forecast._posterior(asked)[0] != pytest.approx(expected, abs=1e-5)
 
 
 @given(z=st.floats(-30, 8))
@@ -108,7 +110,7 @@ def test_ties_and_failures_are_taken(losses: list[float]) -> None:
     positions = np.random.default_rng(0).random((6, 2))
     forecast = Forecast(same, positions, np.array(losses))
     assert np.isfinite(forecast.hopes(positions)).all()
-    assert np.isfinite(forecast.given(positions[:1], np.array([math.inf])).means(positions)).all()
+    assert np.isfinite(forecast.given(positions[:1], np.array([math.inf]))._posterior(positions)[0]).all()
 
 
 def test_noise_is_seen_where_there_is_some() -> None:
@@ -133,3 +135,20 @@ def test_fits_in_many_threads_leave_the_libraries_threads_as_they_were() -> None
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(fit, range(40)))
         assert threads() == before
+
+
+def test_a_shape_that_is_given_is_not_fitted() -> None:
+    positions, losses = scored(0, 40)
+    fitted = Forecast(same, positions[:20], losses[:20])
+    again = Forecast(same, positions, losses, fitted.shape)
+    assert again.shape == fitted.shape
+    kernel = again._kernel(positions, positions) + again._noise * np.eye(40)
+    assert np.linalg.inv(kernel) == pytest.approx(again._inverse, rel=1e-6, abs=1e-8)
+
+
+def test_hyper_parameters_are_fitted_ever_less_often() -> None:
+    fits = [index for index in range(300) if _last_fit(index) == index]
+    assert fits[:33] == list(range(33))
+    assert fits[33:50:4] == [34, 42, 50, 58, 68]
+    assert all(1 <= later - fit <= max(1, fit / 16) for fit, later in pairwise(fits))
+    assert all(_last_fit(index) == max(f for f in fits if f <= index) for index in range(300))
