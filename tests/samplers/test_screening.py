@@ -136,6 +136,16 @@ def test_a_study_that_another_process_reads_has_the_positions_of_the_first(
     assert seated(again) == seated(study)
 
 
+def test_a_process_that_comes_late_fits_what_the_first_fitted_before() -> None:
+    study, again = (search(space=SPACE, trials=81, preset="plain") for _ in range(2))
+    assert len(population(study).generations) > 36  # where not every generation has a fit
+    for _ in range(6):
+        again.sampler = anew(SPACE, 4, "plain")
+        again.optimize(loss_of(SPACE), n_trials=1)
+    study.optimize(loss_of(SPACE), n_trials=6)
+    assert seated(again) == seated(study)
+
+
 @given(seed=st.integers(0, 99), learned=st.booleans(), noisy=st.booleans(), dice=st.randoms())
 def test_the_order_in_which_trials_end_does_not_matter(
     seed: int, learned: bool, noisy: bool, dice: Random
