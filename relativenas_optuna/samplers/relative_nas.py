@@ -68,16 +68,18 @@ class RelativeNASSampler(BaseSampler):
             preset "plain" and one objective, 20 otherwise. With the former half a generation can
             be scored at the same time, or a little more, so that many workers need a larger one.
         seed: From 0 to 2**32 - 1; random for a new study.
-        preset: "plain", for an objective that gives an architecture the same score whenever it is
-            asked: a fast learner keeps its score, so that a generation after the first one scores
+        preset: "plain", for an objective whose scores do not drift, as they do with shared weights:
+            a fast learner keeps its score, so that a generation after the first one scores
             its slow learners alone, and in a finite space no architecture is proposed that was
             scored two generations before or earlier, while another is left. With one objective it
             also departs from the paper in this: the first generation covers the values of each
             variable evenly; the slow learner's move is drawn 100 times, with each variable drawn
             anew at a probability of 0.2, and that one is made which a Gaussian process of the
             scores so far expects most of (of the pair's own scores, and of the generations before
-            its own, which a pair therefore waits for); and a velocity is the way that a learner
-            last went. "paper", the algorithm as published: every member is scored anew in every
+            its own, which a pair therefore waits for); a velocity is the way that a learner
+            last went; and where scores of one architecture differ, the best member is scored again
+            while it may have been lucky, ten times at most, and counts with the mean of its scores
+            (see `trusted_trial`). "paper", the algorithm as published: every member is scored anew in every
             generation. "random", what these are to be compared with: every member is drawn anew in
             every generation, and nothing is learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
