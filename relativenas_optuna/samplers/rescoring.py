@@ -77,7 +77,7 @@ class Rescoring:
             return False
         noise, freedom = self._pooling.noise(generation.positions[fast], pool)
         if not freedom:
-            return True
+            return bool(others)
         luck = noise * float(stdtrit(freedom, _SURE))
         return any(
             other.mean - pool.mean < luck * math.sqrt(1 / pool.count + 1 / other.count)

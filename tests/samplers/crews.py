@@ -99,7 +99,15 @@ class Crew:
 
 def scenario(preset: str = "plain", *, known: bool = True, size: int = 20) -> Scenario:
     """A search with one objective in a space of every kind of parameter."""
-    return Scenario(finite=False, known=known, preset=preset, objectives=1, coarse=False, size=size)
+    return Scenario(
+        finite=False,
+        known=known,
+        preset=preset,
+        objectives=1,
+        coarse=False,
+        size=size,
+        noisy=preset == "plain",
+    )
 
 
 @contextmanager

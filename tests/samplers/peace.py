@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
+from relativenas_optuna.samplers.claims import Seat
 from tests.samplers.interleaved import Interleaved, Running
 from tests.samplers.observer import place_of
 from tests.samplers.scenarios import Scenario, point
@@ -27,6 +28,7 @@ scenarios = st.builds(
     objectives=st.sampled_from([1, 1, 2]),
     coarse=st.booleans(),
     size=st.sampled_from([2, 4, 6]),
+    noisy=st.booleans(),
 )
 
 
@@ -106,7 +108,8 @@ class Peace(RuleBasedStateMachine):
             self._complete(begun, who)
 
     def _complete(self, begun: Running, who: int) -> None:
-        values = self.study.scenario.values(self.study.suggest(begun, self.worker(who)))
+        params = self.study.suggest(begun, self.worker(who))
+        values = self.study.scenario.values(params, Seat(*self.study.seat(begun.number)))
         begun.study.tell(begun.number, values)
         self.study.told(begun, TrialState.COMPLETE, values)
 

@@ -16,12 +16,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 
 from relativenas_optuna import RelativeNASSampler
-from tests.samplers.searches import SPACE, Space, bits, loss, suggest
+from relativenas_optuna.samplers.claims import seat_of
+from tests.samplers.searches import SPACE, Space, bits, loss, noise_at, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optuna.storages import BaseStorage
+
+    from relativenas_optuna.samplers.claims import Seat
 
 SMALL: Space = {
     "depth": IntDistribution(1, 5),
@@ -42,6 +45,7 @@ class Scenario:
         objectives: One or two.
         coarse: Whether values are whole numbers, so that there are ties.
         size: Of the population.
+        noisy: Whether scores of one architecture differ from seat to seat.
     """
 
     finite: bool
@@ -50,6 +54,7 @@ class Scenario:
     objectives: int
     coarse: bool
     size: int
+    noisy: bool = False
 
     @property
     def space(self) -> Space:
@@ -70,16 +75,18 @@ class Scenario:
             preset=self.preset,
         )
 
-    def values(self, params: Mapping[str, Any]) -> list[float]:
-        """What the parameters alone decide."""
+    def values(self, params: Mapping[str, Any], seat: Seat | None) -> list[float]:
+        """What the parameters decide, and where it is noisy the seat."""
         first = loss(params, self.space)
         rest = {name: params[name] for name in list(self.space)[1:]}
         values = [first, loss(rest, self.space)][: self.objectives]
+        if self.noisy:
+            values = [value + noise_at(seat) for value in values]
         return [float(round(value)) for value in values] if self.coarse else values
 
     def objective(self, trial: optuna.Trial) -> list[float]:
         """The objective of a study."""
-        return self.values(suggest(trial, self.space))
+        return self.values(suggest(trial, self.space), seat_of(trial))
 
 
 class Undisturbed:

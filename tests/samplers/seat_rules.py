@@ -1,7 +1,7 @@
 """The seat rules written down a second time, from the raw attributes of a study's trials.
 
-What it takes from the population under test is who sits where and who was fast; both are compared
-with an undisturbed search elsewhere.
+What it takes from the population under test is who sits where, who was fast and who is scored
+again; all are compared with an undisturbed search elsewhere.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ class SeatRules:
         pair = self._pair(generation - 1, member)
         before = self.population.generations[generation - 1]
         fast = before.pairs[pair][0 if before.first_fast[pair] else 1]
-        return self.moved(generation - 1, pair) and member == fast
+        again = self.population.generations[generation].again[member]
+        return self.moved(generation - 1, pair) and member == fast and not again
 
     def _member(self, place: Place) -> int:
         assert self.population is not None

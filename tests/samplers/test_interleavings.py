@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from relativenas_optuna.samplers import lease
+from relativenas_optuna.samplers.claims import Seat
 from tests.samplers.interleaved import Interleaved
 from tests.samplers.peace import Peace, pick
 from tests.samplers.scenarios import Scenario
@@ -135,7 +136,7 @@ def test_workers_that_tell_and_end_while_another_one_reads_are_not_taken_for_dea
         running = {trial.number: trial for trial in asked if trial is not None}
         assert len(running) == len(workers)
         values = {
-            number: scenario.values(study.suggest(trial, worker))
+            number: scenario.values(study.suggest(trial, worker), Seat(*study.seat(number)))
             for (number, trial), worker in zip(running.items(), workers, strict=True)
         }
         looks: Counter[int] = Counter()
