@@ -40,14 +40,14 @@ def main() -> None:
     add = parser.add_argument
     known = [OURS, PAPER, *RIVALS, *VARIANTS]
     add("--run", choices=known, action="append", help=f"a sampler (may be repeated); {OURS}")
-    add("--sets", choices=SETS, action="append", help="problems (may be repeated); all")
+    add("--sets", choices=SETS, action="append", help="what to run (may be repeated); all")
     add("--seeds", type=int, default=10, help="studies of each sampler on each problem")
     add("--folder", type=Path, default=Path("against-studies"), help="where whole studies are kept")
     add("--compare-only", action="store_true", help="run nothing")
     asked = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sets: dict[str, list[Problem]] = {name: SETS[name]() for name in asked.sets or SETS}
-    problems = [problem for made in sets.values() for problem in made]
+    sets: dict[str, list[Problem]] = {name: make() for name, make in SETS.items()}
+    problems = [problem for name in asked.sets or SETS for problem in sets[name]]
     for name in [] if asked.compare_only else asked.run or [OURS]:
         began = time.monotonic()
         for path in run(asked.folder, name, problems, range(asked.seeds)):

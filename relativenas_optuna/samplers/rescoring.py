@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_FIRST = 4  # generation: before it, to look elsewhere is worth more
+_FIRST = 7  # generation: before it, to look elsewhere is worth more
 _SURE = 0.975  # Student's t, below which a difference may be luck
 
 
