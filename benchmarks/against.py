@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 from against_figures import ablation, behind, details, overview, picture, trust
@@ -20,7 +21,10 @@ from against_problems import Problem, functions, tables
 from against_samplers import ONCE, OURS, PAPER, RIVALS, VARIANTS
 from against_traces import STORED, gather, gather_trusted, run, stored, stored_trusted
 
-SETS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SETS: dict[str, Callable[[], list[Problem]]] = {
     "tables": lambda: tables(noisy=False),
     "tables-noise": lambda: tables(noisy=True),
     "functions": lambda: functions(noisy=False),
