@@ -80,3 +80,23 @@ def test_ranks_ratios_and_comparisons_are_those_of_a_case_by_hand() -> None:
     assert found["p"][0] == -2
     assert found["p"][1] < 0.05
     assert found["q"] == (0, 1)
+
+
+def test_what_is_trusted_of_stored_studies_comes_back_at_the_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(against_traces, "STORED", tmp_path / "stored")
+    problem = against_problems.functions(noisy=True)[1]
+    random, trials = np.random.default_rng(0), 120
+    points = random.integers(0, 2, (trials, 2)).astype(np.float32)
+    true = points @ [2.0, 1.0]
+    told = true + 2 * random.standard_normal(trials)
+    path = against_traces.study_file(tmp_path, "TPE", problem, 0)
+    against_traces._save(path, {"points": points, "told": told, "true": true})
+    against_traces.gather(tmp_path, "TPE", [problem])
+    against_traces.gather_trusted(tmp_path, "TPE", [problem])
+    found = against_traces.stored_trusted("TPE")[problem.name]
+    assert found.shape == against_traces.stored("TPE")[problem.name].shape == (1, trials)
+    assert np.flatnonzero(~np.isnan(found[0])).tolist() == [49, 99, 119]
+    assert found[0, [49, 99, 119]].tolist() == [0, 0, 0]  # some thirty scores of each point
+    assert against_traces.checkpoints(500) == [50, 100, 200, 500]
