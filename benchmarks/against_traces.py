@@ -95,9 +95,9 @@ def stored_trusted(name: str) -> dict[str, Vector]:
 
     They are NaN but after as many trials as `checkpoints` says.
     """
-    found = {}
+    found, lowest = {}, stored(name)
     for problem, values in _arrays(_trusted_file(name)).items():
-        trials = len(stored(name)[problem][0])
+        trials = lowest[problem].shape[1]
         found[problem] = np.full((len(values), trials), np.nan)
         found[problem][:, np.array(checkpoints(trials)) - 1] = values
     return found
