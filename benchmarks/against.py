@@ -32,7 +32,7 @@ SETS: dict[str, Callable[[], list[Problem]]] = {
 }
 TITLES = {
     "tables": "Tables",
-    "tables-noise": "Tables with the noise that they record",
+    "tables-noise": "Tables with their noise",
     "functions": "Functions",
     "functions-noise": "Functions with noise",
 }
