@@ -103,15 +103,16 @@ class Moves:
         positions, losses = self._history.upto(index - 1)
         if not np.isfinite(losses).any():
             return None
-        fit = _last_fit(index)
-        if fit != index and (self._shape is None or self._shape[0] != fit):
+        fit = _last_fit(index) if self._settings.screening.sparse else index
+        if fit == index:
+            forecast = Forecast(encoding.features, positions, losses)
+            self._shape = index, forecast.shape
+            return forecast
+        if self._shape is None or self._shape[0] != fit:
             earlier = self._history.upto(fit - 1)
             some = np.isfinite(earlier[1]).any()
             self._shape = fit, Forecast(encoding.features, *earlier).shape if some else None
-        shape = self._shape[1] if self._shape and self._shape[0] == fit else None
-        forecast = Forecast(encoding.features, positions, losses, shape)
-        self._shape = fit, forecast.shape
-        return forecast
+        return Forecast(encoding.features, positions, losses, self._shape[1])
 
 
 def _last_fit(index: int) -> int:

@@ -78,10 +78,12 @@ class RelativeNASSampler(BaseSampler):
             scores so far expects most of (of the pair's own scores, and of the generations before
             its own, which a pair therefore waits for); a velocity is the way that a learner
             last went; and where scores of one architecture differ, the best member is scored again
-            while it may have been lucky, ten times at most, and counts with the mean of its scores
-            (see `trusted_trial`). "paper", the algorithm as published: every member is scored anew
-            in every generation. "random", what these are to be compared with: every member is drawn
-            anew in every generation, and nothing is learned. "plain" for a new study.
+            from the eighth generation on, while it may have been lucky, ten times at most, and
+            counts with the mean of its scores (see `trusted_trial`; a population of 2 does without,
+            and what is not in the search space counts as noise). "paper", the algorithm as
+            published: every member is scored anew in every generation. "random", what these are to
+            be compared with: every member is drawn anew in every generation, and nothing is
+            learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
             other samplers left in it. With "plain" they have their scores too.
         independent_sampler: Draws the parameters that are not common to all trials. Without it they

@@ -36,6 +36,7 @@ class Rescoring:
     def __init__(self, most: int, history: History) -> None:
         self._most = most
         self._pooling = Pooling(history)
+        self._standing: tuple[int, list[tuple[Pool, int, Vector]]] | None = None
 
     def is_known(self, generation: Generation, pair: int, position: Vector) -> bool:
         """Whether a settled position `[variables]` was scored by a pair or before it."""
@@ -59,7 +60,7 @@ class Rescoring:
         """Whether a pair's fast learner is to be scored again in the generation after this one.
 
         That is so where it is better than all others of the generation before that can be scored
-        again, and one of these may truly be better.
+        again, of several alike the first member, and one of these may truly be better.
 
         Args:
             generation: Of the pair.
@@ -67,20 +68,40 @@ class Rescoring:
             fast: The member.
             pool: What is known of it.
         """
-        if generation.index < _FIRST or not 0 < pool.count < self._most:
+        position = generation.positions[fast]
+        noise, freedom = self._pooling.noise(position, pool)
+        if generation.index < _FIRST or not self._can(pool) or (freedom and noise == 0):
             return False
-        assert generation.encoding is not None
-        pair = generation.pairs[generation.seat(fast) // 2]
-        positions = np.delete(before.positions_over(generation.encoding), pair, axis=0)
-        others = [self._pooling.of(position) for position in positions]
-        if any(other.mean < pool.mean and other.count < self._most for other in others):
+        if self._pooling.vain > freedom + 1:  # an objective that will not score one twice
             return False
-        noise, freedom = self._pooling.noise(generation.positions[fast], pool)
-        if not freedom:
-            return bool(others)
-        luck = noise * float(stdtrit(freedom, _SURE))
+        pair = generation.pairs[generation.seat(fast) // 2].tolist()
+        others = [
+            (other, member)
+            for other, member, where in self._standings(generation, before)
+            if member not in pair and not np.array_equal(where, position)
+        ]
+        can = next(((other.mean, member) for other, member in others if self._can(other)), None)
+        if can is not None and can < (pool.mean, fast):
+            return False
+        luck = noise * float(stdtrit(freedom, _SURE)) if freedom else math.inf
         return any(
             other.mean - pool.mean < luck * math.sqrt(1 / pool.count + 1 / other.count)
-            for other in others
+            for other, _ in others
             if other.count
         )
+
+    def _can(self, pool: Pool) -> bool:
+        """Whether an architecture can be scored again: as long as that came to something."""
+        return 0 < pool.count < self._most and not pool.vain
+
+    def _standings(
+        self, generation: Generation, before: Generation
+    ) -> list[tuple[Pool, int, Vector]]:
+        """What is known of the members of the generation before, the best one first."""
+        if self._standing is None or self._standing[0] != generation.index:
+            assert generation.encoding is not None
+            positions = before.positions_over(generation.encoding)
+            every = [(self._pooling.of(x), member, x) for member, x in enumerate(positions)]
+            every.sort(key=lambda one: (one[0].mean, one[1]))
+            self._standing = generation.index, every
+        return self._standing[1]

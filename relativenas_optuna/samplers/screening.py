@@ -24,6 +24,8 @@ class Screening:
         scores: How many scores of one architecture there are at most: that of the best member is
             told again while it may be luck (`Rescoring`).
 
+        sparse: Whether the model's hyper-parameters are fitted ever less often.
+
     Raises:
         ValueError: A number is out of its range.
     """
@@ -32,6 +34,7 @@ class Screening:
     anew: float = 0.0
     spread: bool = False
     scores: int = 1
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         numbers: dict[str, object] = {"draws": self.draws, "scores": self.scores}
@@ -57,4 +60,4 @@ class Screening:
 
 
 OFF = Screening()
-PLAIN = Screening(draws=100, anew=0.2, spread=True, scores=10)
+PLAIN = Screening(draws=100, anew=0.2, spread=True, scores=10, sparse=True)

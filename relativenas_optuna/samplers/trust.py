@@ -27,7 +27,8 @@ def trusted_trial(study: Study) -> FrozenTrial:
     the mean of its scores and two standard errors of that more, for a loss. How noisy a score is
     is seen from those architectures with several scores whose mean is among the best quarter of
     all scores; bad ones may be noisier. So one that proved itself is taken before one that was
-    lucky once. Preset "plain" of `RelativeNASSampler` has its best members scored again for that.
+    lucky once. Preset "plain" of `RelativeNASSampler` has its best members scored again for that,
+    from its eighth generation on.
     Where no good architecture was scored twice, or scores do not differ, it is the best trial.
 
     It works on a study of any sampler. To be surer still, enqueue the parameters of the best ones
@@ -66,8 +67,8 @@ def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
         pools[architecture] = pools.get(architecture, Pool()).with_score(loss)
     good = sorted(losses)[math.ceil(_GOOD * len(losses)) - 1]
     several = [pool for pool in pools.values() if pool.count > 1 and pool.mean <= good]
-    freedom = sum(pool.count - 1 for pool in several)
-    squares = math.fsum(pool.squares for pool in several)
+    freedom = sum(pool.freedom for pool in several)
+    squares = sum(pool.squares for pool in several)
     noise = math.sqrt(squares / freedom) if freedom else 0.0
     bounds = {
         architecture: pool.mean + (_SURE * noise / math.sqrt(pool.count) if pool.count else 0.0)
@@ -78,7 +79,14 @@ def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
 
 
 def _architecture(trial: FrozenTrial) -> Hashable:
-    """What tells two architectures apart; of a trial without parameters nothing is known."""
-    names = sorted(trial.params)
-    indices = [trial.distributions[name].to_internal_repr(trial.params[name]) for name in names]
-    return tuple(zip(names, indices, strict=True)) or trial.number
+    """What tells two architectures apart; of a trial without parameters nothing is known.
+
+    Numbers are rounded, for one on a logarithmic scale may come back with another last digit.
+    """
+    return (
+        tuple(
+            (name, f"{trial.distributions[name].to_internal_repr(trial.params[name]):.12g}")
+            for name in sorted(trial.params)
+        )
+        or trial.number
+    )
