@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _SURE = 2.0  # standard errors
-_GOOD = 0.25  # of all scores
+_GOOD = 0.25  # of all architectures
 
 
 def trusted_trial(study: Study) -> FrozenTrial:
@@ -25,11 +25,10 @@ def trusted_trial(study: Study) -> FrozenTrial:
 
     `study.best_trial` is the one with the luckiest score. Here an architecture counts as much as
     the mean of its scores and two standard errors of that more, for a loss. How noisy a score is
-    is seen from those architectures with several scores whose mean is among the best quarter of
-    all scores; bad ones may be noisier. So one that proved itself is taken before one that was
-    lucky once. Preset "plain" of `RelativeNASSampler` has its best members scored again for that,
-    from its eighth generation on.
-    Where no good architecture was scored twice, or scores do not differ, it is the best trial.
+    is seen from those of the best quarter of the architectures that have several; bad ones may be
+    noisier. So one that proved itself is taken before one that was lucky once. Preset "plain" of
+    `RelativeNASSampler` has its best members scored again for that, from its eighth generation
+    on. Where no good architecture was scored twice, or scores do not differ, it is the best trial.
 
     It works on a study of any sampler. To be surer still, enqueue the parameters of the best ones
     and look again. It is not for scores with shared weights, which change meanwhile: `search`
@@ -65,7 +64,8 @@ def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
     pools: dict[Hashable, Pool] = {}
     for architecture, loss in zip(architectures, losses, strict=True):
         pools[architecture] = pools.get(architecture, Pool()).with_score(loss)
-    good = sorted(losses)[math.ceil(_GOOD * len(losses)) - 1]
+    means = sorted(pool.mean for pool in pools.values())
+    good = means[math.ceil(_GOOD * len(means)) - 1]
     several = [pool for pool in pools.values() if pool.count > 1 and pool.mean <= good]
     freedom = sum(pool.freedom for pool in several)
     squares = sum(pool.squares for pool in several)

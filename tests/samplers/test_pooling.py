@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from relativenas_optuna.samplers.history import History
 from relativenas_optuna.samplers.pooling import WORTHLESS, Pool, Pooling
 
-SCORES = st.one_of(st.floats(-1e3, 1e3), st.sampled_from([math.inf, WORTHLESS]))
+SCORES = st.one_of(
+    st.floats(-1e3, 1e3), st.sampled_from([math.inf, -math.inf, WORTHLESS, -WORTHLESS])
+)
 
 
 def pool_of(losses: list[float]) -> Pool:
@@ -25,9 +27,12 @@ def pool_of(losses: list[float]) -> Pool:
 
 @given(st.lists(SCORES, max_size=12))
 def test_a_pool_is_the_mean_of_what_is_worth_something(losses: list[float]) -> None:
-    good = [loss for loss in losses if loss < WORTHLESS]
+    good = [loss for loss in losses if abs(loss) < WORTHLESS]
     pool = pool_of(losses)
     assert pool.count == len(good)
+    assert pool.asked == len(losses)
+    assert pool.freedom == max(len(good) - 1, 0)
+    assert pool.vain == (len(losses) - len(good) if good else 0)
     if good:
         mean = sum(map(Fraction, good)) / len(good)
         squares = sum((Fraction(loss) - mean) ** 2 for loss in good)
@@ -39,7 +44,7 @@ def test_a_pool_is_the_mean_of_what_is_worth_something(losses: list[float]) -> N
 
 @given(st.floats(-1e300, 1e300), st.integers(1, 12))
 def test_equal_scores_have_exactly_no_noise(loss: float, number: int) -> None:
-    assert pool_of([loss] * number) == Pool(number, loss, 0.0)
+    assert pool_of([loss] * number) == Pool(number, loss, 0.0, number)
 
 
 @given(
@@ -63,6 +68,7 @@ def test_what_is_known_is_what_the_generations_up_to_one_scored(
         }
         pools = {where: pool_of(losses) for where, losses in known.items()}
         assert {where: pooling.of(np.array([float(where)])) for where in range(4)} == pools
+        assert pooling.vain == sum(pool.vain for pool in pools.values())
         pools[0] = pools[0].with_score(more)
         freedom = sum(max(pool.count - 1, 0) for pool in pools.values())
         squares = math.fsum(pool.squares for pool in pools.values())
@@ -70,3 +76,13 @@ def test_what_is_known_is_what_the_generations_up_to_one_scored(
         noise, beyond = pooling.noise(np.array([0.0]), pools[0])
         assert noise == pytest.approx(expected, rel=1e-6, abs=1e-9)
         assert beyond == freedom
+
+
+def test_noise_beyond_all_numbers_is_infinite_and_stays_so() -> None:
+    history = History()
+    for seat, loss in enumerate([8e307, -8e307, 1.0, 7e307, -7e307, 7e307]):
+        history.add(0, seat, np.array([0.0]), loss)
+    pooling = Pooling(history)
+    pooling.see(0)
+    assert pooling.noise(np.array([1.0]), Pool()) == (math.inf, 3)
+    assert pooling.noise(np.array([0.0]), pooling.of(np.array([0.0]))) == (math.inf, 3)

@@ -63,8 +63,8 @@ def test_scores_of_one_architecture_count_together() -> None:
 def test_what_is_trusted_has_the_lowest_bound(told: list[tuple[int, float]], fails: bool) -> None:
     architectures, losses = [list(column) for column in zip(*told, strict=True)]
     values = {a: [loss for b, loss in told if b == a] for a in architectures}
-    all_losses = sorted([*losses, math.inf] if fails else losses)
-    good = all_losses[(len(all_losses) - 1) // 4]  # a quarter of them is not better
+    means = sorted([float(np.mean(v)) for v in values.values()] + [math.inf] * fails)
+    good = means[(len(means) - 1) // 4]  # a quarter of them is not better
     several = [v for v in values.values() if np.mean(v) <= good]
     freedom = sum(len(v) - 1 for v in several)
     squares = sum(np.var(v) * len(v) for v in several)
@@ -100,3 +100,19 @@ def test_a_study_whose_trials_share_no_parameter_has_its_best_trial() -> None:
     for value in (2.0, 1.0, 3.0):
         study.add_trial(create_trial(value=value))
     assert trusted_trial(study).number == 1
+
+
+def test_a_number_that_comes_back_with_another_last_digit_is_the_same() -> None:
+    study = optuna.create_study()
+    space = {"lr": FloatDistribution(1e-5, 1, log=True)}
+    told = [(0.001, 0.0), (0.0010000000000000002, 4.0), (0.01, 0.5), (0.01, 0.6), (0.1, 9.0)]
+    for lr, value in [*told, *[(0.2, 10.0 + i) for i in range(11)]]:
+        trial = create_trial(params={"lr": lr}, distributions=dict(space), value=value)
+        study.add_trial(trial)
+    assert trusted_trial(study).params == {"lr": 0.01}
+
+
+def test_scores_beyond_all_squares_are_taken() -> None:
+    where = [0, 0, 1, 1, 2, 2, 3, 3, *range(4, 20)]
+    told = [-0.9e154, 0.9e154] * 4 + [1e300] * 16
+    assert 0 <= trusted(where, told) < len(told)
