@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # What the modules of a layer may import beside the standard library, the layer itself and the
 # root's private modules, which import nothing of the package.
 ALLOWED = {
-    "samplers": {"numpy", "optuna", "psutil", "sqlalchemy", "threadpoolctl"},
+    "samplers": {"numpy", "optuna", "psutil", "scipy", "sqlalchemy", "threadpoolctl"},
     "spaces": {"numpy", "optuna.distributions", "optuna.trial", "optuna.Trial"},
     "networks": {"numpy", "safetensors", "torch", f"{PACKAGE}.spaces"},
     "training": {

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import stdtrit
 
 from relativenas_optuna.samplers.pooling import Pool, Pooling
 
@@ -83,7 +82,7 @@ class Rescoring:
         can = next(((other.mean, member) for other, member in others if self._can(other)), None)
         if can is not None and can < (pool.mean, fast):
             return False
-        luck = noise * float(stdtrit(freedom, _SURE)) if freedom else math.inf
+        luck = noise * _student(freedom) if freedom else math.inf
         return any(
             other.mean - pool.mean < luck * math.sqrt(1 / pool.count + 1 / other.count)
             for other, _ in others
@@ -105,3 +104,10 @@ class Rescoring:
             every.sort(key=lambda one: (one[0].mean, one[1]))
             self._standing = generation.index, every
         return self._standing[1]
+
+
+def _student(freedom: int) -> float:
+    """The quantile of Student's t."""
+    from scipy.special import stdtrit  # it takes long to import, and few studies are noisy
+
+    return float(stdtrit(freedom, _SURE))
