@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_FIRST = 7  # generation: before it, to look elsewhere is worth more
-_SURE = 0.975  # Student's t, below which a difference may be luck
+_FIRST = 7  # generation that decides first: before it, to look elsewhere is worth more
+_SURE = 0.975  # probability of Student's t, up to which a difference may be luck
 
 
 class Rescoring:
@@ -65,7 +65,7 @@ class Rescoring:
             generation: Of the pair.
             before: The one before, which is complete.
             fast: The member.
-            pool: What is known of it.
+            pool: What is known of it, from `pools`, which looks at the scores.
         """
         position = generation.positions[fast]
         noise, freedom = self._pooling.noise(position, pool)

@@ -23,8 +23,7 @@ class Screening:
             (a Latin hypercube).
         scores: How many scores of one architecture there are at most: that of the best member is
             told again while it may be luck (`Rescoring`).
-
-        sparse: Whether the model's hyper-parameters are fitted ever less often.
+        sparse: Whether the model's hyper-parameters are fitted ever less often (`Moves`).
 
     Raises:
         ValueError: A number is out of its range.
