@@ -109,7 +109,8 @@ class Peace(RuleBasedStateMachine):
 
     def _complete(self, begun: Running, who: int) -> None:
         params = self.study.suggest(begun, self.worker(who))
-        values = self.study.scenario.values(params, Seat(*self.study.seat(begun.number)))
+        place = place_of(self.study.trials[begun.number])  # none where a stock worker runs it
+        values = self.study.scenario.values(params, place and Seat(*place))
         begun.study.tell(begun.number, values)
         self.study.told(begun, TrialState.COMPLETE, values)
 

@@ -68,8 +68,12 @@ def noisy_loss_of(space: Space) -> Callable[[optuna.Trial], float]:
 
 
 def noise_at(seat: Seat | None) -> float:
-    """Gaussian noise of a score, about as large as what architectures differ by."""
-    assert seat is not None
+    """Gaussian noise of a score, about as large as what architectures differ by.
+
+    That of a trial without a seat, which another sampler's worker runs, is 0.
+    """
+    if seat is None:
+        return 0.0
     return float(np.random.default_rng((seat.generation, seat.number)).standard_normal())
 
 
