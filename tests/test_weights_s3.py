@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from multiprocessing.context import ForkServerProcess
@@ -105,18 +106,26 @@ def test_workers_without_a_common_folder_share_a_search(
         process.start()
         return process
 
-    others = [started(0, "pointer:3"), started(1, "never:1")]
-    others[0].join()
-    assert others[0].exitcode == -signal.SIGKILL
+    def is_begun() -> bool:
+        with searched() as study:
+            return bool(scores(study))
+
+    killed = started(0, "pointer:2")
+    # The other one starts when this one has its second pair, and cannot leave it without one.
+    while killed.is_alive() and not is_begun():
+        time.sleep(0.01)
+    other = started(1, "never:1")
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
     again = started(2, "never:1")
-    for process in (others[1], again):
+    for process in (other, again):
         process.join()
         assert process.exitcode == 0
     with searched() as study:
         assert_scored_once(study, generations=generations)
         share = {worker_of(trial.system_attrs)["pid"] for trial in study.trials}
         record = checkpoint_at(f"s3://{bucket}", study, search=_search(study)).record()
-    assert share >= {others[0].pid, others[1].pid}
+    assert share >= {killed.pid, other.pid}
     assert record is not None
     # What was written last before the kill is named by nothing, and cannot be seen.
     assert record.names <= set(keys(bucket))
