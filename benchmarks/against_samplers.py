@@ -41,6 +41,7 @@ RIVALS: dict[str, Callable[[int], BaseSampler]] = {
 VARIANTS = {
     "ours without a spread start": (8, replace(PLAIN, spread=False)),
     "ours without variables drawn anew": (8, replace(PLAIN, anew=0.0)),
+    "ours without pending trials": (8, replace(PLAIN, pending=False)),
     "ours with 24 draws": (8, replace(PLAIN, draws=24)),
     "ours with 20 members": (20, PLAIN),
     "ours as before, unscreened": (20, OFF),

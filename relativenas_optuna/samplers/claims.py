@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.encoding import Encoding
+
 CLAIM_KEY = "relative_nas:claim"
 SPACE_KEY = "relative_nas:space"
 INTERRUPTED_KEY = "relative_nas:interrupted"
@@ -54,12 +56,14 @@ class Claim:
         settings: Those of the whole search. They are written while no lower-numbered claim that
             carries them is in sight; the lowest-numbered ones count.
         signed: When the claim was made, in seconds since 1970, where leases are needed.
+        proposed: The fingerprint of the parameters that are proposed at the seat, where it matters.
     """
 
     seat: Seat
     worker: dict[str, Any]
     settings: Settings | None = None
     signed: float | None = None
+    proposed: str | None = None
 
     def attributes(self, retries: int = 0) -> dict[str, Any]:
         """The system attributes that say it, in the order in which they are to be written.
@@ -81,6 +85,8 @@ class Claim:
                 settings["space"] = len(parts)
         if self.signed is not None:
             data["signed"] = self.signed
+        if self.proposed is not None:
+            data["proposed"] = self.proposed
         if retries:
             data["retries"] = retries
         return attributes | {CLAIM_KEY: data}
@@ -112,6 +118,7 @@ class Claim:
             worker={} if inherited else dict(data["worker"]),
             settings=None if settings is None else Settings.from_json(settings),
             signed=data.get("signed"),
+            proposed=data.get("proposed"),
         )
 
 
@@ -159,6 +166,13 @@ def _parts(space: list[list[str]]) -> Iterator[list[list[str]]]:
         part.append(entry)
         size += length
     yield part
+
+
+def is_as_proposed(trial: FrozenTrial, encoding: Encoding) -> bool:
+    """Whether a trial, which has all parameters, has those that were proposed at its seat."""
+    claim = trial.system_attrs.get(CLAIM_KEY)
+    proposed = claim.get("proposed") if isinstance(claim, dict) else None
+    return bool(proposed == encoding.fingerprint(trial.params))
 
 
 def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -178,6 +180,11 @@ class Encoding:
         return all(
             name in params and is_value_of(d, params[name]) for name, d in self.space.items()
         )
+
+    def fingerprint(self, params: Mapping[str, Any]) -> str:
+        """What tells the parameters of all variables from others, in eight bytes."""
+        values = [d.to_internal_repr(params[name]) for name, d in self.space.items()]
+        return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
     def position_of(self, params: Mapping[str, Any], otherwise: Vector) -> Vector:
         """The point `[variables]` of parameters; what they lack is `otherwise`."""

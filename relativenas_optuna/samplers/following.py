@@ -47,9 +47,12 @@ class Following:
 
     def claim(self, seat: Seat, settings: Settings | None, *, detached: bool = False) -> Claim:
         """A claim of this process, or one that outlives it."""
+        population = self.replay.population
+        proposed = None if population is None else population.fingerprint(seat)
         if detached:
-            return Claim(seat, {}, settings)
-        return Claim(seat, this_worker(), settings, signed=now() if self._leased else None)
+            return Claim(seat, {}, settings, proposed=proposed)
+        signed = now() if self._leased else None
+        return Claim(seat, this_worker(), settings, signed, proposed)
 
     def look(self, study: Study, *, for_trial: int | None = None, fresh: bool = True) -> None:
         """Read what is new, and end the trials of workers that are gone.

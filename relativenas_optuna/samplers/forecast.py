@@ -104,23 +104,40 @@ class Forecast:
         below: Vector = (ends[0] + ends[1]) / 2
         return below
 
-    def given(self, positions: Vector, losses: Vector) -> Forecast:
-        """The same, with a few more scores in it: `[n, variables]` and `[n]`."""
-        features = self._features_of(positions)
+    def given(self, positions: Vector, losses: Vector, pending: Vector) -> Forecast:
+        """The same, with a few more scores in it, and sure of what is about to be scored.
+
+        Scores to come are taken to be what is expected of them (the Kriging believer of Ginsbourger
+        et al. 2010), which leaves the means as they are.
+
+        Args:
+            positions: `[n, variables]`.
+            losses: `[n]`.
+            pending: Positions of which the losses are not known, `[m, variables]`.
+        """
+        features = self._features_of(np.concatenate([positions, pending]))
         scores = _normal_scores((self._below(losses) + 0.5) / (len(self._sorted) + 1))
+        told = len(scores)
         with _one_thread():
             cross = self._kernel(features, self._features)
             own = self._kernel(features, features) + self._noise * np.eye(len(features))
             known = cross @ self._inverse
-            more = _More(
-                features,
-                known,
-                inverse=np.linalg.inv(own - known @ cross.T).astype(np.float64, copy=False),
-                surprise=scores - self._mean - cross @ self._weights,
-            )
+            covariance = own - known @ cross.T
+            weights = np.zeros(len(features))
+            surprise = scores - self._mean - cross[:told] @ self._weights
+            weights[:told] = np.linalg.solve(covariance[:told, :told], surprise)
+            inverse = np.linalg.inv(covariance).astype(np.float64, copy=False)
+            more = _More(features, known, inverse, weights)
         found = copy(self)
         found._more = more
         return found
+
+    def nearest(self, positions: Vector, to: Vector, number: int) -> Vector:
+        """Those of `positions` `[n, variables]` that are nearest to another one, in their order."""
+        if len(positions) <= number:
+            return positions
+        far = _squared_distances(self._features_of(positions), self._features_of(to[None]))
+        return positions[np.sort(np.argsort(far[:, 0], kind="stable")[:number])]
 
     def hopes(self, positions: Vector) -> Vector:
         """The logarithm of the expected improvement `[n]` at `positions` `[n, variables]`.
@@ -140,9 +157,8 @@ class Forecast:
             explained = np.einsum("ij,ij->i", kernel @ self._inverse, kernel)
             if more is not None:
                 left = self._kernel(features, more.features) - kernel @ more.known.T
-                gain = left @ more.inverse
-                means += gain @ more.surprise
-                explained += np.einsum("ij,ij->i", gain, left)
+                means += left @ more.weights
+                explained += np.einsum("ij,ij->i", left @ more.inverse, left)
         return means, np.sqrt(np.maximum(self._variance * (1 - explained), 1e-12))
 
     def _kernel(self, one: Vector, other: Vector) -> Vector:
@@ -151,19 +167,19 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _More:
-    """Scores that came after a fit.
+    """Scores that came after a fit, or are to come.
 
     Attributes:
         features: Of theirs, `[n, features]`.
         known: What the fit makes of them, `[n, scored]`.
         inverse: Of their covariance given the fit, `[n, n]`.
-        surprise: By how much they differ from what the fit expected, `[n]`.
+        weights: Of what they add to the means, `[n]`; 0 for those to come.
     """
 
     features: Vector
     known: Vector
     inverse: Vector
-    surprise: Vector
+    weights: Vector
 
 
 def _kept(losses: Vector, size: int) -> NDArray[np.intp]:

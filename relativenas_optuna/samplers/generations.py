@@ -30,6 +30,7 @@ class Generation:
             that it comes from.
         encoding: The variables of its positions; `None` while the search space is not known.
         positions: `[N, variables]`, proposed; of a pair that has learned, as it was really scored.
+        proposed: `[N, variables]`, as proposed, whatever was scored; where moves are screened.
         velocities: `[N, variables]`.
         ready: `[N]`, whether a member's position is known.
         kept: `[N]`, whether a member keeps the score of the generation before.
@@ -45,12 +46,14 @@ class Generation:
     positions: Vector
     velocities: Vector
     ready: NDArray[np.bool_]
+    proposed: Vector = field(init=False)
     kept: NDArray[np.bool_] = field(init=False)
     again: NDArray[np.bool_] = field(init=False)
     learned: NDArray[np.bool_] = field(init=False)
     first_fast: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.proposed = self.positions.copy()
         self.kept = np.zeros(self.pairs.size, dtype=np.bool_)
         self.again = np.zeros(self.pairs.size, dtype=np.bool_)
         self.learned = np.zeros(len(self.pairs), dtype=np.bool_)
@@ -83,6 +86,7 @@ class Generation:
         kept = [names.index(name) for name in encoding.space]
         self.encoding = encoding
         self.positions = self.positions[:, kept]
+        self.proposed = self.proposed[:, kept]
         self.velocities = self.velocities[:, kept]
 
     def common_parameters(self) -> set[str] | None:

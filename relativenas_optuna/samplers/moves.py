@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
+_NEAR = 32  # members about to be scored that a pair looks at: the nearest to its fast learner
+
 
 class Moves:
     """Draws moves by the slow-fast rule and takes the one of which most is to be expected.
 
     A departure from the paper, which makes the one move that it draws. A pair's move sees its own
-    scores and those of the generations before its own, so that it does not depend on timing.
+    scores, those of the generations before its own, and what its generation was proposed to score,
+    so that it does not depend on timing.
     """
 
     def __init__(self, settings: Settings, history: History) -> None:
@@ -61,12 +64,26 @@ class Moves:
         forecast = self._forecast_before(encoding, generation.index)
         if forecast is None:
             return next((move for move in drawn if not is_taken(move)), None)
-        members = generation.pairs[pair]
-        new = ~generation.kept[members]
-        if new.any():
-            forecast = forecast.given(generation.positions[members[new]], losses[new])
+        forecast = self._given(forecast, generation, pair, losses)
         order = np.argsort(-forecast.hopes(drawn), kind="stable")
         return next((move for move in drawn[order] if not is_taken(move)), None)
+
+    def _given(
+        self, forecast: Forecast, generation: Generation, pair: int, losses: Vector
+    ) -> Forecast:
+        """The same, with what is known of the pair's own generation."""
+        members, new = generation.pairs[pair], ~generation.kept
+        told = new[members]
+        pending = generation.proposed[:0]
+        if self._settings.screening.pending:
+            others = np.setdiff1d(np.flatnonzero(new), members)
+            fast = members[0 if generation.first_fast[pair] else 1]
+            pending = forecast.nearest(
+                generation.proposed[others], generation.positions[fast], _NEAR
+            )
+        if not told.any() and not len(pending):
+            return forecast
+        return forecast.given(generation.positions[members[told]], losses[told], pending)
 
     def _drawn(
         self, encoding: Encoding, generation: Generation, pair: int, first: tuple[Vector, Vector]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.claims import Claim, Seat, is_as_proposed
 from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws, spread
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.generations import Generation
@@ -120,6 +120,14 @@ class Population:
             return Encoding({}), np.empty(0)
         return generation.encoding, generation.positions[member]
 
+    def fingerprint(self, seat: Seat) -> str | None:
+        """What tells the parameters that are proposed at a seat, where that has to be known."""
+        proposal = self.proposal(seat) if self.settings.screening.pending else None
+        if proposal is None or seat.generation == 0:  # where members start is drawn again
+            return None
+        encoding, position = proposal
+        return encoding.fingerprint(encoding.decode(position))
+
     def is_space_known(self, seat: Seat) -> bool:
         """Whether there is a search space for the generation of a seat that can be scored."""
         proposal = self.proposal(seat)
@@ -197,6 +205,7 @@ class Population:
             generation.positions[member] = encoding.adopt(
                 generation.positions[member], self._start[number].params
             )
+        generation.proposed = generation.positions.copy()
 
     def _replay(self) -> None:
         self._pairs = Learning(self.settings, self._directions, self._draws)
@@ -291,8 +300,8 @@ class Population:
                 following.positions[member] = self._pairs.anywhere(following, member)
             return
         fast, slow = members if generation.first_fast[pair] else members[::-1]
-        following.positions[slow], following.velocities[slow] = self._step(generation, pair, slow)
-        following.positions[fast] = generation.positions[fast]
+        self._step(generation, pair, slow)
+        following.positions[fast] = following.proposed[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
         if before is not None and self._pairs.scores_again(generation, before, fast):
             following.again[fast] = True
@@ -300,12 +309,26 @@ class Population:
             following.kept[fast] = True
             following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
 
-    def _step(self, generation: Generation, pair: int, slow: int) -> tuple[Vector, Vector]:
+    def _step(self, generation: Generation, pair: int, slow: int) -> None:
+        """Move the slow learner of a pair."""
         following, encoding = self.generations[generation.index + 1], generation.encoding
         assert encoding is not None
         trial = following.tallies[following.seat(slow)].scored_trial
-        if self.settings.screening.on and trial and encoding.describes(trial.params):
+        if trial is not None and self._shows_move(trial, encoding):
             # Scored already, as most are that a new process reads: it is known where it went.
             position = encoding.position_of(trial.params, generation.positions[slow])
-            return position, position - generation.positions[slow]
-        return self._pairs.step(generation, pair)
+            velocity = position - generation.positions[slow]
+            seen = position
+        else:
+            position, velocity = self._pairs.step(generation, pair)
+            # What is read from its parameters may have other last digits.
+            seen = encoding.settled(position) if self.settings.screening.pending else position
+        following.positions[slow], following.velocities[slow] = position, velocity
+        following.proposed[slow] = seen
+
+    def _shows_move(self, trial: FrozenTrial, encoding: Encoding) -> bool:
+        """Whether it is seen from a trial where its member moved."""
+        screening = self.settings.screening
+        if not screening.on or not encoding.describes(trial.params):
+            return False
+        return not screening.pending or is_as_proposed(trial, encoding)

@@ -24,6 +24,7 @@ class Screening:
         scores: How many scores of one architecture there are at most: that of the best member is
             told again while it may be luck (`Rescoring`).
         sparse: Whether the model's hyper-parameters are fitted ever less often (`Moves`).
+        pending: Whether the model is sure of what a pair's generation is about to score (`Moves`).
 
     Raises:
         ValueError: A number is out of its range.
@@ -34,6 +35,7 @@ class Screening:
     spread: bool = False
     scores: int = 1
     sparse: bool = False
+    pending: bool = False
 
     def __post_init__(self) -> None:
         numbers: dict[str, object] = {"draws": self.draws, "scores": self.scores}
@@ -59,4 +61,4 @@ class Screening:
 
 
 OFF = Screening()
-PLAIN = Screening(draws=100, anew=0.2, spread=True, scores=10, sparse=True)
+PLAIN = Screening(draws=100, anew=0.2, spread=True, scores=10, sparse=True, pending=True)

@@ -117,6 +117,7 @@ def bits(found: Population) -> list[tuple[object, ...]]:
             generation.pairs.tolist(),
             None if generation.encoding is None else list(generation.encoding.space),
             np.nan_to_num(generation.positions, nan=-1e9).tolist(),
+            np.nan_to_num(generation.proposed, nan=-1e9).tolist(),
             generation.velocities.tolist(),
             generation.ready.tolist(),
             generation.kept.tolist(),

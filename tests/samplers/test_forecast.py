@@ -73,10 +73,42 @@ def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) 
     process = reference(forecast, positions, both)
     asked = np.random.default_rng(9).random((40, 3))
     expected = process.predict(asked)  # type: ignore[attr-defined]
-    assert forecast.given(positions[28:], losses[28:])._posterior(asked)[0] == pytest.approx(
-        expected, abs=1e-5
-    )
+    given = forecast.given(positions[28:], losses[28:], positions[:0])
+    assert given._posterior(asked)[0] == pytest.approx(expected, abs=1e-5)
     assert forecast._posterior(asked)[0] != pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("told", [0, 2])
+def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_known(
+    told: int,
+) -> None:
+    positions, losses = scored(0, 36)
+    forecast = Forecast(same, positions[:30], losses[:30])
+    later = positions[30 : 30 + told], losses[30 : 30 + told]
+    random = np.random.default_rng(9)
+    pending, asked = positions[32:], random.random((40, 3))
+    pending[1] = pending[0]  # two pairs may choose one architecture
+    before = forecast.given(*later, positions[:0])
+    means, deviations = forecast.given(*later, pending)._posterior(asked)
+    assert means == pytest.approx(before._posterior(asked)[0], abs=1e-9)
+    process = reference(
+        forecast,
+        np.concatenate([positions[:30], later[0], pending]),
+        random.random(30 + told + len(pending)),  # on which deviations do not depend
+    )
+    expected = process.predict(asked, return_std=True)[1]  # type: ignore[attr-defined]
+    assert deviations == pytest.approx(expected, abs=1e-5)
+    assert (deviations <= before._posterior(asked)[1] + 1e-12).all()
+    assert deviations.sum() < 0.99 * before._posterior(asked)[1].sum()
+
+
+@given(number=st.integers(0, 30), at=st.integers(0, 9))
+def test_the_nearest_positions_keep_their_order(number: int, at: int) -> None:
+    positions, losses = scored(at, 20)
+    found = Forecast(same, positions, losses).nearest(positions, positions[at], number)
+    far = np.linalg.norm(positions - positions[at], axis=1)
+    near = np.sort(np.argsort(far)[:number])
+    assert found.tolist() == positions[near].tolist()
 
 
 @given(z=st.floats(-30, 8))
@@ -110,7 +142,7 @@ def test_ties_and_failures_are_taken(losses: list[float]) -> None:
     positions = np.random.default_rng(0).random((6, 2))
     forecast = Forecast(same, positions, np.array(losses))
     assert np.isfinite(forecast.hopes(positions)).all()
-    given = forecast.given(positions[:1], np.array([math.inf]))
+    given = forecast.given(positions[:1], np.array([math.inf]), positions[2:])
     assert np.isfinite(given._posterior(positions)[0]).all()
 
 

@@ -238,7 +238,7 @@ def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None
 def test_screening_comes_back_from_json() -> None:
     for screening in (
         PLAIN,
-        replace(PLAIN, draws=3, anew=0.5, spread=False, scores=1, sparse=False),
+        replace(PLAIN, draws=3, anew=0.5, spread=False, scores=1, sparse=False, pending=False),
     ):
         assert Screening(**screening.to_json()) == screening
 
