@@ -76,14 +76,15 @@ class RelativeNASSampler(BaseSampler):
             variable evenly; the slow learner's move is drawn 100 times, with each variable drawn
             anew at a probability of 0.2, and that one is made which a Gaussian process of the
             scores so far expects most of (of the pair's own scores, and of the generations before
-            its own, which a pair therefore waits for); a velocity is the way that a learner
-            last went; and where scores of one architecture differ, the best member is scored again
-            from the eighth generation on, while it may have been lucky, ten times at most, and
-            counts with the mean of its scores (see `trusted_trial`; a population of 2 does without,
-            and what is not in the search space counts as noise). "paper", the algorithm as
-            published: every member is scored anew in every generation. "random", what these are to
-            be compared with: every member is drawn anew in every generation, and nothing is
-            learned. "plain" for a new study.
+            its own, which a pair therefore waits for; what the others of its generation are to
+            score counts as known, so that pairs seldom choose the same); a velocity is the way that
+            a learner last went; and where scores of one architecture differ, the best member is
+            scored again from the eighth generation on, while it may have been lucky, ten times at
+            most, and counts with the mean of its scores (see `trusted_trial`; a population of 2
+            does without, and what is not in the search space counts as noise). "paper", the
+            algorithm as published: every member is scored anew in every generation. "random", what
+            these are to be compared with: every member is drawn anew in every generation, and
+            nothing is learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
             other samplers left in it. With "plain" they have their scores too.
         independent_sampler: Draws the parameters that are not common to all trials. Without it they
