@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat, is_as_proposed
-from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws, spread
+from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.generations import Generation
 from relativenas_optuna.samplers.intervals import decode, interval
 from relativenas_optuna.samplers.learning import Learning
 from relativenas_optuna.samplers.outcomes import Tally
+from relativenas_optuna.samplers.placing import Placing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,7 @@ class Population:
             if self._known is None
             else PaperDraws(settings.seed, settings.population_size, len(self._known.space))
         )
+        self._placing = Placing(settings, self._draws, self._start)
         self._tallies: dict[Seat, Tally] = {}
         if settings.keeps_scores:
             for number, trial in enumerate(self._start):
@@ -182,30 +184,8 @@ class Population:
             ready=np.full(size, index == 0 or encoding is None),
         )
         if index == 0 and encoding is not None:
-            self._place(generation, encoding)
+            self._placing.begin(generation, encoding)
         return generation
-
-    def _place(self, generation: Generation, encoding: Encoding) -> None:
-        """Give a generation its first positions."""
-        low, high = encoding.low, encoding.high
-        names = list(encoding.space)
-        if self.settings.screening.spread:
-            uniform = np.empty((self.settings.population_size, len(names)))
-            for i, name in enumerate(names):
-                uniform[generation.pairs.ravel(), i] = spread(
-                    self.settings.seed, generation.index, name, self.settings.population_size
-                )
-        else:
-            uniform = self._draws.start(names, generation.index)
-        generation.encoding = encoding
-        generation.positions = low + uniform * (high - low)
-        generation.velocities = np.zeros_like(generation.positions)
-        for number in range(len(self._start) if generation.index == 0 else 0):
-            member = generation.member(number)
-            generation.positions[member] = encoding.adopt(
-                generation.positions[member], self._start[number].params
-            )
-        generation.proposed = generation.positions.copy()
 
     def _replay(self) -> None:
         self._pairs = Learning(self.settings, self._directions, self._draws)
@@ -235,7 +215,7 @@ class Population:
             counted = [t.counted for t in generation.tallies if t.counted is not None]
             complete = next(t for t in counted if t.state == TrialState.COMPLETE)
             space = {name: complete.distributions[name] for name in sorted(common)}
-            self._place(generation, Encoding.of(space))
+            self._placing.begin(generation, Encoding.of(space))
         else:
             space = {name: before.space[name] for name in before.space if name in common}
             generation.shares_parameters(list(before.space), Encoding(space))
@@ -261,34 +241,13 @@ class Population:
             if generation.kept[member]:
                 continue  # it is known since the generation that scored it
             assert tally.scored_trial is not None
-            self._adopt(generation, member, tally.scored_trial, before)
+            self._placing.adopt(generation, member, tally.scored_trial, before)
             seat = Seat(generation.index, generation.seat(member))
             self._pairs.remember(tally, seat, encoding, generation.positions[member])
         if generation.index + 1 == len(self.generations):
             self.generations.append(self._begin(generation.index + 1, encoding))
         generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
         self._go_on(generation, pair, before)
-
-    def _adopt(
-        self,
-        generation: Generation,
-        member: int,
-        trial: FrozenTrial,
-        before: Generation | None,
-    ) -> None:
-        """Move a member to where it was really scored."""
-        encoding, position = generation.encoding, generation.positions[member]
-        assert encoding is not None
-        if not self.settings.screening.on:
-            generation.positions[member] = encoding.adopt(position, trial.params)
-            return
-        scored = encoding.position_of(trial.params, position)
-        if generation.again[member] and np.array_equal(scored, position):
-            return  # it has not moved
-        generation.positions[member] = scored
-        if before is not None and before.encoding is not None:
-            start = before.positions_over(encoding)[member]
-            generation.velocities[member] = scored - start
 
     def _go_on(self, generation: Generation, pair: int, before: Generation | None) -> None:
         """Let the slow learner of a pair learn, and both go on to the next generation."""
@@ -300,7 +259,7 @@ class Population:
                 following.positions[member] = self._pairs.anywhere(following, member)
             return
         fast, slow = members if generation.first_fast[pair] else members[::-1]
-        self._step(generation, pair, slow)
+        self._placing.move(generation, following, pair, slow, self._pairs)
         following.positions[fast] = following.proposed[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
         if before is not None and self._pairs.scores_again(generation, before, fast):
@@ -308,27 +267,3 @@ class Population:
         elif self.settings.keeps_scores:
             following.kept[fast] = True
             following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
-
-    def _step(self, generation: Generation, pair: int, slow: int) -> None:
-        """Move the slow learner of a pair."""
-        following, encoding = self.generations[generation.index + 1], generation.encoding
-        assert encoding is not None
-        trial = following.tallies[following.seat(slow)].scored_trial
-        if trial is not None and self._shows_move(trial, encoding):
-            # Scored already, as most are that a new process reads: it is known where it went.
-            position = encoding.position_of(trial.params, generation.positions[slow])
-            velocity = position - generation.positions[slow]
-            seen = position
-        else:
-            position, velocity = self._pairs.step(generation, pair)
-            # What is read from its parameters may have other last digits.
-            seen = encoding.settled(position) if self.settings.screening.pending else position
-        following.positions[slow], following.velocities[slow] = position, velocity
-        following.proposed[slow] = seen
-
-    def _shows_move(self, trial: FrozenTrial, encoding: Encoding) -> bool:
-        """Whether it is seen from a trial where its member moved."""
-        screening = self.settings.screening
-        if not screening.on or not encoding.describes(trial.params):
-            return False
-        return not screening.pending or is_as_proposed(trial, encoding)
