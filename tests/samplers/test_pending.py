@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import PartialFixedSampler
@@ -89,6 +89,7 @@ def test_what_is_scored_instead_of_a_proposal_is_seen_by_its_pair_alone(
 @pytest.mark.filterwarnings("ignore:PartialFixedSampler is experimental")
 @pytest.mark.parametrize("suggests", [narrow, whole])
 @pytest.mark.parametrize("fixed", [{}, {"op": None, "rate": 0.02}], ids=["free", "fixed"])
+@settings(max_examples=15)  # of each of the four
 @given(seed=st.integers(0, 99), learned=st.booleans(), dice=st.integers(0, 10**6))
 def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
     suggests: Callable[[optuna.Trial], dict[str, Any]],
