@@ -28,7 +28,7 @@ _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units
 _SIZE = 128  # architectures that are taken in at most
 _FEW = 64  # architectures that hyper-parameters are fitted to
 _LEAST = 1e-9  # variance, where all scores are alike
-_DIGITS = 6  # of an expectation: what lies behind may differ between machines
+_DIGITS = 6  # of what is compared: the digits behind may differ between machines
 
 
 @cache
@@ -117,15 +117,15 @@ class Forecast:
         """
         features = self._features_of(np.concatenate([positions, pending]))
         scores = _normal_scores((self._below(losses) + 0.5) / (len(self._sorted) + 1))
-        told = len(scores)
+        number = len(scores)
         with _one_thread():
             cross = self._kernel(features, self._features)
             own = self._kernel(features, features) + self._noise * np.eye(len(features))
             known = cross @ self._inverse
             covariance = own - known @ cross.T
             weights = np.zeros(len(features))
-            surprise = scores - self._mean - cross[:told] @ self._weights
-            weights[:told] = np.linalg.solve(covariance[:told, :told], surprise)
+            surprise = scores - self._mean - cross[:number] @ self._weights
+            weights[:number] = np.linalg.solve(covariance[:number, :number], surprise)
             inverse = np.linalg.inv(covariance).astype(np.float64, copy=False)
             more = _More(features, known, inverse, weights)
         found = copy(self)
@@ -136,8 +136,9 @@ class Forecast:
         """Those of `positions` `[n, variables]` that are nearest to another one, in their order."""
         if len(positions) <= number:
             return positions
-        far = _squared_distances(self._features_of(positions), self._features_of(to[None]))
-        return positions[np.sort(np.argsort(far[:, 0], kind="stable")[:number])]
+        far = _squared_distances(self._features_of(positions), self._features_of(to[None]))[:, 0]
+        order = np.argsort(np.round(far, _DIGITS), kind="stable")  # many are equally far
+        return positions[np.sort(order[:number])]
 
     def hopes(self, positions: Vector) -> Vector:
         """The logarithm of the expected improvement `[n]` at `positions` `[n, variables]`.

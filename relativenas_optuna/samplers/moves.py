@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_NEAR = 32  # members about to be scored that a pair looks at: the nearest to its fast learner
+_NEAR = 32  # proposals of its generation that a pair looks at: the nearest to its fast learner
 
 
 class Moves:

@@ -82,7 +82,7 @@ class Placing:
             generation.velocities[member] = scored - start
 
     def move(
-        self, generation: Generation, following: Generation, pair: int, slow: int, pairs: Learning
+        self, generation: Generation, following: Generation, pair: int, slow: int, by: Learning
     ) -> None:
         """Move the slow learner of a pair in the generation `following`."""
         encoding = generation.encoding
@@ -94,7 +94,7 @@ class Placing:
             velocity = position - generation.positions[slow]
             seen = position
         else:
-            position, velocity = pairs.step(generation, pair)
+            position, velocity = by.step(generation, pair)
             # What is read from its parameters may have other last digits.
             seen = encoding.settled(position) if self._settings.screening.pending else position
         following.positions[slow], following.velocities[slow] = position, velocity

@@ -123,11 +123,13 @@ class Population:
         return generation.encoding, generation.positions[member]
 
     def fingerprint(self, seat: Seat) -> str | None:
-        """What tells the parameters that are proposed at a seat, where that has to be known."""
+        """What tells the parameters proposed at an open seat; `None` where nobody has to know."""
         proposal = self.proposal(seat) if self.settings.screening.pending else None
         if proposal is None or seat.generation == 0:  # where members start is drawn again
             return None
         encoding, position = proposal
+        if not encoding.space:
+            return None
         return encoding.fingerprint(encoding.decode(position))
 
     def is_space_known(self, seat: Seat) -> bool:

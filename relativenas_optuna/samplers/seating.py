@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
@@ -44,7 +45,8 @@ class Seating(Following):
             strange = trial.number not in self.replay.own and claim.worker != this_worker()
             if strange and trial.state == TrialState.RUNNING:
                 # It waited with its seat, as a retried trial of a dead worker does.
-                taken = self.claim(seat, claim.settings)
+                # A process that has not read the study yet cannot tell what was proposed.
+                taken = replace(self.claim(seat, claim.settings), proposed=claim.proposed)
                 taken.write(study._storage, trial._trial_id, retries_of(trial.system_attrs))
             leased = strange or claim.worker == this_worker()
         if trial.state == TrialState.RUNNING:

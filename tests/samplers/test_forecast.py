@@ -24,6 +24,8 @@ from relativenas_optuna.samplers.forecast import (
 )
 from relativenas_optuna.samplers.moves import _last_fit
 
+ROTATION = np.linalg.qr(np.random.default_rng(1).standard_normal((30, 30)))[0]
+
 
 def same(positions: np.ndarray) -> np.ndarray:
     return positions
@@ -100,6 +102,14 @@ def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_k
     assert deviations == pytest.approx(expected, abs=1e-5)
     assert (deviations <= before._posterior(asked)[1] + 1e-12).all()
     assert deviations.sum() < 0.99 * before._posterior(asked)[1].sum()
+
+
+@given(number=st.integers(0, 30), at=st.integers(0, 9))
+def test_the_nearest_of_what_is_equally_far_are_the_first(number: int, at: int) -> None:
+    corners = np.random.default_rng(at).permutation(np.eye(30))  # distances have rounding errors
+    forecast = Forecast(lambda x: x @ ROTATION, corners[:4], np.arange(4.0))
+    found = forecast.nearest(corners, np.zeros(30), number)
+    assert found.tolist() == corners[:number].tolist()
 
 
 @given(number=st.integers(0, 30), at=st.integers(0, 9))

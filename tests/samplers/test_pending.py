@@ -131,6 +131,16 @@ def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
     assert not any("proposed" in trial.system_attrs[CLAIM_KEY] for trial in before.trials)
 
 
+def test_who_pops_a_waiting_trial_leaves_what_its_claim_tells() -> None:
+    study = search(space=SPACE, trials=20, preset="plain")
+    numbers = anew(SPACE, preset="plain").enqueue_generation(study)
+    before = [study.trials[number].system_attrs[CLAIM_KEY]["proposed"] for number in numbers]
+    study.sampler = anew(None, preset="plain")  # has read nothing yet
+    asked = [study.ask().number for _ in numbers]
+    assert asked == numbers
+    assert [study.trials[n].system_attrs[CLAIM_KEY]["proposed"] for n in numbers] == before
+
+
 @pytest.mark.parametrize("junk", [None, 5, "text", ["x"], {}])
 def test_a_claim_from_elsewhere_that_tells_nothing_costs_only_time(junk: object) -> None:
     study, spoilt = search(space=SPACE, trials=31, preset="plain"), optuna.create_study()
