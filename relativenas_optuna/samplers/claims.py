@@ -168,11 +168,11 @@ def _parts(space: list[list[str]]) -> Iterator[list[list[str]]]:
     yield part
 
 
-def is_as_proposed(trial: FrozenTrial, encoding: Encoding) -> bool:
-    """Whether a trial, which has all parameters, has those that were proposed at its seat."""
+def is_as_proposed(trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:
+    """Whether a trial, which has all parameters, has those that a `basis` proposed at its seat."""
     claim = trial.system_attrs.get(CLAIM_KEY)
     proposed = claim.get("proposed") if isinstance(claim, dict) else None
-    return bool(proposed == encoding.fingerprint(trial.params))
+    return bool(proposed == encoding.fingerprint(trial.params, basis))
 
 
 def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:

@@ -181,9 +181,9 @@ class Encoding:
             name in params and is_value_of(d, params[name]) for name, d in self.space.items()
         )
 
-    def fingerprint(self, params: Mapping[str, Any]) -> str:
-        """What tells the parameters of all variables from others, in eight bytes."""
-        values = [d.to_internal_repr(params[name]) for name, d in self.space.items()]
+    def fingerprint(self, params: Mapping[str, Any], basis: str) -> str:
+        """What tells the parameters of all variables, and what they rest on, in eight bytes."""
+        values = [basis, *[d.to_internal_repr(params[name]) for name, d in self.space.items()]]
         return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
     def position_of(self, params: Mapping[str, Any], otherwise: Vector) -> Vector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.intervals import equal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.encoding import Encoding
@@ -38,6 +41,7 @@ class Generation:
         again: `[N]`, whether a member stays where it is to be scored again.
         learned: `[N / 2]`, whether a pair's learners went on to the next generation.
         first_fast: `[N / 2]`, whether the first of a pair is the fast learner; where it learned.
+        digest: Of all scores up to its own, once all of its pairs have learned.
     """
 
     index: int
@@ -52,6 +56,7 @@ class Generation:
     again: NDArray[np.bool_] = field(init=False)
     learned: NDArray[np.bool_] = field(init=False)
     first_fast: NDArray[np.bool_] = field(init=False)
+    digest: str = ""
 
     def __post_init__(self) -> None:
         self.proposed = self.positions.copy()
@@ -73,6 +78,11 @@ class Generation:
     def complete(self) -> bool:
         """Whether every seat is scored."""
         return all(tally.scored for tally in self.tallies)
+
+    def digest_after(self, before: Generation | None, tallies: Sequence[Tally]) -> str:
+        """What tells scores, and those up to the generation `before`, from others."""
+        said = [before.digest if before else "", *[tally.said for tally in tallies]]
+        return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
 
     def positions_over(self, encoding: Encoding) -> Vector:
         """Its positions over some of its variables, `[N, variables of encoding]`."""

@@ -31,8 +31,8 @@ class Moves:
     """Draws moves by the slow-fast rule and takes the one of which most is to be expected.
 
     A departure from the paper, which makes the one move that it draws. A pair's move sees its own
-    scores, those of the generations before its own, and what its generation was proposed to score,
-    so that it does not depend on timing.
+    scores, those of the generations before its own, and what its generation was proposed to score
+    (of a large one the 32 proposals that are nearest), so that it does not depend on timing.
     """
 
     def __init__(self, settings: Settings, history: History) -> None:

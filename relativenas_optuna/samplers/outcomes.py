@@ -40,6 +40,14 @@ class Tally:
             return min(self.failures, key=_finish)
         return self.counted
 
+    @property
+    def said(self) -> str:
+        """What a later score would change: parameters, state and values of what was scored."""
+        trial = self.scored_trial
+        if trial is None:
+            return ""
+        return repr([sorted(trial.params.items()), trial.state.name, trial.values])
+
     def add(self, trial: FrozenTrial) -> bool:
         """Count a finished trial in; returns whether the seat's score is another one now."""
         before = self.scored_trial

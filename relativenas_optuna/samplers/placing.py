@@ -82,13 +82,17 @@ class Placing:
             generation.velocities[member] = scored - start
 
     def move(
-        self, generation: Generation, following: Generation, pair: int, slow: int, by: Learning
+        self, generation: Generation, following: Generation, pair: int, by: Learning, basis: str
     ) -> None:
-        """Move the slow learner of a pair in the generation `following`."""
+        """Move the slow learner of a pair in the generation `following`.
+
+        `basis` is the digest of the scores that the move rests on.
+        """
+        slow = int(generation.pairs[pair, 1 if generation.first_fast[pair] else 0])
         encoding = generation.encoding
         assert encoding is not None
         trial = following.tallies[following.seat(slow)].scored_trial
-        if trial is not None and self._shows_move(trial, encoding):
+        if trial is not None and self._shows_move(trial, encoding, basis):
             # Scored already, as most are that a new process reads: it is known where it went.
             position = encoding.position_of(trial.params, generation.positions[slow])
             velocity = position - generation.positions[slow]
@@ -100,9 +104,9 @@ class Placing:
         following.positions[slow], following.velocities[slow] = position, velocity
         following.proposed[slow] = seen
 
-    def _shows_move(self, trial: FrozenTrial, encoding: Encoding) -> bool:
-        """Whether it is seen from a trial where its member moved."""
+    def _shows_move(self, trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:
+        """Whether it is seen from a trial where its member moved, by the scores as they are."""
         screening = self._settings.screening
         if not screening.on or not encoding.describes(trial.params):
             return False
-        return not screening.pending or is_as_proposed(trial, encoding)
+        return not screening.pending or is_as_proposed(trial, encoding, basis)

@@ -89,6 +89,9 @@ class Population:
                 for pair in np.flatnonzero(~generation.learned).tolist():
                     self._learn_if_scored(generation, pair)
             if index == self._frontier and generation.learned.all():
+                before = self.generations[index - 1] if index else None
+                if self.settings.screening.pending:
+                    generation.digest = generation.digest_after(before, generation.tallies)
                 self._frontier += 1
             index += 1
 
@@ -130,7 +133,15 @@ class Population:
         encoding, position = proposal
         if not encoding.space:
             return None
-        return encoding.fingerprint(encoding.decode(position))
+        earlier = self.generations[seat.generation - 1]
+        member = self.generations[seat.generation].member(seat.number)
+        basis = self._basis(earlier, earlier.seat(member) // 2)
+        return encoding.fingerprint(encoding.decode(position), basis)
+
+    def _basis(self, generation: Generation, pair: int) -> str:
+        """The digest of the scores that a pair's move rests on."""
+        before = self.generations[generation.index - 1] if generation.index else None
+        return generation.digest_after(before, generation.tallies[2 * pair : 2 * pair + 2])
 
     def is_space_known(self, seat: Seat) -> bool:
         """Whether there is a search space for the generation of a seat that can be scored."""
@@ -260,8 +271,9 @@ class Population:
             for member in members.tolist():
                 following.positions[member] = self._pairs.anywhere(following, member)
             return
-        fast, slow = members if generation.first_fast[pair] else members[::-1]
-        self._placing.move(generation, following, pair, slow, self._pairs)
+        fast = members[0 if generation.first_fast[pair] else 1]
+        basis = self._basis(generation, pair) if self.settings.screening.pending else ""
+        self._placing.move(generation, following, pair, self._pairs, basis)
         following.positions[fast] = following.proposed[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
         if before is not None and self._pairs.scores_again(generation, before, fast):

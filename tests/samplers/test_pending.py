@@ -6,7 +6,6 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import PartialFixedSampler
 
 from relativenas_optuna.samplers.claims import CLAIM_KEY
+from relativenas_optuna.samplers.forecast import Forecast
 from relativenas_optuna.samplers.screening import PLAIN
 from tests.samplers.searches import (
     SPACE,
@@ -176,6 +176,32 @@ def test_pairs_choose_an_architecture_twice_less_often() -> None:
     assert now < 0.8 * before, (now, before)
 
 
-def test_a_large_generation_looks_at_the_nearest_alone() -> None:
-    study = search(space=SPACE, trials=300, population_size=100, preset="plain")
-    assert np.isfinite(followed(study).generations[4].positions).any()
+def test_a_large_generation_looks_at_the_nearest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    known = Forecast.given
+
+    def given(self: Forecast, positions: Any, losses: Any, pending: Any) -> Forecast:
+        seen.append(len(pending))
+        return known(self, positions, losses, pending)
+
+    monkeypatch.setattr(Forecast, "given", given)
+    search(space=SPACE, trials=220, population_size=100, preset="plain")
+    assert max(seen) == 32
+
+
+def test_a_claim_tells_which_scores_its_proposal_rests_on() -> None:
+    def told(last: float) -> list[tuple[object, str]]:
+        study = search(
+            space=SPACE,
+            trials=16,
+            population_size=4,
+            preset="plain",
+            objective=lambda trial: (
+                last if trial.number == 0 else loss(suggest(trial, SPACE), SPACE)
+            ),
+        )
+        claims = [trial.system_attrs[CLAIM_KEY] for trial in study.trials]
+        return [(claim["seat"], claim["proposed"]) for claim in claims if claim["generation"] > 1]
+
+    # The first trial stays the slow one, so that much of what is proposed is the same.
+    assert not set(told(90.0)) & set(told(91.0))
