@@ -56,7 +56,8 @@ class Claim:
         settings: Those of the whole search. They are written while no lower-numbered claim that
             carries them is in sight; the lowest-numbered ones count.
         signed: When the claim was made, in seconds since 1970, where leases are needed.
-        proposed: The fingerprint of the parameters that are proposed at the seat, where it matters.
+        proposed: The fingerprint of the parameters that are proposed at the seat, and of the scores
+            that they rest on; `None` where nobody has to know.
     """
 
     seat: Seat

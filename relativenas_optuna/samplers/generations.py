@@ -34,7 +34,7 @@ class Generation:
         encoding: The variables of its positions; `None` while the search space is not known.
         positions: `[N, variables]`, proposed; of a pair that has learned, as it was really scored.
         proposed: `[N, variables]`, of members that moved here as proposed, whatever was scored
-            since; where moves are screened.
+            since; where the settings of the study say `pending`.
         velocities: `[N, variables]`.
         ready: `[N]`, whether a member's position is known.
         kept: `[N]`, whether a member keeps the score of the generation before.
