@@ -6,10 +6,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import optuna
-from optuna.exceptions import OptunaError
+from optuna.exceptions import DuplicatedStudyError, OptunaError
 
 from relativenas_optuna.out_folder import FolderInUseError
-from relativenas_optuna.plan import PLAN_ATTRIBUTE, open_study
+from relativenas_optuna.plan import PLAN_ATTRIBUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
     """The study of that name, made where it is missing.
 
-    Where it was made here, and an error ends the block before a search is planned in it, it is
+    Where this call made it, and an error ends the block before a search is planned in it, it is
     deleted again: a mistake leaves nothing behind. The same command that was given twice is none:
     the other process has the folder, and is about to search this very study.
     """
-    known = name in optuna.get_all_study_names(storage)
-    study = open_study(storage, name, create=True)
+    study, made = _opened_or_made(storage, name)
     try:
         yield study
     except FolderInUseError:
@@ -34,6 +33,17 @@ def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
     except BaseException:  # Ctrl-C while pictures are read too
         # The error in the block is the one to be heard of.
         with suppress(OptunaError, KeyError):
-            if not known and not study.user_attrs.get(PLAN_ATTRIBUTE) and not study.trials:
-                optuna.delete_study(study_name=name, storage=storage)
+            if made and not study.user_attrs.get(PLAN_ATTRIBUTE) and not study.trials:
+                storage.delete_study(study._study_id)
         raise
+
+
+def _opened_or_made(storage: BaseStorage, name: str) -> tuple[optuna.Study, bool]:
+    """The study of that name, and True if this call made it."""
+    with suppress(KeyError):
+        return optuna.load_study(study_name=name, storage=storage), False
+    try:
+        study = optuna.create_study(study_name=name, storage=storage, direction="minimize")
+    except DuplicatedStudyError:  # by another process at this moment
+        return optuna.load_study(study_name=name, storage=storage), False
+    return study, True

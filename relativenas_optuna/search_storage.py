@@ -14,6 +14,7 @@ from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
 from sqlalchemy.pool import QueuePool
 
+from relativenas_optuna.exact_storage import ExactStorage
 from relativenas_optuna.parameter_buffer import ParameterBuffer
 from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
 from relativenas_optuna.trial_reading import CAN_READ, read_trial, read_trials
@@ -29,7 +30,7 @@ _DELETIONS = 10  # attempts, while trials of the study are written
 _STALE_LOOKS = 1.0  # seconds between two; the databases' clocks are no finer
 
 
-class SearchStorage(RDBStorage):
+class SearchStorage(ExactStorage):
     """`RDBStorage` that writes a trial's parameters together, and signs of life that spare seats.
 
     Optuna stores every suggested parameter in a transaction of its own. Here those of a trial wait

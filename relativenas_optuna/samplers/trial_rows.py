@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import distribution_to_json
@@ -10,7 +11,7 @@ from optuna.distributions import distribution_to_json
 from relativenas_optuna.samplers.sql import database_of, persist
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
@@ -42,6 +43,8 @@ class TrialRows:
             raise TypeError("this release of Optuna keeps trials in another way") from error
         self._models, self._session = models, _create_scoped_session
         self._sessions = database.scoped_session
+        # A storage of ours knows what its database can hold.
+        self._check_distribution = getattr(database, "check_distribution", lambda *_: None)
 
     def create(
         self, study_id: int, templates: Sequence[FrozenTrial], *, end: int
@@ -55,7 +58,15 @@ class TrialRows:
 
         Returns:
             The trials' ids; `None` where there are others, and nothing was written.
+
+        Raises:
+            ValueError: The database cannot store the parameters, for their names differ by case or
+                accent alone, or a distribution is too long.
         """
+        for name, distribution in templates[0].distributions.items() if templates else ():
+            self._check_distribution(name, distribution)
+
+        from sqlalchemy.exc import IntegrityError  # loads sqlalchemy, which is there by now
 
         def attempt() -> list[int]:
             with self._session(self._sessions) as session:
@@ -65,6 +76,14 @@ class TrialRows:
             return persist(attempt)
         except _MeanwhileError:
             return None
+        except IntegrityError as error:
+            alike = _alike({name for template in templates for name in template.params})
+            if alike is None:
+                raise
+            raise ValueError(
+                f"parameters {alike[0]!r} and {alike[1]!r} cannot both be stored: this database "
+                f"ignores case and accents in names. Rename one"
+            ) from error
 
     def _write(
         self, session: Any, study_id: int, templates: Sequence[FrozenTrial], end: int
@@ -96,6 +115,18 @@ class TrialRows:
 
 class _MeanwhileError(Exception):
     """Others made trials since the study was read."""
+
+
+def _alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two names that differ by case or accents alone; `None` if there are none."""
+    plain: dict[str, str] = {}
+    for name in sorted(names):
+        letters = unicodedata.normalize("NFKD", name.casefold())
+        folded = "".join(c for c in letters if not unicodedata.combining(c)).rstrip()
+        if folded in plain:
+            return plain[folded], name
+        plain[folded] = name
+    return None
 
 
 def _rows(
