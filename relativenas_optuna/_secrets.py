@@ -1,18 +1,34 @@
-"""What must not be printed."""
+"""Hides passwords in what is printed."""
 
 from __future__ import annotations
 
 import re
 
 _HIDDEN = "***"
-# The last @ ends the password: one in it is a mistake that must not uncover the rest.
-_USER_AND_PASSWORD = re.compile(r"(:/*[^:/@]*:).*@")
-_PASSWORD_OPTION = re.compile(r"([?&][^=&]*pass[^=&]*=)[^&]*", re.IGNORECASE)
+# A file's name has no password, but perhaps a drive letter and an @.
+_FILE = r"sqlite[+\w]*:///[^\s'\"]*"
+# Any user, then all up to the last @: a password may hold @, :, / and spaces, of which a URL takes
+# some only when they are encoded. MySQL writes 'user'@'host' in its messages, without a password.
+_SECRET = r"(?!\*\*\*@)[\s\S]*@(?!['\"])"
+_WITH_SLASHES = rf"(?P<scheme>//[^:/]*:){_SECRET}"
+_WITHOUT = rf"(?P<bare>(?<![^\s'\"`(=/])(?![A-Z]:[\\/])[^\s'\"`(=:/@]+:)(?!\s|//){_SECRET}"
+_CREDENTIALS = re.compile(f"(?P<file>{_FILE})|{_WITH_SLASHES}|{_WITHOUT}")
+_IN_QUERY = r"[?&][^=&\s]*(?:pass|pwd|secret)[^=&\s]*=)(?!\*\*\*)[^&]+?(?=&|['\"](?:\s|$)|$)"
+_IN_WORDS = r"\b\w*(?:password|passwd|pwd)\w*\s*=\s*)(?!\*\*\*)(?:'[^']*'|\"[^\"]*\"|[^\s&;,'\")]+)"
+_OPTION = re.compile(f"({_IN_QUERY}|({_IN_WORDS}", re.IGNORECASE)
 
 
-def without_password(url: str) -> str:
-    """A database URL, or what was meant to be one, with `***` for its password."""
-    if url.startswith("sqlite"):  # has none, but perhaps a drive letter
-        return url
-    hidden = _USER_AND_PASSWORD.sub(rf"\1{_HIDDEN}@", url)
-    return _PASSWORD_OPTION.sub(rf"\1{_HIDDEN}", hidden)
+def without_password(text: str) -> str:
+    """Return a text with `***` for whatever looks like a password in it.
+
+    The text may be a database URL, one with mistakes in it, or any message. Where it is not clear
+    where a password ends, too much is hidden rather than too little.
+    """
+    shown = _CREDENTIALS.sub(_hide, text)
+    return _OPTION.sub(lambda found: f"{found[1] or found[2]}{_HIDDEN}", shown)
+
+
+def _hide(found: re.Match[str]) -> str:
+    if found["file"] is not None:
+        return found["file"]
+    return f"{found['scheme'] or found['bare']}{_HIDDEN}@"

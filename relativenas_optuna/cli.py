@@ -66,7 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
 def warnings_as_lines() -> Iterator[None]:
     """Let a warning be one line for people: without the place in the program and its source."""
     before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"Warning: {_line(message)}\n"
+    warnings.formatwarning = lambda message, *_, **__: (
+        f"Warning: {without_password(_line(message))}\n"
+    )
     try:
         yield
     finally:
@@ -83,7 +85,8 @@ def _where(error: BaseException) -> str:
     """Where an error came from, for who asked by -v."""
     import traceback
 
-    return "".join(traceback.format_exception(error))
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "".join(f"{without_password(line)}\n" for line in lines)
 
 
 def _message(error: BaseException) -> str | None:
@@ -120,6 +123,6 @@ def _line(error: object) -> str:
 
 def _end(message: str, status: int) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{without_password(message)}\n")
         sys.stderr.flush()
     sys.exit(status)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from relativenas_optuna._secrets import without_password
 from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.terminal import on_screen, verbosity
 
@@ -190,7 +191,7 @@ def scored_line(trial: FrozenTrial) -> str:
 
 def failure(trial: FrozenTrial, error: Exception) -> str:
     """One line on a trial whose training failed."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = " ".join(without_password(f"{type(error).__name__}: {error}").split())
     return (
         f"trial {trial.number} failed: {reason}; its weights were put back, its seat is scored "
         f"again, at most three times in all"

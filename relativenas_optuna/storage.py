@@ -53,6 +53,9 @@ _DRIVERS = {
 class StorageError(ValueError):
     """A storage that cannot be opened. The message is one line without the password."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(without_password(message).split()))
+
 
 def open_storage(
     url: str,
@@ -98,6 +101,12 @@ def open_storage(
         raise StorageError(
             f"storage must be an SQLAlchemy URL, such as sqlite:///search.db; got {shown!r}"
         ) from None
+    if parsed.get_backend_name() != "sqlite" and "@" in f"{parsed.host}{parsed.database}":
+        # Parts of the password, which the driver would name in its messages.
+        raise StorageError(
+            f"storage must have %40 for an @, and %2F for a /, in its user and password; got "
+            f"{shown!r}"
+        )
     if (read_only or not create) and _is_missing_file(parsed):
         raise StorageError(
             f"storage {shown} is not there: go to the folder of the search, or name its --storage"
@@ -173,6 +182,7 @@ class _Reader(sqlite3.Connection):
 
 def _opened(url: str, parsed: URL, heartbeat: int | None, *, read_only: bool) -> SearchStorage:
     options = _engine_options(parsed, _Reader if read_only else _Connection)
+    url = url.replace("{", "{{").replace("}", "}}")  # Optuna takes it for a template
     if is_in_memory(url):
         heartbeat = None  # written by a thread of its own, which would see an empty database
     for attempt in range(_ATTEMPTS):

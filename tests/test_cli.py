@@ -241,3 +241,16 @@ def test_a_name_that_the_output_cannot_show_ends_nothing(tmp_path: Path) -> None
     )
     assert answer.returncode == 1
     assert answer.stderr.startswith(r"Error: study '\xe4' is not in the storage: there are '\xfc'")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql//u:secret@h", "u:secret@h", "mysql://u:sec\nret@h:x/d"]
+)
+def test_a_malformed_url_is_shown_without_its_password(
+    url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = call(capfd, "-v", "studies", "--storage", url)
+    assert "must be an SQLAlchemy URL" in found.err.splitlines()[-1]
+    assert "Traceback" in found.err
+    assert "secret" not in found.err
+    assert "ret@" not in found.err

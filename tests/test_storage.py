@@ -142,6 +142,16 @@ def test_a_server_takes_a_study(kind: str) -> None:
         ("sqlite:////dev/null/search.db", "there and writable?"),
         ("postgresql+psycopg2://user:secret@127.0.0.1:1/name", "refused"),
         ("mysql+pymysql://user:secret@127.0.0.1:1/name", "refused"),
+        ("postgresql+psycopg2://user:{secret}@127.0.0.1:1/name", "refused"),
+        ("postgresql//user:secret@host", "must be an SQLAlchemy URL"),
+        ("user:secret@host", "must be an SQLAlchemy URL"),
+        ("postgresql+psycopg2://user:sec\nret@127.0.0.1:1/name", "refused"),
+        ("postgresql+psycopg2://user:secret@127.0.0.1:1/na\nme", "refused"),
+        ("nodatabase://user:secret@host/name", "of no kind that is known"),
+        ("postgresql+nodriver://user:secret@host/name", "of no kind that is known"),
+        ("mysql+pymysql://user:p@secret@host/name", "%40 for an @"),
+        ("mysql+pymysql://user:p@x/secret@host/name", "%40 for an @"),
+        ("postgresql+psycopg2://127.0.0.1:1/name?user=me&password=secret", "refused"),
     ],
 )
 def test_what_cannot_be_opened_is_said_in_a_line_without_the_password(url: str, words: str) -> None:
@@ -150,6 +160,7 @@ def test_what_cannot_be_opened_is_said_in_a_line_without_the_password(url: str, 
     message = str(caught.value)
     assert words in message
     assert "secret" not in message
+    assert "ret@" not in message
     assert "\n" not in message
 
 
@@ -182,10 +193,27 @@ def test_a_missing_file_is_not_made_where_it_should_be_there(tmp_path: Path) -> 
         ("postgresql://user@host/name", "postgresql://user@host/name"),
         ("sqlite:///C:/a@b/search.db", "sqlite:///C:/a@b/search.db"),
         ("search.db", "search.db"),
+        ("postgresql//user:secret@host", "postgresql//user:***@host"),
+        ("postgresql:user:secret@host", "postgresql:***@host"),
+        ("user:secret@host", "user:***@host"),
+        ("user:sec\nret@host", "user:***@host"),
+        ("postgresql://user:/%25:@se cret@[::1]:5/n", "postgresql://user:***@[::1]:5/n"),
+        ("postgresql://user@corp:secret@host/n", "postgresql://user@corp:***@host/n"),
+        ("postgresql://:a://secret@/n?host=/tmp", "postgresql://:***@/n?host=/tmp"),
+        ("sqlite://user:secret@host/n", "sqlite://user:***@host/n"),
+        ('missing "=" after "u:secret@h" in it', 'missing "=" after "u:***@h" in it'),
+        ("host=h password='se cret' user=u", "host=h password=*** user=u"),
+        (
+            "search '--storage=mysql://h/n?passwd=s' -v",
+            "search '--storage=mysql://h/n?passwd=***' -v",
+        ),
+        ("denied for 'u'@'h' (using password: YES)", "denied for 'u'@'h' (using password: YES)"),
+        ("C:\\a@b at 12:30: trial 3", "C:\\a@b at 12:30: trial 3"),
     ],
 )
 def test_a_password_is_hidden_and_nothing_else(url: str, shown: str) -> None:
     assert without_password(url) == shown
+    assert without_password(shown) == shown
 
 
 def test_a_file_and_a_server_are_not_in_memory() -> None:

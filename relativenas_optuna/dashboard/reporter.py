@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relativenas_optuna._secrets import without_password
 from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.dashboard.turn import Turn
 from relativenas_optuna.samplers.claims import seat_of
@@ -162,7 +163,7 @@ class DashboardReporter:
             self._not_before = time.monotonic() + _PAUSE
         if what not in self._warned:
             self._warned.add(what)
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = " ".join(without_password(f"{type(error).__name__}: {error}").split())
             self._warn(f"{_LOST[what]} ({reason}); the search goes on")
 
 
