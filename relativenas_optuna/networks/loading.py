@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from typing import TypeAlias
+from collections.abc import Collection
 
 from torch import Tensor
 
 from relativenas_optuna.networks.description import MOST
+from relativenas_optuna.networks.foreign_state import State, with_counters
 from relativenas_optuna.networks.network import CellNetwork
-
-#: Tensors by the names of a network's state dict.
-State: TypeAlias = Mapping[str, Tensor]
 
 _NAMED = 3
 """Differences that a message names."""
@@ -111,8 +108,9 @@ def fitting(
         ValueError: See `require_fit`.
     """
     headless = (_AUXILIARY,) if network.auxiliary_head is None else ()
-    theirs = _without(state, (*anew, *headless))
-    require_fit(_without(network.state_dict(), anew), theirs, where)
+    ours = _without(network.state_dict(), anew)
+    theirs = with_counters(ours, _without(state, (*anew, *headless)))
+    require_fit(ours, theirs, where)
     return theirs
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from relativenas_optuna.networks.foreign_state import unwrapped
+
 # Where programs keep the weights among other things.
 _INSIDE = ("state_dict", "model_state_dict", "net", "model", "network")
-# What DataParallel, and torch.compile, put before every name.
-_PREFIXES = ("module.", "_orig_mod.")
 _DEEPEST = 3
 _CODE = re.compile(r"GLOBAL ([\w.]+)")  # in what torch says of a file that calls something
 _ARCHIVE = b"PK\x03\x04"  # by which torch tells its newer files from its older ones
@@ -29,7 +29,7 @@ _MOST_GROWTH = 4
 
 
 def read_pt(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, alone or in a dict under a usual name, also of a parallel network.
+    """Read a state dict, alone or in a dict under a usual name, also of a wrapped network.
 
     Nothing in the file is run: it may hold tensors, numbers, texts and their containers only.
 
@@ -44,9 +44,7 @@ def read_pt(path: Path) -> dict[str, Tensor]:
         ValueError: The file is missing, damaged or cut short, holds code, or no state dict.
     """
     where = f"weights file {str(path)!r}"
-    state = _state_in(_loaded(path, where), where)
-    while prefix := _prefix_of(state):
-        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    state = unwrapped(_state_in(_loaded(path, where), where))
     _require_plain(state, path.stat().st_size, where)
     return {name: _own(tensor) for name, tensor in state.items()}
 
@@ -107,12 +105,6 @@ def _state_in(data: Any, where: str) -> dict[str, Tensor]:
                 f"{where} holds no state dict: {repr(name)[:80]} is {type(tensor).__name__}"
             )
     return dict(data)
-
-
-def _prefix_of(state: Mapping[str, Tensor]) -> str | None:
-    """What a parallel network put before every name."""
-    found = (prefix for prefix in _PREFIXES if all(name.startswith(prefix) for name in state))
-    return next(found, None)
 
 
 def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:

@@ -13,6 +13,11 @@ from torch import Tensor
 from relativenas_optuna._files import write_whole
 from relativenas_optuna.networks.description import NetworkDescription
 from relativenas_optuna.networks.files import from_bytes, load, to_bytes
+from relativenas_optuna.networks.foreign_state import (
+    in_single_precision,
+    unwrapped,
+    with_counters,
+)
 from relativenas_optuna.networks.loading import require_fit
 from relativenas_optuna.networks.network import CellNetwork
 from relativenas_optuna.networks.pt_file import read_pt
@@ -124,7 +129,7 @@ def read_weights(path: str | Path) -> StoredNetwork:
 
 def _stored(state: Mapping[str, Tensor], metadata: Mapping[str, str], where: str) -> StoredNetwork:
     if _KEY not in metadata:
-        return StoredNetwork(state, None, where)
+        return StoredNetwork(in_single_precision(unwrapped(state)), None, where)
     try:
         return StoredNetwork(state, NetworkDescription.from_json(metadata[_KEY]), where)
     except ValueError as error:
@@ -141,8 +146,9 @@ def _network_of(stored: StoredNetwork, path: str | Path) -> tuple[CellNetwork, N
         network = _meta(stored.description)
     except ValueError as error:
         raise ValueError(f"{stored.where} describes no network: {error}") from None
-    require_fit(network.state_dict(), stored.state, stored.where)
-    network.load_state_dict(stored.state, strict=True, assign=True)
+    state = with_counters(network.state_dict(), stored.state)
+    require_fit(network.state_dict(), state, stored.where)
+    network.load_state_dict(state, strict=True, assign=True)
     return network, stored.description
 
 
