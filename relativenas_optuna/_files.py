@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Callable
 from glob import escape
@@ -71,6 +72,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def decoded(content: bytes) -> str:
+    """Return the text of a user's file: UTF-8, with or without a byte order mark, or UTF-16.
+
+    Editors and PowerShell on Windows write a byte order mark; UTF-16 is read only with one.
+
+    Raises:
+        UnicodeDecodeError: It is neither.
+    """
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf16 else "utf-8-sig")
 
 
 def file_name(text: str) -> str:

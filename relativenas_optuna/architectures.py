@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relativenas_optuna._files import decoded
 from relativenas_optuna.choice import best_architectures
 from relativenas_optuna.plan import SearchError, open_study
 from relativenas_optuna.spaces.genotype import Genotype
@@ -119,7 +120,7 @@ def _genotype_in(path: Path) -> Genotype:
             f"file {str(path)!r} holds no genotype, for it is longer than {_LONGEST} bytes"
         )
     try:
-        text = content.decode()
+        text = decoded(content)
         return Genotype.from_json(text) if text.lstrip()[:1] == "{" else Genotype.from_text(text)
     except ValueError as error:
         raise SearchError(f"file {str(path)!r} holds no genotype: {error}") from error

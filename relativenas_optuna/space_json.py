@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from relativenas_optuna._files import decoded
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,7 @@ def read_space(source: str) -> dict[str, BaseDistribution]:
     if len(data) > _LARGEST:
         raise SpaceError(f"{where} must be at most {_LARGEST // 1_000_000} MB, and is more")
     try:
-        loaded = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+        loaded = json.loads(decoded(data), object_pairs_hook=_object)
     except SpaceError as error:
         raise SpaceError(f"{where}: {error}") from None
     except RecursionError:

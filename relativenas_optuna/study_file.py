@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._files import decoded
 from relativenas_optuna.plan import SearchError, Wishes
 from relativenas_optuna.search_settings import FIELD_NAMES, preset
 
@@ -65,7 +66,7 @@ class StudyFile:
             OSError: It cannot be read.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(decoded(path.read_bytes()))
         except (ValueError, RecursionError) as error:
             raise SearchError(f"{str(path)!r} is not a TOML file: {error}") from error
         try:

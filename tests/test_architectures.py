@@ -72,7 +72,7 @@ def test_a_file_is_read_as_text_and_as_json_and_comes_before_a_name(storage: str
     ("content", "words"),
     [
         (b"", "a genotype is two lines"),
-        (b"\xff\xfe\x00", "invalid start byte"),
+        (b"\xff\x00", "invalid start byte"),
         (b"[" * 9000, "a genotype is two lines"),
         (b"{" + b'"normal":' + b"[" * 9000, "a genotype must be valid JSON"),
         (b'{"normal": {}, "reduce": {}}', "normal must be a JSON object with keys nodes"),

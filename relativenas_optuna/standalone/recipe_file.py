@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from relativenas_optuna._files import decoded
 from relativenas_optuna.standalone.recipe import FIELDS, RECIPES, Recipe
 
 BASE = "base"
@@ -51,7 +52,7 @@ def _read(text: str) -> Recipe:
     if len(content) > _LONGEST:
         raise ValueError(f"recipe file {str(path)!r} is longer than {_LONGEST} bytes")
     try:
-        return _from_content(tomllib.loads(content.decode()))
+        return _from_content(tomllib.loads(decoded(content)))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"recipe file {str(path)!r}: {error}") from error
 
