@@ -56,7 +56,7 @@ def architecture_of(text: str | None, *, storage: str, study: str) -> Named:
         OSError: The file cannot be read.
     """
     if text is None:
-        with storage_at(storage, create=False) as opened:
+        with storage_at(storage, read_only=True) as opened:
             best = scored_architectures(open_study(opened, study, create=False))
         genotype, ranked = next(iter(best.items()))
         return Named(genotype, study, f"the best of study {study!r}, {ranked}")

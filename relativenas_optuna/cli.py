@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import BESIDE_VARIABLE, Interrupted, signals_as_interrupts
+from relativenas_optuna._streams import (
+    BROKEN_PIPE,
+    discard_output,
+    is_broken_pipe,
+    open_closed_streams,
+)
 from relativenas_optuna.output import program
 
 if TYPE_CHECKING:
@@ -27,13 +33,15 @@ def main(arguments: list[str] | None = None) -> None:
 
     Raises:
         SystemExit: With status 1 for a mistake or a figure that was missed, 2 for a command line
-            that cannot be read, 128 and the signal's number after Ctrl-C (130) and SIGTERM (143).
+            that cannot be read, 128 and the signal's number after Ctrl-C (130) and SIGTERM (143),
+            and where nobody reads the output any more (141, without a word).
             One line on standard error says why; with the environment variable
             `RELATIVENAS_TRACEBACK` the exception itself is raised.
     """
     words = sys.argv[1:] if arguments is None else arguments
     received: list[int] = []
     said: dict[str, int] = {}  # what `terminal.verbosity` reads
+    lost = open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show must not end a search.
@@ -44,9 +52,14 @@ def main(arguments: list[str] | None = None) -> None:
 
             cli.main(words, prog_name="relativenas", standalone_mode=False, obj=said)
             sys.stdout.flush()
-    except SystemExit:
-        raise
+        if lost is not None and lost.getvalue():
+            _end("Error: standard output is closed, so what was printed is lost", 1)
     except BaseException as error:
+        if is_broken_pipe(error):
+            discard_output()
+            sys.exit(BROKEN_PIPE)
+        if isinstance(error, SystemExit):
+            raise
         if os.environ.get("RELATIVENAS_TRACEBACK"):
             raise
         # What interrupts an import can arrive as another exception, and Click has one of its own.

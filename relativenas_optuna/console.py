@@ -113,16 +113,17 @@ class Console:
             f"weights:     {shown_place(search.plan.place)}"
         )
 
-    def best(self, best: Mapping[Genotype, Ranked], top: int, folder: Path) -> None:
-        """Print the best architectures of a study, and write them to a folder."""
+    def best(self, best: Mapping[Genotype, Ranked], top: int, folder: Path | None) -> None:
+        """Print the best architectures of a study, and write them to a folder if there is one."""
         for rank, (genotype, ranked) in enumerate(list(best.items())[:top], start=1):
             if rank > 1:
                 self._print()
             self._print(f"{rank}. {ranked}")
             self._genotype(genotype)
             stem = "best" if rank == 1 else f"best-{rank}"
-            write_genotype(genotype, folder, stem, f"{self.study}, {ranked}")
-            self._written(folder, stem)
+            if folder is not None:
+                write_genotype(genotype, folder, stem, f"{self.study}, {ranked}")
+                self._written(folder, stem)
         if top > len(best):
             self._note(f"\nthere are no more than {len(best)} different architectures")
 

@@ -18,7 +18,7 @@ from relativenas_optuna.dashboard import artifact_folder
 from relativenas_optuna.options import examples, storage_option, study_option
 from relativenas_optuna.output import shown_path
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.storage import may_be_written, storage_at
 from relativenas_optuna.terminal import notice, verbosity
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ def dashboard(
     as wanted. Ctrl-C ends it.
     """
     named = context.get_parameter_source("study") != ParameterSource.DEFAULT
-    with storage_at(storage, create=False) as opened, _server(host, port) as server:
+    read_only = not may_be_written(storage)
+    with (
+        storage_at(storage, create=False, read_only=read_only) as opened,
+        _server(host, port) as server,
+    ):
         study_id = _study_id(opened, study, required=named)
         folder = _folder(opened, study, artifacts)
         # Takes seconds: a mistake does not wait for it.
@@ -87,6 +91,8 @@ def dashboard(
         page = "" if study_id is None else f"/studies/{study_id}"
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"http://{shown}:{server.server_port}/dashboard{page}")
+        if read_only:
+            notice("the database cannot be written here, so nothing can be changed")
         notice("Ctrl-C ends it")
         try:
             server.serve_forever()

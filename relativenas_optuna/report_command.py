@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -94,6 +95,6 @@ def _path(out: str | None, study: str, plan: SearchPlan | None) -> Path:
     """Where the page is written to."""
     if out is not None:
         return Path(out, _NAME) if Path(out).is_dir() else Path(out)
-    if plan is not None and Path(plan.out).is_dir():
+    if plan is not None and os.access(plan.out, os.W_OK | os.X_OK):
         return Path(plan.out, _NAME)
     return Path(f"{file_name(study)}-{_NAME}")

@@ -12,8 +12,9 @@ from relativenas_optuna.architectures import scored_architectures
 from relativenas_optuna.console import Console
 from relativenas_optuna.options import examples, json_option, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
-from relativenas_optuna.plan import SearchPlan, open_study
+from relativenas_optuna.plan import SearchError, SearchPlan, open_study
 from relativenas_optuna.storage import storage_at
+from relativenas_optuna.terminal import notice
 
 
 @click.command(
@@ -53,6 +54,12 @@ def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> 
         click.echo(json.dumps(data))
     if out is None and as_json:
         return
-    folder = out or (plan.out if plan else ".")
-    make_folder(folder)
-    console.best(best, top, Path(folder))
+    folder: str | None = out or (plan.out if plan else ".")
+    try:
+        make_folder(str(folder))
+    except SearchError as error:
+        if out is not None:
+            raise
+        folder = None
+        notice(f"nothing is drawn, for {error}")
+    console.best(best, top, None if folder is None else Path(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.search_storage import SearchStorage
+from relativenas_optuna.sqlite_files import ReadOnlyConnection, SearchConnection, may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +135,16 @@ def is_missing_file(url: str) -> bool:
         return False  # no URL, which `open_storage` says
 
 
+def may_be_written(url: str) -> bool:
+    """Return False if a URL names a SQLite file that is there and cannot be written."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return True  # no URL, which `open_storage` says
+    path = Path(parsed.database or "")
+    return parsed.get_backend_name() != "sqlite" or not path.is_file() or may_write(path)
+
+
 @contextmanager
 def storage_at(
     url: str,
@@ -163,25 +173,8 @@ def storage_reason(error: BaseException) -> str:
     return lines[0] if lines else type(original).__name__
 
 
-class _Connection(sqlite3.Connection):
-    """A connection to a SQLite file that has its settings from the beginning."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.execute("PRAGMA journal_mode=WAL")
-        self.execute("PRAGMA synchronous=NORMAL")
-
-
-class _Reader(sqlite3.Connection):
-    """A connection to a SQLite file that leaves it as it is."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.execute("PRAGMA query_only=ON")
-
-
 def _opened(url: str, parsed: URL, heartbeat: int | None, *, read_only: bool) -> SearchStorage:
-    options = _engine_options(parsed, _Reader if read_only else _Connection)
+    options = _engine_options(parsed, read_only=read_only)
     url = url.replace("{", "{{").replace("}", "}}")  # Optuna takes it for a template
     if is_in_memory(url):
         heartbeat = None  # written by a thread of its own, which would see an empty database
@@ -196,10 +189,15 @@ def _opened(url: str, parsed: URL, heartbeat: int | None, *, read_only: bool) ->
     raise AssertionError("the last attempt returns or raises")
 
 
-def _engine_options(parsed: URL, factory: type[sqlite3.Connection]) -> dict[str, Any]:
+def _engine_options(parsed: URL, *, read_only: bool) -> dict[str, Any]:
     if parsed.get_backend_name() == "sqlite":
+        factory = ReadOnlyConnection if read_only else SearchConnection
         connecting = {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": factory}}
-        return connecting | ({} if is_in_memory(str(parsed)) else _POOL)
+        if is_in_memory(str(parsed)):
+            return connecting
+        # A connection to a file that nobody writes is made anew each time, for that may change.
+        fleeting = read_only and not may_be_written(str(parsed))
+        return connecting | _POOL | ({"pool_recycle": 0} if fleeting else {})
     options = _POOL | {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE}
     known = parsed.get_driver_name() in ("psycopg2", "psycopg", "pymysql", "mysqldb")
     if known and "connect_timeout" not in parsed.query:
@@ -240,6 +238,8 @@ def _reason(error: Exception, parsed: URL) -> str:
             return "a file is written with three slashes, such as sqlite:///search.db"
         if "unable to open" in reason:
             return f"{reason}; is the folder of {parsed.database!r} there and writable?"
+        if "readonly" in reason:
+            return f"{reason}; copy {parsed.database!r} to a folder that you may write"
     if "version_info" in reason and any(words in reason for words in _NOT_THERE):
         return "it holds no studies of Optuna"
     return without_password(reason)

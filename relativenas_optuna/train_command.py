@@ -206,6 +206,6 @@ def require_patience(seconds: float, epochs: int) -> None:
 
 def _data_of(storage: str, study: str) -> tuple[str, int | None] | None:
     """Data and size that a study was searched with; `None` for a study of another program."""
-    with storage_at(storage, create=False) as opened:
+    with storage_at(storage, read_only=True) as opened:
         plan = SearchPlan.stored_in(open_study(opened, study, create=False))
     return None if plan is None else (plan.data, plan.size)

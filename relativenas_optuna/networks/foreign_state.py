@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import torch
@@ -31,11 +30,20 @@ def unwrapped(state: State) -> dict[str, Tensor]:
         for name, tensor in state.items()
         if name != _AVERAGED
     }
-    shared = os.path.commonprefix(list(plain))
-    prefix = shared[: shared.rfind(".") + 1]
+    prefix = _shared_prefix(plain)
     if prefix and any(name.startswith(f"{prefix}{_CELLS}") for name in plain):
         plain = {name.removeprefix(prefix): tensor for name, tensor in plain.items()}
     return plain if len(plain) >= len(state) - (_AVERAGED in state) else dict(state)
+
+
+def _shared_prefix(names: Collection[str]) -> str:
+    """Return the parts that all names begin with, each with its dot."""
+    shared = []
+    for parts in zip(*(name.split(".")[:-1] for name in names), strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(f"{parts[0]}.")
+    return "".join(shared)
 
 
 def in_single_precision(state: State) -> dict[str, Tensor]:
