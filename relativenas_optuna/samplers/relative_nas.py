@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from optuna.samplers import BaseSampler
+from optuna.samplers._base import _process_constraints_after_trial
 from optuna.trial import Trial, TrialState
 
 from relativenas_optuna.samplers.batches import Batch, running_trials
@@ -25,7 +27,7 @@ from relativenas_optuna.samplers.seating import Seating
 from relativenas_optuna.samplers.settings import Arguments, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from optuna import Study
     from optuna.distributions import BaseDistribution
@@ -90,6 +92,10 @@ class RelativeNASSampler(BaseSampler):
         independent_sampler: Draws the parameters that are not common to all trials. Without it they
             are drawn evenly, by seed, generation, seat and name alone.
         warn_independent_sampling: Whether to warn, once per name, of a parameter that is drawn so.
+        constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
+            samplers: a trial is feasible if all are at most 0. Every process that finishes trials
+            needs the same function. Optuna 5 has deprecated it: call `trial.set_constraint` in the
+            objective instead.
 
     What is `None` of `population_size`, `seed`, `preset` and `warm_start` is what the study was
     begun with.
@@ -109,6 +115,7 @@ class RelativeNASSampler(BaseSampler):
         warm_start: bool | None = None,
         independent_sampler: BaseSampler | None = None,
         warn_independent_sampling: bool = True,
+        constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
     ) -> None:
         space = dict(search_space) if isinstance(search_space, Mapping) else search_space
         # NumPy's whole numbers are taken too, but would not travel as JSON.
@@ -123,6 +130,18 @@ class RelativeNASSampler(BaseSampler):
         self._asked = Arguments(population_size, seed, preset, space, warm_start)
         self._independent_sampler = independent_sampler
         self._warns = warn_independent_sampling
+        if constraints_func is not None:
+            if not callable(constraints_func):
+                raise SettingsError(
+                    f"constraints_func must be a function of a trial; got {constraints_func!r}"
+                )
+            warnings.warn(
+                "constraints_func is deprecated since Optuna 5.0 and will be removed in Optuna "
+                "7.0: call trial.set_constraint in the objective instead",
+                FutureWarning,
+                stacklevel=2,
+            )
+        self._constraints_func = constraints_func
         self._begin_following()
 
     def _begin_following(self) -> None:
@@ -135,7 +154,7 @@ class RelativeNASSampler(BaseSampler):
         return {
             name: value
             for name, value in self.__dict__.items()
-            if name in ("_asked", "_independent_sampler", "_warns")
+            if name in ("_asked", "_independent_sampler", "_warns", "_constraints_func")
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -276,7 +295,9 @@ class RelativeNASSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Nothing for this sampler; the independent one may learn from it."""
+        """Store the values of `constraints_func`; the independent sampler may learn from it."""
+        if self._constraints_func is not None:
+            _process_constraints_after_trial(self._constraints_func, study, trial, state)
         if self._independent_sampler is not None:
             self._independent_sampler.after_trial(study, trial, state, values)
 
