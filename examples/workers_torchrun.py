@@ -4,6 +4,7 @@ On several machines `torchrun --nnodes ...`, Slurm's `srun` or Kubernetes do the
 needs the study's database and the search's folder, and may come and go.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ assert search.wait() == 0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.load_study(study_name="torchrun", storage=open_storage(STORAGE))
-workers = {trial.system_attrs["relative_nas:claim"]["worker"]["pid"] for trial in study.trials}
+claims = [json.loads(trial.system_attrs["relative_nas:claim"]) for trial in study.trials]
+workers = {claim["worker"]["pid"] for claim in claims}
 stale = [trial.user_attrs.get("stale_commits", 0) for trial in study.trials]
 print(f"{len(study.trials)} trials by {len(workers)} workers")
 print(f"commits of others between the begin of a pair and its own: {stale}")

@@ -117,7 +117,8 @@ def record(
     trial.set_user_attr("genotype", text)
     trial.set_user_attr("accuracy", scored.accuracy)
     trial.set_user_attr("train_loss", scored.train_loss)
-    trial.set_user_attr("seconds", {name: round(s, 4) for name, s in vars(phases).items()})
+    for name, seconds in vars(phases).items():
+        trial.set_user_attr(f"seconds_{name}", round(seconds, 4))
     if seat is not None:
         trial.set_user_attr("generation", seat.generation)
         trial.set_user_attr("seat", seat.number)

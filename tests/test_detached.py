@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.detached import _detach
 from relativenas_optuna.samplers import lease
-from relativenas_optuna.samplers.claims import CLAIM_KEY, Claim, Seat
+from relativenas_optuna.samplers.claims import Claim, Seat, claim_data
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.seating import Seating
 from relativenas_optuna.samplers.settings import Arguments, Settings
@@ -55,7 +55,7 @@ def test_a_trial_that_is_let_go_while_another_process_looks_is_not_failed(
     known_gone = lease.is_gone
 
     def is_gone(read: FrozenTrial) -> bool:
-        if lets_go and study.trials[0].system_attrs[CLAIM_KEY]["worker"]:
+        if lets_go and claim_data(study.trials[0].system_attrs)["worker"]:
             _detach(trial)
         return known_gone(read)
 
@@ -64,4 +64,4 @@ def test_a_trial_that_is_let_go_while_another_process_looks_is_not_failed(
     assert (Seat(0, 0) in seating.replay.free_seats()) is not lets_go
     state = study.trials[0].state
     assert state == (TrialState.RUNNING if lets_go else TrialState.FAIL)
-    assert study.trials[0].system_attrs[CLAIM_KEY]["worker"] == ({} if lets_go else ended)
+    assert claim_data(study.trials[0].system_attrs)["worker"] == ({} if lets_go else ended)

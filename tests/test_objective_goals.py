@@ -66,7 +66,7 @@ def test_a_candidate_over_a_limit_costs_no_training() -> None:
             assert len(passes) == done
             assert scoring.weights.version == version
             assert same_bits(scoring.weights.snapshot(), before)
-            assert "seconds" not in attrs
+            assert "seconds_train" not in attrs
     assert {is_trained(trial) for trial in found.trials} == {True, False}
     trials = by_seat(found)
     widowed = {

@@ -79,7 +79,7 @@ def test_a_score_that_the_study_did_not_get_is_given_again_without_training(
     scoring = resumed(tmp_path)
     before = scoring.weights.snapshot()
     found.optimize(scoring, n_trials=1)
-    assert found.trials[-1].user_attrs["seconds"]["train"] == 0
+    assert found.trials[-1].user_attrs["seconds_train"] == 0
     assert same_bits(scoring.weights.snapshot(), before)
     found.optimize(scoring, n_trials=7 - lost)
     undisturbed, other = objective(), study()

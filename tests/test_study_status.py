@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from relativenas_optuna.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
-from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
+from relativenas_optuna.samplers.claims import CLAIM_KEY, claim_data, mark_interrupted
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.view import SearchView
 from relativenas_optuna.storage import storage_at
@@ -87,9 +88,9 @@ def test_the_trial_of_a_worker_that_is_gone_is_lost_and_nobody_is_at_work() -> N
     trial = study.ask()
     with subprocess.Popen(["true"]) as process:
         pass
-    claim = study.trials[0].system_attrs[CLAIM_KEY]
+    claim = claim_data(study.trials[0].system_attrs)
     claim["worker"] = claim["worker"] | {"pid": process.pid}
-    study._storage.set_trial_system_attr(trial._trial_id, CLAIM_KEY, claim)
+    study._storage.set_trial_system_attr(trial._trial_id, CLAIM_KEY, json.dumps(claim))
     status = status_of(study)
     assert (status.running, status.lost, status.workers) == (0, 1, ())
 

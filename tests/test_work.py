@@ -72,7 +72,7 @@ def assert_scored_once(study: optuna.Study, *, generations: int) -> None:
     assert not study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
     assert all(was_interrupted(trial) for trial in study.get_trials(states=[TrialState.FAIL]))
     complete = study.get_trials(states=[TrialState.COMPLETE])
-    trained = [t for t in complete if t.user_attrs["seconds"]["train"] > 0]
+    trained = [t for t in complete if t.user_attrs["seconds_train"] > 0]
     pairs = Counter(
         (trial.user_attrs["generation"], trial.user_attrs["seat"] // 2)
         for trial in trained

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.settings import Settings
 from relativenas_optuna.samplers.worker import is_dead, this_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import optuna
     from optuna.storages import BaseStorage
@@ -24,7 +23,7 @@ SPACE_KEY = "relative_nas:space"
 INTERRUPTED_KEY = "relative_nas:interrupted"
 LEASE_KEY = "relative_nas:lease"
 RESERVED_KEY = "relative_nas:reserved"
-_PART = 30_000  # characters; MySQL holds 65,535 bytes an attribute
+_PART = 30_000  # characters; as JSON at most twice as many, and MySQL holds 65,535 an attribute
 
 
 @dataclass(frozen=True, order=True)
@@ -81,7 +80,8 @@ class Claim:
             data["settings"] = settings = self.settings.to_json()
             if settings["space"]:
                 # Before the claim, so that a claim never lacks a part of its space.
-                parts = list(_parts(settings["space"]))
+                text = json.dumps(settings["space"])
+                parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
                 attributes = {f"{SPACE_KEY}:{n}": part for n, part in enumerate(parts)}
                 settings["space"] = len(parts)
         if self.signed is not None:
@@ -90,7 +90,7 @@ class Claim:
             data["proposed"] = self.proposed
         if retries:
             data["retries"] = retries
-        return attributes | {CLAIM_KEY: data}
+        return attributes | {CLAIM_KEY: json.dumps(data)}
 
     def write(self, storage: BaseStorage, trial_id: int, retries: int = 0) -> None:
         """Store the claim with its trial."""
@@ -103,7 +103,7 @@ class Claim:
         if CLAIM_KEY not in system_attrs:
             return None
         try:
-            return cls._read(system_attrs, system_attrs[CLAIM_KEY])
+            return cls._read(system_attrs, json.loads(system_attrs[CLAIM_KEY]))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None  # a study's attributes are open to anyone
 
@@ -112,7 +112,7 @@ class Claim:
         settings = data.get("settings")
         if settings is not None and settings["space"]:
             parts = [system_attrs[f"{SPACE_KEY}:{n}"] for n in range(settings["space"])]
-            settings = settings | {"space": list(chain.from_iterable(parts))}
+            settings = settings | {"space": json.loads("".join(parts))}
         inherited = retries_of(system_attrs) != data.get("retries", 0)
         return cls(
             seat=Seat(int(data["generation"]), int(data["seat"])),
@@ -123,29 +123,41 @@ class Claim:
         )
 
 
+def claim_data(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a trial's claim says, as JSON data; empty if there is no claim that can be read.
+
+    It is stored as text, so that the rows of `study.trials_dataframe()` can be hashed.
+    """
+    try:
+        data = json.loads(system_attrs.get(CLAIM_KEY, "{}"))
+    except (TypeError, ValueError):
+        return {}  # a study's attributes are open to anyone
+    return data if isinstance(data, dict) else {}
+
+
 def reservation(seats: Sequence[Seat]) -> dict[str, Any]:
     """The system attribute of a trial whose maker is about to make others for `seats`."""
     places = [[seat.generation, seat.number] for seat in seats]
-    return {RESERVED_KEY: {"seats": places, "worker": this_worker()}}
+    return {RESERVED_KEY: json.dumps({"seats": places, "worker": this_worker()})}
 
 
 def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
     """The seats for which an unfinished trial's maker, which is not dead, is to make others."""
-    data = system_attrs.get(RESERVED_KEY)
-    if data is None or is_dead(data["worker"]):
+    text = system_attrs.get(RESERVED_KEY)
+    if text is None:
         return set()
-    return {Seat(*place) for place in data["seats"]}
+    data = json.loads(text)
+    return set() if is_dead(data["worker"]) else {Seat(*place) for place in data["seats"]}
 
 
 def seats_named(key: str, text: str) -> list[Seat]:
     """The seats that a system attribute, as the database has it, claims or reserves for a trial."""
     try:
-        data = json.loads(text)
-        if key == CLAIM_KEY:
-            return [Seat(int(data["generation"]), int(data["seat"]))]
-        if data is None or is_dead(data["worker"]):
-            return []
-        return [Seat(*place) for place in data["seats"]]
+        value = json.loads(text)
+        if key != CLAIM_KEY:
+            return list(reserved_seats({key: value}))
+        data = json.loads(value)
+        return [Seat(int(data["generation"]), int(data["seat"]))]
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return []  # a study's attributes are open to anyone
 
@@ -155,24 +167,9 @@ def retries_of(system_attrs: Mapping[str, Any]) -> int:
     return len(system_attrs.get("retry_history", ()))
 
 
-def _parts(space: list[list[str]]) -> Iterator[list[list[str]]]:
-    """A search space in pieces that every storage takes as an attribute."""
-    part: list[list[str]] = []
-    size = 0
-    for entry in space:
-        length = len(json.dumps(entry))
-        if part and size + length > _PART:
-            yield part
-            part, size = [], 0
-        part.append(entry)
-        size += length
-    yield part
-
-
 def is_as_proposed(trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:
     """Whether a trial, which has all parameters, has those that a `basis` proposed at its seat."""
-    claim = trial.system_attrs.get(CLAIM_KEY)
-    proposed = claim.get("proposed") if isinstance(claim, dict) else None
+    proposed = claim_data(trial.system_attrs).get("proposed")
     return bool(proposed == encoding.fingerprint(trial.params, basis))
 
 
@@ -187,7 +184,7 @@ def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:
 
 def sign_of_life(system_attrs: Mapping[str, Any]) -> float | None:
     """When a trial's worker last said that it lives, in seconds since 1970; `None`: never."""
-    claimed = system_attrs.get(CLAIM_KEY, {}).get("signed")
+    claimed = claim_data(system_attrs).get("signed")
     signs = [sign for sign in (system_attrs.get(LEASE_KEY), claimed) if sign is not None]
     return max(map(float, signs), default=None)
 
@@ -215,11 +212,11 @@ def mark_interrupted(storage: BaseStorage, trial_id: int) -> None:
     Raises:
         UpdateFinishedTrialError: It has ended already.
     """
-    # With its number, since a retried trial is a copy, attributes and all.
+    # Its number, since a retried trial is a copy, attributes and all.
     number = storage.get_trial_number_from_id(trial_id)
-    storage.set_trial_system_attr(trial_id, INTERRUPTED_KEY, {"trial": number})
+    storage.set_trial_system_attr(trial_id, INTERRUPTED_KEY, f"trial {number}")
 
 
 def was_interrupted(trial: FrozenTrial) -> bool:
     """Whether a failed trial ended for a reason of its worker's."""
-    return bool(trial.system_attrs.get(INTERRUPTED_KEY) == {"trial": trial.number})
+    return bool(trial.system_attrs.get(INTERRUPTED_KEY) == f"trial {trial.number}")

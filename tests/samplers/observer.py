@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +16,16 @@ CLAIM, RESERVED = "relative_nas:claim", "relative_nas:reserved"
 SIGN = "relative_nas:lease"
 
 
+def claim_of(trial: FrozenTrial) -> dict[str, Any]:
+    """The claim of a trial; empty if there is none."""
+    claim: dict[str, Any] = json.loads(trial.system_attrs.get(CLAIM, "{}"))
+    return claim
+
+
 def place_of(trial: FrozenTrial) -> Place | None:
     """The seat that a trial claims."""
-    claim = trial.system_attrs.get(CLAIM)
-    return None if claim is None else (claim["generation"], claim["seat"])
+    claim = claim_of(trial)
+    return (claim["generation"], claim["seat"]) if claim else None
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Observer:
 
     def is_gone(self, trial: FrozenTrial) -> bool:
         """Whether a running trial's worker is gone, by the process table or by its lease."""
-        claim = trial.system_attrs.get(CLAIM, {})
+        claim = claim_of(trial)
         who = claim.get("worker", {})
         if not who or who["machine"] == self.machine:
             return self.is_dead(who)

@@ -6,6 +6,7 @@ again; all are compared with an undisturbed search elsewhere.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from relativenas_optuna.samplers.following import STILLBORN_AGE
 from relativenas_optuna.samplers.replay import ARRIVAL_AGE
-from tests.samplers.observer import CLAIM, RESERVED, Observer, Place, place_of
+from tests.samplers.observer import CLAIM, RESERVED, Observer, Place, claim_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ class SeatRules:
 
     def left_behind(self) -> list[int]:
         """Numbers of the trials that are to be failed, since nobody runs them any more."""
-        carriers = [t.number for t in self.trials if "settings" in t.system_attrs.get(CLAIM, {})]
+        carriers = [t.number for t in self.trials if "settings" in claim_of(t)]
         others = any(
             trial.number > min(carriers, default=0)
             and CLAIM not in trial.system_attrs
@@ -200,7 +201,7 @@ class SeatRules:
         for trial in self._unfinished:
             if trial.number != but and CLAIM in trial.system_attrs:
                 taken.add(place_of(trial))
-                kept = trial.system_attrs.get(RESERVED)
+                kept = json.loads(trial.system_attrs.get(RESERVED) or "{}")
                 if kept and not self.observer.is_dead(kept["worker"]):
                     taken |= {(generation, seat) for generation, seat in kept["seats"]}
         return [place for place in self.open() if place not in taken]

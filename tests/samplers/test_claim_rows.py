@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,7 @@ def test_a_trial_that_ended_or_is_gone_claims_nothing(study: optuna.Study) -> No
 def test_a_study_full_of_junk_claims_is_searched_all_the_same(study: optuna.Study) -> None:
     for _ in range(3):
         study._storage.set_trial_system_attr(
-            make(study), CLAIM_KEY, {"generation": 0, "seat": 0, "settings": "none"}
+            make(study), CLAIM_KEY, json.dumps({"generation": 0, "seat": 0, "settings": "none"})
         )
     study.sampler = RelativeNASSampler(SPACE, population_size=4, seed=0)
     found = {seat_of(study.ask()) for _ in range(4)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -145,7 +146,7 @@ def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
     for _ in range(2):
         step(study)
     other = study._storage.create_new_trial(study._study_id)
-    study._storage.set_trial_system_attr(other, CLAIM_KEY, claim)
+    study._storage.set_trial_system_attr(other, CLAIM_KEY, json.dumps(claim))
     optuna.Trial(study, other).suggest_float("x", -1, 1)
     for _ in range(8):
         step(study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import PartialFixedSampler
 
-from relativenas_optuna.samplers.claims import CLAIM_KEY
+from relativenas_optuna.samplers.claims import CLAIM_KEY, claim_data
 from relativenas_optuna.samplers.forecast import Forecast
 from relativenas_optuna.samplers.screening import PLAIN
 from tests.samplers.searches import (
@@ -125,27 +126,28 @@ def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
 
 def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
     study = search(space=SPACE, trials=20, preset="plain")
-    claims = [trial.system_attrs[CLAIM_KEY] for trial in study.trials]
+    claims = [claim_data(trial.system_attrs) for trial in study.trials]
     assert [claim["generation"] > 0 for claim in claims] == ["proposed" in c for c in claims]
     before = search(space=SPACE, trials=20, preset="plain", screening=replace(PLAIN, pending=False))
-    assert not any("proposed" in trial.system_attrs[CLAIM_KEY] for trial in before.trials)
+    assert not any("proposed" in claim_data(trial.system_attrs) for trial in before.trials)
 
 
 def test_who_pops_a_waiting_trial_leaves_what_its_claim_tells() -> None:
     study = search(space=SPACE, trials=20, preset="plain")
     numbers = anew(SPACE, preset="plain").enqueue_generation(study)
-    before = [study.trials[number].system_attrs[CLAIM_KEY]["proposed"] for number in numbers]
+    before = [claim_data(study.trials[number].system_attrs)["proposed"] for number in numbers]
     study.sampler = anew(None, preset="plain")  # has read nothing yet
     asked = [study.ask().number for _ in numbers]
     assert asked == numbers
-    assert [study.trials[n].system_attrs[CLAIM_KEY]["proposed"] for n in numbers] == before
+    assert [claim_data(study.trials[n].system_attrs)["proposed"] for n in numbers] == before
 
 
 @pytest.mark.parametrize("junk", [None, 5, "text", ["x"], {}])
 def test_a_claim_from_elsewhere_that_tells_nothing_costs_only_time(junk: object) -> None:
     study, spoilt = search(space=SPACE, trials=31, preset="plain"), optuna.create_study()
     for trial in study.trials:
-        trial.system_attrs[CLAIM_KEY]["proposed"] = junk
+        claim = claim_data(trial.system_attrs) | {"proposed": junk}
+        trial.system_attrs[CLAIM_KEY] = json.dumps(claim)
         spoilt.add_trial(trial)
     assert state(spoilt) == state(study)
 
@@ -204,7 +206,7 @@ def test_a_claim_tells_which_scores_its_proposal_rests_on() -> None:
     one, other = searched(90.0), searched(91.0)
     assert seated(one)[1:] == seated(other)[1:]  # the worst it is in both, and only ranks count
     proposed = [
-        [t.system_attrs[CLAIM_KEY].get("proposed") for t in study.trials if t.number > 8]
+        [claim_data(t.system_attrs).get("proposed") for t in study.trials if t.number > 8]
         for study in (one, other)
     ]
     assert None not in proposed[0]
