@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -34,6 +35,7 @@ def moves(seed: int, generation: int, pair: int) -> np.random.Generator:
     return _keyed(seed, _MOVES, generation, pair)
 
 
+@lru_cache(maxsize=256)
 def spread(seed: int, generation: int, name: str, size: int) -> Vector:
     """The draws in [0, 1) of a parameter for all seats of a generation, `[size]`.
 
@@ -41,6 +43,7 @@ def spread(seed: int, generation: int, name: str, size: int) -> Vector:
     """
     random = _keyed(seed, _SPREAD, generation, _hash(name))
     drawn: Vector = (random.permutation(size) + random.random(size)) / size
+    drawn.flags.writeable = False
     return drawn
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.intervals import equal
+from relativenas_optuna.samplers.claims import Seat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,8 @@ class Generation:
         tallies: The trials of each seat; where a fast learner keeps its score, those of the seat
             that it comes from.
         encoding: The variables of its positions; `None` while the search space is not known.
+        first_encoding: The encoding with which its members moved here, before later trials showed
+            further parameters.
         positions: `[N, variables]`, proposed; of a pair that has learned, as it was really scored.
         proposed: `[N, variables]`, of members that moved here as proposed, whatever was scored
             since; where the settings of the study say `pending`.
@@ -41,6 +43,10 @@ class Generation:
         again: `[N]`, whether a member stays where it is to be scored again.
         learned: `[N / 2]`, whether a pair's learners went on to the next generation.
         first_fast: `[N / 2]`, whether the first of a pair is the fast learner; where it learned.
+        origins: For each member the seat by which its independent values are drawn: its own, or
+            the seat of the fast learner that stays here, if the search space is learned.
+        dropped: For each member its proposed values of parameters that its encoding had before they
+            came with another distribution.
         digest: Of all scores up to its own, once all of its pairs have learned.
     """
 
@@ -56,6 +62,9 @@ class Generation:
     again: NDArray[np.bool_] = field(init=False)
     learned: NDArray[np.bool_] = field(init=False)
     first_fast: NDArray[np.bool_] = field(init=False)
+    first_encoding: Encoding | None = field(init=False)
+    origins: list[Seat] = field(init=False)
+    dropped: list[dict[str, Any]] = field(init=False)
     digest: str = ""
 
     def __post_init__(self) -> None:
@@ -65,6 +74,9 @@ class Generation:
         self.learned = np.zeros(len(self.pairs), dtype=np.bool_)
         self.first_fast = np.zeros(len(self.pairs), dtype=np.bool_)
         self._seats = np.argsort(self.pairs.ravel())
+        self.first_encoding = self.encoding
+        self.origins = [Seat(self.index, seat) for seat in self._seats.tolist()]
+        self.dropped = [{} for _ in self.origins]
 
     def member(self, seat: int) -> int:
         """The member that sits on a seat."""
@@ -84,38 +96,7 @@ class Generation:
         said = [before.digest if before else "", *[tally.said for tally in tallies]]
         return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
 
-    def positions_over(self, encoding: Encoding) -> Vector:
-        """Its positions over some of its variables, `[N, variables of encoding]`."""
-        assert self.encoding is not None
-        names = list(self.encoding.space)
-        if names == list(encoding.space):
-            return self.positions
-        return self.positions[:, [names.index(name) for name in encoding.space]]
-
-    def shares_parameters(self, names: list[str], encoding: Encoding) -> None:
-        """Go over to an encoding that has only some of the variables, `names`."""
-        kept = [names.index(name) for name in encoding.space]
-        self.encoding = encoding
-        self.positions = self.positions[:, kept]
-        self.proposed = self.proposed[:, kept]
-        self.velocities = self.velocities[:, kept]
-
-    def common_parameters(self) -> set[str] | None:
-        """Names that its complete trials and its encoding share, with one distribution each.
-
-        `None` where there is neither.
-        """
-        spaces = [
-            tally.counted.distributions
-            for tally in self.tallies
-            if tally.counted is not None and tally.counted.state == TrialState.COMPLETE
-        ]
-        if self.encoding is not None:
-            spaces.append(dict(self.encoding.space))
-        if not spaces:
-            return None
-        return {
-            name
-            for name, distribution in spaces[0].items()
-            if all(equal(space.get(name), distribution) for space in spaces)
-        }
+    def scored_params(self, member: int) -> Mapping[str, Any]:
+        """Return the parameters that a scored member was scored with."""
+        trial = self.tallies[self.seat(member)].scored_trial
+        return {} if trial is None else trial.params

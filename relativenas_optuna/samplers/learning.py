@@ -19,7 +19,8 @@ from relativenas_optuna.samplers.rescoring import Rescoring
 from relativenas_optuna.samplers.slow_fast import learn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
     from optuna.study import StudyDirection
@@ -46,10 +47,10 @@ class Learning:
         self._settings = settings
         self._directions = directions
         self._draws = draws
-        self.forget()
+        self._forget()
 
-    def forget(self) -> None:
-        """Begin anew to remember what was scored."""
+    def _forget(self) -> None:
+        self._remembered: list[tuple[Tally, Seat, Seat, Vector]] = []
         self._scored: Scored | None = None
         self._history = History()
         self._moves = Moves(self._settings, self._history)
@@ -57,24 +58,37 @@ class Learning:
         self._known: set[int] = set()  # numbers of the trials that are remembered
 
     def remember(
-        self, tally: Tally, seat: Seat, encoding: Encoding | None, position: Vector | None = None
+        self, tally: Tally, seat: Seat, origin: Seat, encoding: Encoding, position: Vector
     ) -> None:
-        """Remember that a seat scored what its trial says, at a `position` `[variables]`."""
+        """Remember what a seat scored at a `position` `[variables]`.
+
+        `origin` is the seat by which its independent values are drawn.
+        """
         trial = tally.scored_trial
-        if encoding is None or trial is None or trial.number in self._known:
+        if trial is None or trial.number in self._known:
             return
         self._known.add(trial.number)
+        self._remembered.append((tally, seat, origin, position))
         if self._settings.screening.on:
-            where = position
-            if where is None and encoding.space.keys() <= trial.params.keys():
-                where = encoding.position_of(trial.params, encoding.low)
-            if where is not None:
-                loss = self._loss(tally)
-                self._history.add(seat.generation, seat.number, where, loss)
+            self._history.add(seat.generation, seat.number, position, self._loss(tally))
         if self._avoids_repeats(encoding):
             if self._scored is None:
                 self._scored = Scored(encoding)
             self._scored.add(trial, seat.generation, position)
+
+    def extend(
+        self, encoding: Encoding, extended: Callable[[Vector, Seat, Mapping[str, Any]], Vector]
+    ) -> None:
+        """Bring all that is remembered to another encoding.
+
+        `extended` returns a position over it for a position, its origin and its trial's parameters.
+        """
+        remembered = self._remembered
+        self._forget()
+        for tally, seat, origin, position in remembered:
+            trial = tally.scored_trial
+            assert trial is not None
+            self.remember(tally, seat, origin, encoding, extended(position, origin, trial.params))
 
     def _loss(self, tally: Tally) -> float:
         """A score to be minimised, of which only the order counts.

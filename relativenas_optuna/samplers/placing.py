@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relativenas_optuna.samplers.claims import is_as_proposed
-from relativenas_optuna.samplers.draws import spread
+from relativenas_optuna.samplers.draws import spread, uniform
+from relativenas_optuna.samplers.intervals import decode, encode, interval, is_value_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.claims import Seat
     from relativenas_optuna.samplers.draws import Draws
     from relativenas_optuna.samplers.encoding import Encoding
     from relativenas_optuna.samplers.generations import Generation
@@ -43,15 +47,17 @@ class Placing:
         low, high = encoding.low, encoding.high
         names = list(encoding.space)
         if self._settings.screening.spread:
-            uniform = np.empty((self._settings.population_size, len(names)))
+            shares = np.empty((self._settings.population_size, len(names)))
             for i, name in enumerate(names):
-                uniform[generation.pairs.ravel(), i] = spread(
+                shares[generation.pairs.ravel(), i] = spread(
                     self._settings.seed, generation.index, name, self._settings.population_size
                 )
         else:
-            uniform = self._draws.start(names, generation.index)
-        generation.encoding = encoding
-        generation.positions = low + uniform * (high - low)
+            shares = self._draws.start(names, generation.index)
+        generation.encoding = generation.first_encoding = encoding
+        generation.positions = low + shares * (high - low)
+        if self._settings.screening.on:
+            generation.positions = np.array([encoding.settled(x) for x in generation.positions])
         generation.velocities = np.zeros_like(generation.positions)
         for number in range(len(self._start) if generation.index == 0 else 0):
             member = generation.member(number)
@@ -59,6 +65,72 @@ class Placing:
                 generation.positions[member], self._start[number].params
             )
         generation.proposed = generation.positions.copy()
+
+    def drawn(
+        self, seat: Seat, name: str, distribution: BaseDistribution, known: Mapping[str, Any]
+    ) -> float:
+        """Return the point of a parameter that a seat's position has no variable for.
+
+        It is that of the parameter's value in `known`, if there is one. Otherwise it depends on
+        seed, seat and name alone.
+        """
+        if name in known and is_value_of(distribution, known[name]):
+            return encode(distribution, known[name])
+        settings = self._settings
+        if settings.screening.spread:
+            size = settings.population_size
+            share = float(spread(settings.seed, seat.generation, name, size)[seat.number])
+        else:
+            share = uniform(settings.seed, seat.generation, seat.number, name)
+        low, high = interval(distribution)
+        point = low + share * (high - low)
+        if settings.screening.on:  # as `Encoding.settled`
+            return encode(distribution, decode(distribution, point))
+        return point
+
+    def extended(
+        self,
+        before: Encoding,
+        after: Encoding,
+        position: Vector,
+        seat: Seat,
+        known: Mapping[str, Any],
+    ) -> Vector:
+        """Return a position `[variables of before]` over the variables of another encoding.
+
+        New variables are what `drawn` says of `seat` and `known`.
+        """
+        kept = dict(zip(before.space, position.tolist(), strict=True))
+        return np.array(
+            [
+                kept[name] if name in kept else self.drawn(seat, name, distribution, known)
+                for name, distribution in after.space.items()
+            ]
+        )
+
+    def extend(
+        self, generation: Generation, encoding: Encoding, known: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Bring a generation to another encoding; `known` are its members' parameters, `[N]`."""
+        before = generation.encoding
+        assert before is not None
+        places = {name: i for i, name in enumerate(before.space)}
+        arrays = generation.positions, generation.proposed
+        generation.positions, generation.proposed = (
+            np.array(
+                [
+                    self.extended(before, encoding, row, generation.origins[member], known[member])
+                    for member, row in enumerate(array)
+                ]
+            )
+            for array in arrays
+        )
+        velocities = np.zeros_like(generation.positions)
+        for i, name in enumerate(encoding.space):
+            if name in places:
+                velocities[:, i] = generation.velocities[:, places[name]]
+        generation.velocities = velocities
+        generation.encoding = encoding
 
     def adopt(
         self,
@@ -78,8 +150,7 @@ class Placing:
             return  # it has not moved
         generation.positions[member] = scored
         if before is not None and before.encoding is not None:
-            start = before.positions_over(encoding)[member]
-            generation.velocities[member] = scored - start
+            generation.velocities[member] = scored - before.positions[member]
 
     def move(
         self, generation: Generation, following: Generation, pair: int, by: Learning, basis: str

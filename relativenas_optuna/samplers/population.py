@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Claim, Seat
 from relativenas_optuna.samplers.draws import Draws, KeyedDraws, PaperDraws
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.generations import Generation
-from relativenas_optuna.samplers.intervals import decode, interval
+from relativenas_optuna.samplers.intervals import decode, interval, is_value_of
+from relativenas_optuna.samplers.learned_space import LearnedSpace
 from relativenas_optuna.samplers.learning import Learning
 from relativenas_optuna.samplers.outcomes import Tally
 from relativenas_optuna.samplers.placing import Placing
@@ -34,10 +35,14 @@ class Population:
     """The generations of a search, replayed from its trials.
 
     Where the search space is given beforehand, a pair that is scored moves on at once, whatever
-    the others of its generation do. Where it is learned from the trials, generation g + 1 has the
-    parameters common to all complete trials of the generations up to g, which therefore must be
-    complete. What needs history beyond the pair (no repeats, crowding) looks at the generations up
-    to g - 1, which must be complete then.
+    the others of its generation do. What needs history beyond the pair (no repeats, crowding) looks
+    at the generations up to g - 1, which must be complete then.
+
+    Where the search space is learned from the trials, a pair of generation g learns over all
+    parameters of the complete trials of the generations up to g - 1, which must be complete. When
+    they are, generation g is brought to those parameters. A member that did not suggest one of them
+    has the value that its trial would have drawn. The first generation with a complete trial
+    learns over its own parameters, and must be complete itself.
 
     Args:
         settings: Of the search.
@@ -83,15 +88,16 @@ class Population:
         index = self._frontier
         while index < len(self.generations):
             generation = self.generations[index]
-            if self._known is None:
-                self._learn_together(generation)
-            else:
-                for pair in np.flatnonzero(~generation.learned).tolist():
-                    self._learn_if_scored(generation, pair)
+            if self._known is None and not self._begin_to_learn(generation):
+                return
+            for pair in np.flatnonzero(~generation.learned).tolist():
+                self._learn_if_scored(generation, pair)
             if index == self._frontier and generation.learned.all():
                 before = self.generations[index - 1] if index else None
                 if self.settings.screening.pending:
                     generation.digest = generation.digest_after(before, generation.tallies)
+                if self._known is None:
+                    self._extend(generation)
                 self._frontier += 1
             index += 1
 
@@ -130,13 +136,15 @@ class Population:
         proposal = self.proposal(seat) if self.settings.screening.pending else None
         if proposal is None or seat.generation == 0:  # where members start is drawn again
             return None
-        encoding, position = proposal
-        if not encoding.space:
+        earlier, generation = self.generations[seat.generation - 1 : seat.generation + 1]
+        encoding = generation.first_encoding
+        if encoding is None or not encoding.space:
             return None
-        earlier = self.generations[seat.generation - 1]
-        member = self.generations[seat.generation].member(seat.number)
-        basis = self._basis(earlier, earlier.seat(member) // 2)
-        return encoding.fingerprint(encoding.decode(position), basis)
+        member = generation.member(seat.number)
+        params = proposal[0].decode(proposal[1])
+        if not encoding.space.keys() <= params.keys():
+            return None
+        return encoding.fingerprint(params, self._basis(earlier, earlier.seat(member) // 2))
 
     def _basis(self, generation: Generation, pair: int) -> str:
         """The digest of the scores that a pair's move rests on."""
@@ -167,6 +175,30 @@ class Population:
         """The parameters that a seat was asked to start from; empty where it was not."""
         warm = seat.generation == 0 and seat.number < len(self._start)
         return self._start[seat.number].params if warm else {}
+
+    def searches(self, name: str, distribution: BaseDistribution) -> bool:
+        """Return True if a parameter outside a position is a new one that will be learned."""
+        return self._known is None and self._learned.covers(name, distribution)
+
+    def draw(self, seat: Seat, name: str, distribution: BaseDistribution) -> Any:
+        """Return the value of a parameter that a seat's position has no variable for.
+
+        It depends on seed, seat and name alone. If the seat is to start from an earlier trial, or
+        if a fast learner stays here, it is the value of that trial.
+        """
+        generation = self.generations[seat.generation]
+        member = generation.member(seat.number)
+        proposed = {**self.start_params(seat), **generation.dropped[member]}
+        if name in proposed and is_value_of(distribution, proposed[name]):
+            return proposed[name]
+        origin = generation.origins[member]
+        known = {} if origin == seat else self._staying(seat)
+        return decode(distribution, self._placing.drawn(origin, name, distribution, known))
+
+    def _staying(self, seat: Seat) -> Mapping[str, Any]:
+        """The parameters that a member was scored with in the generation before a seat's own."""
+        before, generation = self.generations[seat.generation - 1 : seat.generation + 1]
+        return before.scored_params(generation.member(seat.number))
 
     def scored_seats(self, generations: int) -> int:
         """How many seats of the first `generations` are scored."""
@@ -202,40 +234,41 @@ class Population:
 
     def _replay(self) -> None:
         self._pairs = Learning(self.settings, self._directions, self._draws)
+        self._learned = LearnedSpace()
         self._frontier = 0  # all generations before it have wholly learned
         self.generations: list[Generation] = []
         self.generations.append(self._begin(0, self._known))
 
-    def _learn_together(self, generation: Generation) -> None:
-        if not generation.complete or generation.learned.all():
-            return
-        common = generation.common_parameters()
-        if common is None:
-            # Not one complete trial so far: the next generation starts like the first.
-            generation.learned[:] = True
-            self.generations.append(self._begin(generation.index + 1, None))
-            return
-        self._narrow(generation, common)
-        for pair in range(len(generation.pairs)):
-            self._learn_if_scored(generation, pair)
+    def _begin_to_learn(self, generation: Generation) -> bool:
+        """Return True if the parameters are known over which a generation's pairs learn."""
+        if generation.index > self._frontier:
+            return False
+        if generation.encoding is None and generation.complete:
+            self._learned.add(generation.tallies)
+            if self._learned.has_trials:
+                self._placing.begin(generation, self._learned.encoding())
+            elif not generation.learned.all():
+                # Not one complete trial so far: the next generation starts like the first.
+                generation.learned[:] = True
+                self.generations.append(self._begin(generation.index + 1, None))
+        return generation.encoding is not None or bool(generation.learned.all())
 
-    def _narrow(self, generation: Generation, common: set[str]) -> None:
-        """Bring a complete generation to the parameters that all trials so far share."""
-        before = generation.encoding
-        if before is not None and before.space.keys() == common:
+    def _extend(self, generation: Generation) -> None:
+        """Bring all generations to the parameters that a complete one has shown."""
+        self._learned.add(generation.tallies)
+        before, after = generation.encoding, self._learned.encoding()
+        if before is None or before.space.keys() == after.space.keys():
             return
-        if before is None:
-            counted = [t.counted for t in generation.tallies if t.counted is not None]
-            complete = next(t for t in counted if t.state == TrialState.COMPLETE)
-            space = {name: complete.distributions[name] for name in sorted(common)}
-            self._placing.begin(generation, Encoding.of(space))
-        else:
-            space = {name: before.space[name] for name in before.space if name in common}
-            generation.shares_parameters(list(before.space), Encoding(space))
-        self._pairs.forget()  # an architecture is now what these parameters say
-        for earlier in self.generations[: generation.index]:
-            for number, tally in enumerate(earlier.tallies):
-                self._pairs.remember(tally, Seat(earlier.index, number), generation.encoding)
+        following = self.generations[generation.index + 1]
+        dropped = before.space.keys() - after.space.keys()
+        proposed = [before.decode(position) for position in following.positions]
+        following.dropped = [{name: params[name] for name in dropped} for params in proposed]
+        scored = [generation.scored_params(m) for m in range(self.settings.population_size)]
+        stays = [seat.generation < following.index for seat in following.origins]
+        staying = [known if s else {} for known, s in zip(scored, stays, strict=True)]
+        self._placing.extend(generation, after, scored)
+        self._placing.extend(following, after, staying)
+        self._pairs.extend(after, partial(self._placing.extended, before, after))
 
     def _learn_if_scored(self, generation: Generation, pair: int) -> None:
         tallies = generation.tallies[2 * pair : 2 * pair + 2]
@@ -256,7 +289,8 @@ class Population:
             assert tally.scored_trial is not None
             self._placing.adopt(generation, member, tally.scored_trial, before)
             seat = Seat(generation.index, generation.seat(member))
-            self._pairs.remember(tally, seat, encoding, generation.positions[member])
+            origin, position = generation.origins[member], generation.positions[member]
+            self._pairs.remember(tally, seat, origin, encoding, position.copy())
         if generation.index + 1 == len(self.generations):
             self.generations.append(self._begin(generation.index + 1, encoding))
         generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
@@ -276,7 +310,10 @@ class Population:
         self._placing.move(generation, following, pair, self._pairs, basis)
         following.positions[fast] = following.proposed[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
-        if before is not None and self._pairs.scores_again(generation, before, fast):
+        if self._known is None:
+            following.origins[fast] = generation.origins[fast]
+        looks_back = before if before is not None and before.encoding is not None else None
+        if looks_back is not None and self._pairs.scores_again(generation, looks_back, fast):
             following.again[fast] = True
         elif self.settings.keeps_scores:
             following.kept[fast] = True

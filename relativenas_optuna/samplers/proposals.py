@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.logging import get_logger
 
-from relativenas_optuna.samplers.draws import spread, uniform
-from relativenas_optuna.samplers.intervals import decode, interval, is_value_of
 from relativenas_optuna.samplers.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -45,41 +43,29 @@ def proposal_at(study: Study, seating: Seating, seat: Seat) -> tuple[Encoding, N
     return proposal
 
 
-def is_space_known(study: Study, seating: Seating, seat: Seat) -> bool:
-    """Whether there is a search space for a seat's generation."""
-    proposal_at(study, seating, seat)
-    return _population(study, seating).is_space_known(seat)
-
-
 def draw(
     study: Study, seating: Seating, seat: Seat, name: str, distribution: BaseDistribution
 ) -> Any:
-    """A value that depends on seed, generation, seat and name alone.
+    """Return the value that `Population.draw` gives for a seat."""
+    proposal_at(study, seating, seat)
+    return _population(study, seating).draw(seat, name, distribution)
 
-    Where the seat is to start from an earlier trial it is that one's.
-    """
-    population = _population(study, seating)
-    start = population.start_params(seat)
-    if name in start and is_value_of(distribution, start[name]):
-        return start[name]
-    low, high = interval(distribution)
-    settings = population.settings
-    if settings.screening.spread:
-        drawn = spread(settings.seed, seat.generation, name, settings.population_size)
-        x = float(drawn[seat.number])
-    else:
-        x = uniform(settings.seed, seat.generation, seat.number, name)
-    return decode(distribution, low + x * (high - low))
+
+def will_be_learned(
+    study: Study, seating: Seating, name: str, distribution: BaseDistribution
+) -> bool:
+    """Return True if a parameter outside the search space is searched from the next trials on."""
+    return _population(study, seating).searches(name, distribution)
 
 
 def warn_of_independent_draw(trial: FrozenTrial, name: str, sampler: BaseSampler | None) -> None:
     """Warn, as Optuna's samplers do, of a parameter that the search does not cover."""
-    how = "evenly" if sampler is None else f"by {type(sampler).__name__}"
+    how = "at random" if sampler is None else f"by {type(sampler).__name__}"
     _logger.warning(
-        f"Parameter {name!r} of trial {trial.number} is drawn {how}, for it is not common to the "
-        f"trials before, or not in the search space, or has another distribution there; "
-        f"RelativeNASSampler does not search it. `warn_independent_sampling=False` turns this "
-        f"warning off."
+        f"RelativeNASSampler does not search parameter {name!r}, which trial {trial.number} draws "
+        f"{how}: it is not in search_space, or another trial suggested it with another range or "
+        f"other choices. Suggest it with one distribution, or pass "
+        f"warn_independent_sampling=False to turn this warning off."
     )
 
 

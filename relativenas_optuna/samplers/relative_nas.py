@@ -19,9 +19,9 @@ from relativenas_optuna.samplers.interruption import failed_on_error
 from relativenas_optuna.samplers.intervals import equal
 from relativenas_optuna.samplers.proposals import (
     draw,
-    is_space_known,
     proposal_at,
     warn_of_independent_draw,
+    will_be_learned,
 )
 from relativenas_optuna.samplers.seating import Seating
 from relativenas_optuna.samplers.settings import Arguments, SettingsError
@@ -61,11 +61,12 @@ class RelativeNASSampler(BaseSampler):
         True
 
     Args:
-        search_space: Names and distributions of the parameters, if known beforehand. A pair then
-            moves on as soon as it is scored, and the random numbers are those of the published
-            code. Without it the first generation is random, a later one has the parameters that
-            all complete trials before it share, and none begins before the one before is complete:
-            workers that find nothing to do by then score a seat a second time.
+        search_space: Names and distributions of all parameters, conditional ones included. By
+            default the sampler learns it: the first generation is drawn at random, and a later one
+            searches every parameter that a complete trial of the generations before suggested.
+            A parameter that came with several ranges or choices is drawn at random. With a given
+            space no generation waits for the first one to be complete, and the random numbers are
+            those of the published code.
         population_size: Members per generation, even and at least 2. For a new study 8 with
             preset "plain" and one objective, 20 otherwise. With the former half a generation can
             be scored at the same time, or a little more, so that many workers need a larger one.
@@ -89,6 +90,7 @@ class RelativeNASSampler(BaseSampler):
             nothing is learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
             other samplers left in it. With "plain" they have their scores too.
+<<<<<<< HEAD
         independent_sampler: Draws the parameters that are not common to all trials. Without it they
             are drawn evenly, by seed, generation, seat and name alone.
         warn_independent_sampling: Whether to warn, once per name, of a parameter that is drawn so.
@@ -96,6 +98,13 @@ class RelativeNASSampler(BaseSampler):
             samplers: a trial is feasible if all are at most 0. Every process that finishes trials
             needs the same function. Optuna 5 has deprecated it: call `trial.set_constraint` in the
             objective instead.
+=======
+        independent_sampler: Sampler of the parameters that are not searched: those that are not in
+            `search_space`, or that other trials suggested with another range or other choices. By
+            default they are drawn uniformly, by seed, generation, seat and name alone.
+        warn_independent_sampling: Whether to warn, once per name, of a parameter that is not
+            searched.
+>>>>>>> de38433 (Learn the union of the parameters that complete trials suggest)
 
     What is `None` of `population_size`, `seed`, `preset` and `warm_start` is what the study was
     begun with.
@@ -178,9 +187,10 @@ class RelativeNASSampler(BaseSampler):
 
         That is the lowest generation which has free seats; the list is empty where every seat that
         can be scored is running. They are made with their parameters, on a SQL database in one
-        transaction, and told by `study.tell`, in any order and by any process. A parameter that is
-        not common to all trials is drawn by `study.sampler` when it is suggested, which therefore
-        should be this one. What a `PartialFixedSampler` around it fixes is not fixed here.
+        transaction, and told by `study.tell`, in any order and by any process. They have all
+        parameters of the search space, conditional ones included. A parameter outside the space is
+        drawn by `study.sampler` when it is suggested, which therefore should be this one. What a
+        `PartialFixedSampler` around it fixes is not fixed here.
 
         Args:
             study: The study.
@@ -277,7 +287,7 @@ class RelativeNASSampler(BaseSampler):
         """A parameter that the seat's position has no variable for."""
         with self._lock:
             seating, seat = self._seated(study, trial)
-            if not is_space_known(study, seating, seat):
+            if will_be_learned(study, seating, param_name, param_distribution):
                 return draw(study, seating, seat, param_name, param_distribution)
             if self._warns and param_name not in self._warned:
                 self._warned.add(param_name)

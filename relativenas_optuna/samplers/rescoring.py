@@ -98,9 +98,7 @@ class Rescoring:
     ) -> list[tuple[Pool, int, Vector]]:
         """What is known of the members of the generation before, the best one first."""
         if self._standing is None or self._standing[0] != generation.index:
-            assert generation.encoding is not None
-            positions = before.positions_over(generation.encoding)
-            every = [(self._pooling.of(x), member, x) for member, x in enumerate(positions)]
+            every = [(self._pooling.of(x), member, x) for member, x in enumerate(before.positions)]
             every.sort(key=lambda one: (one[0].mean, one[1]))
             self._standing = generation.index, every
         return self._standing[1]

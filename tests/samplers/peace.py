@@ -29,6 +29,7 @@ scenarios = st.builds(
     coarse=st.booleans(),
     size=st.sampled_from([2, 4, 6]),
     noisy=st.booleans(),
+    conditional=st.booleans(),
 )
 
 
@@ -161,7 +162,13 @@ class Peace(RuleBasedStateMachine):
         for trial in trials:
             begun = self.study.begin(trial, None if detached else asker)
             begun.trial = None if detached else trial
+            self._made_whole(trial.number)
         return trials
+
+    def _made_whole(self, number: int) -> None:
+        """Note a trial that has all parameters, whichever of them its objective uses."""
+        if self.study.scenario.conditional and self.study.scenario.finite:
+            self.study.disturb(self.study.seat(number))
 
     @precondition(lambda self: self.study.scenario.known)
     @rule(who=pick)
@@ -171,6 +178,8 @@ class Peace(RuleBasedStateMachine):
         with self.study.world.acting(asker):
             numbers = asker.sampler.enqueue_generation(asker.study)
         assert sorted(self.study.seat(number) for number in numbers) == expected
+        for number in numbers:
+            self._made_whole(number)
 
     @rule(trials=st.integers(1, 4))
     def pop_as_a_stock_worker(self, trials: int) -> None:

@@ -31,6 +31,11 @@ SMALL: Space = {
     "op": CategoricalDistribution(["a", "b", None]),
     "skip": CategoricalDistribution([True, False]),
 }
+# Which parameters the value of "op" asks for, in both spaces.
+BRANCHES: dict[bool, dict[Any, list[str]]] = {
+    True: {"a": ["depth"], "b": [], None: ["skip"]},
+    False: {"a": ["x", "rate"], "b": ["width", "x"], None: ["even"], 3: []},
+}
 SEED = 3
 
 
@@ -46,6 +51,7 @@ class Scenario:
         coarse: Whether values are whole numbers, so that there are ties.
         size: Of the population.
         noisy: Whether scores of one architecture differ from seat to seat.
+        conditional: Whether the value of "op" decides which other parameters are suggested.
     """
 
     finite: bool
@@ -55,6 +61,7 @@ class Scenario:
     coarse: bool
     size: int
     noisy: bool = False
+    conditional: bool = False
 
     @property
     def space(self) -> Space:
@@ -78,7 +85,7 @@ class Scenario:
     def values(self, params: Mapping[str, Any], seat: Seat | None) -> list[float]:
         """What the parameters decide, and where it is noisy the seat."""
         first = loss(params, self.space)
-        rest = {name: params[name] for name in list(self.space)[1:]}
+        rest = {name: params[name] for name in list(self.space)[1:] if name in params}
         values = [first, loss(rest, self.space)][: self.objectives]
         if self.noisy:
             values = [value + noise_at(seat) for value in values]
@@ -86,7 +93,18 @@ class Scenario:
 
     def objective(self, trial: optuna.Trial) -> list[float]:
         """The objective of a study."""
-        return self.values(suggest(trial, self.space), seat_of(trial))
+        return self.values(self.suggest(trial), seat_of(trial))
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Suggest the parameters that the objective uses, and return them."""
+        if not self.conditional:
+            return suggest(trial, self.space)
+        params = suggest(trial, {"op": self.space["op"]})
+        names = BRANCHES[self.finite][params["op"]]
+        params |= suggest(trial, {name: self.space[name] for name in names})
+        if params.get("skip"):
+            params |= suggest(trial, {"depth": self.space["depth"]})
+        return params
 
 
 class Undisturbed:

@@ -146,8 +146,15 @@ class SeatRules:
         if not all(self.ready(place) and self.scored(place) for place in places):
             return False
         if self.population.settings.space is None:
-            return self.complete(generation)
+            # The space is that of all generations before, or else of the first complete trials.
+            shown = any(self._shows_space(before) for before in range(generation))
+            return self.complete(generation - 1 if shown else generation)
         return generation == 0 or not self._needs_history(places) or self.complete(generation - 1)
+
+    def _shows_space(self, generation: int) -> bool:
+        """Whether a generation has a complete trial."""
+        scores = [self.score((generation, seat)) for seat in range(self.size)]
+        return any(score and score.state == TrialState.COMPLETE for score in scores)
 
     def _needs_history(self, places: list[Place]) -> bool:
         """Whether a pair's move depends on the scores of the generation before."""

@@ -83,7 +83,7 @@ def test_when_nothing_is_ready_the_longest_running_seat_goes_out_again(
     assert ask(study)[1] == Seat(1, 0)
 
 
-def test_a_learned_space_waits_for_the_whole_generation() -> None:
+def test_a_learned_space_waits_for_the_whole_first_generation() -> None:
     study = begin(None)
     (held, seat), *_ = ask(study), step(study), step(study), step(study)
     assert [ask(study)[1] for _ in range(2)] == [seat, seat]

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.claims import Seat, seat_of
 from relativenas_optuna.samplers.draws import uniform
 from tests.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
+    anew,
+    ask,
+    begin,
+    bits,
+    followed,
     loss,
+    noise_at,
     population,
     search,
+    seated,
+    state,
+    step,
     suggest,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optuna.trial import FrozenTrial
 
 
@@ -31,30 +47,47 @@ def test_the_first_generation_of_a_learned_space_is_drawn_per_seat_and_name() ->
         assert trial.params["x"] == -1 + 2 * uniform(3, 0, number, "x")
 
 
-def test_the_learned_space_is_common_to_all_complete_trials_so_far() -> None:
-    late = {"x": SPACE["x"], "op": SPACE["op"]}
+def test_the_learned_space_has_all_parameters_of_the_complete_trials_so_far() -> None:
+    early: Space = {"x": SPACE["x"], "op": SPACE["op"]}
 
     def objective(trial: optuna.Trial) -> float:
         seat = seat_of(trial)
         assert seat is not None
-        space = SPACE if seat < Seat(1, 3) else late
+        space = early if seat < Seat(1, 3) else SPACE
         if seat == Seat(0, 1):
-            suggest(trial, {"x": SPACE["x"]})
-            raise optuna.TrialPruned  # asks for little, but is not complete
+            suggest(trial, {"even": SPACE["even"]})
+            raise optuna.TrialPruned  # it shows a parameter, but is not complete
         return loss(suggest(trial, space), space)
 
     study = search(space=None, trials=20, objective=objective)
     found = population(study).generations
     spaces = [list(g.encoding.space) for g in found if g.encoding is not None]
-    # A generation that is complete has taken the space that it showed; it goes on with it.
-    assert spaces == [sorted(SPACE), *[["op", "x"]] * (len(found) - 1)]
-    for generation in found[:5]:
+    # A complete generation is brought to the parameters that it has shown.
+    assert spaces == [["op", "x"], *[sorted(SPACE)] * (len(found) - 1)]
+    for generation in found[1:5]:
         assert generation.encoding is not None
         for number in range(4):
             trial = found_trial(study, Seat(generation.index, number))
             decoded = generation.encoding.decode(generation.positions[generation.member(number)])
-            shown = {name: decoded[name] for name in ("x", "op") if name in trial.params}
-            assert shown == {name: trial.params[name] for name in shown}
+            assert decoded.items() >= trial.params.items()
+
+
+def test_a_parameter_that_a_trial_did_not_suggest_has_the_value_that_it_would_have_drawn() -> None:
+    def objective(trial: optuna.Trial) -> float:
+        names = ["x", "rate"] if seat_of(trial) == Seat(0, 2) else ["x"]
+        space = {name: SPACE[name] for name in names}
+        return loss(suggest(trial, space), space)
+
+    study = search(space=None, trials=8, objective=objective)
+    first, second = population(study).generations[:2]
+    assert first.encoding is not None
+    assert list(first.encoding.space) == ["rate", "x"]
+    low, high = math.log(1e-4), math.log(1)
+    drawn = [low + uniform(3, 0, number, "rate") * (high - low) for number in range(4)]
+    assert [first.positions[first.member(number), 0] for number in range(4)] == drawn
+    for pair, first_is_fast in zip(first.pairs, first.first_fast, strict=True):
+        fast = pair[0 if first_is_fast else 1]
+        assert second.positions[fast].tolist() == first.positions[fast].tolist()
 
 
 def found_trial(study: optuna.Study, seat: Seat) -> FrozenTrial:
@@ -130,6 +163,117 @@ def test_a_conditional_space_is_searched(known: bool) -> None:
     }
     generation = population(study).generations[3]
     assert generation.encoding is not None
-    assert list(generation.encoding.space) == (list(space) if known else ["kind"])
+    assert list(generation.encoding.space) == list(space)
     kinds = {t.params["kind"] for t in study.trials}
     assert kinds == {"deep", "wide"}
+
+
+def by_choice(trial: optuna.Trial, seat: Seat) -> Space:
+    """What is suggested depends on a parameter."""
+    del seat
+    branches = {"a": ["x", "rate"], "b": ["width", "x"], None: ["even"], 3: []}
+    op = suggest(trial, {"op": SPACE["op"]})["op"]
+    return {name: SPACE[name] for name in branches[op]}
+
+
+def ever_more(trial: optuna.Trial, seat: Seat) -> Space:
+    """Parameters appear in the midst of generations."""
+    del trial
+    shown = 1 + (seat.generation + seat.number) // 2
+    return dict(list(SPACE.items())[:shown])
+
+
+def other_ranges(trial: optuna.Trial, seat: Seat) -> Space:
+    """A parameter's range changes after it was learned; another one appears then."""
+    space = by_choice(trial, seat)
+    if seat >= Seat(2, 3):
+        space |= {"x": FloatDistribution(-2, 0.5), "late": FloatDistribution(0, 1)}
+    return space
+
+
+@pytest.mark.parametrize("asks", [by_choice, ever_more, other_ranges])
+@pytest.mark.parametrize("preset", ["plain", "paper"])
+@settings(max_examples=3)  # of each of the six
+@given(seed=st.integers(0, 99), noisy=st.booleans(), dice=st.randoms(use_true_random=False))
+def test_the_order_of_trials_and_who_reads_them_change_no_learned_space(
+    preset: str, asks: Callable[[optuna.Trial, Seat], Space], seed: int, noisy: bool, dice: Random
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        seat = seat_of(trial)
+        assert seat is not None
+        space = asks(trial, seat)
+        suggest(trial, space)
+        # Of the names alone, so that distributions do not matter.
+        value = math.fsum(math.cos(len(n) + 2 * hash_of(v)) for n, v in trial.params.items())
+        return value + (noise_at(seat) if noisy else 0.0)
+
+    def sampler() -> RelativeNASSampler:
+        return anew(None, 6, preset, seed=seed)
+
+    study = optuna.create_study(sampler=sampler())
+    running: list[tuple[optuna.Trial, float]] = []
+    for _ in range(64):
+        if running and (len(running) == 4 or dice.random() < 0.5):
+            trial, value = running.pop(dice.randrange(len(running)))
+            study.tell(trial, value)
+        else:
+            if dice.random() < 0.2:
+                study.sampler = sampler()  # another process
+            trial = study.ask()
+            running.append((trial, objective(trial)))
+    assert bits(followed(study)) == state(study, 6)
+    alone = search(
+        space=None,
+        trials=len(study.trials),
+        population_size=6,
+        seed=seed,
+        preset=preset,
+        objective=objective,
+    )
+    expected = dict(seated(alone))
+    for seat, params in seated(study):
+        assert seat not in expected or expected[seat] == params
+    assert len(dict(seated(study)).keys() & expected.keys()) >= 12
+
+
+def hash_of(value: Any) -> float:
+    """A number that stands for a parameter's value."""
+    return value if isinstance(value, float) else float(len(repr(value)))
+
+
+def test_a_scored_pair_goes_on_while_its_generation_is_scored() -> None:
+    study = begin(None)
+    for _ in range(4):
+        step(study)
+    assert [step(study), step(study)] == [Seat(1, 0), Seat(1, 1)]
+    held = [ask(study) for _ in range(2)]
+    assert [seat for _, seat in held] == [Seat(1, 2), Seat(1, 3)]
+    following = population(study).generations[2]
+    first = [following.seat(member) for member in population(study).generations[1].pairs[0]]
+    assert {ask(study)[1] for _ in range(2)} == {Seat(2, seat) for seat in first}
+
+
+def test_only_a_parameter_that_will_not_be_learned_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.enable_propagation()
+    try:
+        search(space=None, trials=12, objective=lambda trial: loss(by_name(trial), SPACE))
+        assert not [m for m in caplog.messages if "does not search" in m]
+        search(
+            space={"x": SPACE["x"]}, trials=4, objective=lambda t: loss(suggest(t, SPACE), SPACE)
+        )
+    finally:
+        optuna.logging.disable_propagation()
+        optuna.logging.set_verbosity(verbosity)
+    warned = [m for m in caplog.messages if "does not search" in m]
+    assert list(dict.fromkeys(m.split("'")[1] for m in warned)) == list(SPACE)[1:]
+
+
+def by_name(trial: optuna.Trial) -> dict[str, Any]:
+    """Suggest what `ever_more` asks for."""
+    seat = seat_of(trial)
+    assert seat is not None
+    return suggest(trial, ever_more(trial, seat))
