@@ -90,21 +90,15 @@ class RelativeNASSampler(BaseSampler):
             nothing is learned. "plain" for a new study.
         warm_start: Whether the first seats of a new study start from the best complete trials that
             other samplers left in it. With "plain" they have their scores too.
-<<<<<<< HEAD
-        independent_sampler: Draws the parameters that are not common to all trials. Without it they
-            are drawn evenly, by seed, generation, seat and name alone.
-        warn_independent_sampling: Whether to warn, once per name, of a parameter that is drawn so.
-        constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
-            samplers: a trial is feasible if all are at most 0. Every process that finishes trials
-            needs the same function. Optuna 5 has deprecated it: call `trial.set_constraint` in the
-            objective instead.
-=======
         independent_sampler: Sampler of the parameters that are not searched: those that are not in
             `search_space`, or that other trials suggested with another range or other choices. By
             default they are drawn uniformly, by seed, generation, seat and name alone.
         warn_independent_sampling: Whether to warn, once per name, of a parameter that is not
             searched.
->>>>>>> de38433 (Learn the union of the parameters that complete trials suggest)
+        constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
+            samplers: a trial is feasible if all are at most 0. Every process that finishes trials
+            needs the same function. Optuna 5 has deprecated it: call `trial.set_constraint` in the
+            objective instead.
 
     What is `None` of `population_size`, `seed`, `preset` and `warm_start` is what the study was
     begun with.
