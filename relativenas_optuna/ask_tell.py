@@ -15,7 +15,8 @@ import click
 from optuna.trial import TrialState
 
 from relativenas_optuna.detached import Asker, Result, tell_trial
-from relativenas_optuna.options import examples, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import storage_option, study_option
 from relativenas_optuna.plan import open_study
 from relativenas_optuna.samplers.settings import MAX_SEED, PRESETS, Arguments
 from relativenas_optuna.space_json import read_space
@@ -62,7 +63,6 @@ def _steps(
 
 
 @click.command(
-    short_help="Ask the sampler for a trial, as JSON.",
     epilog=examples(
         "optuna create-study --storage sqlite:///my.db --study-name my --direction minimize",
         "relativenas ask --storage sqlite:///my.db --study my --space space.json --seed 0",
@@ -137,7 +137,6 @@ def ask(
 
 
 @click.command(
-    short_help="Tell how a trial ended.",
     epilog=examples(
         "relativenas tell 7 --value -0.5",
         "relativenas tell 7 --value 0.25 --value 3e6 --constraint size=-1.5",

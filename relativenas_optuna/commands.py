@@ -1,39 +1,45 @@
-"""What `relativenas` does: its commands."""
+"""The root command `relativenas`, and the table of its commands."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 import click
-import optuna
 
-from relativenas_optuna.ask_tell import ask, tell
 from relativenas_optuna.command_group import CommandGroup
-from relativenas_optuna.compare_command import compare
-from relativenas_optuna.dashboard_command import dashboard
-from relativenas_optuna.evaluate_command import evaluate
-from relativenas_optuna.export_command import export
-from relativenas_optuna.fidelity_command import fidelity
-from relativenas_optuna.options import examples, listed, paragraphs
-from relativenas_optuna.report_command import report
-from relativenas_optuna.run_command import run
-from relativenas_optuna.search_command import search
-from relativenas_optuna.show_command import show
-from relativenas_optuna.status_command import status
-from relativenas_optuna.studies_command import studies
+from relativenas_optuna.help_texts import examples, listed, paragraphs
 from relativenas_optuna.terminal import verbosity
-from relativenas_optuna.train_command import train
-from relativenas_optuna.work import worker
+
+SECTIONS = {
+    "Search": (
+        ("search", "search_command", "Search for an architecture on an image data set."),
+        ("run", "run_command", "Run a study that a TOML file describes."),
+        ("worker", "work", "Join the search of a study as one more process."),
+    ),
+    "Monitor": (
+        ("status", "status_command", "Show the progress of a study."),
+        ("studies", "studies_command", "List the studies in a database."),
+        ("show", "show_command", "Print and draw the best architectures of a study."),
+        ("dashboard", "dashboard_command", "Show a study in the browser, live."),
+        ("report", "report_command", "Write a study as one HTML page."),
+    ),
+    "After the search": (
+        ("train", "train_command", "Train an architecture from its initial weights."),
+        ("evaluate", "evaluate_command", "Measure a trained network."),
+        ("export", "export_command", "Export a trained network, for example to ONNX."),
+        ("compare", "compare_command", "Compare what a search found with baselines."),
+        ("fidelity", "fidelity_command", "Measure how well shared scores rank architectures."),
+    ),
+    "The sampler in any language": (
+        ("ask", "ask_tell", "Ask the sampler for a trial, as JSON."),
+        ("tell", "ask_tell", "Tell the result of a trial."),
+    ),
+}
 
 
 @click.group(
     cls=CommandGroup,
-    sections={
-        "Search": (search, run, worker),
-        "Look on": (status, studies, show, dashboard, report),
-        "After the search": (train, evaluate, export, compare, fidelity),
-        "The sampler alone, for any program": (ask, tell),
-    },
+    sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
     epilog=paragraphs(
@@ -71,7 +77,10 @@ from relativenas_optuna.work import worker
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Neural architecture search by slow-fast learning, in an Optuna study."""
-    if verbosity() == 0:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+        return
+    if verbosity() == 0:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -13,7 +13,8 @@ from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.architectures import published_of, scored_architectures
 from relativenas_optuna.comparison.baseline import baseline_name, drawn_best
 from relativenas_optuna.console import Console
-from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import device_option, storage_option, study_option
 from relativenas_optuna.out_folder import locked, make_folder
 from relativenas_optuna.output import duration, shown_path
 from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
@@ -36,7 +37,6 @@ _FOLDER = "compare"
 
 
 @click.command(
-    short_help="Was the search worth it? Train what it found beside others.",
     epilog=examples(
         "relativenas compare --study my",
         "relativenas compare --study my --random 10 --seeds 3 --workers 2",

@@ -6,11 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-import optuna
 from click.shell_completion import CompletionItem
-
-from relativenas_optuna.plan import DATA_NAMES, DEFAULT_STORAGE
-from relativenas_optuna.storage import StorageError, storage_at
 
 if TYPE_CHECKING:
     import click
@@ -20,6 +16,11 @@ Items = list[CompletionItem]
 
 def studies(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Names of the studies in the storage that the command line names so far."""
+    import optuna  # here, since every command's start loads this module
+
+    from relativenas_optuna.plan import DEFAULT_STORAGE
+    from relativenas_optuna.storage import StorageError, storage_at
+
     url = context.params.get("storage") or DEFAULT_STORAGE
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
@@ -40,6 +41,8 @@ def _typed(name: str) -> str:
 
 def data(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Names of data sets, or folders where none begins so."""
+    from relativenas_optuna.plan import DATA_NAMES
+
     names = [CompletionItem(name) for name in DATA_NAMES if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="dir")]
 

@@ -15,7 +15,8 @@ from click.core import ParameterSource
 
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.dashboard import artifact_folder
-from relativenas_optuna.options import examples, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import storage_option, study_option
 from relativenas_optuna.output import shown_path
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
 from relativenas_optuna.storage import may_be_written, storage_at
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Watch a study in a browser.",
     epilog=examples(
         "relativenas dashboard --study my",
         "relativenas dashboard --study my --port 0              on any free port",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from relativenas_optuna.evaluate_report import FILES, EvaluationReport
+from relativenas_optuna.help_texts import examples
 from relativenas_optuna.network_argument import network_argument, network_in
-from relativenas_optuna.options import device_option, examples
+from relativenas_optuna.options import device_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import shown_path
 from relativenas_optuna.progress import counting
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Measure a trained network.",
     epilog=examples(
         "relativenas evaluate relativenas-out/my-trained/network.safetensors --data my-pictures",
         "relativenas evaluate cifar10.pt --data cifar10     the published weights of the paper",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from relativenas_optuna.help_texts import examples
 from relativenas_optuna.network_argument import network_argument, network_in
-from relativenas_optuna.options import examples, json_option
+from relativenas_optuna.options import json_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import shown_path
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Write a trained network for other programs.",
     epilog=examples(
         "relativenas export relativenas-out/my-trained/network.safetensors --format onnx",
         "relativenas export network.safetensors --format onnx --format torch --out serving",

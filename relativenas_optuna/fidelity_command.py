@@ -14,7 +14,8 @@ from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.elsewhere import paths_here, plan_here
 from relativenas_optuna.fidelity_figures import TOP
 from relativenas_optuna.fidelity_record import MOST, Architecture, Fidelity
-from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import device_option, storage_option, study_option
 from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
 from relativenas_optuna.progress import counting
 from relativenas_optuna.samplers.settings import MAX_SEED
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Compare scores of the shared weights with those of training alone.",
     epilog=examples(
         "relativenas fidelity --study my --epochs 20",
         "relativenas fidelity --study my --epochs 20 --sample 60     goes on with more",

@@ -54,18 +54,3 @@ device_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one line of JSON."
 )
-
-
-def examples(*lines: str) -> str:
-    """The epilog of a command's help."""
-    return listed("Examples", *lines)
-
-
-def listed(heading: str, *lines: str) -> str:
-    """A paragraph of a help whose lines stay as they are."""
-    return "\n".join(["\b", f"{heading}:", *(f"  {line}" for line in lines)])
-
-
-def paragraphs(*parts: str) -> str:
-    """Paragraphs of a help, one after the other."""
-    return "\n\n".join(parts)

@@ -10,13 +10,8 @@ import click
 
 from relativenas_optuna._files import file_name
 from relativenas_optuna._secrets import without_password
-from relativenas_optuna.options import (
-    examples,
-    json_option,
-    named_study,
-    storage_option,
-    study_option,
-)
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import json_option, named_study, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import command, shown_path
 from relativenas_optuna.plan import DEFAULT_STUDY, SearchPlan, open_study
@@ -28,7 +23,6 @@ _TOP = 3
 
 
 @click.command(
-    short_help="Write a study as one HTML page.",
     epilog=examples(
         "relativenas report my",
         "relativenas report my --top 5 --out my.html",

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from relativenas_optuna.console import Console
-from relativenas_optuna.options import device_option, examples, json_option, storage_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import device_option, json_option, storage_option
 from relativenas_optuna.search_command import searched
 from relativenas_optuna.study_file import StudyFile
 
 
 @click.command(
-    short_help="Run a study that a TOML file describes.",
     epilog=examples(
         "relativenas run studies/digits.toml",
         "relativenas run studies/digits.toml --json | jq .figures",

@@ -9,10 +9,10 @@ import click
 
 from relativenas_optuna.choice import Choice
 from relativenas_optuna.console import Console
+from relativenas_optuna.help_texts import examples
 from relativenas_optuna.new_study import study_to_search
 from relativenas_optuna.options import (
     device_option,
-    examples,
     json_option,
     storage_option,
     study_option,
@@ -106,7 +106,7 @@ def search(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Search an architecture for a picture data set.
+    """Search for an architecture on an image data set.
 
     The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
     so that its name is enough to go on with it. One made by `optuna create-study` is taken too.

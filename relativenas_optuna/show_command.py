@@ -10,7 +10,8 @@ import click
 
 from relativenas_optuna.architectures import scored_architectures
 from relativenas_optuna.console import Console
-from relativenas_optuna.options import examples, json_option, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import json_option, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
 from relativenas_optuna.storage import storage_at

@@ -10,7 +10,8 @@ import click
 from rich.live import Live
 
 from relativenas_optuna._signals import Interrupted
-from relativenas_optuna.options import examples, json_option, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import json_option, storage_option, study_option
 from relativenas_optuna.plan import open_study
 from relativenas_optuna.status_report import StatusReport
 from relativenas_optuna.storage import storage_at
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="How far a study is.",
     epilog=examples(
         "relativenas status --study my",
         "relativenas status --study my --watch            until it is finished, or Ctrl-C",

@@ -15,7 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 
 from relativenas_optuna._secrets import without_password
-from relativenas_optuna.options import examples, json_option, storage_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import json_option, storage_option
 from relativenas_optuna.output import ago, command, shown_name
 from relativenas_optuna.plan import PLAN_ATTRIBUTE
 from relativenas_optuna.samplers.claims import Claim
@@ -66,7 +67,6 @@ class StudyLine:
 
 
 @click.command(
-    short_help="Which studies there are.",
     epilog=examples(
         "relativenas studies",
         "relativenas studies --storage postgresql://HOST/DB",

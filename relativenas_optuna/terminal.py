@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
-import rich.console
+
+if TYPE_CHECKING:
+    import rich.console
 
 VERBOSITY = "verbosity"
 """Key of `verbosity()` in the object that Click's context of a command carries."""
@@ -25,6 +28,8 @@ def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Cons
         stderr: Whether standard output is for something else.
         notices: Whether what is printed is no result, so that -q leaves it out.
     """
+    import rich.console  # here, since every command's start loads this module
+
     stream = sys.stderr if stderr else sys.stdout
     # Names and paths are text: brackets in them are no markup, colons no emoji.
     return rich.console.Console(

@@ -15,7 +15,8 @@ import click
 from relativenas_optuna._files import file_name
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.architectures import architecture_argument, architecture_of
-from relativenas_optuna.options import device_option, examples, storage_option, study_option
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import device_option, storage_option, study_option
 from relativenas_optuna.output import duration, shown_path
 from relativenas_optuna.plan import DEFAULT_OUT, SearchError, SearchPlan, open_study
 from relativenas_optuna.samplers.settings import MAX_SEED
@@ -35,7 +36,6 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 
 @click.command(
-    short_help="Train an architecture from its first weights.",
     epilog=examples(
         "relativenas train --study my                         the best of a study",
         "relativenas train best.txt --data my-pictures --set epochs=50",

@@ -13,13 +13,8 @@ import optuna
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.elsewhere import paths_here, plan_here
-from relativenas_optuna.options import (
-    device_option,
-    examples,
-    json_option,
-    storage_option,
-    study_option,
-)
+from relativenas_optuna.help_texts import examples
+from relativenas_optuna.options import device_option, json_option, storage_option, study_option
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
 from relativenas_optuna.progress import failure, scored_line
 from relativenas_optuna.storage import is_missing_file, storage_at
@@ -33,7 +28,6 @@ _PAUSE = 0.5  # seconds
 
 
 @click.command(
-    short_help="Help to search a study, as one of many processes.",
     epilog=examples(
         "relativenas worker --study my",
         "torchrun --nproc-per-node 4 --no-python relativenas worker --study my",

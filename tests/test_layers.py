@@ -193,3 +193,7 @@ def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
     added = loaded_by(statement) - loaded_by("import optuna")
     assert PACKAGE in added
     assert not added & HEAVY
+
+
+def test_the_list_of_commands_loads_neither_optuna_nor_a_command() -> None:
+    assert not loaded_by(f"import {PACKAGE}.commands") & {"optuna", "rich", "sqlalchemy"}

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.choice import Choice
-from relativenas_optuna.commands import cli
+from relativenas_optuna.commands import SECTIONS
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.storage import storage_at
 from tests.command import call, write_study_file
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Capture = pytest.CaptureFixture[str]
+COMMANDS = [name for section in SECTIONS.values() for name, _, _ in section]
 
 
-@pytest.mark.parametrize("name", list(cli.commands))
+@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("columns", [60, 200])
 def test_the_help_of_every_command_has_examples(
     name: str, columns: int, capfd: Capture, monkeypatch: pytest.MonkeyPatch
@@ -40,7 +41,7 @@ def test_the_help_of_every_command_has_examples(
 def test_the_help_says_what_is_there_and_how_commands_end(capfd: Capture) -> None:
     text = call(capfd, "--help").out
     listed = re.findall(r"^  ([a-z]+)  +[A-Z]", text, re.MULTILINE)
-    assert sorted(listed) == sorted(cli.commands)
+    assert sorted(listed) == sorted(COMMANDS)
     for words in ("Exit status:", "  130, 143  ended by Ctrl-C", "NO_COLOR", "bash_source"):
         assert words in text
 
