@@ -78,7 +78,7 @@ class NetworkDescription:
             raise ValueError(f"cells must have at most {_MOST_EDGES} edges in all, got {edges}")
         if not isinstance(self.auxiliary, bool):
             raise ValueError(f"auxiliary must be true or false, got {_brief(self.auxiliary)}")
-        _check_classes(self.classes)
+        check_classes(self.classes)
         for name in ("mean", "std"):
             _check_numbers(name, getattr(self, name), self.in_channels, above_0=name == "std")
         sides: object = self.size
@@ -158,7 +158,13 @@ def _check_whole(name: str, value: object, most: int) -> None:
         raise ValueError(f"{name} must be a whole number from 1 to {most}, got {_brief(value)}")
 
 
-def _check_classes(classes: object) -> None:
+def check_classes(classes: object) -> None:
+    """Refuse names of classes that a network's file cannot hold.
+
+    Raises:
+        ValueError: They are no tuple of strings, too many or too long, one is there twice, or has
+            characters that cannot be shown.
+    """
     most = MOST["num_classes"]
     if not isinstance(classes, tuple) or not 1 <= len(classes) <= most:
         raise ValueError(f"classes must be 1 to {most} names, got {_brief(classes)}")
@@ -169,7 +175,9 @@ def _check_classes(classes: object) -> None:
                 f"classes must be names of 1 to {_LONGEST_NAME} characters, got {_brief(name)}"
             )
         if any(unicodedata.category(character) in _UNPRINTABLE for character in name):
-            raise ValueError(f"classes must be of characters that can be shown, got {_brief(name)}")
+            raise ValueError(
+                f"names of classes must be UTF-8 without control characters, got {_brief(name)}"
+            )
         if name in seen:
             raise ValueError(f"classes must all differ, {_brief(name)} is there twice")
         seen.add(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.training.data import DATA_SETS, load_pictures
-from relativenas_optuna.training.folder import has_part
+from relativenas_optuna.training.image_parts import has_part
 from relativenas_optuna.training.pictures import DataError, Pictures
 from relativenas_optuna.training.streamed import StreamedPictures, stream_folder
 

@@ -14,7 +14,8 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from relativenas_optuna._locks import locked
 from relativenas_optuna.training.dataset import MapDataset, pictures_of
-from relativenas_optuna.training.folder import part_folder, read_folder
+from relativenas_optuna.training.folder import read_images
+from relativenas_optuna.training.image_parts import list_part
 from relativenas_optuna.training.pictures import DataError, Pictures, channel_statistics
 from relativenas_optuna.training.statistics import STATISTICS, Statistics
 
@@ -59,7 +60,8 @@ def load_pictures(
         source: "digits" (1,797 grey pictures of 8x8 that scikit-learn carries; the last 297 are the
             test pictures), "cifar10", "cifar100", or a folder with a sub-folder of pictures for
             each class. A folder with sub-folders `train` and `test` (or `val`), each with class
-            folders, is taken as divided; otherwise all of it is training pictures.
+            folders, is taken as divided; otherwise all of it is training pictures. The rules are
+            in docs/image_folders.md.
         root: Folder in which torchvision keeps its data sets.
         train: The training pictures, or else the test pictures.
         size: Side in pixels to which pictures are brought. None leaves them as they are; those of a
@@ -151,20 +153,10 @@ def _fetched(kind: type[CIFAR10], root: Path, train: bool) -> CIFAR10:
 
 
 def _folder(folder: Path, train: bool, size: int | None) -> Pictures:
-    part = part_folder(folder, train)
-    images, labels, classes = read_folder(part, size)
-    if train:
-        mean, std = channel_statistics(images)
-    else:
-        training, _, training_classes = read_folder(part_folder(folder, True), size)
-        if classes != training_classes:
-            odd = min(set(classes) ^ set(training_classes))
-            raise DataError(
-                f"class {odd!r} is in only one of the training and the test pictures of "
-                f"{str(folder)!r}; both must have the same classes"
-            )
-        mean, std = channel_statistics(training)
-    return Pictures(images=images, labels=labels, classes=classes, mean=mean, std=std)
+    listed, training = list_part(folder, train)
+    images = read_images(listed.paths, size)
+    mean, std = channel_statistics(images if train else read_images(training.paths, size))
+    return Pictures(images=images, labels=listed.labels, classes=listed.classes, mean=mean, std=std)
 
 
 def _resized(pictures: Pictures, size: int) -> Pictures:

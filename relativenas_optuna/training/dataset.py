@@ -8,11 +8,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from relativenas_optuna.training.folder import DEEP_MODES
+from relativenas_optuna.training.image_file import DEEP_MODES, opaque
 from relativenas_optuna.training.pictures import (
     DataError,
     Pictures,
@@ -22,6 +22,12 @@ from relativenas_optuna.training.pictures import (
 
 # Pillow's modes of one colour, with 8 bits or less.
 _GREY = ("1", "L", "LA")
+_MOST_CHANNELS = 4
+"""Channels of an image whose first or last dimension tells that they are there."""
+_MOST_UNREADABLE = 1000
+"""Items that cannot be read after which no more are looked at."""
+_NAMED = 10
+"""Of them, those that a message names."""
 
 
 @runtime_checkable
@@ -71,8 +77,8 @@ def pictures_of(
         raise DataError(f"the data set ({type(dataset).__name__}) is empty")
     images: Tensor | None = None
     labels = []
-    for number, (picture, label) in _pairs(dataset):
-        tensor = _tensor(picture, number)
+    for number, (image, label) in enumerate(_pairs(dataset)):
+        tensor = _tensor(image, number)
         if images is None:
             images = tensor.new_empty((len(dataset), *tensor.shape))
         _require_alike(images[0], tensor, number)
@@ -81,7 +87,7 @@ def pictures_of(
     assert images is not None
     names = _classes(dataset, labels, like.classes if classes is None and like else classes)
     if like is None:
-        require_classes(names, labels)
+        require_classes(labels, names)
         mean, std = channel_statistics(images)
     else:
         _require_alike(like.images[0], images[0], 0, of="of the training pictures")
@@ -95,19 +101,42 @@ def pictures_of(
     )
 
 
-def _pairs(dataset: MapDataset) -> Iterator[tuple[int, tuple[Any, Any]]]:
+def _pairs(dataset: MapDataset) -> Iterator[tuple[Any, Any]]:
+    """All items; once one cannot be read, the others are only looked at, to name all such."""
+    unreadable: list[tuple[int, str]] = []
     for number in range(len(dataset)):
         try:
             item = dataset[number]
+            if isinstance(item, tuple | list) and item and isinstance(item[0], Image.Image):
+                item[0].load()  # Pillow may not have read the file yet
+        except MemoryError:
+            raise
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise DataError(f"item {number} of the data set cannot be read: {reason}") from error
+            unreadable.append((number, reason))
+            cause = error
+            if len(unreadable) == _MOST_UNREADABLE:
+                break
+            continue
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(
                 f"every item of a data set must be a pair (picture, label), item {number} is "
                 f"{_kind(item)}"
             )
-        yield number, (item[0], item[1])
+        if not unreadable:
+            yield item[0], item[1]
+    if unreadable:
+        raise _unreadable_items(unreadable) from cause
+
+
+def _unreadable_items(items: list[tuple[int, str]]) -> DataError:
+    if len(items) == 1:
+        number, reason = items[0]
+        return DataError(f"item {number} of the data set cannot be read: {reason}")
+    count = f"{'at least ' if len(items) == _MOST_UNREADABLE else ''}{len(items)}"
+    named = ", ".join(f"{number} ({reason})" for number, reason in items[:_NAMED])
+    more = ", ..." if len(items) > _NAMED else ""
+    return DataError(f"{count} items of the data set cannot be read: {named}{more}")
 
 
 def _tensor(picture: object, number: int) -> Tensor:
@@ -118,18 +147,27 @@ def _tensor(picture: object, number: int) -> Tensor:
                 f"picture {number} has more than 8 bits a channel (mode {picture.mode}); convert "
                 f"it to 8 bits or to a float tensor"
             )
+        picture = opaque(ImageOps.exif_transpose(picture))
         picture = np.asarray(picture.convert("L" if picture.mode in _GREY else "RGB"))
     if isinstance(picture, np.ndarray) and picture.dtype.kind in "uf" and picture.ndim in (2, 3):
-        if picture.ndim == 3 and picture.shape[2] > 4 >= picture.shape[0]:
+        if picture.ndim == 3 and picture.shape[2] > _MOST_CHANNELS >= picture.shape[0]:
             raise DataError(
                 f"an array must be [h, w, c], picture {number} is {list(picture.shape)}: give a "
                 f"tensor where channels come first"
             )
-        # A copy, for the data set may give a view that is turned or cannot be written to.
-        tensor = torch.from_numpy(np.array(picture if picture.ndim == 3 else picture[..., None]))
+        # A copy, for the data set may give a view that is turned or cannot be written to; in the
+        # byte order of this machine, and of a kind that torch has.
+        kind = np.dtype(np.float32) if picture.dtype.kind == "f" else picture.dtype
+        own = np.array(picture, dtype=kind.newbyteorder("="))
+        tensor = torch.from_numpy(own if own.ndim == 3 else own[..., None])
         tensor = tensor.permute(2, 0, 1)
     elif isinstance(picture, Tensor) and picture.dim() in (2, 3):
         tensor = picture.detach().cpu()
+        if tensor.dim() == 3 and tensor.shape[0] > _MOST_CHANNELS >= tensor.shape[2]:
+            raise DataError(
+                f"a tensor must be [c, h, w], picture {number} is {list(tensor.shape)}: give an "
+                f"array, or tensor.permute(2, 0, 1), where channels come last"
+            )
         tensor = tensor if tensor.dim() == 3 else tensor[None]
     else:
         raise _no_picture(picture, number)
@@ -178,11 +216,22 @@ def _label(label: object, number: int) -> int:
 def _classes(dataset: object, labels: list[int], given: Sequence[str] | None) -> tuple[str, ...]:
     """The classes' names; numbers where nobody gave any."""
     highest = max(labels)
+    different = len(set(labels))
     own = getattr(dataset, "classes", None) if given is None else given
+    own = own.tolist() if isinstance(own, np.ndarray) else own
     named = isinstance(own, list | tuple) and all(isinstance(name, str) for name in own)
     if given is not None and not named:
         raise DataError(f"classes must be a list of names, got {_brief(given)}")
-    names = tuple(own) if named and own else tuple(str(label) for label in range(highest + 1))
+    if named and own:
+        names = tuple(own)
+    else:
+        require_classes(labels)
+        if highest >= 2 * different:
+            raise DataError(
+                f"labels must be 0 to n - 1 for n classes, got {different} different ones up to "
+                f"{highest}: number the classes from 0, or give their names"
+            )
+        names = tuple(str(label) for label in range(highest + 1))
     if highest >= len(names):
         raise DataError(
             f"labels must be in 0..{len(names) - 1} for {len(names)} classes, that of item "

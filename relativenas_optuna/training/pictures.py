@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from relativenas_optuna.networks.description import check_classes
+
 
 class DataError(ValueError):
     """Pictures cannot be used as they are; the message is one line that says why."""
@@ -55,6 +57,10 @@ class Pictures:
                 f"mean and std must have one number for each of {channels} channels, std above 0, "
                 f"got {self.mean} and {self.std}"
             )
+        try:
+            check_classes(self.classes)
+        except ValueError as error:
+            raise DataError(str(error)) from None
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
             raise DataError(
                 f"labels must be in 0..{len(self.classes) - 1} for {len(self.classes)} classes, "
@@ -158,14 +164,19 @@ def split_indices(
     return torch.from_numpy(np.flatnonzero(chosen)), torch.from_numpy(np.flatnonzero(~chosen))
 
 
-def require_classes(classes: Sequence[str], labels: Sequence[int]) -> None:
+def require_classes(labels: Sequence[int], classes: Sequence[str] | None = None) -> None:
     """Refuses pictures that leave nothing to tell apart.
+
+    Args:
+        labels: Of all pictures.
+        classes: Names of the classes; None: they have none but their numbers.
 
     Raises:
         DataError: Fewer than two classes have pictures.
     """
     if len(set(labels)) < 2:
-        found = f"all {len(labels)} are of class {classes[labels[0]]!r}" if labels else "got none"
+        only = classes[labels[0]] if classes and labels else str(*labels[:1])
+        found = f"all {len(labels)} are of class {only!r}" if labels else "got none"
         raise DataError(f"pictures must be of at least 2 classes, {found}")
 
 

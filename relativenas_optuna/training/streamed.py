@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from relativenas_optuna.training.folder import list_folder, open_picture, part_folder
-from relativenas_optuna.training.pictures import DataError, split_indices
+from relativenas_optuna.training.folder import unreadable_among
+from relativenas_optuna.training.image_file import UnreadableImages, open_image
+from relativenas_optuna.training.image_parts import list_part
+from relativenas_optuna.training.pictures import split_indices
 from relativenas_optuna.training.statistics import STATISTICS
 
 _CPU = torch.device("cpu")
@@ -115,8 +118,8 @@ class StreamedPictures:
             generator=torch.Generator(),  # it would move torch's global stream on
         )
         for index, read in zip(indices, loader, strict=True):
-            if isinstance(read, str):
-                raise DataError(read)
+            if isinstance(read, UnreadableImages):
+                raise unreadable_among(self.paths, read)
             images = read.to(self.device, non_blocking=pinned)
             yield images, self.labels[index].to(self.device)
 
@@ -143,16 +146,11 @@ def stream_folder(
     Raises:
         DataError: The folder is missing, or is no such folder.
     """
-    folder = Path(folder)
-    paths, labels, classes = list_folder(part_folder(folder, train))
-    if not train and classes != list_folder(part_folder(folder, True))[2]:
-        raise DataError(
-            f"the training and the test pictures of {str(folder)!r} must have the same classes"
-        )
+    listed, _ = list_part(Path(folder), train)
     return StreamedPictures(
-        paths=paths,
-        labels=labels,
-        classes=classes,
+        paths=listed.paths,
+        labels=listed.labels,
+        classes=listed.classes,
         size=size,
         flip=flip,
         color_jitter=color_jitter,
@@ -160,20 +158,20 @@ def stream_folder(
     )
 
 
-class _Files(Dataset[Tensor | str]):
-    """Pictures as `[3, h, w]`, uint8; what cannot be read as the line that says why.
+class _Files(Dataset[Tensor | UnreadableImages]):
+    """Pictures as `[3, h, w]`, uint8; the error of one that cannot be read.
 
-    An exception would come out of a worker with the worker's traceback in its message.
+    If it were raised, it would come out of a worker with the worker's traceback in its message.
     """
 
     def __init__(self, paths: Sequence[str], transform: v2.Transform, seed: int | None) -> None:
         self._paths, self._transform, self._seed = paths, transform, seed
 
-    def __getitem__(self, index: int) -> Tensor | str:
+    def __getitem__(self, index: int) -> Tensor | UnreadableImages:
         try:
-            picture = open_picture(self._paths[index])
-        except DataError as error:
-            return str(error)
+            picture = open_image(self._paths[index])
+        except UnreadableImages as error:
+            return error
         if self._seed is None:
             return self._transformed(picture)
         with torch.random.fork_rng(devices=[]):
@@ -186,8 +184,8 @@ class _Files(Dataset[Tensor | str]):
         return tensor
 
 
-def _together(pictures: list[Tensor | str]) -> Tensor | str:
-    unread = [picture for picture in pictures if isinstance(picture, str)]
+def _together(pictures: list[Tensor | UnreadableImages]) -> Tensor | UnreadableImages:
+    unread = [picture for picture in pictures if isinstance(picture, UnreadableImages)]
     return unread[0] if unread else torch.stack([p for p in pictures if isinstance(p, Tensor)])
 
 
@@ -195,3 +193,4 @@ def _ignore_interrupts(_worker: int) -> None:
     # Ctrl-C reaches the whole group; the process that trains ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # see `read_images`

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Own(Dataset[tuple[Any, Any]]):
     [
         Own(lambda image: image),
         Own(lambda image: image.permute(1, 2, 0).numpy()),
+        Own(lambda image: np.ascontiguousarray(image.permute(1, 2, 0).numpy())[::-1][::-1]),
         Own(as_image),
         Own(lambda image: as_image(image).convert("RGBA")),
         Own(as_image, label=np.int64),
@@ -175,6 +177,7 @@ def of_sizes() -> list[tuple[Tensor, int]]:
         ([(IMAGES, 0)], r"picture 0 is Tensor torch.uint8 \[4, 3, 5, 6\]"),
         ([(IMAGES[0].numpy().astype(np.int32), 0)], "picture 0 is ndarray int32"),
         ([(drawn(3, 9, 9).numpy(), 0)], r"an array must be \[h, w, c\], picture 0 is \[3, 9, 9\]"),
+        ([(drawn(9, 9, 3), 0)], r"a tensor must be \[c, h, w\], picture 0 is \[9, 9, 3\]"),
         ([(Image.new("I;16", (3, 3)), 0)], "more than 8 bits a channel"),
         ([(torch.full((1, 2, 2), torch.nan), 0)], "picture 0 has values that are not finite"),
         (of_sizes(), "differ in size, 6x5 is that of number 0 and 6x4 that of number 2.*Resize"),
@@ -183,6 +186,7 @@ def of_sizes() -> list[tuple[Tensor, int]]:
         ([(IMAGES[0], 1.5)], "labels must be whole numbers from 0, that of item 0 is 1.5"),
         ([(IMAGES[0], "cat")], "labels must be whole numbers from 0, that of item 0 is 'cat'"),
         ([(IMAGES[0], -1)], "labels must be whole numbers from 0, that of item 0 is -1"),
+        ([(IMAGES[0], 0), (IMAGES[1], 10**12)], "labels must be 0 to n - 1 .* 2 different ones up"),
         ([(IMAGES[0], torch.ones(2))], "labels must be whole numbers from 0"),
         ([(IMAGES[0], 1), (IMAGES[1], 1)], "at least 2 classes, all 2 are of class '1'"),
     ],
@@ -200,6 +204,37 @@ def test_labels_and_names_of_classes_must_fit() -> None:
         pictures_of(Own(as_image), classes="abc")
 
 
+@pytest.mark.parametrize("name", ["a\tb", "caf\udce9", "", "b"])
+def test_names_of_classes_that_no_network_file_holds_are_refused(name: str) -> None:
+    with pytest.raises(DataError, match="classes") as caught:
+        pictures_of(Own(as_image), classes=["a", "b", name])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [">f4", "<f8", ">f8", ">f2", np.longdouble])
+def test_arrays_of_any_byte_order_and_precision_are_read(kind: Any) -> None:
+    pictures = pictures_of(Own(lambda image: image.permute(1, 2, 0).numpy().astype(kind)))
+    assert torch.equal(pictures.images, IMAGES.float())
+
+
+def test_transparency_of_pil_images_is_laid_on_white() -> None:
+    clear = Image.new("LA", (4, 4), (0, 0))
+    clear.paste((0, 255), (0, 0, 2, 4))
+    images = pictures_of([(clear, 0), (clear, 1)]).images
+    assert images[0, 0, 0].tolist() == [0, 0, 255, 255]
+
+
+def test_pil_images_are_rotated_as_their_exif_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        as_image(drawn(3, 6, 6)).save(tmp_path / name / "0.png", exif=exif)
+    files = [io.BytesIO(path.read_bytes()) for path in sorted(tmp_path.glob("*/0.png"))]
+    lazily = [(Image.open(file), number) for number, file in enumerate(files)]
+    assert torch.equal(pictures_of(lazily).images, load_pictures(tmp_path).images)
+
+
 def test_pictures_names_and_folders_are_taken_as_before(tmp_path: Path) -> None:
     pictures = pictures_of(Own(as_image))
     assert as_pictures(pictures) is pictures
@@ -215,6 +250,15 @@ class Broken(list[Any]):
         if index == 2:
             raise KeyError("no such\nfile")
         return super().__getitem__(index)
+
+
+def test_all_items_that_cannot_be_read_are_named() -> None:
+    file = io.BytesIO()
+    as_image(drawn(3, 64, 64)).save(file, "PNG")
+    cut = Image.open(io.BytesIO(file.getvalue()[:900]))  # which reads no more than the head
+    data = Broken([(as_image(IMAGES[0]), 0), (cut, 1), (cut, 0), (cut, 1)])
+    with pytest.raises(DataError, match=r"^3 items .*: 1 \(OSError: .*, 2 \(KeyError: .*, 3 \("):
+        pictures_of(data)
 
 
 def test_an_item_that_cannot_be_read_is_named_by_its_number() -> None:

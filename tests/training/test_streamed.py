@@ -227,12 +227,17 @@ def test_parts_are_those_of_pictures(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_picture_is_said_in_one_line(workers: int, folder: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"\x89PNG\r\n")
+def test_all_damaged_images_are_said_in_one_line(
+    workers: int, folder: Path, tmp_path: Path
+) -> None:
+    broken = [tmp_path / "broken.png", tmp_path / "empty.png"]
+    for path, content in zip(broken, (b"\x89PNG\r\n", b""), strict=True):
+        path.write_bytes(content)
     whole = streamed(folder)
-    pictures = replace(whole, paths=[*whole.paths[:-1], str(broken)], workers=workers)
-    with pytest.raises(DataError, match=r"broken.png' cannot be read") as said:
+    pictures = replace(
+        whole, paths=[str(broken[1]), *whole.paths[1:-1], str(broken[0])], workers=workers
+    )
+    with pytest.raises(DataError, match=r"2 images cannot be read.*empty.*broken.png") as said:
         list(pictures.batches(4))
     assert "\n" not in str(said.value)
 
