@@ -115,7 +115,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        storage = open_storage(f"sqlite:///{folder / 'study.db'}", heartbeat=None)
+        storage = open_storage(f"sqlite:///{folder / 'study.db'}", heartbeat_interval=None)
         plain, shown = Measured(storage, "plain"), Measured(storage, "shown")
         for length in sorted(lengths):
             for measured in (plain, shown):

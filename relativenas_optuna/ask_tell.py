@@ -214,7 +214,7 @@ def _study_of(storage: str, name: str) -> Iterator[Study]:
         warnings.simplefilter("always")
         try:
             # Without heartbeats, which are for trials that run in this process.
-            with storage_at(storage, create=False, heartbeat=None) as opened:
+            with storage_at(storage, create=False, heartbeat_interval=None) as opened:
                 yield open_study(opened, name, create=False)
         finally:
             for warning in caught:

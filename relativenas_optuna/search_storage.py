@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import check_distribution_compatibility
@@ -12,7 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import TrialState
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from relativenas_optuna.exact_storage import ExactStorage
 from relativenas_optuna.parameter_buffer import ParameterBuffer
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 _MOST_INCLUDED = 500  # values that every database takes in a condition
 _DELETIONS = 10  # attempts, while trials of the study are written
-_STALE_LOOKS = 1.0  # seconds between two; the databases' clocks are no finer
 
 
 class SearchStorage(ExactStorage):
@@ -41,16 +39,16 @@ class SearchStorage(ExactStorage):
     trial.
 
     `study.optimize` writes a sign of life for the trial that it runs, and before each trial fails
-    those whose last sign is older than two intervals. Such a trial of `RelativeNASSampler` is
+    those whose last sign is older than the grace period. Such a trial of `RelativeNASSampler` is
     marked as interrupted first: its seat is free again, and the failure is not the objective's.
 
     A database in memory belongs to the thread that opened it, so it has neither.
 
     Args:
         url: An SQLAlchemy URL.
-        engine_kwargs: What `sqlalchemy.create_engine` is called with.
-        heartbeat: Seconds between two signs of life, at least 1; `None` for none.
-        makes_tables: Whether tables that are missing are made.
+        engine_kwargs: Arguments of `sqlalchemy.create_engine`.
+        heartbeat_interval: Seconds between two signs of life, at least 1; `None` for none.
+        options: Further arguments of `RDBStorage`.
     """
 
     def __init__(
@@ -58,33 +56,31 @@ class SearchStorage(ExactStorage):
         url: str,
         engine_kwargs: dict[str, Any],
         *,
-        heartbeat: int | None,
-        makes_tables: bool = True,
+        heartbeat_interval: int | None,
+        **options: Any,
     ) -> None:
         try:
-            super().__init__(url, engine_kwargs, skip_table_creation=not makes_tables)
+            super().__init__(url, engine_kwargs, **options)
         except BaseException:
             if hasattr(self, "engine"):
                 self.engine.dispose()
             raise
         # Not by Optuna's argument, which warns that it is experimental.
-        self.heartbeat_interval = heartbeat if self._has_pool else None
+        self.heartbeat_interval = heartbeat_interval if self._has_pool else None
         self._begin()
 
     @property
     def _has_pool(self) -> bool:
-        """Whether every thread sees the same database."""
-        return isinstance(self.engine.pool, QueuePool)
+        """True if every thread has a connection of its own to the same database."""
+        return isinstance(self.engine.pool, QueuePool | NullPool)
 
     def _begin(self) -> None:
-        self._looked: dict[int, float] = {}  # for stale trials, by study
         self._buffer = ParameterBuffer(self.engine)
 
     def __getstate__(self) -> dict[Any, Any]:
         self._buffer.write_all()
         state = super().__getstate__()
-        for name in ("_looked", "_buffer"):
-            del state[name]
+        del state["_buffer"]
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -219,11 +215,6 @@ class SearchStorage(ExactStorage):
             )
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        # Asked before each trial, and the answer takes the longer the more trials there are.
-        now = time.monotonic()
-        if now - self._looked.get(study_id, -_STALE_LOOKS) < _STALE_LOOKS:
-            return []
-        self._looked[study_id] = now
         stale = super()._get_stale_trial_ids(study_id)
         for trial_id in stale:
             try:

@@ -17,9 +17,13 @@ from relativenas_optuna.search_storage import SearchStorage
 from relativenas_optuna.sqlite_files import ReadOnlyConnection, SearchConnection, may_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from optuna import Study
+    from optuna.trial import FrozenTrial
     from sqlalchemy.engine import URL
+
+    StaleTrialCallback = Callable[[Study, FrozenTrial], None]
 
 _BUSY_TIMEOUT = 60  # seconds that SQLite waits for another process's write
 _CONNECT_TIMEOUT = 15  # seconds that a server has to answer
@@ -59,10 +63,16 @@ class StorageError(ValueError):
 
 def open_storage(
     url: str,
+    engine_kwargs: Mapping[str, Any] | None = None,
+    skip_compatibility_check: bool = False,
     *,
     create: bool = True,
-    heartbeat: int | None = _HEARTBEAT,
     read_only: bool = False,
+    heartbeat_interval: int | None = _HEARTBEAT,
+    grace_period: int | None = None,
+    heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
+    failed_trial_callback: StaleTrialCallback | None = None,
+    skip_table_creation: bool = False,
 ) -> SearchStorage:
     """Open the SQL database of a study, and create its tables where they are missing.
 
@@ -72,28 +82,52 @@ def open_storage(
     server are tried before they are used again. Any number of processes may open a new database
     at once. One in memory is seen by the thread that opened it alone, and has no heartbeat.
 
-    While `study.optimize` runs a trial, it writes a sign of life for it every `heartbeat` seconds.
-    Any process of the study that runs `study.optimize` with a heartbeat fails a trial without one
-    for twice as long; its seat is free again. `study.ask` outside `study.optimize` writes none,
-    and Optuna warns of it at each call: open the storage with `heartbeat=None` there.
+    While `study.optimize` runs a trial, it writes a sign of life for it every `heartbeat_interval`
+    seconds. Any process of the study that runs `study.optimize` with a heartbeat fails a trial
+    without one for `grace_period` seconds; its seat is free again. `study.ask` outside
+    `study.optimize` writes none, and Optuna warns of it at each call: open the storage with
+    `heartbeat_interval=None` there.
+
+    All arguments but `create` and `read_only` are those of `optuna.storages.RDBStorage`.
 
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///search.db`, `postgresql://user@host/name` or
             `mysql+pymysql://user@host/name`.
+        engine_kwargs: Arguments of `sqlalchemy.create_engine`, which replace those of this function
+            name by name, also within `connect_args`. With `poolclass` or `pool` no setting of our
+            own pool is kept.
+        skip_compatibility_check: Whether to open a database of another version of Optuna too.
         create: Whether a SQLite file that is missing is made.
-        heartbeat: Seconds between two signs of life of a trial, at least 1; `None` for none.
         read_only: Whether to look on only: no table is made and no setting changed, SQLite takes no
             write, and nobody else who writes waits for more than one short reading.
+        heartbeat_interval: Seconds between two signs of life of a trial, at least 1; `None` for
+            none.
+        grace_period: Seconds without a sign of life after which a trial fails, at least 1; `None`
+            for twice the `heartbeat_interval`.
+        heartbeat_stale_trial_callback: Called with the study and each trial that failed so, such as
+            `optuna.storages.RetryHeartbeatStaleTrialCallback()`.
+        failed_trial_callback: The same under its older name, which Optuna has deprecated.
+        skip_table_creation: Whether to leave missing tables missing.
 
     Raises:
         StorageError: The URL is none, its driver is missing, the database does not answer, or is
-            missing and is not to be made; or the heartbeat is out of range.
+            missing and is not to be made; or an argument is out of range.
     """
-    if heartbeat is not None and (type(heartbeat) is not int or heartbeat < 1):
+    _check_seconds("heartbeat_interval", heartbeat_interval, "no signs of life")
+    _check_seconds("grace_period", grace_period, "twice the heartbeat_interval")
+    if heartbeat_stale_trial_callback is not None and failed_trial_callback is not None:
         raise StorageError(
-            f"heartbeat must be a whole number of seconds, at least 1, or None for no signs of "
-            f"life; got {heartbeat!r}"
+            "failed_trial_callback is the older name of heartbeat_stale_trial_callback: pass one "
+            "of them"
         )
+    options = {
+        "skip_compatibility_check": skip_compatibility_check,
+        "heartbeat_interval": heartbeat_interval,
+        "grace_period": grace_period,
+        "heartbeat_stale_trial_callback": heartbeat_stale_trial_callback,
+        "failed_trial_callback": failed_trial_callback,
+        "skip_table_creation": skip_table_creation or read_only,
+    }
     shown = without_password(url)
     try:
         parsed = make_url(url)
@@ -112,10 +146,11 @@ def open_storage(
             f"storage {shown} is not there: go to the folder of the search, or name its --storage"
         )
     try:
-        return _opened(url, parsed, heartbeat, read_only=read_only)
+        engine = _engine_options(parsed, read_only=read_only)
+        return _opened(url, _merged(engine, engine_kwargs or {}), options)
     except (NoSuchModuleError, ImportError) as error:
         raise StorageError(_missing_driver(shown, parsed, error)) from error
-    except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError) as error:
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, TypeError, ValueError) as error:
         raise StorageError(f"storage {shown} cannot be opened: {_reason(error, parsed)}") from error
 
 
@@ -146,15 +181,9 @@ def may_be_written(url: str) -> bool:
 
 
 @contextmanager
-def storage_at(
-    url: str,
-    *,
-    create: bool = True,
-    heartbeat: int | None = _HEARTBEAT,
-    read_only: bool = False,
-) -> Iterator[SearchStorage]:
-    """`open_storage` for a while: its connections are closed in the end."""
-    storage = open_storage(url, create=create, heartbeat=heartbeat, read_only=read_only)
+def storage_at(url: str, **options: Any) -> Iterator[SearchStorage]:
+    """Open a storage with the options of `open_storage`, and close its connections in the end."""
+    storage = open_storage(url, **options)
     try:
         yield storage
     finally:
@@ -173,14 +202,30 @@ def storage_reason(error: BaseException) -> str:
     return lines[0] if lines else type(original).__name__
 
 
-def _opened(url: str, parsed: URL, heartbeat: int | None, *, read_only: bool) -> SearchStorage:
-    options = _engine_options(parsed, read_only=read_only)
+def _check_seconds(name: str, seconds: object, otherwise: str) -> None:
+    if seconds is not None and (type(seconds) is not int or seconds < 1):
+        raise StorageError(
+            f"{name} must be a whole number of seconds, at least 1, or None for {otherwise}; got "
+            f"{seconds!r}"
+        )
+
+
+def _merged(ours: dict[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of SQLAlchemy's `create_engine`, with those of a user in place of ours."""
+    if "poolclass" in theirs or "pool" in theirs:
+        ours = {name: value for name, value in ours.items() if name not in _POOL}
+    connecting = {**ours.get("connect_args", {}), **theirs.get("connect_args", {})}
+    return ours | dict(theirs) | ({"connect_args": connecting} if connecting else {})
+
+
+def _opened(url: str, engine: dict[str, Any], options: dict[str, Any]) -> SearchStorage:
     url = url.replace("{", "{{").replace("}", "}}")  # Optuna takes it for a template
     if is_in_memory(url):
-        heartbeat = None  # written by a thread of its own, which would see an empty database
+        # Written by a thread of its own, which would see an empty database.
+        options = options | {"heartbeat_interval": None}
     for attempt in range(_ATTEMPTS):
         try:
-            return SearchStorage(url, options, heartbeat=heartbeat, makes_tables=not read_only)
+            return SearchStorage(url, dict(engine), **options)
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == _ATTEMPTS - 1 or not _made_by_another(error):
                 raise

@@ -99,7 +99,7 @@ class Shell:
 
     def look(self, see: Callable[[optuna.Study], T]) -> T:
         """What a process that knows nothing but the study sees."""
-        with storage_at(self.storage, heartbeat=None) as storage:
+        with storage_at(self.storage, heartbeat_interval=None) as storage:
             study = optuna.load_study(
                 study_name=self.name, storage=storage, sampler=RelativeNASSampler()
             )

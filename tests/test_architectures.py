@@ -23,7 +23,7 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database in the current folder, of which the study "mine" has two architectures."""
     monkeypatch.chdir(tmp_path)
     url = "sqlite:///s.db"
-    with storage_at(url, heartbeat=None) as opened:
+    with storage_at(url, heartbeat_interval=None) as opened:
         optuna.create_study(storage=opened, study_name="empty")
         study = optuna.create_study(storage=opened, study_name="mine")
         for loss, genotype in ((2.0, WORSE), (1.0, BETTER)):

@@ -32,7 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def storage(url: str) -> Iterator[SearchStorage]:
-    with storage_at(url, heartbeat=None) as opened:
+    with storage_at(url, heartbeat_interval=None) as opened:
         yield opened
         for study in opened.get_all_studies():
             opened.delete_study(study._study_id)
@@ -40,7 +40,10 @@ def storage(url: str) -> Iterator[SearchStorage]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_study_is_found_by_its_exact_name_alone(kind: str, tmp_path: Path) -> None:
-    with empty_database(kind, tmp_path) as made, storage_at(made, heartbeat=None) as opened:
+    with (
+        empty_database(kind, tmp_path) as made,
+        storage_at(made, heartbeat_interval=None) as opened,
+    ):
         optuna.create_study(study_name="mine", storage=opened)
         for other in ("Mine", "míne", "mine "):
             with pytest.raises(KeyError):
@@ -71,13 +74,13 @@ def test_a_study_that_another_process_made_at_the_same_moment_stays(
 
     def overtaken(*, study_name: str, storage: SearchStorage) -> optuna.Study:
         monkeypatch.undo()
-        with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat=None) as other:
+        with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat_interval=None) as other:
             try:
                 return real(study_name=study_name, storage=storage)
             finally:
                 optuna.create_study(study_name=study_name, storage=other)
 
-    with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat=None) as storage:
+    with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat_interval=None) as storage:
         monkeypatch.setattr(optuna, "load_study", overtaken)
         with pytest.raises(ValueError, match="mistake"), study_to_search(storage, "s"):
             raise ValueError("mistake")
@@ -143,7 +146,7 @@ def test_a_text_too_long_for_its_column_is_refused_before_it_is_written(
 
 def test_a_larger_column_takes_a_longer_text(url: str) -> None:
     choices = [f"{number}:" + "x" * 1000 for number in range(70)]
-    with storage_at(url, heartbeat=None) as storage:
+    with storage_at(url, heartbeat_interval=None) as storage:
         with storage.engine.connect() as connection:
             connection.exec_driver_sql("ALTER TABLE trial_params MODIFY distribution_json LONGTEXT")
         study = optuna.create_study(storage=storage)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[BaseStorage]:
-    with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat=None) as opened:
+    with storage_at(f"sqlite:///{tmp_path / 's.db'}", heartbeat_interval=None) as opened:
         yield opened
 
 

@@ -104,7 +104,7 @@ def test_ctrl_c_while_a_heart_starts_leaves_none_beating(
 
     monkeypatch.setattr(HeartbeatThread, "start", interrupted)
     before = threading.enumerate()
-    with storage_at(f"sqlite:///{tmp_path / 'a.db'}", heartbeat=60) as storage:
+    with storage_at(f"sqlite:///{tmp_path / 'a.db'}", heartbeat_interval=60) as storage:
         study = optuna.create_study(storage=storage)
         with pytest.raises(KeyboardInterrupt):
             run(study)
@@ -126,7 +126,7 @@ def test_ctrl_c_before_hearts_are_stopped_leaves_none_beating(
 
     monkeypatch.setattr(pairs, "_stop", interrupted)
     before = threading.enumerate()
-    with storage_at(f"sqlite:///{tmp_path / 'a.db'}", heartbeat=60) as storage:
+    with storage_at(f"sqlite:///{tmp_path / 'a.db'}", heartbeat_interval=60) as storage:
         with pytest.raises(KeyboardInterrupt):
             run(optuna.create_study(storage=storage))
         left = [one for one in threading.enumerate() if one not in before and not one.daemon]

@@ -91,7 +91,7 @@ def work(url: str, name: str, dies_at: int, barrier: Barrier, machine: str | Non
         os.kill(os.getpid(), signal.SIGKILL)
         return math.nan
 
-    with storage_at(url, heartbeat=BEAT) as storage:
+    with storage_at(url, heartbeat_interval=BEAT) as storage:
         study = optuna.load_study(study_name=name, storage=storage)
         if not dies_at:
             barrier.wait()
@@ -135,7 +135,7 @@ def beats(storage: SearchStorage, study: optuna.Study) -> dict[Seat | None, Any]
 
 
 def test_both_hearts_of_a_pair_beat_while_one_is_scored(tmp_path: Path) -> None:
-    with storage_at(f"sqlite:///{tmp_path / 'study.db'}", heartbeat=BEAT) as storage:
+    with storage_at(f"sqlite:///{tmp_path / 'study.db'}", heartbeat_interval=BEAT) as storage:
         study = optuna.create_study(storage=storage)
         seen: list[set[Seat | None]] = []
 
@@ -159,7 +159,7 @@ def test_the_pair_of_a_worker_elsewhere_is_free_when_its_hearts_have_stopped(
     tmp_path: Path,
 ) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
-    with storage_at(url, heartbeat=BEAT) as storage:
+    with storage_at(url, heartbeat_interval=BEAT) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
         barrier = context.Barrier(1)
         process = started(url, "s", 2, barrier, "another machine")

@@ -41,7 +41,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 worker._machine = lambda: "another machine"
 url, name, trials = sys.argv[1], sys.argv[2], int(sys.argv[3])
 study = optuna.load_study(
-    storage=open_storage(url, heartbeat=1),
+    storage=open_storage(url, heartbeat_interval=1),
     study_name=name,
     sampler=RelativeNASSampler(population_size=2, seed=0),
 )
@@ -68,7 +68,7 @@ def test_deaths_on_another_machine_free_their_seats_and_never_score_them(
     kind: str, tmp_path: Path
 ) -> None:
     url, name = address(kind, tmp_path), f"deaths {uuid.uuid4()}"
-    with storage_at(url, heartbeat=1) as storage:
+    with storage_at(url, heartbeat_interval=1) as storage:
         sampler = RelativeNASSampler(population_size=2, seed=0)
         study = optuna.create_study(storage=storage, study_name=name, sampler=sampler)
         with subprocess.Popen(
@@ -133,7 +133,10 @@ def test_a_stale_trial_that_another_process_just_failed_is_left_as_it_is(tmp_pat
 def test_a_process_that_lives_keeps_its_trials(tmp_path: Path) -> None:
     """Longer than the grace of two seconds, while another process looks at it."""
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    with storage_at(url, heartbeat=1) as storage, storage_at(url, heartbeat=1) as other:
+    with (
+        storage_at(url, heartbeat_interval=1) as storage,
+        storage_at(url, heartbeat_interval=1) as other,
+    ):
         study = optuna.create_study(storage=storage)
         watcher = optuna.load_study(study_name=study.study_name, storage=other)
 
@@ -159,7 +162,7 @@ def test_the_heartbeat_is_on_and_warns_of_nothing_under_optimize(tmp_path: Path)
 
 
 def test_without_a_heartbeat_trials_can_be_asked_for(tmp_path: Path) -> None:
-    with storage_at(f"sqlite:///{tmp_path / 'x.db'}", heartbeat=None) as storage:
+    with storage_at(f"sqlite:///{tmp_path / 'x.db'}", heartbeat_interval=None) as storage:
         study = optuna.create_study(storage=storage)
         study.tell(study.ask(), 1.0)
         assert study.best_value == 1
@@ -176,6 +179,6 @@ def test_a_database_in_memory_has_no_heartbeat(url: str) -> None:
 
 @pytest.mark.parametrize("heartbeat", [0, -1, 1.5, True, "60", float("nan")])
 def test_a_heartbeat_out_of_range_is_refused(heartbeat: object, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="heartbeat must be a whole number of seconds"):
-        open_storage(f"sqlite:///{tmp_path / 'x.db'}", heartbeat=heartbeat)  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match="heartbeat_interval must be a whole number of seconds"):
+        open_storage(f"sqlite:///{tmp_path / 'x.db'}", heartbeat_interval=heartbeat)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())

@@ -46,7 +46,7 @@ from relativenas_optuna.storage import open_storage
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 url, name, end = sys.argv[1:]
 study = optuna.load_study(
-    study_name=name, storage=open_storage(url, heartbeat=None),
+    study_name=name, storage=open_storage(url, heartbeat_interval=None),
     sampler=optuna.samplers.RandomSampler(),
 )
 NAMES = [trial.params for trial in study.trials][0]

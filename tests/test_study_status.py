@@ -97,7 +97,7 @@ def test_the_trial_of_a_worker_that_is_gone_is_lost_and_nobody_is_at_work() -> N
 
 def test_a_trial_without_sign_of_life_is_lost_and_stays_as_it_is(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    with storage_at(url, heartbeat=None) as storage:
+    with storage_at(url, heartbeat_interval=None) as storage:
         study = begun(storage)
         trial = study.ask()
         storage.record_heartbeat(trial._trial_id)

@@ -128,7 +128,7 @@ def test_a_copied_study_does_not_touch_the_weights_of_its_original(
     kind: str, tmp_path: Path
 ) -> None:
     storage: BaseStorage = (
-        open_storage(f"sqlite:///{tmp_path / 's.db'}", heartbeat=None)
+        open_storage(f"sqlite:///{tmp_path / 's.db'}", heartbeat_interval=None)
         if kind == "sqlite"
         else JournalStorage(JournalFileBackend(str(tmp_path / "s.log")))
     )

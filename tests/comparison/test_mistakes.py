@@ -70,7 +70,7 @@ def test_pictures_that_are_too_few_or_have_no_test_part_are_refused(
 
 
 def test_studies_that_are_none_of_a_search_are_refused(capfd: Capture) -> None:
-    with storage_at(DATABASE, heartbeat=None) as storage:
+    with storage_at(DATABASE, heartbeat_interval=None) as storage:
         optuna.create_study(study_name="empty", storage=storage, load_if_exists=True)
         other = optuna.create_study(study_name="other", storage=storage, load_if_exists=True)
         other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
@@ -85,7 +85,7 @@ def test_a_search_that_goes_on_is_compared_without_a_random_search_alone(
     capfd: Capture, folder: Path
 ) -> None:
     assert call(capfd, "run", write_study_file(folder, "short", generations=1)).status == 0
-    with storage_at(DATABASE, heartbeat=None) as storage:
+    with storage_at(DATABASE, heartbeat_interval=None) as storage:
         study = optuna.load_study(study_name="short", storage=storage)
         study.set_user_attr(RESULT_ATTRIBUTE, None)
     words = ("--study", "short", "--seeds", "1")

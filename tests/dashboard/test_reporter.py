@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Iterator[SearchStorage]:
-    with storage_at(f"sqlite:///{tmp_path / 'study.db'}", heartbeat=None) as opened:
+    with storage_at(f"sqlite:///{tmp_path / 'study.db'}", heartbeat_interval=None) as opened:
         yield opened
 
 

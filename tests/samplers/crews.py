@@ -132,7 +132,10 @@ def crew(
 ) -> Iterator[Crew]:
     """A study of a name of its own, and workers for it."""
     name = f"crew-{uuid.uuid4().hex}"
-    with place(kind, nursery, folder) as address, connected(address, heartbeat=None) as storage:
+    with (
+        place(kind, nursery, folder) as address,
+        connected(address, heartbeat_interval=None) as storage,
+    ):
         study = optuna.create_study(
             storage=storage, study_name=name, directions=searched.directions
         )

@@ -58,7 +58,7 @@ def stock(url: str) -> Iterator[RDBStorage]:
 
 @contextmanager
 def ours(url: str) -> Iterator[RDBStorage]:
-    with storage_at(url, heartbeat=BEAT) as storage:
+    with storage_at(url, heartbeat_interval=BEAT) as storage:
         yield storage
 
 
@@ -90,7 +90,9 @@ def calls(study: optuna.Study, callback: Callback | None) -> list[int]:
 def die_in_the_third_trial(workers: Crew, *, elsewhere: bool) -> FrozenTrial:
     """A worker dies with a seat; returns its last trial."""
     # Late enough for its parameters to be stored, which wait for each other a moment.
-    pid = workers.start(point="objective", at=3, nap=0.4, elsewhere=elsewhere, heartbeat=BEAT)
+    pid = workers.start(
+        point="objective", at=3, nap=0.4, elsewhere=elsewhere, heartbeat_interval=BEAT
+    )
     assert workers.nursery.wait(pid) == -9
     dead = workers.study.trials[2]
     assert (dead.state, seat_of(dead)) == (TrialState.RUNNING, Seat(0, 2))
@@ -186,7 +188,7 @@ def test_a_retried_copy_that_a_stock_worker_runs_is_not_taken_for_a_dead_workers
 def test_deaths_at_one_seat_do_not_score_it(workers: Crew) -> None:
     study = workers.study
     for number in range(3):
-        pid = workers.start(point="objective", at=1, elsewhere=True, heartbeat=BEAT)
+        pid = workers.start(point="objective", at=1, elsewhere=True, heartbeat_interval=BEAT)
         assert workers.nursery.wait(pid) == -9
         assert seat_of(study.trials[number]) == Seat(0, 0)
         time.sleep(STALE)
