@@ -54,10 +54,10 @@ def test_a_trial_that_is_let_go_while_another_process_looks_is_not_failed(
 
     known_gone = lease.is_gone
 
-    def is_gone(read: FrozenTrial) -> bool:
+    def is_gone(read: FrozenTrial, silence: float) -> bool:
         if lets_go and claim_data(study.trials[0].system_attrs)["worker"]:
             _detach(trial)
-        return known_gone(read)
+        return known_gone(read, silence)
 
     monkeypatch.setattr(lease, "is_gone", is_gone)
     seating.look(study)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.settings import Settings
 
 _ATTEMPTS = 20  # against others that claim the same seats
-RECENT = 0.05  # seconds since a trial was made in which what was read before it is not old
 
 
 def claiming(following: Following, storage: BaseStorage) -> Claiming:
@@ -113,10 +112,8 @@ class InOrder(Claiming):
     def claim(self, study: Study, trial: FrozenTrial) -> Seat:
         """See `Claiming`."""
         storage, replay, number = study._storage, self._following.replay, trial.number
-        # What `study.ask` read before it made the trial will do where that says enough; but the
-        # first reading of a process takes so long that it is old when it ends.
-        fresh = replay.settings is None or replay.age(trial) > RECENT
-        self._following.look(study, for_trial=number, fresh=fresh)
+        # What `study.ask` read before it made the trial will do where that says enough.
+        self._following.look(study, for_trial=number, fresh=replay.settings is None)
         if replay.settings is None or len(replay.free_seats(but_of=number)) <= replay.ahead(number):
             self._following.look(study, for_trial=number)
         anew = False

@@ -182,11 +182,12 @@ def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:
     storage.set_trial_system_attr(trial_id, LEASE_KEY, signed)
 
 
-def sign_of_life(system_attrs: Mapping[str, Any]) -> float | None:
-    """When a trial's worker last said that it lives, in seconds since 1970; `None`: never."""
-    claimed = claim_data(system_attrs).get("signed")
-    signs = [sign for sign in (system_attrs.get(LEASE_KEY), claimed) if sign is not None]
-    return max(map(float, signs), default=None)
+def signs_of_life(system_attrs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what a trial's worker wrote as signs of life: with its claim, and since then.
+
+    Each is None if there is none. A new sign differs from the one before; that is all it says.
+    """
+    return claim_data(system_attrs).get("signed"), system_attrs.get(LEASE_KEY)
 
 
 def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from optuna.storages import InMemoryStorage
 from optuna.storages._heartbeat import is_heartbeat_enabled
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import renew, sign_of_life, worker_of
+from relativenas_optuna.samplers.claims import renew, signs_of_life, worker_of
 from relativenas_optuna.samplers.worker import is_dead, is_here
 
 if TYPE_CHECKING:
@@ -25,21 +25,25 @@ RENEWAL = 20.0  # seconds between two signs of life
 LEASE = 120.0  # seconds without one after which a worker on another machine is taken for dead
 
 
-def is_gone(trial: FrozenTrial) -> bool:
-    """Whether a running trial's worker is known to be gone.
+def is_gone(trial: FrozenTrial, silence: float = 0.0) -> bool:
+    """Return True if a running trial's worker is known to be gone.
 
-    On the same machine the process table says so at once. On another one it is gone when its
-    last sign of life is older than `LEASE` by both machines' clocks, which therefore must agree to
-    a good minute; where it never gave any, because the storage has a heartbeat, Optuna says so.
+    On the same machine the process table says so at once. On another one it is gone when this
+    process has seen no new sign of life for longer than `LEASE`. Machines' clocks are not compared.
+
+    Args:
+        trial: The trial.
+        silence: Seconds that this process has seen no new sign of life of the trial's worker.
     """
     worker = worker_of(trial.system_attrs)
     if not worker or is_here(worker):
         return is_dead(worker)
-    last = sign_of_life(trial.system_attrs)
-    return last is not None and time.time() - last > LEASE
+    return silence > LEASE and any(sign is not None for sign in signs_of_life(trial.system_attrs))
 
 
-def with_its_worker(storage: BaseStorage, trial: FrozenTrial) -> tuple[FrozenTrial, bool]:
+def with_its_worker(
+    storage: BaseStorage, trial: FrozenTrial, silence: Callable[[FrozenTrial], float]
+) -> tuple[FrozenTrial, bool]:
     """A trial that was read, and whether it still runs though its worker is gone.
 
     A worker may have told the trial, or let it go, and ended after that was read. So a trial whose
@@ -48,8 +52,9 @@ def with_its_worker(storage: BaseStorage, trial: FrozenTrial) -> tuple[FrozenTri
     Args:
         storage: Where the trial is.
         trial: As it was read.
+        silence: Returns the seconds without a new sign of life; see `Replay.silence`.
     """
-    while trial.state == TrialState.RUNNING and is_gone(trial):
+    while trial.state == TrialState.RUNNING and is_gone(trial, silence(trial)):
         read = storage.get_trial(trial._trial_id)
         if read.state == TrialState.RUNNING and read.system_attrs == trial.system_attrs:
             return read, True

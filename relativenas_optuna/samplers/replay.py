@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import time
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat, reserved_seats
+from relativenas_optuna._watch import Watch
+from relativenas_optuna.samplers.claims import Claim, Seat, reserved_seats, signs_of_life
 from relativenas_optuna.samplers.lease import with_its_worker
 from relativenas_optuna.samplers.population import Population
 from relativenas_optuna.samplers.reading import TrialReader
@@ -60,6 +59,7 @@ class Replay:
     """
 
     def __init__(self) -> None:
+        self._watch = Watch()  # by trial id
         self._forget()
 
     def _forget(self) -> None:
@@ -75,8 +75,6 @@ class Replay:
         self.reserved: dict[int, set[Seat]] = {}
         self.dead: list[int] = []
         self.unsigned: list[FrozenTrial] = []
-        self._server_time = False
-        self._seen: dict[int, float] = {}  # when an unsigned trial was, on the monotonic clock
         self.others = False
         self.elsewhere: dict[str, BaseDistribution] = {}
 
@@ -110,7 +108,7 @@ class Replay:
         end = trials.cut(self._read)
         numbers = sorted([*self._open, *range(self._read, end)])
         self._read = end
-        read = [with_its_worker(study._storage, trials[number]) for number in numbers]
+        read = [with_its_worker(study._storage, trials[number], self.silence) for number in numbers]
         news = [(trial, Claim.read(trial.system_attrs)) for trial, _ in read]
         self._open = {t.number: t._trial_id for t, _ in news if not t.state.is_finished()}
         self.last_id = trials[end - 1]._trial_id if end else -1
@@ -122,10 +120,9 @@ class Replay:
         for trial, claim in news:
             if trial._trial_id not in self.dead:
                 self._take(trial, claim)
-        unsigned = {trial.number for trial in self.unsigned}
-        now = time.monotonic()
-        self._seen = {n: self._seen.get(n, now) for n in unsigned}
-        self._server_time = type(study._storage).__name__ == "GrpcStorageProxy"
+        self._watch.forget_others(set(self._open.values()))
+        for trial in self.unsigned:
+            self.age(trial)  # counted from now on
         if self.population is not None:
             self.population.advance()
         self._first = self._identity(trials)
@@ -181,15 +178,16 @@ class Replay:
         return min(again, key=lambda seat: (again.count(seat), again.index(seat)))
 
     def age(self, trial: FrozenTrial) -> float:
-        """Seconds since an unsigned trial began to run, or since this process saw it first.
+        """Return the seconds since this process first saw an unsigned trial.
 
-        Behind a gRPC proxy trials have the server's local time, which may be another one than here.
+        Not by the trial's own time, which is a local time without a zone: other clocks, time zones
+        and the end of summer time would make a new trial old.
         """
-        if self._server_time:
-            now = time.monotonic()
-            return now - self._seen.get(trial.number, now)
-        start = trial.datetime_start
-        return math.inf if start is None else time.time() - start.timestamp()
+        return self._watch.unchanged(trial._trial_id, trial.datetime_start)
+
+    def silence(self, trial: FrozenTrial) -> float:
+        """Return the seconds that this process has seen no new sign of life of a trial's worker."""
+        return self._watch.unchanged(trial._trial_id, signs_of_life(trial.system_attrs))
 
     def ahead(self, number: int) -> int:
         """How many trials of lower numbers are about to claim a seat.

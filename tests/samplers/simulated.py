@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers import lease, replay, worker
-from relativenas_optuna.samplers.claims import renew
+from relativenas_optuna.samplers.claims import renew, signs_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +85,7 @@ class World:
             (worker, "_start", lambda pid: float(pid) if pid in self.pids else None),
             (lease, "time", clock),
             (replay.Replay, "age", lambda _, trial: self.age(trial)),
+            (replay.Replay, "silence", lambda _, trial: self.silence(trial)),
             (lease.LeaseKeeper, "begin", lambda *_: None),  # by `pass_time`
         ):
             self._patch.setattr(module, name, value)
@@ -141,6 +142,11 @@ class World:
     def age(self, trial: FrozenTrial) -> float:
         """Seconds since a trial began to run."""
         return self.clock - self.begun.get(trial._trial_id, self.clock)
+
+    def silence(self, trial: FrozenTrial) -> float:
+        """Seconds since the last sign of life of a trial's worker."""
+        signs = [sign for sign in signs_of_life(trial.system_attrs) if sign is not None]
+        return self.clock - max(signs, default=self.clock)
 
     def plan(self, writes: int, event: Callable[[], None]) -> None:
         """Let something happen before a worker's next write but `writes`."""

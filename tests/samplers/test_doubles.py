@@ -153,8 +153,8 @@ def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
     assert population(study).scored_seats(2) == 8
 
 
-class GrpcStorageProxy(InMemoryStorage):
-    """Trials that began on a server's clock, in another time zone."""
+class OtherClock(InMemoryStorage):
+    """Trials whose times are of a clock that is hours behind: a time zone, or summer time."""
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         trial_id = super().create_new_trial(study_id, template_trial)
@@ -164,8 +164,8 @@ class GrpcStorageProxy(InMemoryStorage):
         return trial_id
 
 
-def test_behind_a_proxy_a_new_trial_is_new_whatever_its_clock_says() -> None:
-    storage = GrpcStorageProxy()
+def test_a_new_trial_is_new_whatever_its_clock_says() -> None:
+    storage = OtherClock()
     study = optuna.create_study(storage=storage, sampler=anew(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     arriving = storage.create_new_trial(study._study_id)

@@ -141,14 +141,14 @@ def test_workers_that_tell_and_end_while_another_one_reads_are_not_taken_for_dea
         }
         looks: Counter[int] = Counter()
 
-        def is_gone(trial: FrozenTrial) -> bool:
+        def is_gone(trial: FrozenTrial, silence: float) -> bool:
             """The first worker ends at the first look at its trial, the second at the second."""
             number = trial.number
             looks[number] += 1
             if number in running and looks[number] > number and workers[number].alive:
                 running[number].study.tell(number, values[number])
                 study.kill(workers[number])
-            return known_gone(trial)
+            return known_gone(trial, silence)
 
         monkeypatch.setattr(lease, "is_gone", is_gone)
         with study.world.acting(looker):
