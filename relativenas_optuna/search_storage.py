@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from relativenas_optuna.exact_storage import ExactStorage
 from relativenas_optuna.parameter_buffer import ParameterBuffer
 from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
+from relativenas_optuna.samplers.interruption import mark_if_interrupted
 from relativenas_optuna.trial_reading import CAN_READ, read_trial, read_trials
 
 if TYPE_CHECKING:
@@ -147,6 +148,9 @@ class SearchStorage(ExactStorage):
     ) -> bool:
         """Set state and values of a trial, after all that was written to it before."""
         self._buffer.write(trial_id)
+        if state == TrialState.FAIL and CLAIM_KEY in self.get_trial_system_attrs(trial_id):
+            # The sampler that made the claim may be another process's.
+            mark_if_interrupted(self, trial_id)
         try:
             changed = super().set_trial_state_values(trial_id, state, values)
         finally:

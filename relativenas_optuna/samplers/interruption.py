@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,16 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import mark_interrupted
 
+try:
+    from optuna.study._optimize import _run_trial
+except ImportError:  # another release of Optuna
+    _RUN_TRIAL = None
+else:
+    _RUN_TRIAL = _run_trial.__code__
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import FrameType
 
     from optuna import Study
     from optuna.storages import BaseStorage
@@ -31,6 +40,45 @@ def fail(storage: BaseStorage, trial_ids: Iterable[int]) -> list[int]:
             storage.set_trial_state_values(trial_id, TrialState.FAIL)
             ended.append(trial_id)
     return ended
+
+
+def mark_if_interrupted(storage: BaseStorage, trial_id: int) -> None:
+    """Mark a trial that is about to fail because of Ctrl-C, so that its seat is given out again.
+
+    `study.optimize` catches a `KeyboardInterrupt` of the objective, fails the trial as after any
+    error, and tells neither sampler nor storage which of both it was.
+    """
+    handled = sys.exc_info()[1]
+    frame = _frame_of_optimize()
+    if frame is None:
+        interrupted = _is_interrupt(handled, None)
+    else:
+        interrupted = _is_interrupt(frame.f_locals.get("func_err"), handled)
+    if interrupted:
+        with suppress(UpdateFinishedTrialError):
+            mark_interrupted(storage, trial_id)
+
+
+def _is_interrupt(error: BaseException | None, outer: BaseException | None) -> bool:
+    """Return True if an error is a `KeyboardInterrupt`, or came while one was handled.
+
+    Args:
+        error: The error.
+        outer: What was handled already when the objective was called.
+    """
+    while error is not None and error is not outer:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _frame_of_optimize() -> FrameType | None:
+    """Return the frame of `study.optimize` that runs the trial of this thread, if any."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not _RUN_TRIAL:
+        frame = frame.f_back
+    return frame
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from optuna.trial import Trial, TrialState
 
 from relativenas_optuna.samplers.batches import Batch, running_trials
 from relativenas_optuna.samplers.claims import Claim, Seat
-from relativenas_optuna.samplers.interruption import failed_on_error
+from relativenas_optuna.samplers.interruption import failed_on_error, mark_if_interrupted
 from relativenas_optuna.samplers.intervals import equal
 from relativenas_optuna.samplers.proposals import (
     draw,
@@ -299,7 +299,12 @@ class RelativeNASSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Store the values of `constraints_func`; the independent sampler may learn from it."""
+        """Mark what Ctrl-C ended, and store the values of `constraints_func`.
+
+        The independent sampler may learn from the trial.
+        """
+        if state == TrialState.FAIL:
+            mark_if_interrupted(study._storage, trial._trial_id)
         if self._constraints_func is not None:
             _process_constraints_after_trial(self._constraints_func, study, trial, state)
         if self._independent_sampler is not None:
