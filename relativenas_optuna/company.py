@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from relativenas_optuna._signals import BESIDE_VARIABLE
+from relativenas_optuna._signals import BESIDE_VARIABLE, raise_in_main_thread
 from relativenas_optuna.options import STORAGE_VARIABLE
 from relativenas_optuna.plan import SearchError
+from relativenas_optuna.samplers.worker import is_dead, this_worker
 from relativenas_optuna.storage import is_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PATIENCE = 10.0  # seconds for a worker to end in order after a signal
+_PAUSE = 1.0  # seconds between two looks at the command's process
 _MAIN = "from relativenas_optuna.cli import main; main()"
 
 
@@ -28,7 +33,8 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
     """Run `relativenas worker` in so many processes.
 
     The CPU's threads are shared out among them and this process. On leaving they have ended: by
-    themselves, for a study that is searched; after an error by a signal.
+    themselves, for a study that is searched; after an error by a signal. Where this process is
+    killed they end within seconds.
 
     Args:
         count: How many, from 0.
@@ -46,7 +52,10 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
     words = [sys.executable, "-c", _MAIN, "worker", "--study", study]
     words += [] if device is None else ["--device", device]
     # By the environment, since a URL can hold a password, and everybody sees command lines.
-    surroundings = os.environ | {STORAGE_VARIABLE: storage, BESIDE_VARIABLE: "1"}
+    surroundings = os.environ | {
+        STORAGE_VARIABLE: storage,
+        BESIDE_VARIABLE: json.dumps(this_worker()),
+    }
     if count:
         import torch
 
@@ -73,6 +82,25 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
             f"were scored by others",
             err=True,
         )
+
+
+def end_with_command() -> None:
+    """In a process that works for a command: end when the command's process is gone.
+
+    That one may be killed (by SIGKILL, or by the system where memory is short), and then ends
+    nobody. A worker that does not end in order after a signal ends without.
+    """
+    command = os.environ.get(BESIDE_VARIABLE)
+    if command:
+        threading.Thread(target=_end_after, args=(json.loads(command),), daemon=True).start()
+
+
+def _end_after(command: dict[str, Any]) -> None:
+    while not is_dead(command):
+        time.sleep(_PAUSE)
+    raise_in_main_thread(signal.SIGTERM)
+    time.sleep(_PATIENCE)
+    os._exit(128 + signal.SIGTERM)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import optuna
 
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.company import end_with_command
 from relativenas_optuna.elsewhere import paths_here, plan_here
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import device_option, json_option, storage_option, study_option
@@ -65,6 +66,7 @@ def worker(
     what its --weights says, which machines without a common disk can share; of several processes
     that torchrun starts each takes a GPU of its own, where there are any.
     """
+    end_with_command()
     end = time.monotonic() + wait
     while is_missing_file(storage):
         if time.monotonic() > end:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("relativenas", deadline=None)
 settings.load_profile("relativenas")
+
+# Ctrl-C is ignored in the background of a shell and on many CI runners, and a command that is
+# started so keeps ignoring it. The commands that are tested here hear it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -112,6 +112,19 @@ def test_a_search_goes_on_without_a_worker_and_sigterm_ends_the_others(
         assert_ended(process, signal.SIGTERM)
 
 
+def test_workers_end_when_the_search_was_killed(folder: Path, data: Path) -> None:
+    plan(data, generations=1000)
+    with started("search", *CPU, "--workers", "2", cwd=folder) as process:
+        scored_by(2, process)
+        workers = psutil.Process(process.pid).children()
+        process.kill()
+        _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
+        assert workers
+        assert not alive
+    with searched() as study:
+        assert all(was_interrupted(trial) for trial in study.get_trials(states=[TrialState.FAIL]))
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_workers_of_a_study_in_memory_are_refused(url: str, folder: Path, capfd: Capture) -> None:
     write_pictures(folder / "pictures", each=2)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from relativenas_optuna._signals import signals_as_interrupts
+from tests.command import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +44,38 @@ def test_a_signal_that_comes_while_an_object_is_freed_is_raised_afterwards() -> 
         with pytest.raises(KeyboardInterrupt):
             time.sleep(10)
         assert set(received) == {signal.SIGINT}
+
+
+def test_a_second_signal_does_not_interrupt_what_the_first_one_began() -> None:
+    with signals_as_interrupts() as received:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
+    assert received == [signal.SIGINT]
+
+
+_TWICE = """
+import signal, sys, time
+from relativenas_optuna._signals import signals_as_interrupts
+with signals_as_interrupts():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        time.sleep(1.1)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(60)
+"""
+
+
+def test_a_second_signal_ends_what_does_not_end_by_itself() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _TWICE], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130
+    assert ended.stderr.split() == (
+        "interrupted again: ended at once; what was saved before is kept".split()
+    )
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
