@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.study_file import Figure
 
+_NAMED = 3  # classes in a line
+
 
 class Console:
     """Prints what happens to one study.
@@ -62,9 +64,13 @@ class Console:
     def follow(self, search: Search) -> None:
         """Run a search under a progress bar."""
         objective = search.objective
+        # A folder that was meant otherwise is seen by the names of its classes.
+        names = ", ".join(objective.classes[:_NAMED])
+        more = ", ..." if len(objective.classes) > _NAMED else ""
         self._note(
             f"{len(objective.training)} pictures to train on, {len(objective.validation)} to "
-            f"score with, {len(objective.classes)} classes; device {objective.device}"
+            f"score with, {len(objective.classes)} classes ({names}{more}); "
+            f"device {objective.device}"
         )
         done = search.scored
         if 0 < done < search.total:

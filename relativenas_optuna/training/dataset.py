@@ -20,14 +20,10 @@ from relativenas_optuna.training.pictures import (
     require_classes,
 )
 
-# Pillow's modes of one colour, with 8 bits or less.
-_GREY = ("1", "L", "LA")
-_MOST_CHANNELS = 4
-"""Channels of an image whose first or last dimension tells that they are there."""
-_MOST_UNREADABLE = 1000
-"""Items that cannot be read after which no more are looked at."""
-_NAMED = 10
-"""Of them, those that a message names."""
+_GREY = ("1", "L", "LA")  # Pillow's modes of one colour, with 8 bits or less
+_MOST_CHANNELS = 4  # where so few are the first or last dimension, the channels are there
+_MOST_UNREADABLE = 1000  # items, after which no more are looked at
+_NAMED = 10  # of them in a message
 
 
 @runtime_checkable
@@ -215,8 +211,7 @@ def _label(label: object, number: int) -> int:
 
 def _classes(dataset: object, labels: list[int], given: Sequence[str] | None) -> tuple[str, ...]:
     """The classes' names; numbers where nobody gave any."""
-    highest = max(labels)
-    different = len(set(labels))
+    highest, different = max(labels), len(set(labels))
     own = getattr(dataset, "classes", None) if given is None else given
     own = own.tolist() if isinstance(own, np.ndarray) else own
     named = isinstance(own, list | tuple) and all(isinstance(name, str) for name in own)

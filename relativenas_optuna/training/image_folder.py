@@ -104,7 +104,7 @@ def _notes_on_loose_images(folder: Path) -> list[str]:
     ]
     if not names:
         return []
-    return [f"{len(names)} images directly in the folder are in no class ({shown(sorted(names))})"]
+    return [f"images directly in the folder are in no class: {shown(sorted(names))}"]
 
 
 def _too_few_classes(folder: Path, names: list[str]) -> DataError:

@@ -85,8 +85,8 @@ class ImageTree:
         if self._left_out:
             kinds = ", ".join(f"{n} {ending}" for ending, n in self._left_out.most_common(_NAMED))
             yield (
-                f"{self._left_out.total()} files are left out, since they are no images of a known "
-                f"format ({kinds}; one is {self._first_left_out!r})"
+                f"files that are no images of a known format are left out: "
+                f"{self._left_out.total()} ({kinds}), such as {self._first_left_out!r}"
             )
         if self._repeated:
             yield (f"links to what is read already are left out: {shown(self._repeated)}")
