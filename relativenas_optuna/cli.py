@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shlex
 import signal
 import sys
@@ -124,10 +125,23 @@ def _message(error: BaseException) -> str | None:
         )
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{os.fspath(error.filename)!r}: {error.strerror}"
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"not enough memory: {_line(error)}; smaller pictures (--size) or batches need less"
+    if (missing := _missing_memory(error)) is not None:
+        return f"not enough memory: {missing}; smaller images (--size) or batches need less"
     known = (ValueError, OSError, optuna.exceptions.OptunaError)
     return _line(error) if isinstance(error, known) else None
+
+
+def _missing_memory(error: BaseException) -> str | None:
+    """Return what could not be allocated; `None` if the error is not about memory."""
+    line = _line(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return line
+    # PyTorch raises a plain RuntimeError for the memory of a CPU and of MPS.
+    words = "can't allocate memory", "not enough memory", "out of memory", "can't start new thread"
+    if not isinstance(error, RuntimeError) or not any(word in line for word in words):
+        return None
+    size = re.search(r"tried to allocate (\d+) bytes", line)
+    return line if size is None else f"could not allocate {int(size[1]) / 1e6:,.0f} MB"
 
 
 def _line(error: object) -> str:

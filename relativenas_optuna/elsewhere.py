@@ -1,4 +1,4 @@
-"""A search on a machine where its folder, or its weights, have another path."""
+"""A search on a machine where its images, its folder or its weights have another path."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relativenas_optuna.plan import SearchError, SearchPlan
+from relativenas_optuna.plan import SearchError, SearchPlan, Wishes
 from relativenas_optuna.weights_place import checked_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PATHS = ("data", "out", "weights")
+"""Names of the options of `paths_here`."""
+
+_DATA = click.option(
+    "--data",
+    metavar="FOLDER",
+    help="Folder of the search's images, where it has another path here.",
+)
 _OUT = click.option(
     "--out", metavar="FOLDER", help="The search's folder, where it has another path here."
 )
@@ -26,16 +34,21 @@ _WEIGHTS = click.option(
 
 def paths_here(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a command for `plan_here`."""
-    return _OUT(_WEIGHTS(command))
+    return _DATA(_OUT(_WEIGHTS(command)))
 
 
-def plan_here(plan: SearchPlan, *, out: str | None, weights: str | None) -> SearchPlan:
+def plan_here(
+    plan: SearchPlan, *, study: str, data: str | None, out: str | None, weights: str | None
+) -> SearchPlan:
     """The plan of a search as it is on this machine; `None` is as the plan says.
 
     Raises:
-        SearchError: The folder is not there, or the weights are not in it.
+        SearchError: The folder is not there, or the weights are not in it; or the search's images
+            are a data set with a name.
         PlaceError: The weights cannot be there.
     """
+    if data is not None:
+        plan = plan.for_wishes(Wishes(data=data), study)
     if weights is not None:
         place = checked_place(weights)
         if "://" not in place and not Path(place).is_dir():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relativenas_optuna._signals import Interrupted
-from relativenas_optuna.elsewhere import paths_here, plan_here
+from relativenas_optuna.elsewhere import PATHS, paths_here, plan_here
 from relativenas_optuna.fidelity_figures import TOP
 from relativenas_optuna.fidelity_record import MOST, Architecture, Fidelity
 from relativenas_optuna.help_texts import examples
@@ -73,8 +73,6 @@ def fidelity(
     device: str | None,
     *,
     as_json: bool,
-    out: str | None,
-    weights: str | None,
     **options: Any,
 ) -> None:
     """Compare scores of a search's shared weights with scores of training alone.
@@ -94,7 +92,7 @@ def fidelity(
                 f"or call relativenas_optuna.fidelity.measure(study, objective)"
             )
         check_study(found, plan.settings)
-        plan = plan_here(plan, out=out, weights=weights)
+        plan = plan_here(plan, study=study, **{name: options.pop(name) for name in PATHS})
         notices = console(stderr=as_json, notices=True)
         measured = _measure(found, plan, device, notices, quiet=as_json, options=options)
         if as_json:

@@ -29,8 +29,9 @@ from relativenas_optuna.scored_trials import (
 from relativenas_optuna.search_settings import SearchSettings, check_seed, preset
 from relativenas_optuna.shared_weights import SharedWeights
 from relativenas_optuna.spaces.protocol import check_space, suggest
-from relativenas_optuna.training.data import Pictures, as_pictures
+from relativenas_optuna.training.data import DataError, Pictures, as_pictures
 from relativenas_optuna.training.device import resolve_device
+from relativenas_optuna.training.fingerprint import digest
 
 if TYPE_CHECKING:
     import optuna
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 IDENTITY = "relative_nas:study"  # user attribute
 SEED = "relative_nas:objective_seed"  # user attribute
+IMAGES = "relative_nas:objective_images"  # user attribute
 
 
 class SupernetObjective(Generic[A]):
@@ -142,10 +144,12 @@ class SupernetObjective(Generic[A]):
         self.seed = seed
         self.device = resolve_device(device)
         training = as_pictures(data)
+        self._images = digest(training)
         if validation is None:
             training, held_out = training.split(self.settings.train_fraction, seed=seed)
         else:
             held_out = as_pictures(validation, like=training)
+            self._images += f" {digest(held_out)}"
         self.training, self.validation = training.to(self.device), held_out.to(self.device)
         self.classes = training.classes
         self._trainer = Trainer(
@@ -191,7 +195,7 @@ class SupernetObjective(Generic[A]):
             TrialPruned: The study's pruner ended it.
             TypeError: The trial is none of a study, such as `study.best_trial`.
             ValueError: The study has other directions than the objective has values, or was begun
-                with another seed.
+                with another seed or other images.
         """
         check_trial(trial)
         failed_itself = False
@@ -254,6 +258,22 @@ class SupernetObjective(Generic[A]):
         """Where learners sit whose weights wait for a partner's."""
         return sorted(self._shared.waiting())
 
+    def check_images(self, study: optuna.Study) -> None:
+        """Raise `DataError` if the study was begun with other images.
+
+        Their content, order and class names count; under which path they are does not matter.
+        """
+        self._compare_images(study, study.user_attrs.get(IMAGES, self._images))
+
+    def _compare_images(self, study: optuna.Study, begun: object) -> None:
+        if begun != self._images:
+            raise DataError(
+                f"study {study.study_name!r} was begun with other images, labels or class names: "
+                f"its weights would be scored with images that they were trained on. Give the "
+                f"images as they were then (by --data where they have another path now), or begin "
+                f"a new study"
+            )
+
     def settle(self, study: optuna.Study) -> None:
         """Commit what waits for partners that failed for good; after the last trial of a search."""
         with self._lock:
@@ -271,6 +291,7 @@ class SupernetObjective(Generic[A]):
                 f"one divides the pictures otherwise, and weights would be scored with those that "
                 f"they were trained on; got {self.seed}"
             )
+        self._compare_images(study, agreed(study, IMAGES, self._images))
         if self._study is not None:
             self._shared.leave()
         if self._place is not None:

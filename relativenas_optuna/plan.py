@@ -102,7 +102,7 @@ class SearchPlan:
         stored = study.user_attrs.get(PLAN_ATTRIBUTE)
         if stored is None:
             return cls._new(study, wishes)
-        return cls._read(stored, study.study_name)._with(wishes, study.study_name)
+        return cls._read(stored, study.study_name).for_wishes(wishes, study.study_name)
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> SearchPlan | None:
@@ -176,9 +176,17 @@ class SearchPlan:
             ) from error
         return plan
 
-    def _with(self, wishes: Wishes, study_name: str) -> SearchPlan:
+    def for_wishes(self, wishes: Wishes, study_name: str) -> SearchPlan:
+        """Return this plan, changed where a wish may change the plan of a study that has begun.
+
+        Raises:
+            SearchError: A wish differs from what the study was begun with.
+        """
+        data = None if wishes.data is None else _data(wishes.data)
+        # The same folder may have another path now; `Search` compares the images in it.
+        moved = data if {data, self.data}.isdisjoint((None, *DATA_NAMES)) else None
         asked = {
-            "data": None if wishes.data is None else _data(wishes.data),
+            "data": None if moved else data,
             "size": wishes.size,
             "preset": wishes.preset,
             "seed": wishes.seed,
@@ -193,7 +201,7 @@ class SearchPlan:
                     f"{name} {value!r} does not fit study {study_name!r}, which was begun with "
                     f"{begun[name]!r}: leave it out to go on, or take another --study"
                 )
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {} if moved is None else {"data": moved}
         if generations is not None:
             changes["settings"] = replace(self.settings, generations=generations)
         if wishes.out is not None:
@@ -246,4 +254,5 @@ def check_study(study: optuna.Study, settings: SearchSettings) -> None:
 
 
 def _data(source: str) -> str:
+    """Return the name of a data set, or the absolute path of a folder."""
     return source if source in DATA_NAMES else str(Path(source).absolute())

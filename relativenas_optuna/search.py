@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,12 @@ from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, F
 from relativenas_optuna.dashboard import reporter_of
 from relativenas_optuna.objective import SupernetObjective
 from relativenas_optuna.pairs import score_pairs
-from relativenas_optuna.plan import SearchError, SearchPlan
+from relativenas_optuna.plan import DATA_NAMES, SearchError, SearchPlan
 from relativenas_optuna.samplers.claims import Seat, seat_of
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.slow_fast import diversity
 from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.training.data import load_pictures
+from relativenas_optuna.training.data import DataError, load_pictures
 from relativenas_optuna.weights_place import checkpoint_at
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Search:
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
             missing.
-        DataError: The pictures cannot be used.
+        DataError: The images cannot be used, are not there, or are not those that the study was
+            begun with.
         OSError: The place of the weights cannot be written to.
         ValueError: The device is not there, or the weights are damaged, of another search or
             another supernet.
@@ -70,6 +72,7 @@ class Search:
     ) -> None:
         self.study = study
         self.plan = plan
+        begun = SearchPlan.stored_in(study) is not None
         newest = self._newest
         if newest is not None and newest.generation >= plan.settings.generations:
             raise SearchError(
@@ -85,6 +88,11 @@ class Search:
             preset="random" if plan.random else "paper",
         )
         study.sampler = self.sampler
+        if plan.data not in DATA_NAMES and begun and not Path(plan.data).exists():
+            raise DataError(
+                f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
+                f"not on this machine: say with --data where they are now"
+            )
         checkpoint = checkpoint_at(plan.place, study, search=plan.search, writes=leads)
         if (newest is not None and checkpoint.record() is None) or checkpoint.is_lost():
             raise self._lost()
@@ -96,6 +104,7 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
+        self.objective.check_images(study)  # before the plan of a study that has begun changes
         if leads:
             plan.store(study)
         self._reporter = reporter_of(study, plan.out, warn)

@@ -34,6 +34,7 @@ _PAUSE = 0.5  # seconds
         "torchrun --nproc-per-node 4 --no-python relativenas worker --study my",
         "srun --ntasks 8 relativenas worker --storage postgresql://HOST/DB --study my",
         "relativenas worker --study my --out /mnt/my     where the search's folder is mounted here",
+        "relativenas worker --study my --data /mnt/images     where its images are mounted here",
     ),
 )
 @device_option
@@ -55,9 +56,8 @@ def worker(
     study: str,
     device: str | None,
     wait: float,
-    out: str | None,
-    weights: str | None,
     as_json: bool,
+    **here: str | None,
 ) -> None:
     """Help to search a study that `relativenas search` began.
 
@@ -77,7 +77,7 @@ def worker(
             if time.monotonic() > end:
                 raise _not_begun(study, wait)
             time.sleep(_PAUSE)
-        plan = plan_here(planned, out=out, weights=weights)
+        plan = plan_here(planned, study=study, **here)
         # These load PyTorch, for seconds.
         from relativenas_optuna.search import Search
         from relativenas_optuna.training.device import resolve_device
@@ -106,7 +106,7 @@ def worker(
             if newest is None or newest.settings == plan.settings:
                 break
             # The search was extended meanwhile.
-            plan = plan_here(newest, out=out, weights=weights)
+            plan = plan_here(newest, study=study, **here)
         if as_json:
             data = {"study": study, "worker": os.getpid(), "device": found, "trials": scored}
             click.echo(json.dumps(data))

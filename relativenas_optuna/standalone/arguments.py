@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna.training.pictures import Pictures
-from relativenas_optuna.training.streamed import StreamedPictures
+from relativenas_optuna.training.fingerprint import digest
 
 if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.standalone.recipe import Recipe
+    from relativenas_optuna.training.pictures import Pictures
+    from relativenas_optuna.training.streamed import StreamedPictures
 
 PICTURES = ("training pictures", "test pictures")
 """Names of arguments whose values say nothing to people."""
@@ -40,16 +39,3 @@ def arguments_of(
         PICTURES[1]: None if test is None else digest(test),
         **fields,
     }
-
-
-def digest(pictures: Pictures | StreamedPictures) -> str:
-    """Tells sets of pictures apart; of files it goes by their names."""
-    found = sha256(repr((pictures.classes, pictures.mean, pictures.std)).encode())
-    found.update(pictures.labels.cpu().numpy().tobytes())
-    if isinstance(pictures, Pictures):
-        found.update(repr((pictures.images.dtype, pictures.images.shape)).encode())
-        found.update(pictures.images.cpu().contiguous().numpy().tobytes())
-    else:
-        shown = "\n".join(Path(path).name for path in pictures.paths)
-        found.update(f"{pictures.size} {pictures.flip} {pictures.color_jitter}\n{shown}".encode())
-    return found.hexdigest()[:16]
