@@ -23,6 +23,23 @@ class FolderInUseError(SearchError):
     """Another process has the folder; the message is one line that says what to do."""
 
 
+@contextmanager
+def empty_folders_removed(*folders: str) -> Iterator[None]:
+    """Remove folders that an error in the block leaves empty, if the block made them.
+
+    Their parents that were missing before are removed too.
+    """
+    paths = [path for folder in folders for path in (Path(folder), *Path(folder).parents)]
+    missing = sorted({path for path in paths if not path.exists()}, key=str, reverse=True)
+    try:
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):  # it is not there, or something is in it
+                path.rmdir()
+        raise
+
+
 def make_folder(folder: str) -> None:
     """Make a folder where it is missing.
 

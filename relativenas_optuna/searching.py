@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.company import workers_beside
-from relativenas_optuna.out_folder import locked, make_folder
+from relativenas_optuna.out_folder import empty_folders_removed, locked, make_folder
 
 if TYPE_CHECKING:
     import optuna
@@ -43,9 +44,12 @@ def search_to_the_end(
 
     # Before the data, which may have to be fetched.
     found = resolve_device(device)
-    make_folder(plan.out)
-    with locked(plan.out):
-        search = Search(study, plan, device=str(found), warn=console.warn)
+    places = [place for place in (plan.out, plan.place) if "://" not in place]
+    with ExitStack() as stack:
+        with empty_folders_removed(*places):
+            make_folder(plan.out)
+            stack.enter_context(locked(plan.out))
+            search = Search(study, plan, device=str(found), warn=console.warn)
         beside = workers_beside(
             workers - 1, storage=console.storage, study=console.study, device=device
         )

@@ -37,7 +37,7 @@ def plan(study: optuna.Study, data: str | None = None) -> SearchPlan:
 
 def test_the_same_images_under_another_path_go_on(study: optuna.Study, tmp_path: Path) -> None:
     (tmp_path / "images").rename(tmp_path / "moved")
-    with pytest.raises(DataError, match="are not in '.*images' any more.*--data"):
+    with pytest.raises(DataError, match=r"are not in '.*images' any more.*--data"):
         Search(study, plan(study), device="cpu")
     moved = Search(study, plan(study, "moved"), device="cpu")
     study.optimize(moved.objective, n_trials=1)

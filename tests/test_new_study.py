@@ -89,9 +89,10 @@ def test_one_that_was_deleted_meanwhile_is_a_line(storage: BaseStorage) -> None:
         (("--weights", "ftp://x"), "weights must be a folder, s3://BUCKET"),
         (("--size", "1"), "for pictures of 1x1"),
         (("--device", "cuda:99"), "cuda"),
+        (("--size", "1", "--out", "a/b", "--weights", "c/d"), "for pictures of 1x1"),
     ],
 )
-def test_a_mistake_in_the_arguments_leaves_no_study(
+def test_a_mistake_in_the_arguments_leaves_no_study_and_no_folder(
     words: tuple[str, ...],
     said: str,
     tmp_path: Path,
@@ -100,6 +101,7 @@ def test_a_mistake_in_the_arguments_leaves_no_study(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert said in call(capfd, "search", "--study", "s", *words).line
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     with storage_at("sqlite:///relativenas.db", create=False) as opened:
         assert not names(opened)
 
