@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from relativenas_optuna.samplers.intervals import (
     cell_index,
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 def _first_index(distribution: BaseDistribution, firsts: list[int], x: float) -> int:
     return firsts[cell_index(distribution, x)]
+
+
+def _settled_point(distribution: BaseDistribution, x: float) -> float:
+    return encode(distribution, decode(distribution, x))
 
 
 @dataclass(frozen=True)
@@ -98,45 +102,53 @@ class Encoding:
     @cached_property
     def size(self) -> float:
         """How many architectures there are: infinitely many where a float has no steps."""
-        if self.counts is None:
-            return math.inf
-        distributions = zip(self.space.values(), self.counts, strict=True)
-        return math.prod(
-            len(set(first_equal(d))) if isinstance(d, CategoricalDistribution) else n
-            for d, n in distributions
-        )
+        return math.inf if self.counts is None else math.prod(self.sizes)
 
-    def indices(self, vector: Vector) -> tuple[int, ...]:
-        """Which value each variable of a finite space has at a position, counted from 0.
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many different values each variable of a finite space has: equal choices are one."""
+        assert self.counts is not None
+        return [
+            len(self._firsts[i]) if i in self._firsts else count
+            for i, count in enumerate(self.counts)
+        ]
 
-        Of equal choices it is the first.
+    @cached_property
+    def _firsts(self) -> dict[int, set[int]]:
+        """Of each categorical, by its place, the choices that are equal to no earlier one."""
+        return {
+            i: set(first_equal(d))
+            for i, d in enumerate(self.space.values())
+            if isinstance(d, CategoricalDistribution)
+        }
+
+    def is_first(self, place: int, index: int) -> bool:
+        """Return False for a choice of a variable that is equal to an earlier choice."""
+        return place not in self._firsts or index in self._firsts[place]
+
+    def indices(self, vector: Vector) -> tuple[float, ...]:
+        """Which value each variable has at a position, counted from 0.
+
+        Of equal choices it is the first. Of a float without steps it is the settled point.
         """
-        indices = self._cells(vector)
+        indices: list[float] = [*self._cells(vector)]
         for i, index_at in self._other_indices.items():
             indices[i] = index_at(float(vector[i]))
         return tuple(indices)
 
     @cached_property
-    def _other_indices(self) -> dict[int, Callable[[float], int]]:
+    def _other_indices(self) -> dict[int, Callable[[float], float]]:
         """How to find the index of a variable, by its place, where it is not that of its cell."""
-        found: dict[int, Callable[[float], int]] = {}
+        found: dict[int, Callable[[float], float]] = {}
         for i, distribution in enumerate(self.space.values()):
             if isinstance(distribution, CategoricalDistribution):
                 firsts = first_equal(distribution)
                 if firsts != list(range(len(firsts))):
                     found[i] = partial(_first_index, distribution, firsts)
             elif is_even(distribution):
-                found[i] = partial(index, distribution)
+                floats = isinstance(distribution, FloatDistribution)
+                found[i] = partial(_settled_point if floats else index, distribution)
         return found
-
-    def indices_of(self, params: Mapping[str, Any]) -> tuple[int, ...]:
-        """The same of parameters.
-
-        Raises:
-            ValueError: One is no choice of its variable.
-        """
-        space = self.space.items()
-        return tuple([index(d, encode(d, params[name])) for name, d in space])
 
     def features(self, positions: Vector) -> Vector:
         """Positions `[n, variables]` as points `[n, features]` between which distances mean much.

@@ -177,7 +177,8 @@ class Learning:
                 encoding,
                 position,
                 redraw=lambda l1, l2: rule(l1=l1, l2=l2)[0],
-                is_taken=lambda x: scored.is_taken(x, last),
+                scored=scored,
+                generation=last,
                 random=again(self._settings.seed, generation.index, pair),
             )
         if self._settings.screening.on:
@@ -197,16 +198,17 @@ class Learning:
     ) -> Callable[[Vector], bool]:
         """Whether a position's architecture was scored by a pair or before its generation.
 
-        Of a finite space all of whose architectures were scored, `scored` is none: nothing is.
+        If all architectures of the space were scored, `scored` is none: nothing is.
         """
-        encoding, last = generation.encoding, generation.index - 1
-        assert encoding is not None
-        if scored is not None:
-            own = [encoding.indices(generation.positions[m]) for m in generation.pairs[pair]]
-            return lambda x: scored.is_taken(x, last) or encoding.indices(x) in own
-        if encoding.counts is None and self._settings.screening.rescores:
-            return lambda x: self._rescoring.is_known(generation, pair, encoding.settled(x))
-        return lambda x: False
+        if scored is None:
+            return lambda x: False
+        last, known = generation.index - 1, scored
+        own = [
+            (trial, generation.positions[member])
+            for i, member in enumerate(generation.pairs[pair].tolist())
+            if (trial := generation.tallies[2 * pair + i].scored_trial) is not None
+        ]
+        return lambda x: known.is_taken(x, last) or any(known.is_same(x, *one) for one in own)
 
     def anywhere(self, generation: Generation, member: int) -> Vector:
         """A position `[variables]` for a member that is drawn evenly, whatever was scored."""
@@ -218,7 +220,8 @@ class Learning:
         return encoding.low + np.array(drawn) * (encoding.high - encoding.low)
 
     def _avoids_repeats(self, encoding: Encoding) -> bool:
-        return self._settings.avoids_repeats and encoding.counts is not None
+        finite = encoding.counts is not None
+        return self._settings.avoids_repeats and (finite or self._settings.screening.on)
 
     def _less_crowded(self, tallies: Sequence[Tally], before: Generation) -> int:
         own = [tally.counted for tally in tallies]

@@ -91,10 +91,6 @@ class Pooling:
         """The scores at a settled position `[variables]`."""
         return self._pools.get(position.tobytes(), Pool())
 
-    def is_known(self, position: Vector) -> bool:
-        """Whether a settled position `[variables]` was scored."""
-        return position.tobytes() in self._pools
-
     def noise(self, position: Vector, pool: Pool) -> tuple[float, int]:
         """The standard deviation of the scores of one architecture, by all that have several.
 

@@ -74,7 +74,8 @@ class RelativeNASSampler(BaseSampler):
         preset: "plain", for an objective whose scores do not drift, as they do with shared weights:
             a fast learner keeps its score, so that a generation after the first one scores
             its slow learners alone, and in a finite space no architecture is proposed that was
-            scored two generations before or earlier, while another is left. With one objective it
+            scored two generations before or earlier, while another is left. Parameters that a
+            trial did not suggest make no other architecture. With one objective it
             also departs from the paper in this: the first generation covers the values of each
             variable evenly; the slow learner's move is drawn 100 times, with each variable drawn
             anew at a probability of 0.2, and that one is made which a Gaussian process of the

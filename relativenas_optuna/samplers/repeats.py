@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
+from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.intervals import cell, index
+from relativenas_optuna.samplers.intervals import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,46 +20,169 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.encoding import Encoding
 
     Vector = NDArray[np.float64]
+    Key = tuple[float, ...]  # which value each variable has, by `Encoding.indices`
+    Places = tuple[int, ...]  # of some variables
 
 _REDRAWS = 8  # of the two random weights, before variables are drawn anew
 _CHANGES = 8  # attempts with one variable drawn anew, then as many with two, ...
 
 
 class Scored:
-    """The generation in which each architecture of a finite space was scored first."""
+    """The architectures of a search space that were scored up to a generation.
+
+    A complete trial that suggested only some variables stands for all positions with its values of
+    these, whatever their other variables are. That holds only if parameters decide which variables
+    are suggested: any two sets of suggested variables must share a variable whose values always
+    differ between them. A trial of a set for which that is not so stands for its own position.
+    """
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
-        self._first: dict[tuple[int, ...], int] = {}
+        self._all = tuple(range(len(encoding.space)))
+        self._added: dict[int, list[tuple[Places, Key]]] = {}  # by generation
+        self._begin()
 
-    def add(self, trial: FrozenTrial, generation: int, position: Vector | None = None) -> None:
-        """Count in what a trial scored; generations come in order.
+    def _begin(self) -> None:
+        self._last = -1
+        self._seen: dict[Key, Places] = {}
+        self._keys: dict[Places, set[Key]] = {}  # the values of each set of variables
+        self._values: dict[Places, dict[int, set[float]]] = {}  # the same by variable
+        self._apart: dict[tuple[Places, Places], int] = {}  # a variable that differs between two
+        self._vague: set[Places] = set()  # sets without such a variable
 
-        A trial that has parameters beside those of the space is an architecture of its own, which
-        the space does not describe. One that has not all of them scored its `position`
-        `[variables]`, where that is known.
+    def add(self, trial: FrozenTrial, generation: int, position: Vector) -> None:
+        """Add what a trial scored at a position `[variables]`.
+
+        A trial with further parameters is an architecture of its own, which the space does not
+        describe.
         """
-        space = self._encoding.space
-        more = trial.distributions.keys() - space.keys()
+        more = trial.distributions.keys() - self._encoding.space.keys()
         if not all(trial.distributions[name].single() for name in more):
             return
-        if position is not None:
-            self._first.setdefault(self._encoding.indices(position), generation)
-        elif space.keys() <= trial.params.keys():
-            # What is no value of the space any more cannot be proposed either.
-            with suppress(ValueError):
-                self._first.setdefault(self._encoding.indices_of(trial.params), generation)
+        entry = self._suggested(trial), self._encoding.indices(position)
+        self._added.setdefault(generation, []).append(entry)
+
+    def is_same(self, vector: Vector, trial: FrozenTrial, position: Vector) -> bool:
+        """Return True if `vector` `[variables]` is the architecture a trial scored at `position`.
+
+        Both are if they differ only in variables that such trials do not suggest, as far as is
+        known of the generations that were asked for last.
+        """
+        key, scored = self._encoding.indices(vector), self._encoding.indices(position)
+        places = self._suggested(trial)
+        return key == scored or (
+            places not in self._vague and _only(places, key) == _only(places, scored)
+        )
+
+    def _suggested(self, trial: FrozenTrial) -> Places:
+        """Return the variables that a trial suggested, or all if it may have ended before that."""
+        space, complete = self._encoding.space, trial.state == TrialState.COMPLETE
+        suggested = tuple(i for i, name in enumerate(space) if name in trial.params)
+        return suggested if complete and suggested else self._all
 
     def is_taken(self, vector: Vector, generation: int) -> bool:
-        """Whether a position's architecture was scored in a generation up to this one."""
-        return self._first.get(self._encoding.indices(vector), generation + 1) <= generation
+        """Return True if a position's architecture was scored in a generation up to this one."""
+        self._see(generation)
+        key = self._encoding.indices(vector)
+        return key in self._seen or self._is_covered(key)
 
     def all_taken(self, generation: int) -> bool:
-        """Whether no architecture of the space is left that was not scored up to a generation."""
-        size = self._encoding.size
-        if len(self._first) < size:
+        """Return True if every architecture of the space was scored up to a generation."""
+        if self._encoding.counts is None:
             return False
-        return sum(first <= generation for first in self._first.values()) >= size
+        self._see(generation)
+        taken = sum(len(keys) * self._size_of(places) for places, keys in self._blocks())
+        return taken + len(self._alone()) >= self._encoding.size
+
+    def free_from(self, vector: Vector, generation: int) -> list[int] | None:
+        """Return the indices of an architecture that is not taken; None in an infinite space.
+
+        Each variable in turn has the first value, counted from that of `vector` `[variables]`, with
+        which an architecture is left.
+        """
+        counts, sizes = self._encoding.counts, self._encoding.sizes
+        if counts is None:
+            return None
+        self._see(generation)
+        blocks = [
+            (dict(zip(places, key, strict=True)), self._size_of(places))
+            for places, keys in self._blocks()
+            for key in keys
+        ]
+        blocks += [(dict(enumerate(key)), 1) for key in self._alone()]
+        room, found = math.prod(sizes), []
+        for place, start in enumerate(self._encoding.indices(vector)):
+            room //= sizes[place]
+            # The positions that are taken with any value, and those with one value.
+            shared = sum(size // sizes[place] for block, size in blocks if place not in block)
+            taken: Counter[float] = Counter()
+            for block, size in blocks:
+                if place in block:
+                    taken[block[place]] += size
+            value = int(start)
+            while shared + taken[value] >= room or not self._encoding.is_first(place, value):
+                value = (value + 1) % counts[place]
+            found.append(value)
+            blocks = [
+                (block, size if place in block else size // sizes[place])
+                for block, size in blocks
+                if block.get(place, value) == value
+            ]
+        return found
+
+    def _blocks(self) -> list[tuple[Places, set[Key]]]:
+        """Return the sets of variables that stand for all others, with their values."""
+        return [(p, keys) for p, keys in self._keys.items() if p not in self._vague]
+
+    def _is_covered(self, key: Key) -> bool:
+        return any(_only(places, key) in keys for places, keys in self._blocks())
+
+    def _alone(self) -> list[Key]:
+        """Return the positions that stand for themselves alone."""
+        if not self._vague:
+            return []
+        vague = (key for key, places in self._seen.items() if places in self._vague)
+        return [key for key in vague if not self._is_covered(key)]
+
+    def _size_of(self, places: Places) -> int:
+        """Return how many positions have the same values of some variables."""
+        sizes = self._encoding.sizes
+        return math.prod(sizes[i] for i in self._all if i not in places)
+
+    def _see(self, generation: int) -> None:
+        """Count the architectures of all generations up to one, and no others."""
+        if generation < self._last:
+            self._begin()
+        for index in range(self._last + 1, generation + 1):
+            for places, key in self._added.get(index, ()):
+                self._count(places, key)
+        self._last = generation
+
+    def _count(self, places: Places, key: Key) -> None:
+        self._seen.setdefault(key, places)
+        new = places not in self._keys
+        self._keys.setdefault(places, set()).add(_only(places, key))
+        values = self._values.setdefault(places, {place: set() for place in places})
+        for place, known in values.items():
+            known.add(key[place])
+        for other in self._keys:
+            pair = min(places, other), max(places, other)
+            apart = self._apart.get(pair, -1)
+            if other == places or (apart < 0 and not new):
+                continue
+            if new or key[apart] in self._values[other][apart]:
+                self._apart[pair] = self._difference(places, other)
+                if self._apart[pair] < 0:
+                    self._vague.update(pair)
+
+    def _difference(self, one: Places, other: Places) -> int:
+        """Return a variable whose values always differ between two sets; -1 if there is none."""
+        values, others = self._values[one], self._values[other]
+        return next((p for p in one if p in others and values[p].isdisjoint(others[p])), -1)
+
+
+def _only(places: Places, key: Key) -> Key:
+    return tuple([key[place] for place in places])
 
 
 def around(
@@ -65,52 +190,41 @@ def around(
     start: Vector,
     *,
     redraw: Callable[[Vector, Vector], Vector],
-    is_taken: Callable[[Vector], bool],
+    scored: Scored,
+    generation: int,
     random: np.random.Generator,
 ) -> Vector:
-    """A position whose architecture is not taken, of which there must be one.
+    """Return a position whose architecture was not scored up to a generation.
 
     First the slow learner's random weights are drawn anew; then, from `start`, more and more
-    variables; at last the architectures are counted through from there.
+    variables; at last it is what `Scored.free_from` finds. In an infinite space, where that finds
+    nothing, it is the last position drawn.
 
     Args:
-        encoding: Of a finite search space.
+        encoding: Of the search space.
         start: `[variables]`, the position that is taken.
         redraw: The position that the learning rule gives for two random weights `[variables]`.
-        is_taken: Whether a position cannot be had.
+        scored: What was scored; there must be something else.
+        generation: The last generation that counts.
         random: The draws.
     """
-    counts = encoding.counts
-    assert counts is not None
     for _ in range(_REDRAWS):
         position = redraw(random.random(len(start)), random.random(len(start)))
-        if not is_taken(position):
+        if not scored.is_taken(position, generation):
             return position
     for attempt in range(_CHANGES * len(start)):
         position = start.copy()
         changed = random.permutation(len(start))[: 1 + attempt // _CHANGES]
         width = encoding.high[changed] - encoding.low[changed]
         position[changed] = encoding.low[changed] + random.random(len(changed)) * width
-        if not is_taken(position):
+        if not scored.is_taken(position, generation):
             return position
-    return _next_free(encoding, counts, position, is_taken, random)
-
-
-def _next_free(
-    encoding: Encoding,
-    counts: list[int],
-    position: Vector,
-    is_taken: Callable[[Vector], bool],
-    random: np.random.Generator,
-) -> Vector:
-    position = position.copy()
-    distributions = list(encoding.space.values())
-    indices = [index(d, float(x)) for d, x in zip(distributions, position, strict=True)]
-    while is_taken(position):
-        for i, distribution in enumerate(distributions):  # adds one, and carries
-            indices[i] = (indices[i] + 1) % counts[i]
-            low, high = cell(distribution, indices[i])
+    found = scored.free_from(position, generation)
+    if found is None:
+        return position
+    was = encoding.indices(position)
+    for i, distribution in enumerate(encoding.space.values()):
+        if found[i] != was[i]:
+            low, high = cell(distribution, found[i])
             position[i] = low + (0.25 + random.random() / 2) * (high - low)  # off the cell's ends
-            if indices[i]:
-                break
     return position

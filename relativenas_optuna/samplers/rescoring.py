@@ -37,14 +37,6 @@ class Rescoring:
         self._pooling = Pooling(history)
         self._standing: tuple[int, list[tuple[Pool, int, Vector]]] | None = None
 
-    def is_known(self, generation: Generation, pair: int, position: Vector) -> bool:
-        """Whether a settled position `[variables]` was scored by a pair or before it."""
-        members = generation.pairs[pair]
-        if (generation.positions[members] == position).all(axis=1).any():
-            return True
-        self._pooling.see(generation.index - 1)
-        return self._pooling.is_known(position)
-
     def pools(self, generation: Generation, pair: int, losses: Vector) -> tuple[Pool, Pool]:
         """What is known of both members of a pair, whose scores are `losses` `[2]`."""
         self._pooling.see(generation.index - 1)
