@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable
+    from collections.abc import Container, Hashable
 
 LONGEST_STEP = 30.0  # seconds
 
@@ -38,6 +38,6 @@ class Watch:
             return 0.0
         return self._time - since
 
-    def forget_others(self, kept: Collection[Hashable]) -> None:
+    def forget_others(self, kept: Container[Hashable]) -> None:
         """Forget all things but those in `kept`."""
         self._seen = {what: seen for what, seen in self._seen.items() if what in kept}

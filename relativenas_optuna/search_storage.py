@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from sqlalchemy.pool import NullPool, QueuePool
 
 from relativenas_optuna.exact_storage import ExactStorage
+from relativenas_optuna.heartbeats import Heartbeats, StaleTrials
 from relativenas_optuna.parameter_buffer import ParameterBuffer
 from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
 from relativenas_optuna.samplers.interruption import mark_if_interrupted
@@ -77,11 +78,15 @@ class SearchStorage(ExactStorage):
 
     def _begin(self) -> None:
         self._buffer = ParameterBuffer(self.engine)
+        interval = self.heartbeat_interval or 0
+        self._heartbeats = Heartbeats(super().record_heartbeat, interval)
+        self._stale = StaleTrials(self.grace_period or 2 * interval)
 
     def __getstate__(self) -> dict[Any, Any]:
         self._buffer.write_all()
         state = super().__getstate__()
-        del state["_buffer"]
+        for name in ("_buffer", "_heartbeats", "_stale"):
+            del state[name]
         return state
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -218,8 +223,13 @@ class SearchStorage(ExactStorage):
                 later_than=trial_id_greater_than,
             )
 
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Write a trial's heartbeat, as soon as the database can be reached."""
+        self._stale.note_running()
+        self._heartbeats.record(trial_id)
+
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        stale = super()._get_stale_trial_ids(study_id)
+        stale = self._stale.among(super()._get_stale_trial_ids(study_id))
         for trial_id in stale:
             try:
                 if CLAIM_KEY in self.get_trial_system_attrs(trial_id):

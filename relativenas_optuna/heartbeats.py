@@ -1,0 +1,86 @@
+"""Heartbeats of trials that outlive a database that is away, and looks for stale trials."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RETRIES = 4  # in the time of one interval
+
+
+class Heartbeats:
+    """Records heartbeats, again and again until the database takes them.
+
+    Optuna's heartbeat thread ends for good at the first error of the database, and then another
+    process fails the trial of a process that lives.
+
+    Args:
+        record: Writes the heartbeat of a trial to the database, once.
+        interval: Seconds between two heartbeats.
+    """
+
+    def __init__(self, record: Callable[[int], None], interval: float) -> None:
+        self._record = record
+        self._interval = interval
+        self._retried: set[int] = set()
+        self._lock = threading.Lock()
+
+    def record(self, trial_id: int) -> None:
+        """Write the heartbeat of a trial now, or in a while where the database is away."""
+        try:
+            self._record(trial_id)
+        except Exception:  # of any driver; what the trial itself writes will tell
+            with self._lock:
+                if trial_id in self._retried:
+                    return
+                self._retried.add(trial_id)
+            timer = threading.Timer(self._interval / _RETRIES, self._retry, [trial_id])
+            timer.daemon = True
+            timer.start()
+
+    def _retry(self, trial_id: int) -> None:
+        with self._lock:
+            self._retried.discard(trial_id)
+        # Once for each heartbeat that failed or was retried; the next one comes by Optuna's thread.
+        self.record(trial_id)
+
+
+class StaleTrials:
+    """Decides which trials without a heartbeat are stale, in a process that may have stood still.
+
+    Ages are by the database's own clock. A process that was suspended may wake beside others that
+    were suspended too, and give heartbeats in a moment. It waits for them.
+
+    Args:
+        grace: Seconds without a heartbeat after which a trial is stale.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._watch = Watch()
+        self._last: tuple[float, float] | None = None
+        self._trusts_from = 0.0
+
+    def note_running(self) -> None:
+        """Note that this process runs now."""
+        now = time.monotonic(), time.time()  # the first stands still where a machine is suspended
+        if self._last is not None:
+            gaps = [after - before for after, before in zip(now, self._last, strict=True)]
+            if max(gaps) > self._grace:
+                self._trusts_from = now[0] + self._grace
+        self._last = now
+
+    def among(self, trial_ids: list[int]) -> list[int]:
+        """Return those of the trials without a heartbeat that are stale."""
+        self.note_running()
+        seen = {i: self._watch.unchanged(i, "no heartbeat") for i in trial_ids}
+        self._watch.forget_others(seen)
+        if time.monotonic() >= self._trusts_from:
+            return trial_ids
+        return [i for i in trial_ids if seen[i] > self._grace]
