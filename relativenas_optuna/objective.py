@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from torch.nn import functional
 
@@ -237,7 +239,8 @@ class SupernetObjective(Generic[A]):
                 return self._goals.values(trial.study, scored.loss, costs)
         except BaseException:
             if not failed_itself:
-                mark_interrupted(trial.storage, trial._trial_id)
+                with suppress(UpdateFinishedTrialError):  # another process ended it meanwhile
+                    mark_interrupted(trial.storage, trial._trial_id)
             raise
 
     def evaluate(self, genotype: A) -> Evaluation:

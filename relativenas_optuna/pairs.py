@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from optuna.exceptions import StorageInternalError, TrialPruned
+from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedTrialError
 from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import TrialState
 
@@ -44,7 +45,9 @@ def score_pairs(
     Both trials of a pair are this worker's from the beginning, so that nobody else trains the
     partner from other weights. Where all seats that can be scored are others' it waits for one.
     What `study.optimize` does for a trial is done here for two: signs of life, the end of a trial
-    with an error, and the failure of one whose loss is not a number.
+    with an error, and the failure of one whose loss is not a number. A trial that another process
+    failed, because this one gave no sign of life (it was suspended, or its database was away), is
+    left with a warning, and the next pair is scored.
 
     Args:
         study: The study.
@@ -116,7 +119,10 @@ def _score(
             for trial in trials:
                 told, error = _told(study, trial, objective)
                 left.remove(trial._trial_id)
-                tell(told, error)
+                if told is None:
+                    _warn_of_lost(trial)
+                else:
+                    tell(told, error)
         finally:
             _stop(hearts)
     finally:
@@ -136,9 +142,16 @@ def _stop(hearts: Sequence[BaseHeartbeatThread]) -> None:
 
 def _told(
     study: optuna.Study, trial: optuna.Trial, objective: Objective
-) -> tuple[FrozenTrial, Exception | None]:
-    """How a trial ended, and the error that it ended with."""
-    values, state = None, TrialState.FAIL
+) -> tuple[FrozenTrial | None, Exception | None]:
+    """Score a trial and tell the study.
+
+    Returns:
+        The trial as it ended, and the error that it ended with. No trial where another process
+        ended it meanwhile.
+    """
+    if _is_ended(study, trial):
+        return None, None
+    values, state, failure = None, TrialState.FAIL, None
     try:
         values = _values_of(objective(trial), study)
         state = TrialState.FAIL if values is None else TrialState.COMPLETE
@@ -146,8 +159,27 @@ def _told(
         state = TrialState.PRUNED
     except Exception as error:
         # A failure that is not the objective's fault it has marked as such.
-        return study.tell(trial, None, state, skip_if_finished=True), error
-    return study.tell(trial, values, state, skip_if_finished=True), None
+        failure = error
+    if _is_ended(study, trial):
+        return None, None
+    try:
+        return study.tell(trial, values, state), failure
+    except (UpdateFinishedTrialError, ValueError):
+        if _is_ended(study, trial):
+            return None, None
+        raise
+
+
+def _is_ended(study: optuna.Study, trial: optuna.Trial) -> bool:
+    return study._storage.get_trial(trial._trial_id).state.is_finished()
+
+
+def _warn_of_lost(trial: optuna.Trial) -> None:
+    warnings.warn(
+        f"trial {trial.number} was ended by another process, which saw no sign of life of this "
+        f"one for too long; its seat is scored again, and this worker goes on with the next pair",
+        stacklevel=4,
+    )
 
 
 def _values_of(losses: float | Sequence[float], study: optuna.Study) -> list[float] | None:
