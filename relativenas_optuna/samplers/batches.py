@@ -196,12 +196,13 @@ class Batch:
             if name in space:
                 _check_kind(self._study, name, known, space[name])
         claim = self._seating.claim(seat, settings, detached=self._detached)
-        return create_trial(
+        trial = create_trial(
             state=self._state,
-            params=params,
-            distributions=space,
             system_attrs=(reservation(others) if others else {}) | claim.attributes(),
         )
+        # Later, for Optuna refuses values with steps that no float can represent well enough.
+        trial.params, trial.distributions = params, space
+        return trial
 
 
 def running_trials(study: Study, made: Sequence[Made]) -> list[Trial]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
+_MOST_INDICATORS = 1024  # of one categorical
+
 
 def _first_index(distribution: BaseDistribution, firsts: list[int], x: float) -> int:
     return firsts[cell_index(distribution, x)]
@@ -71,6 +73,12 @@ class Encoding:
         counts = [count(distribution) for distribution in self.space.values()]
         finite = [n for n in counts if n is not None]
         return finite if len(finite) == len(counts) else None
+
+    @cached_property
+    def continuous(self) -> NDArray[np.bool_]:
+        """`[variables]`, True for each that is a float without steps, or as dense as one."""
+        counts = [count(distribution) for distribution in self.space.values()]
+        return np.array([number is None for number in counts], dtype=np.bool_)
 
     @cached_property
     def _last_cells(self) -> Vector:
@@ -153,8 +161,9 @@ class Encoding:
     def features(self, positions: Vector) -> Vector:
         """Positions `[n, variables]` as points `[n, features]` between which distances mean much.
 
-        A categorical is 1 apart (squared) from every other choice; anything else has one feature
-        from 0 to 2.
+        A categorical is 1 apart (squared) from every other choice; one of more than 1,024 choices
+        has two digits, each of which counts for half of that. Anything else has one feature from 0
+        to 2.
         """
         groups = [self._indicators(positions), self._ordered_features(positions)]
         return np.concatenate(groups, axis=1)
@@ -167,11 +176,21 @@ class Encoding:
     def _indicators(self, positions: Vector) -> Vector:
         """`[n, choices of all categoricals]`, which are 0 but for one choice of each."""
         counts = self._last_cells[self._categorical].astype(int) + 1
-        begins = np.cumsum(counts) - counts
         places = np.minimum(np.ceil(positions[:, self._categorical]) - 1, counts - 1)
-        columns = begins + np.maximum(places, 0).astype(int)
+        places = np.maximum(places, 0).astype(int)
+        many = counts > _MOST_INDICATORS
+        heights = np.sqrt(np.where(many, 0.25, 0.5))
+        if many.any():  # two digits each, which take far less memory
+            bases = np.ceil(np.sqrt(counts[many])).astype(int)
+            last = places[:, many] % bases
+            places[:, many] //= bases
+            counts[many] = bases
+            places = np.concatenate([places, last], axis=1)
+            counts = np.concatenate([counts, bases])
+            heights = np.concatenate([heights, heights[many]])
+        columns = np.cumsum(counts) - counts + places
         indicators = np.zeros((len(positions), int(counts.sum())))
-        indicators[np.arange(len(positions))[:, None], columns] = np.sqrt(0.5)
+        indicators[np.arange(len(positions))[:, None], columns] = heights
         return indicators
 
     def _ordered_features(self, positions: Vector) -> Vector:

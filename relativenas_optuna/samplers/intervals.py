@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -11,6 +11,15 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_CELLS = 2**52  # the middles of more cells than that are not all floats
+_LARGEST_INT = 2**53  # up to here every whole number is a float
+_LARGEST_LOG_INT = 2**40  # up to here the logarithms of all whole numbers can be told apart
+_FEW = 1024  # values of a float, none of which is left out
+_NEIGHBOURS = 256  # cells on both sides that are tried for a value that Optuna takes
 
 
 def interval(distribution: BaseDistribution) -> tuple[float, float]:
@@ -23,6 +32,8 @@ def interval(distribution: BaseDistribution) -> tuple[float, float]:
     Raises:
         ValueError: Where the interval is wider than the largest float.
     """
+    if isinstance(distribution, IntDistribution):
+        _check_width(distribution)
     if isinstance(distribution, FloatDistribution):
         width = (distribution.high - distribution.low) / (distribution.step or 1.0)
         if not math.isfinite(width):
@@ -43,16 +54,24 @@ def decode(distribution: BaseDistribution, x: float) -> Any:
     """
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[cell_index(distribution, x)]
-    if isinstance(distribution, IntDistribution):
-        if distribution.log:
-            return min(max(round(math.exp(x)), distribution.low), distribution.high)
-        return distribution.low + cell_index(distribution, x) * distribution.step
-    assert isinstance(distribution, FloatDistribution)
-    if distribution.step is not None:
-        value = distribution.low + cell_index(distribution, x) * distribution.step
-    else:
-        value = math.exp(x) if distribution.log else float(x)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    if isinstance(distribution, IntDistribution) or distribution.step is not None:
+        return _stepped(distribution, x)
+    value = math.exp(x) if distribution.log else float(x)
     return min(max(value, distribution.low), distribution.high)
+
+
+def _stepped(distribution: IntDistribution | FloatDistribution, x: float) -> Any:
+    """Return the value at `x` of a parameter with steps."""
+    dense = is_dense(distribution)
+    if distribution.log:
+        index = round(math.exp(x)) - int(distribution.low)
+    else:
+        index = round(x) if dense else cell_index(distribution, x)
+    index = min(max(index, 0), value_count(distribution) - 1)
+    if isinstance(distribution, IntDistribution) and not dense:
+        return distribution.low + index * distribution.step
+    return _contained(distribution, index)
 
 
 def encode(distribution: BaseDistribution, value: Any) -> float:
@@ -64,7 +83,65 @@ def encode(distribution: BaseDistribution, value: Any) -> float:
         return math.log(value)
     if distribution.step is None:
         return float(value)
-    return float(round((value - distribution.low) / distribution.step)) + 0.5
+    index = float(round((value - distribution.low) / distribution.step))
+    return index if is_dense(distribution) else index + 0.5
+
+
+def is_dense(distribution: BaseDistribution) -> bool:
+    """Return True if a parameter has more values than floats tell apart, or values that are none.
+
+    Its interval is taken for that of a float without steps.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return False
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    if isinstance(distribution, IntDistribution):
+        largest = max(abs(distribution.low), abs(distribution.high))
+        if largest > (_LARGEST_LOG_INT if distribution.log else _LARGEST_INT):
+            return True
+    return distribution.step is not None and value_count(distribution) > _MOST_CELLS
+
+
+def _check_width(distribution: IntDistribution) -> None:
+    try:
+        float(distribution.high - distribution.low)
+        float(distribution.low)
+        float(distribution.high)
+    except OverflowError:
+        raise ValueError(
+            f"IntDistribution with values of {len(str(distribution.high))} digits is too wide for "
+            f"a float: take a smaller range"
+        ) from None
+
+
+def _contained(distribution: IntDistribution | FloatDistribution, index: int) -> Any:
+    """Return the value `index` of a parameter with steps, or one near it that Optuna takes.
+
+    Optuna stores a value as a float, and takes one for contained that is a multiple of the step
+    above the low end after floats were rounded. Not every value is.
+    """
+    count = value_count(distribution)
+    if isinstance(distribution, FloatDistribution) and count <= _FEW:
+        return _value(distribution, index)  # whatever Optuna takes
+    values = (_value(distribution, at) for at in _candidates(index, count))
+    found = (value for value in values if distribution._contains(float(value)))
+    return next(found, _value(distribution, index))
+
+
+def _value(distribution: IntDistribution | FloatDistribution, index: int) -> float | int:
+    """Return the value `index` of a parameter with steps, as Optuna stores it."""
+    step = distribution.step
+    assert step is not None
+    value = float(min(max(distribution.low + index * step, distribution.low), distribution.high))
+    return int(value) if isinstance(distribution, IntDistribution) else value
+
+
+def _candidates(index: int, count: int) -> Iterator[int]:
+    """An index below `count`, those near it, rounder ones, and the first."""
+    yield index
+    near = range(1, _NEIGHBOURS + 1)
+    yield from (at for i in near for at in (index + i, index - i) if 0 <= at < count)
+    yield from (index >> bit << bit for bit in range(1, index.bit_length() + 1))
 
 
 def equal(one: BaseDistribution | None, other: BaseDistribution) -> bool:
@@ -83,10 +160,10 @@ def is_value_of(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def count(distribution: BaseDistribution) -> int | None:
-    """How many values a parameter has; `None` for a float without steps."""
+    """How many values a parameter has; `None` for a float without steps and what is as dense."""
     if isinstance(distribution, FloatDistribution) and distribution.step is None:
         return 1 if distribution.single() else None
-    return value_count(distribution)
+    return None if is_dense(distribution) else value_count(distribution)
 
 
 def index(distribution: BaseDistribution, x: float) -> int:
@@ -123,6 +200,8 @@ def cell_index(distribution: BaseDistribution, x: float) -> int:
 
 def is_even(distribution: BaseDistribution) -> bool:
     """Whether the interval is not divided into cells of length 1."""
+    if is_dense(distribution):
+        return True
     if isinstance(distribution, FloatDistribution):
         return distribution.step is None
     return isinstance(distribution, IntDistribution) and distribution.log
