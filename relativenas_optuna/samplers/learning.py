@@ -156,6 +156,7 @@ class Learning:
             generation.positions[fast],
             low=encoding.low,
             high=encoding.high,
+            reflected=encoding.continuous if self._settings.screening.on else None,
         )
         l1, l2 = self._draws.matrices(list(encoding.space), generation.index)
         position, velocity = rule(l1=l1[pair], l2=l2[pair])

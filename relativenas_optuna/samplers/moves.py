@@ -105,6 +105,7 @@ class Moves:
             l2=l2,
             low=low,
             high=high,
+            reflected=encoding.continuous,
         )
         anew = random.random(shape) < screening.anew
         anew[0] = False

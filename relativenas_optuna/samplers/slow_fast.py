@@ -25,6 +25,7 @@ def learn(
     l2: Vector,
     low: Vector,
     high: Vector,
+    reflected: NDArray[np.bool_] | None = None,
 ) -> tuple[Vector, Vector]:
     """Move slow learners toward their fast learners.
 
@@ -39,6 +40,8 @@ def learn(
         l2: Random weights of the pull, in [0, 1), one per variable.
         low: Lower bounds `[variables]`.
         high: Upper bounds `[variables]`.
+        reflected: Variables `[variables]` that are reflected at their bounds; all others are
+            clipped. `None`, as in the paper, for none.
 
     Returns:
         The new positions, inside `[low, high]`, and the new velocities.
@@ -47,7 +50,19 @@ def learn(
         l1 * v_slow  # what the slow learner was doing
         + l2 * (x_fast - x_slow)  # what it learns from the fast one
     )
-    return np.clip(x_slow + velocity, low, high), velocity
+    position = x_slow + velocity
+    clipped = np.clip(position, low, high)
+    if reflected is None:
+        return clipped, velocity
+    outside = (position != clipped) & reflected
+    return np.where(outside, _reflected(position, low, high), clipped), velocity
+
+
+def _reflected(position: Vector, low: Vector, high: Vector) -> Vector:
+    """Positions, of which what lies beyond a bound comes back from it."""
+    width = high - low
+    beyond = np.mod(position - low, 2 * width)
+    return np.clip(low + np.minimum(beyond, 2 * width - beyond), low, high)
 
 
 def diversity(positions: Vector) -> float:
