@@ -124,8 +124,11 @@ class Choice:
                 random_accuracies=tuple(data["random_accuracies"]),
                 generations=int(data["generations"]),
             )
-            _ = str(choice.winner), float(choice.random_accuracy)  # what a reader will do with it
-        except (LookupError, TypeError, ValueError) as error:
+            # What a reader will do with it.
+            _ = [str(f) for f in choice.finalists], str(choice.winner), choice.random_accuracy + 0.0
+            if any(type(f.trial) is not int or f.trial < 0 for f in choice.finalists):
+                raise TypeError("trial must be the number of a trial")
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {RESULT_ATTRIBUTE!r} "
                 f"({error!r}): take another --study"
@@ -141,6 +144,7 @@ def best_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
 
     Raises:
         SearchError: See `Choice.stored_in`.
+        ValueError: All architectures are of another kind.
     """
     plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
     if choice is not None and plan is not None and choice.generations < plan.settings.generations:
@@ -149,9 +153,15 @@ def best_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
     if study.directions != [StudyDirection.MINIMIZE]:
         return best
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    problem: ValueError | None = None
     for trial in sorted(trials, key=lambda t: (t.value, t.number)):
         text = trial.user_attrs.get("genotype")
         if isinstance(text, str):
             ranked = Ranked(trial=trial.number, loss=trial.values[0])
-            best.setdefault(Genotype.from_text(text), ranked)
+            try:
+                best.setdefault(Genotype.from_text(text), ranked)
+            except ValueError as error:
+                problem = error
+    if problem is not None and not best:
+        raise problem
     return best

@@ -127,7 +127,7 @@ class Fidelity:
                 weights=int(data["weights"]),
                 sample=tuple(map(Architecture.from_data, data["sample"])),
             )
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {FIDELITY_ATTRIBUTE!r} "
                 f"({error!r}): measure it --anew"

@@ -169,7 +169,7 @@ class SearchPlan:
                 checked_place(plan.weights)
             if not isinstance(plan.random, bool):
                 raise TypeError("random must be true or false")
-        except (LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise SearchError(
                 f"study {study_name!r} has an unreadable attribute {PLAN_ATTRIBUTE!r} ({error}): "
                 f"take another --study"

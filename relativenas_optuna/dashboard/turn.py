@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from relativenas_optuna.samplers.study_rows import StudyRows
-from relativenas_optuna.samplers.worker import is_dead, this_worker
+from relativenas_optuna.samplers.worker import checked_worker, is_dead, this_worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import optuna
 
 KEY = "relative_nas:dashboard"
+_NO_RECORD = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 _PATIENCE = 60.0  # seconds for a worker on another machine to write what it claimed
 
 
@@ -49,10 +50,17 @@ class Written:
                 stage=(whole, trials, ended),
                 notes={str(int(key)): int(number) for key, number in data["notes"].items()},
                 study_note=None if version is None else int(version),
-                worker=dict(data["worker"]),
+                worker=checked_worker(data["worker"]),
                 since=float(data["since"]),
             )
-        except (AttributeError, LookupError, TypeError, ValueError):
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RecursionError,
+        ):
             return cls()
 
     def to_text(self) -> str:

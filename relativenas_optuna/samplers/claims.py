@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.settings import Settings
-from relativenas_optuna.samplers.worker import is_dead, this_worker
+from relativenas_optuna.samplers.worker import checked_worker, is_dead, this_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import optuna
     from optuna.storages import BaseStorage
@@ -23,6 +25,9 @@ SPACE_KEY = "relative_nas:space"
 INTERRUPTED_KEY = "relative_nas:interrupted"
 LEASE_KEY = "relative_nas:lease"
 RESERVED_KEY = "relative_nas:reserved"
+_MOST = 2**31  # generations, and seats of one
+_NAMED = 3  # trials in a warning
+_NO_JSON = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _PART = 30_000  # characters; as JSON at most twice as many, and MySQL holds 65,535 an attribute
 
 
@@ -99,27 +104,41 @@ class Claim:
 
     @classmethod
     def read(cls, system_attrs: Mapping[str, Any]) -> Claim | None:
-        """The claim of a trial with these system attributes, if it has one that can be read."""
+        """The claim of a trial with these system attributes, if it has one that can be read.
+
+        Anybody who may write to the study may write anything there. What this sampler does not
+        write counts as no claim; `warn_of_junk` says so.
+        """
         if CLAIM_KEY not in system_attrs:
             return None
-        try:
-            return cls._read(system_attrs, json.loads(system_attrs[CLAIM_KEY]))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            return None  # a study's attributes are open to anyone
+        with suppress(Exception):  # any type: distributions are read by Optuna
+            return cls._read(json.loads(system_attrs[CLAIM_KEY]), system_attrs)
+        return None
 
     @classmethod
-    def _read(cls, system_attrs: Mapping[str, Any], data: Any) -> Claim:
+    def _read(cls, data: dict[str, Any], system_attrs: Mapping[str, Any] | None) -> Claim:
+        """Return the claim that `data` says, without its search space if there are no attributes.
+
+        Raises:
+            Exception: It is no claim, of any type.
+        """
         settings = data.get("settings")
         if settings is not None and settings["space"]:
-            parts = [system_attrs[f"{SPACE_KEY}:{n}"] for n in range(settings["space"])]
+            parts: list[str] = ["null"]
+            if system_attrs is not None:
+                parts = [system_attrs[f"{SPACE_KEY}:{n}"] for n in range(settings["space"])]
             settings = settings | {"space": json.loads("".join(parts))}
-        inherited = retries_of(system_attrs) != data.get("retries", 0)
+        signed, proposed, retries = data.get("signed"), data.get("proposed"), data.get("retries", 0)
+        if not isinstance(signed, float | int | None) or not isinstance(proposed, str | None):
+            raise TypeError("a claim is signed with a time and proposes a fingerprint")
+        inherited = system_attrs is not None and retries_of(system_attrs) != retries
+        worker = checked_worker(data["worker"])
         return cls(
-            seat=Seat(int(data["generation"]), int(data["seat"])),
-            worker={} if inherited else dict(data["worker"]),
+            seat=_checked_seat(data["generation"], data["seat"]),
+            worker={} if inherited else worker,
             settings=None if settings is None else Settings.from_json(settings),
-            signed=data.get("signed"),
-            proposed=data.get("proposed"),
+            signed=signed,
+            proposed=proposed,
         )
 
 
@@ -130,7 +149,7 @@ def claim_data(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         data = json.loads(system_attrs.get(CLAIM_KEY, "{}"))
-    except (TypeError, ValueError):
+    except (RecursionError, TypeError, ValueError):
         return {}  # a study's attributes are open to anyone
     return data if isinstance(data, dict) else {}
 
@@ -143,28 +162,63 @@ def reservation(seats: Sequence[Seat]) -> dict[str, Any]:
 
 def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
     """The seats for which an unfinished trial's maker, which is not dead, is to make others."""
-    text = system_attrs.get(RESERVED_KEY)
-    if text is None:
+    return _reserved(system_attrs) or set()
+
+
+def _reserved(system_attrs: Mapping[str, Any]) -> set[Seat] | None:
+    """Return the seats as `reserved_seats` does, or None if the attribute cannot be read."""
+    if RESERVED_KEY not in system_attrs:
         return set()
-    data = json.loads(text)
-    return set() if is_dead(data["worker"]) else {Seat(*place) for place in data["seats"]}
+    with suppress(*_NO_JSON):
+        data = json.loads(system_attrs[RESERVED_KEY])
+        worker = checked_worker(data["worker"])
+        seats = {_checked_seat(*place) for place in data["seats"]}
+        return set() if is_dead(worker) else seats
+    return None
+
+
+def warn_of_junk(read: Iterable[tuple[FrozenTrial, Claim | None]]) -> None:
+    """Warn of the trials whose claim or reservation is not what this sampler writes.
+
+    Args:
+        read: Trials, and what `Claim.read` gave of each.
+    """
+    numbers = [
+        trial.number
+        for trial, claim in read
+        if (CLAIM_KEY in trial.system_attrs and claim is None)
+        or _reserved(trial.system_attrs) is None
+    ]
+    if numbers:
+        shown = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
+        warnings.warn(
+            f"{len(numbers)} of the study's trials (number {shown}) have a claim or a reservation "
+            f"of seats that RelativeNASSampler did not write; it is ignored",
+            stacklevel=3,
+        )
+
+
+def _checked_seat(generation: object, number: object) -> Seat:
+    for value in (generation, number):
+        if type(value) is not int or not 0 <= value < _MOST:
+            raise ValueError(f"a seat must be two whole numbers, got {generation!r} and {number!r}")
+    return Seat(generation, number)  # type: ignore[arg-type]
 
 
 def seats_named(key: str, text: str) -> list[Seat]:
     """The seats that a system attribute, as the database has it, claims or reserves for a trial."""
-    try:
+    with suppress(Exception):  # see `Claim.read`
         value = json.loads(text)
         if key != CLAIM_KEY:
             return list(reserved_seats({key: value}))
-        data = json.loads(value)
-        return [Seat(int(data["generation"]), int(data["seat"]))]
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return []  # a study's attributes are open to anyone
+        return [Claim._read(json.loads(value), None).seat]
+    return []
 
 
 def retries_of(system_attrs: Mapping[str, Any]) -> int:
     """How often a trial was begun anew as a copy, attributes and all, of one that went stale."""
-    return len(system_attrs.get("retry_history", ()))
+    history = system_attrs.get("retry_history")
+    return len(history) if isinstance(history, list) else 0
 
 
 def is_as_proposed(trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:

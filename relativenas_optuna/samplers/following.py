@@ -12,7 +12,6 @@ from optuna.storages._heartbeat import BaseHeartbeat, is_heartbeat_enabled
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import (
-    CLAIM_KEY,
     Claim,
     Seat,
 )
@@ -129,6 +128,6 @@ def _best_of(study: Study, number: int) -> tuple[int, ...]:
     trials = [
         trial
         for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-        if CLAIM_KEY not in trial.system_attrs
+        if Claim.read(trial.system_attrs) is None
     ]
     return tuple(trial.number for trial in best_first(trials, study.directions)[:number])

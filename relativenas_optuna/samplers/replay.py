@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from relativenas_optuna._watch import Watch
-from relativenas_optuna.samplers.claims import Claim, Seat, reserved_seats, signs_of_life
+from relativenas_optuna.samplers.claims import (
+    Claim,
+    Seat,
+    reserved_seats,
+    signs_of_life,
+    warn_of_junk,
+)
 from relativenas_optuna.samplers.lease import with_its_worker
 from relativenas_optuna.samplers.population import Population
 from relativenas_optuna.samplers.reading import TrialReader
@@ -60,6 +66,7 @@ class Replay:
 
     def __init__(self) -> None:
         self._watch = Watch()  # by trial id
+        self._looked_at: set[int] = set()  # trials that were open, which are read again and again
         self._forget()
 
     def _forget(self) -> None:
@@ -127,6 +134,8 @@ class Replay:
             self.population.advance()
         self._first = self._identity(trials)
         self._whole = True
+        warn_of_junk((trial, c) for trial, c in news if trial.number not in self._looked_at)
+        self._looked_at.update(self._open)
 
     def _take(self, trial: FrozenTrial, claim: Claim | None) -> None:
         running = trial.state == TrialState.RUNNING

@@ -91,13 +91,24 @@ class Settings:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Settings:
-        """The settings that `to_json` wrote."""
+        """The settings that `to_json` wrote, from whoever wrote them.
+
+        Raises:
+            Exception: They are something else, of any type.
+        """
+        size, seed, preset = data["population_size"], data["seed"], data["preset"]
+        if None in (size, seed, preset):
+            raise SettingsError("a study's settings must be complete")
         space, warm_start = data["space"], data["warm_start"]
+        space = space and {name: json_to_distribution(text) for name, text in space}
+        Arguments(size, seed, preset, space)
+        if warm_start is not None and not all(_is_whole(n) and n >= 0 for n in warm_start):
+            raise SettingsError("warm_start must be numbers of trials")
         return cls(
-            population_size=data["population_size"],
-            seed=data["seed"],
-            preset=data["preset"],
-            space=space and {name: json_to_distribution(text) for name, text in space},
+            population_size=size,
+            seed=seed,
+            preset=preset,
+            space=space,
             warm_start=None if warm_start is None else tuple(warm_start),
             screening=Screening(**data.get("screening", {})),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.claims import Claim, Seat, warn_of_junk
 from relativenas_optuna.samplers.comparison import best_first, violation
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.lease import is_gone
@@ -37,6 +37,7 @@ def look_at(study: optuna.Study) -> tuple[Settings, tuple[GenerationView, ...]] 
     reader.cut(0)
     trials = list(reader.all())
     claims = [(trial, Claim.read(trial.system_attrs)) for trial in trials]
+    warn_of_junk(claims)
     claimed = [(trial, claim) for trial, claim in claims if claim is not None]
     settings = next((claim.settings for _, claim in claimed if claim.settings is not None), None)
     if settings is None:

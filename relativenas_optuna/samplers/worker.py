@@ -11,11 +11,30 @@ from typing import Any
 import psutil
 
 _PROC = Path("/proc")
+_MOST = 2**31  # no system has higher pids
 
 
 def this_worker() -> dict[str, Any]:
     """This process: its machine (one boot of it, one process namespace), pid and start time."""
     return {"machine": _machine(), "pid": os.getpid(), "start": _own_start(os.getpid())}
+
+
+def checked_worker(data: object) -> dict[str, Any]:
+    """Return what `this_worker` wrote, or an empty worker, from whoever wrote it.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("a worker must be a JSON object")
+    if not data:
+        return {}
+    machine, pid, start = (data.get(name) for name in ("machine", "pid", "start"))
+    if not isinstance(machine, str) or type(pid) is not int or not 0 < pid < _MOST:
+        raise ValueError("a worker must have the name of its machine and a pid")
+    if start is not None and type(start) not in (int, float):
+        raise ValueError("a worker must have the time when it started")
+    return {"machine": machine, "pid": pid, "start": start}
 
 
 def is_here(worker: dict[str, Any]) -> bool:
