@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
+from relativenas_optuna._limits import MOST
 from relativenas_optuna.samplers.settings import MAX_SEED
 
 PRECISIONS = ("float32", "bfloat16")
@@ -94,21 +95,21 @@ class SearchSettings:
 
 
 _RANGES: dict[str, tuple[float, float]] = {
-    "nodes": (1, math.inf),
-    "channels": (1, math.inf),
-    "cells": (1, math.inf),
-    "population": (2, math.inf),
+    "nodes": (1, MOST["nodes"]),
+    "channels": (1, MOST["channels"]),
+    "cells": (1, MOST["cells"]),
+    "population": (2, MOST["population"]),
     "generations": (1, math.inf),
     "train_fraction": (0.01, 0.99),
-    "batch_size": (2, math.inf),
+    "batch_size": (2, MOST["batch_size"]),
     "learning_rate": (0, math.inf),
     "learning_rate_end": (0, math.inf),
     "momentum": (0, 1),
     "weight_decay": (0, math.inf),
     "clip": (1e-12, math.inf),
     "drop_path": (0, 0.99),
-    "padding": (0, math.inf),
-    "cutout": (0, math.inf),
+    "padding": (0, MOST["size"]),
+    "cutout": (0, MOST["size"]),
 }
 
 PRESETS: Mapping[str, SearchSettings] = MappingProxyType(

@@ -83,7 +83,7 @@ class StudyFile:
         _known("entry of [settings]", settings, FIELD_NAMES)
         _known("entry of [reach]", reach, _FIGURES)
         study = content.get("study")
-        if not isinstance(study, str) or not study:
+        if not isinstance(study, str) or not study.strip():
             raise SearchError(f"study must be the study's name; got {study!r}")
         for name, value in search.items():
             if type(value) is not _SEARCH_KEYS[name]:

@@ -58,6 +58,12 @@ class ArtifactFiles:
                 return verified(reader, stored)
         except ArtifactNotFound as error:
             raise missing(stored) from error
+        except OSError as error:
+            if not isinstance(self._plain, FileSystemArtifactStore):
+                raise  # a service that does not answer now has the file all the same
+            raise DamagedFileError(
+                f"weights file {stored.name!r} cannot be read: {error.strerror or error}"
+            ) from error
 
     def holds(self, stored: Stored) -> bool:
         """See `Store`."""

@@ -7,14 +7,21 @@ import os
 import re
 import time
 from collections.abc import Collection
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna._locks import locked
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.checkpoints.parts import Stored, check_name
-from relativenas_optuna.checkpoints.store import TAG, missing, tag_of, this_machine, verified
+from relativenas_optuna.checkpoints.store import (
+    TAG,
+    DamagedFileError,
+    missing,
+    tag_of,
+    this_machine,
+    verified,
+)
 
 _LOCK_NAME = ".weights.lock"
 _PATIENCE = 60.0  # seconds; the lock spares work, and nothing is lost without it
@@ -55,10 +62,14 @@ class FolderStore:
     def get(self, stored: Stored) -> bytes:
         """See `Store`."""
         try:
-            with (self.folder / stored.name).open("rb") as file:
+            with open(self.folder / stored.name, "rb", opener=_without_waiting) as file:
                 return verified(file, stored)
         except FileNotFoundError as error:
             raise missing(stored) from error
+        except OSError as error:
+            raise DamagedFileError(
+                f"weights file {stored.name!r} cannot be read: {error.strerror or error}"
+            ) from error
 
     def holds(self, stored: Stored) -> bool:
         """See `Store`."""
@@ -84,11 +95,17 @@ class FolderStore:
             if match is None or match[1] != tag_of(search) or path.name in keep:
                 continue
             if (alone and match[2] == here) or _age(path) > _LEFT_AGE:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # a folder, say, which somebody put there
+                    path.unlink(missing_ok=True)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, also a FIFO, whose writer may never come."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _age(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
+    except OSError:  # gone, or a link in a circle
         return 0.0

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from relativenas_optuna._limits import MOST
 from relativenas_optuna.networks.network import FAMILIES, CellNetwork
 from relativenas_optuna.spaces.genotype import Genotype
 
 FORMAT = "relativenas network 1"
 
 # What a file from elsewhere may ask for: ten times what anybody trains, and built in seconds.
-MOST = {"channels": 4096, "cells": 256, "in_channels": 1024, "num_classes": 100_000}
 """Largest sizes of a network, by their names in `build`."""
 _MOST_EDGES = 8192
 _LONGEST_NAME = 1000

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from torch import Tensor
 
-from relativenas_optuna.networks.description import MOST
+from relativenas_optuna._limits import MOST
 from relativenas_optuna.networks.foreign_state import State, with_counters
 from relativenas_optuna.networks.network import CellNetwork
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
+from relativenas_optuna._limits import MOST
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -124,12 +126,12 @@ _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "channels": (1, math.inf),
-        "cells": (1, math.inf),
-        "size": (0, math.inf),
+        "channels": (1, MOST["channels"]),
+        "cells": (1, MOST["cells"]),
+        "size": (0, MOST["size"]),
         "epochs": (1, math.inf),
-        "batch_size": (2, math.inf),
-        "accumulate": (1, math.inf),
+        "batch_size": (2, MOST["batch_size"]),
+        "accumulate": (1, MOST["batch_size"]),
         "auxiliary": (0, math.inf),
         "learning_rate": (0, math.inf),
         "learning_rate_end": (0, math.inf),
@@ -139,8 +141,8 @@ _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "clip": (0, math.inf),
         "label_smoothing": (0, 0.99),
         "drop_path": (0, 0.99),
-        "padding": (0, math.inf),
-        "cutout": (0, math.inf),
+        "padding": (0, MOST["size"]),
+        "cutout": (0, MOST["size"]),
         "color_jitter": (0, 1),
         "validation_fraction": (0, 0.9),
     }

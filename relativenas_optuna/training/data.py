@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 from torchvision.datasets import CIFAR10, CIFAR100
 
+from relativenas_optuna._limits import MOST
 from relativenas_optuna._locks import locked
 from relativenas_optuna.training.dataset import MapDataset, pictures_of
 from relativenas_optuna.training.folder import read_images
@@ -76,8 +77,8 @@ def load_pictures(
         DataError: The data set is not there, or cannot be used as it is.
         ValueError: `size` is out of range.
     """
-    if size is not None and size < 1:
-        raise ValueError(f"size must be at least 1 pixel, got {size}")
+    if size is not None and not 1 <= size <= MOST["size"]:
+        raise ValueError(f"size must be 1 to {MOST['size']} pixels, got {size}")
     if isinstance(source, str) and source in DATA_SETS:
         pictures = DATA_SETS[source](Path(root), train, download)
         return pictures if size is None else _resized(pictures, size)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,24 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def link_in_a_circle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
+    "Is a directory": folder_instead,
+    "symbolic links": link_in_a_circle,
     "is missing": Path.unlink,
     "bytes": cut,
     "has more": longer,
@@ -73,6 +91,16 @@ def test_where_the_newest_file_is_damaged_the_one_before_is_used(
     assert commit(checkpoint, weights, "dil_conv_5x5", 5.0) == 0
     assert weights.version == 3
     assert same_bits(weights.snapshot(), expected(*commits[:2], ("dil_conv_5x5", 5.0)))
+
+
+def test_a_fifo_in_the_place_of_the_newest_file_is_not_waited_for(tmp_path: Path) -> None:
+    for number in range(2):
+        commit(in_folder(tmp_path), weight_set(), OPERATIONS[number], 1.0)
+    fifo(next(path for path in tmp_path.glob("weights-*-000002-*")))
+    weights = weight_set()
+    with pytest.warns(UserWarning, match="and has 0"):
+        in_folder(tmp_path).sync(weights)
+    assert weights.version == 1
 
 
 def test_after_the_first_commit_there_are_weights_to_go_back_to(tmp_path: Path) -> None:
