@@ -167,7 +167,7 @@ def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
 
 def _reserved(system_attrs: Mapping[str, Any]) -> set[Seat] | None:
     """Return the seats as `reserved_seats` does, or None if the attribute cannot be read."""
-    if RESERVED_KEY not in system_attrs:
+    if system_attrs.get(RESERVED_KEY) is None:  # taken back, or never made
         return set()
     with suppress(*_NO_JSON):
         data = json.loads(system_attrs[RESERVED_KEY])
