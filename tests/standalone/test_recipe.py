@@ -143,7 +143,7 @@ def values() -> st.SearchStrategy[dict[str, Any]]:
             "family": st.sampled_from(["cifar", "imagenet"]),
             "epochs": st.integers(1, 10**6),
             "batch_size": st.integers(2, 10**6),
-            "channels": st.integers(1, 10**6),
+            "channels": st.integers(1, 4096),
             "learning_rate": positive,
             "momentum": st.floats(0, 1),
             "clip": st.floats(0, 1e3),
