@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
@@ -110,6 +110,7 @@ def new_study(junk: dict[str, Any] | None = None, state: TrialState | None = Non
     return study
 
 
+@settings(max_examples=25)
 @given(junk=attributes, state=st.sampled_from(list(TrialState)))
 @pytest.mark.filterwarnings("ignore:.* of the study's trials:UserWarning")
 def test_junk_attributes_of_a_trial_end_nothing(junk: dict[str, Any], state: TrialState) -> None:
@@ -128,6 +129,7 @@ def test_junk_attributes_of_a_trial_end_nothing(junk: dict[str, Any], state: Tri
     json.dumps(view.to_dict())
 
 
+@settings(max_examples=25)
 @given(junk=st.sampled_from(PLACES), value=st.sampled_from([-4, 10**9, "x", [], {}, None, DEEP]))
 @pytest.mark.filterwarnings("ignore:.* of the study's trials:UserWarning")
 def test_a_junk_claim_changes_nothing_of_the_search(junk: tuple[str, ...], value: Any) -> None:
