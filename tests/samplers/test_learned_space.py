@@ -6,6 +6,7 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
@@ -193,7 +194,7 @@ def other_ranges(trial: optuna.Trial, seat: Seat) -> Space:
 
 @pytest.mark.parametrize("asks", [by_choice, ever_more, other_ranges])
 @pytest.mark.parametrize("preset", ["plain", "paper"])
-@settings(max_examples=3)  # of each of the six
+@settings(max_examples=2)  # of each of the six
 @given(seed=st.integers(0, 99), noisy=st.booleans(), dice=st.randoms(use_true_random=False))
 def test_the_order_of_trials_and_who_reads_them_change_no_learned_space(
     preset: str, asks: Callable[[optuna.Trial, Seat], Space], seed: int, noisy: bool, dice: Random
@@ -212,7 +213,7 @@ def test_the_order_of_trials_and_who_reads_them_change_no_learned_space(
 
     study = optuna.create_study(sampler=sampler())
     running: list[tuple[optuna.Trial, float]] = []
-    for _ in range(64):
+    for _ in range(56):
         if running and (len(running) == 4 or dice.random() < 0.5):
             trial, value = running.pop(dice.randrange(len(running)))
             study.tell(trial, value)
@@ -233,7 +234,7 @@ def test_the_order_of_trials_and_who_reads_them_change_no_learned_space(
     expected = dict(seated(alone))
     for seat, params in seated(study):
         assert seat not in expected or expected[seat] == params
-    assert len(dict(seated(study)).keys() & expected.keys()) >= 12
+    assert len(dict(seated(study)).keys() & expected.keys()) >= 11
 
 
 def hash_of(value: Any) -> float:
@@ -277,3 +278,24 @@ def by_name(trial: optuna.Trial) -> dict[str, Any]:
     seat = seat_of(trial)
     assert seat is not None
     return suggest(trial, ever_more(trial, seat))
+
+
+def classifier(trial: optuna.Trial) -> float:
+    """The error of a made-up classifier; each kind has parameters of its own."""
+    if trial.suggest_categorical("kind", ["svc", "forest"]) == "svc":
+        c = trial.suggest_float("c", 1e-10, 1e10, log=True)
+        return 0.02 + 0.03 * abs(math.log10(c) - 2)
+    depth = trial.suggest_int("depth", 2, 32, log=True)
+    share = trial.suggest_float("share", 0.1, 1)
+    return 0.04 + 0.05 * abs(math.log(depth / 9)) + 0.1 * (share - 0.4) ** 2
+
+
+def test_a_conditional_objective_is_searched_better_than_at_random() -> None:
+    def best(sampler: optuna.samplers.BaseSampler) -> float:
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(classifier, n_trials=40)
+        return study.best_value - 0.02
+
+    ours = [best(RelativeNASSampler(seed=seed)) for seed in range(5)]
+    at_random = [best(optuna.samplers.RandomSampler(seed=seed)) for seed in range(25)]
+    assert np.median(ours) < np.median(at_random) / 2
