@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from relativenas_optuna.samplers.slow_fast import diversity, learn
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-    Vector = NDArray[np.float64]
-
-
-def drawn(seed: int, pairs: int, variables: int) -> dict[str, Vector]:
+def drawn(seed: int, pairs: int, variables: int) -> dict[str, Any]:
     """A generation's worth of arguments, with velocities that reach beyond the bounds."""
     random = np.random.default_rng(seed)
     low = random.uniform(-5, 5, variables)
