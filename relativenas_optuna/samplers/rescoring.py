@@ -51,7 +51,9 @@ class Rescoring:
         """Whether a pair's fast learner is to be scored again in the generation after this one.
 
         That is so where it is better than all others of the generation before that can be scored
-        again, of several alike the first member, and one of these may truly be better.
+        again, of several alike the first member, and one of these may truly be better. While no
+        architecture has two scores, that is asked of one pair in every second generation: so the
+        first second score is known before there is another one.
 
         Args:
             generation: Of the pair.
@@ -66,6 +68,8 @@ class Rescoring:
         if self._pooling.vain > freedom + 1:  # an objective that will not score one twice
             return False
         pair = generation.pairs[generation.seat(fast) // 2].tolist()
+        if not freedom and not self._may_probe(generation, before, pair):
+            return False
         others = [
             (other, member)
             for other, member, where in self._standings(generation, before)
@@ -80,6 +84,16 @@ class Rescoring:
             for other, _ in others
             if other.count
         )
+
+    def _may_probe(self, generation: Generation, before: Generation, pair: list[int]) -> bool:
+        """Return True if a pair may have the first second score of the search.
+
+        Its outcome is seen two generations later. One of the pair's members has to be the best of
+        the generation before, as no more than one pair's is.
+        """
+        standings = self._standings(generation, before)
+        best = next((member for pool, member, _ in standings if self._can(pool)), None)
+        return (generation.index - _FIRST) % 2 == 0 and best in pair
 
     def _can(self, pool: Pool) -> bool:
         """Whether an architecture can be scored again: as long as that came to something."""
