@@ -124,8 +124,9 @@ def ask(
 
     Score the parameters and tell the number, by `relativenas tell` or `optuna tell`, from any
     process at any time. The trial runs until then: tell one that was lost with --state fail.
-    A call without --generation takes what waits first; where no seat is free it gives out again
-    the one that has been running longest.
+    A call without --generation takes a waiting trial first. Where no seat is free it makes an extra
+    trial, whose generation and seat are null: a new architecture outside the generations. (Presets
+    paper and random give out again the seat that has been running longest.)
     """
     with _study_of(storage, study) as opened:
         asked = Arguments(space=None if space is None else read_space(space), **options)

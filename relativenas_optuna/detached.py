@@ -51,7 +51,8 @@ class Asker:
     def one(self) -> dict[str, Any]:
         """One trial: a waiting one, else one for a free seat.
 
-        Where nothing is free, the seat whose trial has been running longest is given out again.
+        Where nothing is free it is an extra trial with preset "plain", whose generation and seat
+        are `None`; with other presets the seat is given out again that has been running longest.
         """
         trial = self._study.ask(self._space)
         _detach(trial)
@@ -94,12 +95,11 @@ class Asker:
 
     def _record(self, trial: FrozenTrial) -> dict[str, Any]:
         seat = seat_of(trial)
-        assert seat is not None
         return {
             "study": self._study.study_name,
             "number": trial.number,
-            "generation": seat.generation,
-            "seat": seat.number,
+            "generation": None if seat is None else seat.generation,
+            "seat": None if seat is None else seat.number,
             "params": trial.params,
         }
 

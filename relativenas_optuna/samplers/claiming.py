@@ -42,8 +42,11 @@ class Claiming:
     def __init__(self, following: Following) -> None:
         self._following = following
 
-    def claim(self, study: Study, trial: FrozenTrial) -> Seat:
-        """Write a claim to a running trial that has none; returns its seat."""
+    def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
+        """Write a claim to a running trial that has none; returns its seat.
+
+        `None` is an extra trial's, which gets no seat since none is free.
+        """
         raise NotImplementedError
 
 
@@ -58,7 +61,7 @@ class UnderLock(Claiming):
         super().__init__(following)
         self._rows = rows
 
-    def claim(self, study: Study, trial: FrozenTrial) -> Seat:
+    def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
         """See `Claiming`."""
         replay, number = self._following.replay, trial.number
         # What `study.ask` read before it made the trial will do: the rest is seen under the lock.
@@ -68,6 +71,9 @@ class UnderLock(Claiming):
             free = self._free_seats(study, settings, number)
             if attempt and not free:
                 break
+            if not free:  # by what was read before the trial was made
+                self._following.look(study, for_trial=number)
+                continue
             make = partial(self._attributes, self._following.carried_by(number, settings))
             unbegun = replay.settings is None and attempt < _ATTEMPTS // 2  # claims may be junk
             seat = self._rows.claim(
@@ -83,7 +89,7 @@ class UnderLock(Claiming):
             if seat is not None:
                 return seat
             self._following.look(study, for_trial=number)
-        return self._claim_again(study, trial)
+        return self._claim_without_lock(study, trial)
 
     def _attributes(self, carried: Settings | None, seat: Seat) -> dict[str, Any]:
         return self._following.claim(seat, carried).attributes()
@@ -94,13 +100,10 @@ class UnderLock(Claiming):
             return list(population_of(settings, study).open_seats())
         return self._following.replay.free_seats(but_of=number)
 
-    def _claim_again(self, study: Study, trial: FrozenTrial) -> Seat:
-        """Where nothing is free: a seat that is given out a second time is another's for certain.
-
-        To wait for others would be to wait for threads that wait for this one.
-        """
+    def _claim_without_lock(self, study: Study, trial: FrozenTrial) -> Seat | None:
+        """Where nothing is free. To wait for others would be to wait for threads that wait here."""
         settings = self._following.settings(study)
-        seat = self._following.replay.seat_for(trial.number, settings.population_size)
+        seat = self._following.replay.seat_for(trial.number, settings)
         carried = self._following.carried_by(trial.number, settings)
         self._following.claim(seat, carried).write(study._storage, trial._trial_id)
         return seat
@@ -109,7 +112,7 @@ class UnderLock(Claiming):
 class InOrder(Claiming):
     """Without a lock: in the order of the trials' numbers, and checked afterwards."""
 
-    def claim(self, study: Study, trial: FrozenTrial) -> Seat:
+    def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
         """See `Claiming`."""
         storage, replay, number = study._storage, self._following.replay, trial.number
         # What `study.ask` read before it made the trial will do where that says enough.
@@ -117,6 +120,7 @@ class InOrder(Claiming):
         if replay.settings is None or len(replay.free_seats(but_of=number)) <= replay.ahead(number):
             self._following.look(study, for_trial=number)
         anew = False
+        seat: Seat | None
         while True:
             settings = self._following.settings(study)
             free = replay.free_seats(but_of=number)
@@ -127,17 +131,17 @@ class InOrder(Claiming):
                 ready = list(population_of(settings, study).open_seats())
                 seat = ready[replay.ahead(number) % len(ready)]
             else:
-                seat = replay.seat_for(number, settings.population_size)
-            again = replay.population is not None and seat not in free
+                seat = replay.seat_for(number, settings)
+            unsure = seat is not None and (replay.population is None or seat in free)
             carried = self._following.carried_by(number, settings)
             self._following.claim(seat, carried).write(storage, trial._trial_id)
             alone = replay.ahead(number) == 0 and not anew
-            if (alone or again) and replay.settings is not None:
+            if (alone or not unsure) and replay.settings is not None:
                 return seat
             replay.update(study)
             # A seat that is given out a second time is another's for certain. To wait for the
             # lower numbers would be to wait for threads that wait for this one.
-            if alone or again:
+            if alone or seat is None or not unsure:
                 return seat
             # Nobody knows of a seat that was chosen anew, so that it gives way to any claim.
             lost = replay.claimed_before(number, seat) or replay.is_scored(seat)

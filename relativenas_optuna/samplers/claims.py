@@ -54,7 +54,7 @@ class Claim:
     """A trial's claim on a seat, and who runs it.
 
     Attributes:
-        seat: What the trial scores.
+        seat: The seat that the trial scores; `None` for an extra trial, which holds none.
         worker: See `worker.this_worker`; empty where the trial is anybody's, to be told or run by
             who takes it.
         settings: Those of the whole search. They are written while no lower-numbered claim that
@@ -64,7 +64,7 @@ class Claim:
             that they rest on; `None` where nobody has to know.
     """
 
-    seat: Seat
+    seat: Seat | None
     worker: dict[str, Any]
     settings: Settings | None = None
     signed: float | None = None
@@ -75,11 +75,12 @@ class Claim:
 
         `retries` are those that Optuna counted when the claim was made.
         """
-        data: dict[str, Any] = {
-            "generation": self.seat.generation,
-            "seat": self.seat.number,
-            "worker": self.worker,
-        }
+        data: dict[str, Any] = (
+            {"extra": True}
+            if self.seat is None
+            else {"generation": self.seat.generation, "seat": self.seat.number}
+        )
+        data["worker"] = self.worker
         attributes = {}
         if self.settings is not None:
             data["settings"] = settings = self.settings.to_json()
@@ -134,7 +135,7 @@ class Claim:
         inherited = system_attrs is not None and retries_of(system_attrs) != retries
         worker = checked_worker(data["worker"])
         return cls(
-            seat=_checked_seat(data["generation"], data["seat"]),
+            seat=_seat_in(data),
             worker={} if inherited else worker,
             settings=None if settings is None else Settings.from_json(settings),
             signed=signed,
@@ -152,6 +153,13 @@ def claim_data(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
     except (RecursionError, TypeError, ValueError):
         return {}  # a study's attributes are open to anyone
     return data if isinstance(data, dict) else {}
+
+
+def _seat_in(data: Mapping[str, Any]) -> Seat | None:
+    """The seat that a claim's data name; `None` for an extra trial."""
+    if data.get("extra") is True:
+        return None
+    return _checked_seat(data["generation"], data["seat"])
 
 
 def reservation(seats: Sequence[Seat]) -> dict[str, Any]:
@@ -211,7 +219,8 @@ def seats_named(key: str, text: str) -> list[Seat]:
         value = json.loads(text)
         if key != CLAIM_KEY:
             return list(reserved_seats({key: value}))
-        return [Claim._read(json.loads(value), None).seat]
+        seat = Claim._read(json.loads(value), None).seat
+        return [] if seat is None else [seat]
     return []
 
 
@@ -251,7 +260,7 @@ def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def seat_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Seat | None:
-    """The seat that a trial scores; `None` under another sampler."""
+    """The seat that a trial scores; `None` for an extra trial and under another sampler."""
     attrs = (
         trial.storage.get_trial_system_attrs(trial._trial_id)
         if hasattr(trial, "storage")

@@ -9,6 +9,8 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from relativenas_optuna.samplers.pooling import WORTHLESS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -55,6 +57,19 @@ def violation(trial: FrozenTrial) -> float:
 def losses(trial: FrozenTrial, directions: Directions) -> Losses:
     """A complete trial's values `[objectives]`, all to be minimised."""
     return _as_losses(trial.values, directions)
+
+
+def loss_of(trial: FrozenTrial | None, directions: Directions) -> float:
+    """Return a score of one objective, to be minimised, of which only the order counts.
+
+    What violates its constraints comes behind all that does not, and what is not complete last.
+    """
+    if trial is None or trial.state != TrialState.COMPLETE:
+        return math.inf
+    broken = violation(trial)
+    if broken > 0:
+        return WORTHLESS * (2 - 1 / (1 + broken))
+    return float(losses(trial, directions)[0])
 
 
 def best_first(trials: Sequence[FrozenTrial], directions: Directions) -> list[FrozenTrial]:

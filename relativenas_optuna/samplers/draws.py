@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Pairs = NDArray[np.intp]
 
 # Keep the keyed streams of one seed apart.
-_PAIRS, _MATRICES, _SEATS, _AGAIN, _MOVES, _SPREAD = range(6)
+_PAIRS, _MATRICES, _SEATS, _AGAIN, _MOVES, _SPREAD, _EXTRAS = range(7)
 
 
 def uniform(seed: int, generation: int, seat: int, name: str) -> float:
@@ -33,6 +33,16 @@ def again(seed: int, generation: int, pair: int) -> np.random.Generator:
 def moves(seed: int, generation: int, pair: int) -> np.random.Generator:
     """What the moves of a pair's slow learner are drawn from."""
     return _keyed(seed, _MOVES, generation, pair)
+
+
+def extra(seed: int, number: int) -> np.random.Generator:
+    """The random numbers of extra trial `number`."""
+    return _keyed(seed, _EXTRAS, number)
+
+
+def extra_uniform(seed: int, number: int, name: str) -> float:
+    """The one draw in [0, 1) that belongs to a parameter of extra trial `number`."""
+    return float(_keyed(seed, _EXTRAS, number, _hash(name)).random())
 
 
 @lru_cache(maxsize=256)

@@ -44,10 +44,12 @@ class Following:
         self._checked_heartbeats = time.monotonic()
         self._leased = needs_lease(study._storage)
 
-    def claim(self, seat: Seat, settings: Settings | None, *, detached: bool = False) -> Claim:
+    def claim(
+        self, seat: Seat | None, settings: Settings | None, *, detached: bool = False
+    ) -> Claim:
         """A claim of this process, or one that outlives it."""
         population = self.replay.population
-        proposed = None if population is None else population.fingerprint(seat)
+        proposed = None if population is None or seat is None else population.fingerprint(seat)
         if detached:
             return Claim(seat, {}, settings, proposed=proposed)
         signed = now() if self._leased else None

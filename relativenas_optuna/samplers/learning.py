@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.comparison import compare, less_crowded, losses, violation
+from relativenas_optuna.samplers.comparison import (
+    compare,
+    less_crowded,
+    loss_of,
+    losses,
+    violation,
+)
 from relativenas_optuna.samplers.draws import again, uniform
 from relativenas_optuna.samplers.history import History
 from relativenas_optuna.samplers.moves import Moves
-from relativenas_optuna.samplers.pooling import WORTHLESS
 from relativenas_optuna.samplers.repeats import Scored, around
 from relativenas_optuna.samplers.rescoring import Rescoring
 from relativenas_optuna.samplers.slow_fast import learn
@@ -70,7 +74,8 @@ class Learning:
         self._known.add(trial.number)
         self._remembered.append((tally, seat, origin, position))
         if self._settings.screening.on:
-            self._history.add(seat.generation, seat.number, position, self._loss(tally))
+            loss = loss_of(tally.counted, self._directions)
+            self._history.add(seat.generation, seat.number, position, loss)
         if self._avoids_repeats(encoding):
             if self._scored is None:
                 self._scored = Scored(encoding)
@@ -89,19 +94,6 @@ class Learning:
             trial = tally.scored_trial
             assert trial is not None
             self.remember(tally, seat, origin, encoding, extended(position, origin, trial.params))
-
-    def _loss(self, tally: Tally) -> float:
-        """A score to be minimised, of which only the order counts.
-
-        What violates its constraints comes behind all that does not, and what is not complete last.
-        """
-        trial = tally.counted
-        if trial is None or trial.state != TrialState.COMPLETE:
-            return math.inf
-        broken = violation(trial)
-        if broken > 0:
-            return WORTHLESS * (2 - 1 / (1 + broken))
-        return float(losses(trial, self._directions)[0])
 
     def need_history(self, generation: Generation, tallies: Sequence[Tally]) -> bool:
         """Whether a scored pair waits for the generation before its own to be complete."""
@@ -138,7 +130,8 @@ class Learning:
 
     def _losses(self, generation: Generation, pair: int) -> Vector:
         """The losses of a pair, `[2]`."""
-        return np.array([self._loss(generation.tallies[2 * pair + i]) for i in (0, 1)])
+        tallies = generation.tallies[2 * pair : 2 * pair + 2]
+        return np.array([loss_of(tally.counted, self._directions) for tally in tallies])
 
     def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
         """The next position and velocity `[variables]` of a pair's slow learner.

@@ -57,7 +57,7 @@ class Population:
         start: Sequence[FrozenTrial] = (),
     ) -> None:
         self.settings = settings
-        self._directions = directions
+        self.directions = directions
         self._start = start[: settings.population_size]
         self._known = None if settings.space is None else Encoding.of(settings.space)
         self._draws: Draws = (
@@ -75,11 +75,14 @@ class Population:
 
     def add(self, trial: FrozenTrial, claim: Claim) -> None:
         """Count in a finished trial; call `advance` after the last of several."""
-        if not 0 <= claim.seat.number < self.settings.population_size or claim.seat.generation < 0:
+        seat = claim.seat
+        if seat is None:
+            return  # an extra trial is none of the population's
+        if not 0 <= seat.number < self.settings.population_size or seat.generation < 0:
             return  # a study's attributes are open to anyone
-        changed = self._tally(claim.seat).add(trial)
-        known = self.generations[claim.seat.generation : claim.seat.generation + 1]
-        if changed and any(generation.learned[claim.seat.pair] for generation in known):
+        changed = self._tally(seat).add(trial)
+        known = self.generations[seat.generation : seat.generation + 1]
+        if changed and any(generation.learned[seat.pair] for generation in known):
             self._replay()  # it had finished before the trial that we knew
             self.advance()
 
@@ -100,6 +103,29 @@ class Population:
                     self._extend(generation)
                 self._frontier += 1
             index += 1
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """The encoding of the latest generation that has one; `None` without a search space."""
+        known = (generation.encoding for generation in reversed(self.generations))
+        return next((encoding for encoding in known if encoding is not None), None)
+
+    def members(self, encoding: Encoding) -> list[tuple[Vector, Vector, Tally]]:
+        """Return each member's last scored position, its velocity there and its trials.
+
+        Members that were not scored with this encoding are left out.
+        """
+        found = []
+        for member in range(self.settings.population_size):
+            for generation in reversed(self.generations):
+                tally = generation.tallies[generation.seat(member)]
+                if generation.encoding is not encoding:
+                    continue
+                if generation.ready[member] and tally.scored:
+                    position, velocity = generation.positions[member], generation.velocities[member]
+                    found.append((position, velocity, tally))
+                    break
+        return found
 
     def open_seats(self) -> Iterator[Seat]:
         """Seats that can be scored and are not, in the order in which they are given out."""
@@ -233,7 +259,7 @@ class Population:
         return generation
 
     def _replay(self) -> None:
-        self._pairs = Learning(self.settings, self._directions, self._draws)
+        self._pairs = Learning(self.settings, self.directions, self._draws)
         self._learned = LearnedSpace()
         self._frontier = 0  # all generations before it have wholly learned
         self.generations: list[Generation] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optuna.logging import get_logger
 
+from relativenas_optuna.samplers.extras import draw_extra
 from relativenas_optuna.samplers.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -24,12 +25,30 @@ if TYPE_CHECKING:
 _logger = get_logger("optuna.samplers.relative_nas")  # obeys Optuna's verbosity
 
 
-def proposal_at(study: Study, seating: Seating, seat: Seat) -> tuple[Encoding, NDArray[np.float64]]:
-    """The position `[variables]` that a seat is to score.
+class OwnTrial(NamedTuple):
+    """A trial that this process runs.
+
+    Attributes:
+        number: Of the trial.
+        seat: The seat that it scores; `None` for an extra trial.
+    """
+
+    number: int
+    seat: Seat | None
+
+
+def proposal_of(
+    study: Study, seating: Seating, trial: OwnTrial
+) -> tuple[Encoding, NDArray[np.float64]]:
+    """Return the position `[variables]` that a trial is to score.
 
     Raises:
         SettingsError: It cannot be known.
     """
+    seat = trial.seat
+    if seat is None:
+        _population(study, seating)
+        return seating.extras.proposal(trial.number)
     proposal = _population(study, seating).proposal(seat)
     if proposal is None:  # claimed by another process
         seating.replay.update(study)
@@ -44,11 +63,17 @@ def proposal_at(study: Study, seating: Seating, seat: Seat) -> tuple[Encoding, N
 
 
 def draw(
-    study: Study, seating: Seating, seat: Seat, name: str, distribution: BaseDistribution
+    study: Study, seating: Seating, trial: OwnTrial, name: str, distribution: BaseDistribution
 ) -> Any:
-    """Return the value that `Population.draw` gives for a seat."""
-    proposal_at(study, seating, seat)
-    return _population(study, seating).draw(seat, name, distribution)
+    """Return the value that `Population.draw` gives for a trial's seat.
+
+    That of an extra trial depends on seed, number and name alone.
+    """
+    proposal_of(study, seating, trial)
+    population = _population(study, seating)
+    if trial.seat is None:
+        return draw_extra(population.settings.seed, trial.number, name, distribution)
+    return population.draw(trial.seat, name, distribution)
 
 
 def will_be_learned(

@@ -14,12 +14,13 @@ from optuna.samplers._base import _process_constraints_after_trial
 from optuna.trial import Trial, TrialState
 
 from relativenas_optuna.samplers.batches import Batch, running_trials
-from relativenas_optuna.samplers.claims import Claim, Seat
+from relativenas_optuna.samplers.claims import Claim
 from relativenas_optuna.samplers.interruption import failed_on_error, mark_if_interrupted
 from relativenas_optuna.samplers.intervals import equal
 from relativenas_optuna.samplers.proposals import (
+    OwnTrial,
     draw,
-    proposal_at,
+    proposal_of,
     warn_of_independent_draw,
     will_be_learned,
 )
@@ -251,8 +252,8 @@ class RelativeNASSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """The parameters that the seat's position has variables for."""
         with self._lock:
-            seating, seat = self._seated(study, trial)
-            encoding, _ = proposal_at(study, seating, seat)
+            seating, own = self._seated(study, trial)
+            encoding, _ = proposal_of(study, seating, own)
             return dict(encoding.space)
 
     def sample_relative(
@@ -262,13 +263,13 @@ class RelativeNASSampler(BaseSampler):
         if not search_space:
             return {}
         with self._lock:
-            seating, seat = self._seated(study, trial)
-            encoding, position = proposal_at(study, seating, seat)
+            seating, own = self._seated(study, trial)
+            encoding, position = proposal_of(study, seating, own)
             proposed = encoding.decode(position)
             return {
                 name: proposed[name]
                 if equal(encoding.space.get(name), distribution)
-                else draw(study, seating, seat, name, distribution)
+                else draw(study, seating, own, name, distribution)
                 for name, distribution in search_space.items()
             }
 
@@ -281,14 +282,14 @@ class RelativeNASSampler(BaseSampler):
     ) -> Any:
         """A parameter that the seat's position has no variable for."""
         with self._lock:
-            seating, seat = self._seated(study, trial)
+            seating, own = self._seated(study, trial)
             if will_be_learned(study, seating, param_name, param_distribution):
-                return draw(study, seating, seat, param_name, param_distribution)
+                return draw(study, seating, own, param_name, param_distribution)
             if self._warns and param_name not in self._warned:
                 self._warned.add(param_name)
                 warn_of_independent_draw(trial, param_name, self._independent_sampler)
             if self._independent_sampler is None:
-                return draw(study, seating, seat, param_name, param_distribution)
+                return draw(study, seating, own, param_name, param_distribution)
         return self._independent_sampler.sample_independent(
             study, trial, param_name, param_distribution
         )
@@ -317,10 +318,10 @@ class RelativeNASSampler(BaseSampler):
             seatings[study._study_id] = Seating(study, self._asked)
         return seatings[study._study_id]
 
-    def _seated(self, study: Study, trial: FrozenTrial) -> tuple[Seating, Seat]:
-        seating = self._seating(study)
-        seat = seating.replay.own.get(trial.number)
-        if seat is None:
-            attrs = study._storage.get_trial_system_attrs(trial._trial_id)
-            seat = seating.take(study, trial, Claim.read(attrs))
-        return seating, seat
+    def _seated(self, study: Study, trial: FrozenTrial) -> tuple[Seating, OwnTrial]:
+        seating, number = self._seating(study), trial.number
+        own = seating.replay.own
+        if number in own:
+            return seating, OwnTrial(number, own[number])
+        attrs = study._storage.get_trial_system_attrs(trial._trial_id)
+        return seating, OwnTrial(number, seating.take(study, trial, Claim.read(attrs)))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 ARRIVAL_AGE = 5.0  # seconds that a new trial is given to claim a seat
+_PATIENCE = 4  # younger trials for each member, after which a running trial counts as abandoned
 
 
 def population_of(
@@ -53,9 +54,12 @@ class Replay:
 
     Attributes:
         population: The generations; `None` while no trial carries the search's settings.
-        claims: The claims of unfinished trials by trial number, those of dead workers left out.
+        finished: All finished trials.
+        claimed: The seats of unfinished trials by trial number, those of dead workers left out.
         reserved: Of each of these, the seats that its maker is about to make trials for.
-        own: Seats of the unfinished trials that this process runs, by trial number.
+        extras: Unfinished extra trials, which have no seat; those of dead workers left out.
+        own: Seats of the unfinished trials that this process runs, by trial number; an extra
+            trial's is `None`.
         dead: Ids of running trials whose worker is known to be gone.
         unsigned: Running trials without parameters that do not (yet) say who runs them.
         settings_from: Number of the trial whose claim carries the settings.
@@ -77,8 +81,10 @@ class Replay:
         self._first: tuple[object, ...] | None = None  # tells a study from a later one of its id
         self.settings_from: int | None = None
         self.population: Population | None = None
-        self.own: dict[int, Seat] = {}
-        self.claims: dict[int, Claim] = {}
+        self.finished: list[FrozenTrial] = []
+        self.own: dict[int, Seat | None] = {}
+        self.claimed: dict[int, Seat] = {}
+        self.extras: list[FrozenTrial] = []
         self.reserved: dict[int, set[Seat]] = {}
         self.dead: list[int] = []
         self.unsigned: list[FrozenTrial] = []
@@ -121,7 +127,7 @@ class Replay:
         self.last_id = trials[end - 1]._trial_id if end else -1
         self.own = {n: seat for n, seat in self.own.items() if n in self._open}
         self._follow_settings(study, trials, news)
-        self.claims, self.reserved = {}, {}
+        self.claimed, self.reserved, self.extras = {}, {}, []
         self.dead = [trial._trial_id for trial, gone in read if gone]
         self.unsigned = []
         for trial, claim in news:
@@ -140,14 +146,17 @@ class Replay:
     def _take(self, trial: FrozenTrial, claim: Claim | None) -> None:
         running = trial.state == TrialState.RUNNING
         if trial.state.is_finished():
+            self.finished.append(trial)
             if claim is None:
                 later = trial.number > (self.settings_from or 0)
                 self.others |= later and trial.state != TrialState.FAIL
                 self.elsewhere |= trial.distributions
             elif self.population is not None:
                 self.population.add(trial, claim)
-        elif claim is not None:
-            self.claims[trial.number] = claim
+        elif claim is not None and claim.seat is None:
+            self.extras.append(trial)
+        elif claim is not None and claim.seat is not None:
+            self.claimed[trial.number] = claim.seat
             self.reserved[trial.number] = reserved_seats(trial.system_attrs)
         elif running and not trial.params:
             self.unsigned.append(trial)
@@ -160,31 +169,50 @@ class Replay:
         if self.population is None:
             return []
         taken = set()
-        for number, claim in self.claims.items():
+        for number, seat in self.claimed.items():
             if number != but_of:
-                taken |= {claim.seat} | self.reserved[number]
+                taken |= {seat} | self.reserved[number]
         return [seat for seat in self.population.open_seats() if seat not in taken]
 
-    def seat_for(self, number: int, population_size: int) -> Seat:
-        """The seat that trial `number` is to take.
+    def seat_for(self, number: int, settings: Settings) -> Seat | None:
+        """Return the seat that trial `number` is to take; `None` makes it an extra trial.
 
         With j arriving trials of lower numbers it is the (j + 1)-th free seat. Where nothing is
-        free the seat is given out again whose trial has been running longest.
+        free, the trial is an extra one with preset "plain", unless a running trial was abandoned;
+        with other presets the seat is given out again whose trial has been running longest.
         """
-        ahead = self.ahead(number)
+        ahead, size = self.ahead(number), settings.population_size
         if self.population is None:
-            return Seat(0, ahead % population_size)
+            return None if settings.makes_extras and ahead >= size else Seat(0, ahead % size)
         free = self.free_seats(but_of=number)
         if free:
             return free[min(ahead, len(free) - 1)]
         ready = list(self.population.open_seats())
-        running = {n: claim.seat for n, claim in self.claims.items() if n != number}
+        if settings.makes_extras:
+            return self._abandoned(number, ready)
+        running = {n: seat for n, seat in self.claimed.items() if n != number}
         # Seats of trials by number: the lowest has been running longest. One that was given out
         # again before comes after those that were not.
         scoring = [running[n] for n in sorted(running) if running[n] in ready]
         # With none of them, another process is about to make trials for all that is ready.
         again = scoring or ready
         return min(again, key=lambda seat: (again.count(seat), again.index(seat)))
+
+    def _abandoned(self, number: int, ready: list[Seat]) -> Seat | None:
+        """Return the seat among `ready` whose trial nobody seems to run any more; `None`: none.
+
+        Many younger trials are the sign of it: nothing says that a trial was asked for and will
+        never be told. Without this its seat would stop the population for good.
+        """
+        assert self.population is not None
+        youngest = dict.fromkeys(ready, -1)
+        for other, seat in self.claimed.items():
+            if other != number:
+                named = {seat, *self.reserved[other]}.intersection(ready)
+                youngest.update({seat: max(youngest[seat], other) for seat in named})
+        oldest = min(ready, key=lambda seat: youngest[seat], default=None)
+        patience = _PATIENCE * self.population.settings.population_size
+        return None if oldest is None or number - youngest[oldest] <= patience else oldest
 
     def age(self, trial: FrozenTrial) -> float:
         """Return the seconds since this process first saw an unsigned trial.
@@ -215,8 +243,8 @@ class Replay:
     def claimed_before(self, number: int, seat: Seat) -> bool:
         """Whether a lower-numbered unfinished trial claims the seat too."""
         return any(
-            n < number and (claim.seat == seat or seat in self.reserved[n])
-            for n, claim in self.claims.items()
+            n < number and (claimed == seat or seat in self.reserved[n])
+            for n, claimed in self.claimed.items()
         )
 
     def _identity(self, trials: TrialReader) -> tuple[object, ...] | None:

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claiming import claiming
 from relativenas_optuna.samplers.claims import Claim, Seat, retries_of
+from relativenas_optuna.samplers.extras import Extras
 from relativenas_optuna.samplers.following import Following
 from relativenas_optuna.samplers.lease import LeaseKeeper
 from relativenas_optuna.samplers.worker import this_worker
@@ -34,10 +35,14 @@ class Seating(Following):
         if self._leased:
             self._lease = LeaseKeeper(study._storage, lambda: list(self._ids.values()))
         self._ids: dict[int, int] = {}
+        self.extras = Extras(self.replay)
         self._claiming = claiming(self, study._storage)
 
-    def take(self, study: Study, trial: FrozenTrial, claim: Claim | None) -> Seat:
-        """The seat of a running trial, whose `claim` the storage has, or that is to make one."""
+    def take(self, study: Study, trial: FrozenTrial, claim: Claim | None) -> Seat | None:
+        """Return the seat of a running trial; `None` for an extra one.
+
+        `claim` is what the storage has of it; `None` where it is to claim a seat now.
+        """
         if claim is None:
             seat, leased = self._claiming.claim(study, trial), True
         else:
@@ -53,7 +58,7 @@ class Seating(Following):
             self.runs(trial.number, trial._trial_id, seat, leased=leased)
         return seat
 
-    def runs(self, number: int, trial_id: int, seat: Seat, *, leased: bool) -> None:
+    def runs(self, number: int, trial_id: int, seat: Seat | None, *, leased: bool) -> None:
         """Note that this process runs a trial, and whether it is to say so again and again."""
         own = self.replay.own
         own[number] = seat

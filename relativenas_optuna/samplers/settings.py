@@ -62,6 +62,11 @@ class Settings:
         return self.preset == "plain"
 
     @property
+    def makes_extras(self) -> bool:
+        """True if a trial for which no seat is free is an extra one, and scores no seat again."""
+        return self.preset == "plain"
+
+    @property
     def learns(self) -> bool:
         """Whether slow learners move toward fast ones; else every member is drawn anew."""
         return self.preset != "random"

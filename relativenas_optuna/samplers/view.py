@@ -45,6 +45,8 @@ class SearchView:
             not asked for.
         search_space: Names and distributions of the parameters; `None` where it is learned.
         generations: In their order.
+        extras: Numbers of the extra trials, which were asked for while no seat was free. They
+            belong to no generation.
     """
 
     study: str
@@ -55,6 +57,7 @@ class SearchView:
     warm_start: tuple[int, ...] | None
     search_space: Mapping[str, BaseDistribution] | None
     generations: tuple[GenerationView, ...]
+    extras: tuple[int, ...]
 
     derived: ClassVar = ("scored", "running", "failed", "doubles", "repeats")
 
@@ -64,7 +67,7 @@ class SearchView:
         seen = look_at(study)
         if seen is None:
             return None
-        begun, generations = seen
+        begun = seen.settings
         return cls(
             study=study.study_name,
             directions=tuple(direction.name.lower() for direction in study.directions),
@@ -73,7 +76,8 @@ class SearchView:
             preset=begun.preset,
             warm_start=begun.warm_start,
             search_space=None if begun.space is None else MappingProxyType(dict(begun.space)),
-            generations=generations,
+            generations=seen.generations,
+            extras=seen.extras,
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -31,8 +31,16 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.settings import Settings
 
 
-def look_at(study: optuna.Study) -> tuple[Settings, tuple[GenerationView, ...]] | None:
-    """The settings and the generations of a study's search; `None` where there is none."""
+class Look(NamedTuple):
+    """What is seen of a study's search: its settings, generations, and numbers of extra trials."""
+
+    settings: Settings
+    generations: tuple[GenerationView, ...]
+    extras: tuple[int, ...]
+
+
+def look_at(study: optuna.Study) -> Look | None:
+    """Return what is seen of a study's search; `None` where there is none."""
     reader = TrialReader(study)
     reader.cut(0)
     trials = list(reader.all())
@@ -45,12 +53,14 @@ def look_at(study: optuna.Study) -> tuple[Settings, tuple[GenerationView, ...]] 
     population = population_of(settings, study, reader)
     at_seat: dict[Seat, list[FrozenTrial]] = defaultdict(list)
     for trial, claim in claimed:
-        at_seat[claim.seat].append(trial)
+        if claim.seat is not None:
+            at_seat[claim.seat].append(trial)
         if trial.state.is_finished():
             population.add(trial, claim)
     population.advance()
     looking = _Looking(at_seat, study.directions)
-    return settings, tuple(map(looking.generation, population.generations))
+    extras = tuple(trial.number for trial, claim in claimed if claim.seat is None)
+    return Look(settings, tuple(map(looking.generation, population.generations)), extras)
 
 
 class _Looking:

@@ -76,20 +76,23 @@ class Crew:
             doubles: How many seats may be scored twice.
 
         Returns:
-            What there is in the study: "trials", "seats" that were scored, "doubles" among these,
-            those that were given out "again" since nothing was free, "failed" and "running".
+            What there is in the study: "trials", "extras" among these, "seats" that were scored,
+            "doubles" among them, those that were given out "again" since nothing was free, "failed"
+            and "running".
         """
         found = bits(population(self.study, self.scenario.size))
         for index in range(self.generations):
             assert found[index] == undisturbed(self.scenario).generation(index)
         trials = self.study.trials
-        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        seated = [trial for trial in trials if seat_of(trial) is not None]
+        complete = [trial for trial in seated if trial.state == TrialState.COMPLETE]
         first = Counter(seat_of(trial) for trial in complete if AGAIN not in trial.user_attrs)
         counts = Counter(
             trials=len(trials),
+            extras=len(trials) - len(seated),
             seats=len({seat_of(trial) for trial in complete}),
             doubles=sum(first.values()) - len(first),
-            again=sum(AGAIN in trial.user_attrs for trial in trials),
+            again=sum(AGAIN in trial.user_attrs for trial in seated),
             failed=sum(trial.state == TrialState.FAIL for trial in trials),
             running=sum(trial.state == TrialState.RUNNING for trial in trials),
         )

@@ -102,14 +102,18 @@ class Interleaved:
 
     def _rules(self, found: Population | None, machine: str, pids: set[int]) -> SeatRules:
         observer = Observer(machine, pids, self.world.clock, self.world.begun)
-        return SeatRules(self.trials, self.failures, found, observer, self.scenario.size)
+        return SeatRules(self.trials, self.failures, found, observer, *self._searched)
+
+    @property
+    def _searched(self) -> tuple[int, str]:
+        return self.scenario.size, self.scenario.preset
 
     def ask(self, who: Worker, *, alone: bool) -> Running | None:
         """Let a worker ask; `None` where it died of it. `alone`: nothing happens in between."""
         waiting = [trial for trial in self.trials if trial.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(self.trials)
         claimed = place_of(waiting[0]) if waiting else None
-        expected = claimed or self.expected(who, number)
+        expected = claimed or self.rules(who).seat_of(number)
         asked = None
         with self.world.acting(who):
             asked = who.study.ask()
@@ -118,15 +122,10 @@ class Interleaved:
         begun = self.begin(asked, who)
         if alone:
             assert asked.number == number
-            assert self.seat(number) == expected
+            assert place_of(self.trials[number]) == expected
         if claimed is None:
             self.check_cleaned(who)
         return begun
-
-    def expected(self, who: Worker, number: int) -> Seat:
-        """The seat that a trial is to take."""
-        generation, seat = self.rules(who).seat_of(number)
-        return generation, seat % self.scenario.size
 
     def begin(self, trial: optuna.Trial, who: Worker | None) -> Running:
         """Note that a trial runs."""

@@ -23,9 +23,9 @@ def claim_of(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def place_of(trial: FrozenTrial) -> Place | None:
-    """The seat that a trial claims."""
+    """The seat that a trial claims; `None` for an extra trial too."""
     claim = claim_of(trial)
-    return (claim["generation"], claim["seat"]) if claim else None
+    return (claim["generation"], claim["seat"]) if "seat" in claim else None
 
 
 @dataclass(frozen=True)

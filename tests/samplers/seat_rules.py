@@ -32,6 +32,7 @@ class SeatRules:
         population: The population under test.
         observer: Whose ask it is.
         size: Of the population.
+        preset: Of the sampler.
     """
 
     trials: Sequence[FrozenTrial]
@@ -39,6 +40,7 @@ class SeatRules:
     population: Population | None
     observer: Observer
     size: int
+    preset: str
 
     def __post_init__(self) -> None:
         self._counted = {
@@ -204,27 +206,42 @@ class SeatRules:
 
     def free(self, *, but: int | None = None) -> list[Place]:
         """Open seats that nobody has or keeps; trial `but` is left out of account."""
-        taken = set()
-        for trial in self._unfinished:
-            if trial.number != but and CLAIM in trial.system_attrs:
-                taken.add(place_of(trial))
-                kept = json.loads(trial.system_attrs.get(RESERVED) or "{}")
-                if kept and not self.observer.is_dead(kept["worker"]):
-                    taken |= {(generation, seat) for generation, seat in kept["seats"]}
+        taken = set().union(*self._named(but).values())
         return [place for place in self.open() if place not in taken]
 
-    def seat_of(self, number: int) -> Place:
-        """The seat that trial `number` is to take; modulo the seats in an empty study."""
-        ahead = self.arriving(number)
+    def seat_of(self, number: int) -> Place | None:
+        """The seat that trial `number` is to take; `None` where it is to be an extra trial."""
+        ahead, extras = self.arriving(number), self.preset == "plain"
         if self.population is None:
-            return 0, ahead
+            return None if extras and ahead >= self.size else (0, ahead % self.size)
         free = self.free(but=number)
         if free:
             return free[min(ahead, len(free) - 1)]
         ready = self.open()
-        running = [place_of(trial) for trial in self._unfinished if trial.number != number]
-        again = [place for place in running if place is not None and place in ready] or ready
+        running = {t.number: place_of(t) for t in self._unfinished if t.number != number}
+        if extras:
+            youngest = {
+                place: max(n for n, own in self._named(number).items() if place in own)
+                for place in ready
+            }
+            abandoned = [p for p, n in youngest.items() if number - n > 4 * self.size]
+            return min(abandoned, key=lambda place: youngest[place], default=None)
+        again = [place for place in running.values() if place is not None and place in ready]
+        again = again or ready
         return min(again, key=lambda place: (again.count(place), again.index(place)))
+
+    def _named(self, but: int | None) -> dict[int, set[Place]]:
+        """The seats that unfinished trials claim or keep, by their numbers."""
+        named: dict[int, set[Place]] = {}
+        for trial in self._unfinished:
+            place = place_of(trial)
+            if trial.number == but or place is None:
+                continue
+            named[trial.number] = {place}
+            kept = json.loads(trial.system_attrs.get(RESERVED) or "{}")
+            if kept and not self.observer.is_dead(kept["worker"]):
+                named[trial.number] |= {(generation, seat) for generation, seat in kept["seats"]}
+        return named
 
     def batch(self) -> list[Place]:
         """The seats that a whole generation at once is to take."""

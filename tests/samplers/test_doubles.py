@@ -129,7 +129,7 @@ def test_a_trial_leaves_a_seat_that_a_lower_number_claims_at_the_same_moment() -
     # Behind one that is arriving the second free seat is the one to take: the rival's.
     # Anew it chooses from the end, since who claims without a second look takes the first one.
     assert ask(study)[1] == Seat(0, 3)
-    assert [claim.seat.number for claim in map(claim_of, study.trials)] == [0, 2, 3]
+    assert [claim.seat.number for claim in map(claim_of, study.trials) if claim.seat] == [0, 2, 3]
 
 
 def claim_of(trial: FrozenTrial) -> Claim:

@@ -18,6 +18,7 @@ from hypothesis.stateful import rule
 from relativenas_optuna.samplers import lease
 from relativenas_optuna.samplers.claims import Seat
 from tests.samplers.interleaved import Interleaved
+from tests.samplers.observer import place_of
 from tests.samplers.peace import Peace, pick
 from tests.samplers.scenarios import Scenario
 from tests.samplers.simulated import Worker
@@ -72,13 +73,13 @@ class Interleavings(Peace):
 
     def _claim(self, number: int, asker: Worker, *, alone: bool) -> None:
         trial_id = self.study.trials[number]._trial_id
-        expected = self.study.expected(asker, number)
+        expected = self.study.rules(asker).seat_of(number)
         claimed = None
         with self.study.world.acting(asker):
             claimed = optuna.Trial(asker.study, trial_id)
         if claimed is not None:
             self.study.begin(claimed, asker)
-            assert not alone or self.study.seat(number) == expected
+            assert not alone or place_of(self.study.trials[number]) == expected
 
     @rule(who=pick, writes=st.integers(0, 6), batch=st.booleans())
     def die_while_asking(self, who: int, writes: int, batch: bool) -> None:

@@ -29,6 +29,7 @@ from tests.samplers.searches import (
     loss_of,
     population,
     search,
+    suggest,
     tell,
 )
 
@@ -57,7 +58,8 @@ def scrambled(space: Space | None, preset: str, seed: int, trials: int) -> optun
     running: list[optuna.Trial] = []
     for _ in range(trials):
         if not running or dice.random() < 0.55:
-            running.append(ask(study)[0])
+            running.append(study.ask())
+            suggest(running[-1], SPACE)
             continue
         trial = running.pop(dice.randrange(len(running)))
         kind = dice.random()
@@ -104,6 +106,7 @@ def test_it_says_what_the_trials_say(
         failed = sum(trial.state == FAIL for trial in there) >= MAX_FAILURES
         waits = "running" if member.running else "waiting"
         assert member.state == ("scored" if counted else "failed" if failed else waits)
+    assert view.extras == tuple(trial.number for trial in at.get(None, []))
     assert len(view.generations) == len(found.generations)
     for seen, known in zip(view.generations, found.generations, strict=True):
         assert np.array_equal(seen.positions, known.positions, equal_nan=True)

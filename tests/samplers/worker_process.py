@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.settings import Settings
+
 AGAIN = "again"  # user attribute of trials whose seat was given out again, for nothing was free
 POINTS = ("created", "claiming", "claimed", "objective", "telling", "told")
 """Where a worker can die: with a trial that has no seat; before and after its claim is written; in
@@ -106,10 +108,10 @@ def note_seats_given_again() -> set[int]:
     again: set[int] = set()
     seat_for = Replay.seat_for
 
-    def noted(self: Replay, number: int, population_size: int) -> Any:
+    def noted(self: Replay, number: int, settings: Settings) -> Any:
         free = self.population is None or self.free_seats(but_of=number)
         again.discard(number) if free else again.add(number)
-        return seat_for(self, number, population_size)
+        return seat_for(self, number, settings)
 
     Replay.seat_for = noted  # type: ignore[method-assign]
     return again

@@ -1,0 +1,72 @@
+"""The finished trials of a study as positions and losses, whoever made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.samplers.claims import was_interrupted
+from relativenas_optuna.samplers.comparison import loss_of
+from relativenas_optuna.samplers.intervals import is_value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.encoding import Encoding
+
+    Vector = NDArray[np.float64]
+
+
+class Finished:
+    """Where the finished trials of a study scored, and what, for one encoding.
+
+    Attributes:
+        encoding: The variables of the positions.
+        trials: The list of the trials, which grows.
+        positions: Of those that have a value of a variable, `[variables]` each.
+        losses: Of these, see `comparison.loss_of`; with several objectives all 0.
+        keys: Of their architectures.
+    """
+
+    def __init__(self, encoding: Encoding, trials: list[FrozenTrial]) -> None:
+        self.encoding = encoding
+        self.trials = trials
+        self.positions: list[Vector] = []
+        self.losses: list[float] = []
+        self.keys: set[Hashable] = set()
+        self._read = 0
+
+    def read(self, directions: Sequence[StudyDirection]) -> None:
+        """Count in the trials that are new."""
+        new, self._read = self.trials[self._read :], len(self.trials)
+        for trial in new:
+            position = position_in(self.encoding, trial)
+            if position is None or was_interrupted(trial):
+                continue
+            self.positions.append(position)
+            self.losses.append(loss_of(trial, directions) if len(directions) == 1 else 0.0)
+            self.keys.add(key_of(self.encoding, position))
+
+
+def position_in(encoding: Encoding, trial: FrozenTrial) -> Vector | None:
+    """Return where a trial scores, `[variables]`; `None` if it shares no variable.
+
+    What it did not suggest, in a conditional search space, is in the middle of its range.
+    """
+    values = trial.params
+    if not any(
+        name in values and is_value_of(d, values[name]) for name, d in encoding.space.items()
+    ):
+        return None
+    return encoding.position_of(values, (encoding.low + encoding.high) / 2)
+
+
+def key_of(encoding: Encoding, position: Vector) -> Hashable:
+    """Return what two positions of one architecture have in common."""
+    if encoding.counts is not None:
+        return encoding.indices(position)
+    return encoding.settled(position).tobytes()
