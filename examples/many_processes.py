@@ -1,7 +1,7 @@
 """Several processes search one study, and score what one process alone would score.
 
 The study in a database is all that they share, and nobody waits for the slowest. Each trial
-claims a seat of a generation; only where none is free, one that runs is given out a second time.
+claims a seat of a generation; where none is free it scores a new architecture beside them.
 """
 
 import multiprocessing

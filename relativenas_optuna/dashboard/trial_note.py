@@ -48,7 +48,9 @@ def trial_note(trial: FrozenTrial, view: SearchView | None, best: Best) -> str:
     """The note of a trial, as Markdown."""
     seat = seat_of(trial)
     rows: dict[str, str] = {}
-    if view is None or seat is None or seat.generation >= len(view.generations):
+    if view is not None and trial.number in view.extras:
+        rows["seat"] = "none: an extra trial, asked for while every seat was being scored"
+    elif view is None or seat is None or seat.generation >= len(view.generations):
         rows["seat"] = "none, for RelativeNASSampler did not make this trial"
     else:
         rows |= _seated(trial, seat, view)

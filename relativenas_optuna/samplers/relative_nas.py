@@ -41,16 +41,22 @@ if TYPE_CHECKING:
 class RelativeNASSampler(BaseSampler):
     """A population in which, pair by pair, the slow learner moves toward the fast one.
 
-    Every trial scores one seat of one generation. The seats 2k and 2k + 1 of a generation are a
+    A trial scores one seat of one generation. The seats 2k and 2k + 1 of a generation are a
     pair; the better one is its fast learner, which stays, and the other moves toward it
     (`slow_fast.learn`). With several objectives that is the one that dominates the other, or else
     that which is less crowded by the generation before; constraints (`trial.set_constraint`) come
     first.
 
     The study is the only state: any process can go on with any study at any moment, and any
-    number of processes and threads search it together, with the populations that one alone would
-    have had. A failed trial frees its seat; a seat whose objective failed three times counts as
-    slowest.
+    number of processes and threads can search it together. The populations are the same at any
+    number of workers; with several, preset "plain" makes extra trials between them, which depend on
+    timing. An extra trial is asked for while every seat that can be scored is running. It scores a
+    new architecture by all that is known then, and no seat, so that its result never changes the
+    population; it counts for `study.best_trial` and for later extra trials.
+
+    A failed trial frees its seat; a seat whose objective failed three times counts as slowest. A
+    running trial counts as abandoned once no seat is free and four younger trials for each member
+    were made: its seat is then scored by another trial too.
 
     Example:
         >>> import optuna
@@ -69,8 +75,9 @@ class RelativeNASSampler(BaseSampler):
             space no generation waits for the first one to be complete, and the random numbers are
             those of the published code.
         population_size: Members per generation, even and at least 2. For a new study 8 with
-            preset "plain" and one objective, 20 otherwise. With the former half a generation can
-            be scored at the same time, or a little more, so that many workers need a larger one.
+            preset "plain" and one objective, 20 otherwise. With the former, about half a
+            generation can be scored at the same time: further workers score extra trials. With
+            many workers a population of twice their number leaves fewer of these.
         seed: From 0 to 2**32 - 1; random for a new study.
         preset: "plain", for an objective whose scores do not drift, as they do with shared weights:
             a fast learner keeps its score, so that a generation after the first one scores
@@ -83,10 +90,10 @@ class RelativeNASSampler(BaseSampler):
             scores so far expects most of (of the pair's own scores, and of the generations before
             its own, which a pair therefore waits for; what the others of its generation are to
             score counts as known, so that pairs seldom choose the same); a velocity is the way that
-            a learner last went; and where scores of one architecture differ, the best member is
-            scored again from the eighth generation on, while it may have been lucky, ten times at
-            most, and counts with the mean of its scores (see `trusted_trial`; a population of 2
-            does without, and what is not in the search space counts as noise). "paper", the
+            a learner last went; and the best member is scored again from the eighth generation on,
+            once, and if its scores differ, further ones while they may have been lucky, ten times
+            at most: they count with the mean of their scores (see `trusted_trial`; a population of
+            2 does without, and what is not in the search space counts as noise). "paper", the
             algorithm as published: every member is scored anew in every generation. "random", what
             these are to be compared with: every member is drawn anew in every generation, and
             nothing is learned. "plain" for a new study.

@@ -83,7 +83,7 @@ def test_those_that_claim_at_the_same_moment_get_a_seat_each(study: optuna.Study
         thread.join()
     assert sorted(seat for seat in found if seat) == SEATS
     written = [Claim.read(trial.system_attrs) for trial in study.trials]
-    assert sorted(c.seat for c in written if c) == SEATS
+    assert sorted(c.seat for c in written if c and c.seat) == SEATS
     assert claim(study, make(study), arriving=False) is None
 
 
