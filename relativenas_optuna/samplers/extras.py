@@ -11,10 +11,9 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.comparison import best_first, loss_of
 from relativenas_optuna.samplers.draws import extra, extra_uniform
 from relativenas_optuna.samplers.encoding import Encoding
-from relativenas_optuna.samplers.finished import Finished, key_of, position_in
+from relativenas_optuna.samplers.finished import Finished, position_in
 from relativenas_optuna.samplers.forecast import Forecast
 from relativenas_optuna.samplers.intervals import decode, interval
-from relativenas_optuna.samplers.repeats import around
 from relativenas_optuna.samplers.slow_fast import learn
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 _NEAR = 64  # running trials that the model takes into account: the nearest to the best one
+_ATTEMPTS = 32  # to find an architecture that is not running either
 _REFIT = 1.1  # growth of the number of finished trials after which hyper-parameters are fitted anew
 
 
@@ -77,24 +77,23 @@ class Extras:
     def _position(self, population: Population, encoding: Encoding, number: int) -> Vector:
         random = extra(population.settings.seed, number)
         running = self._running(population, encoding)
-        taken = self._finished.keys | {key_of(encoding, position) for position in running}
-        drawn = _drawn(population, encoding, self._finished, random)
-        if population.settings.screening.on and np.isfinite(self._finished.losses).any():
+        finished, pending = self._finished, {encoding.indices(position) for position in running}
+        drawn = _drawn(population, encoding, finished, random)
+        if population.settings.screening.on and np.isfinite(finished.losses).any():
             drawn = drawn[np.argsort(-self._hopes(encoding, drawn, running), kind="stable")]
-        new = (move for move in drawn if key_of(encoding, move) not in taken)
-        found = next(new, None)
-        if found is not None or len(taken) >= encoding.size:
-            first: Vector = drawn[0]
-            return first if found is None else found
-        if encoding.counts is None:
-            return encoding.low + random.random(len(encoding.low)) * (encoding.high - encoding.low)
-        return around(
-            encoding,
-            drawn[0],
-            redraw=lambda *_: drawn[0],  # all moves that were drawn are taken
-            is_taken=lambda x: key_of(encoding, x) in taken,
-            random=random,
-        )
+        best: Vector = drawn[0]
+        for move in drawn:
+            if encoding.indices(move) not in pending and not finished.is_taken(move):
+                found: Vector = move
+                return found
+        if finished.all_taken():
+            return best
+        for _ in range(_ATTEMPTS):
+            # All moves that were drawn are taken, so that variables of the best one are changed.
+            position = finished.around(best, lambda *_: best, random)
+            if encoding.indices(position) not in pending:
+                break
+        return position
 
     def _hopes(self, encoding: Encoding, drawn: Vector, running: list[Vector]) -> Vector:
         """Return what the model expects of moves, `[draws]`; the larger, the better."""

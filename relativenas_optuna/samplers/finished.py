@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from relativenas_optuna.samplers.claims import was_interrupted
 from relativenas_optuna.samplers.comparison import loss_of
 from relativenas_optuna.samplers.intervals import is_value_of
+from relativenas_optuna.samplers.repeats import Scored, around
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -29,7 +30,6 @@ class Finished:
         trials: The list of the trials, which grows.
         positions: Of those that have a value of a variable, `[variables]` each.
         losses: Of these, see `comparison.loss_of`; with several objectives all 0.
-        keys: Of their architectures.
     """
 
     def __init__(self, encoding: Encoding, trials: list[FrozenTrial]) -> None:
@@ -37,7 +37,7 @@ class Finished:
         self.trials = trials
         self.positions: list[Vector] = []
         self.losses: list[float] = []
-        self.keys: set[Hashable] = set()
+        self._scored = Scored(encoding)
         self._read = 0
 
     def read(self, directions: Sequence[StudyDirection]) -> None:
@@ -49,7 +49,32 @@ class Finished:
                 continue
             self.positions.append(position)
             self.losses.append(loss_of(trial, directions) if len(directions) == 1 else 0.0)
-            self.keys.add(key_of(self.encoding, position))
+            self._scored.add(trial, len(self.positions) - 1, position)
+
+    def is_taken(self, position: Vector) -> bool:
+        """Return True if the architecture at a position `[variables]` was scored."""
+        return self._scored.is_taken(position, self._last)
+
+    def all_taken(self) -> bool:
+        """Return True if every architecture of the space was scored."""
+        return self._scored.all_taken(self._last)
+
+    def around(
+        self, start: Vector, redraw: Callable[[Vector, Vector], Vector], random: np.random.Generator
+    ) -> Vector:
+        """Return a position that is not taken, see `repeats.around`."""
+        return around(
+            self.encoding,
+            start,
+            redraw=redraw,
+            scored=self._scored,
+            generation=self._last,
+            random=random,
+        )
+
+    @property
+    def _last(self) -> int:
+        return len(self.positions) - 1
 
 
 def position_in(encoding: Encoding, trial: FrozenTrial) -> Vector | None:
@@ -63,10 +88,3 @@ def position_in(encoding: Encoding, trial: FrozenTrial) -> Vector | None:
     ):
         return None
     return encoding.position_of(values, (encoding.low + encoding.high) / 2)
-
-
-def key_of(encoding: Encoding, position: Vector) -> Hashable:
-    """Return what two positions of one architecture have in common."""
-    if encoding.counts is not None:
-        return encoding.indices(position)
-    return encoding.settled(position).tobytes()
