@@ -191,5 +191,6 @@ def _drawn(
         l2=l2,
         low=low,
         high=high,
+        reflected=encoding.continuous if screening.on else None,
     )
     return np.where(random.random(shape) < screening.anew, anywhere, moved)

@@ -166,6 +166,7 @@ def test_a_process_that_takes_an_extra_trial_over_gives_it_the_rest_of_its_param
     assert seat_of(taken) is None
 
 
+@pytest.mark.filterwarnings("ignore:1 of the study's trials|2 of the study's trials")
 @pytest.mark.parametrize(
     "claim",
     [
