@@ -15,6 +15,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from relativenas_optuna._patience import less_after
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna._signals import BESIDE_VARIABLE, Interrupted, signals_as_interrupts
 from relativenas_optuna._streams import (
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
             # A name that the terminal cannot show must not end a search.
             stream.reconfigure(errors="backslashreplace")
     try:
-        with warnings_as_lines(), signals_as_interrupts() as received:
+        with warnings_as_lines(), signals_as_interrupts() as received, less_after(received):
             from relativenas_optuna.commands import cli
 
             cli.main(words, prog_name="relativenas", standalone_mode=False, obj=said)

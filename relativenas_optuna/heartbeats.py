@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from relativenas_optuna._patience import AT_THE_END, at_most
 from relativenas_optuna._watch import Watch
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Heartbeats:
     def record(self, trial_id: int) -> None:
         """Write the heartbeat of a trial now, or in a while where the database is away."""
         try:
-            self._record(trial_id)
+            with at_most(AT_THE_END):  # the end of the trial waits for this
+                self._record(trial_id)
         except Exception:  # of any driver; what the trial itself writes will tell
             with self._lock:
                 if trial_id in self._retried:

@@ -6,6 +6,8 @@ import atexit
 import os
 import threading
 import time
+import warnings
+from contextlib import contextmanager
 from multiprocessing import util
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -16,12 +18,17 @@ from sqlalchemy import column, func, insert, literal_column, select, table
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from relativenas_optuna._patience import AT_THE_END, at_most, limited
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from optuna.distributions import BaseDistribution
     from sqlalchemy.engine import Connection, Engine
 
 DELAY = 0.1  # seconds from a trial's first parameter that waits to its row in the database
 _NAP = 0.1  # seconds
+_PATIENCE = 600.0  # seconds for another thread; its own time-outs end it long before
 _RETRY = 1.0  # seconds after which a database that did not answer is tried again
 
 # Of Optuna's schema, which changes less than the classes that Optuna has for it.
@@ -149,13 +156,16 @@ class ParameterBuffer:
         waiting = self._late.get(trial_id)
         if waiting is None:
             return
-        with waiting.lock:
+        with _held(waiting.lock):
             if not waiting.rows:
                 return  # another thread was quicker
             try:
                 self._insert(trial_id, waiting.rows)
             except (KeyError, UpdateFinishedTrialError):
                 self.end(trial_id)
+            except StorageInternalError:  # no answer in time
+                waiting.due = time.monotonic() + _RETRY
+                raise
             except SQLAlchemyError as error:
                 waiting.due = time.monotonic() + _RETRY
                 raise StorageInternalError(
@@ -225,10 +235,25 @@ def _check_running(connection: Connection, trial_id: int) -> None:
 _BUFFERS: WeakSet[ParameterBuffer] = WeakSet()
 
 
+@contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    """Hold a lock, which another thread may hold while it waits for the database."""
+    if not lock.acquire(timeout=limited(_PATIENCE)):
+        raise StorageInternalError("parameters of a trial could not be stored yet: no answer")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 @atexit.register
 def _write_the_last() -> None:
     for buffer in list(_BUFFERS):
-        buffer.write_all()
+        try:
+            with at_most(AT_THE_END):
+                buffer.write_all()
+        except StorageInternalError as error:
+            warnings.warn(f"parameters of a running trial are lost: {error}", stacklevel=1)
 
 
 def _leave_parents() -> None:

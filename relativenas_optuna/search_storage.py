@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import check_distribution_compatibility
@@ -10,7 +11,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 from sqlalchemy.pool import NullPool, QueuePool
 
 from relativenas_optuna.exact_storage import ExactStorage
@@ -18,6 +19,7 @@ from relativenas_optuna.heartbeats import Heartbeats, StaleTrials
 from relativenas_optuna.parameter_buffer import ParameterBuffer
 from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
 from relativenas_optuna.samplers.interruption import mark_if_interrupted
+from relativenas_optuna.storage_timeouts import StorageTimeoutError
 from relativenas_optuna.trial_reading import CAN_READ, read_trial, read_trials
 
 if TYPE_CHECKING:
@@ -184,13 +186,21 @@ class SearchStorage(ExactStorage):
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """A trial as it is now."""
-        self._buffer.write(trial_id)
-        if CAN_READ:
-            with _create_scoped_session(self.scoped_session) as session:
-                trial = read_trial(session, trial_id)
-            if trial is not None:
-                return trial
-        return super().get_trial(trial_id)  # or what Optuna raises
+        handled = sys.exc_info()[1]
+        try:
+            self._buffer.write(trial_id)
+            if CAN_READ:
+                with _create_scoped_session(self.scoped_session) as session:
+                    trial = read_trial(session, trial_id)
+                if trial is not None:
+                    return trial
+            return super().get_trial(trial_id)  # or what Optuna raises
+        except StorageTimeoutError:
+            if not isinstance(handled, StorageTimeoutError):
+                raise
+            # `study.optimize` reads the trial that it could not tell. Were that to fail too, it
+            # would end with an UnboundLocalError in the place of the first error.
+            return create_trial(state=TrialState.PRUNED)
 
     def get_all_trials(
         self,

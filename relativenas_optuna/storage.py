@@ -15,6 +15,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from relativenas_optuna._secrets import without_password
 from relativenas_optuna.search_storage import SearchStorage
 from relativenas_optuna.sqlite_files import ReadOnlyConnection, SearchConnection, may_write
+from relativenas_optuna.storage_timeouts import PLUGIN as TIMEOUTS
+from relativenas_optuna.storage_timeouts import StorageTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     StaleTrialCallback = Callable[[Study, FrozenTrial], None]
 
 _BUSY_TIMEOUT = 60  # seconds that SQLite waits for another process's write
-_CONNECT_TIMEOUT = 15  # seconds that a server has to answer
 _HEARTBEAT = 60  # seconds between two signs of life
 _POOL: dict[str, Any] = {
     "pool_size": 16,  # connections that stay open once they were needed
@@ -78,9 +79,13 @@ def open_storage(
 
     SQLite is opened with a write-ahead log, so that readers and a writer do not block each other,
     and waits up to a minute for another process's write. It does not wait for the disk at every
-    commit: a power cut may cost the last commits, a killed process costs none. Connections to a
-    server are tried before they are used again. Any number of processes may open a new database
-    at once. One in memory is seen by the thread that opened it alone, and has no heartbeat.
+    commit: a power cut may cost the last commits, a killed process costs none. Any number of
+    processes may open a new database at once. One in memory is seen by the thread that opened it
+    alone, and has no heartbeat.
+
+    Connections to a server are tried before they are used again. Where it gives no answer for a
+    minute, an operation raises `optuna.exceptions.StorageInternalError`; `connect_timeout` and
+    `read_timeout` in the URL, in seconds, change that.
 
     While `study.optimize` runs a trial, it writes a sign of life for it every `heartbeat_interval`
     seconds. Any process of the study that runs `study.optimize` with a heartbeat fails a trial
@@ -193,7 +198,8 @@ def storage_at(url: str, **options: Any) -> Iterator[SearchStorage]:
 
 def storage_reason(error: BaseException) -> str:
     """What a database said, in one line, of an error of SQLAlchemy or of Optuna's storage."""
-    if isinstance(error, StorageInternalError) and error.__cause__:
+    guess = isinstance(error, StorageInternalError) and not isinstance(error, StorageTimeoutError)
+    if guess and error.__cause__:
         error = error.__cause__  # Optuna's own message guesses
     original = getattr(error, "orig", None) or error
     if len(original.args) == 2 and isinstance(original.args[0], int):
@@ -243,11 +249,8 @@ def _engine_options(parsed: URL, *, read_only: bool) -> dict[str, Any]:
         # A connection to a file that nobody writes is made anew each time, for that may change.
         fleeting = read_only and not may_be_written(str(parsed))
         return connecting | _POOL | ({"pool_recycle": 0} if fleeting else {})
-    options = _POOL | {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE}
-    known = parsed.get_driver_name() in ("psycopg2", "psycopg", "pymysql", "mysqldb")
-    if known and "connect_timeout" not in parsed.query:
-        options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
-    return options
+    more = {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE, "plugins": [TIMEOUTS]}
+    return _POOL | more
 
 
 def _made_by_another(error: Exception) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
+from relativenas_optuna._patience import follows_ctrl_c
 from relativenas_optuna.samplers.claims import mark_interrupted
 
 try:
@@ -43,7 +44,14 @@ def fail(storage: BaseStorage, trial_ids: Iterable[int]) -> list[int]:
 
 
 def mark_if_interrupted(storage: BaseStorage, trial_id: int) -> None:
-    """Mark a trial that is about to fail because of Ctrl-C, so that its seat is given out again.
+    """Mark a trial that is about to fail because of Ctrl-C, so that its seat is given out again."""
+    if is_interrupted():
+        with suppress(UpdateFinishedTrialError):
+            mark_interrupted(storage, trial_id)
+
+
+def is_interrupted() -> bool:
+    """Return True if this thread ends a trial because of Ctrl-C.
 
     `study.optimize` catches a `KeyboardInterrupt` of the objective, fails the trial as after any
     error, and tells neither sampler nor storage which of both it was.
@@ -51,26 +59,8 @@ def mark_if_interrupted(storage: BaseStorage, trial_id: int) -> None:
     handled = sys.exc_info()[1]
     frame = _frame_of_optimize()
     if frame is None:
-        interrupted = _is_interrupt(handled, None)
-    else:
-        interrupted = _is_interrupt(frame.f_locals.get("func_err"), handled)
-    if interrupted:
-        with suppress(UpdateFinishedTrialError):
-            mark_interrupted(storage, trial_id)
-
-
-def _is_interrupt(error: BaseException | None, outer: BaseException | None) -> bool:
-    """Return True if an error is a `KeyboardInterrupt`, or came while one was handled.
-
-    Args:
-        error: The error.
-        outer: What was handled already when the objective was called.
-    """
-    while error is not None and error is not outer:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+        return follows_ctrl_c(handled)
+    return follows_ctrl_c(frame.f_locals.get("func_err"), handled)
 
 
 def _frame_of_optimize() -> FrameType | None:
