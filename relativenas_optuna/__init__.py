@@ -6,8 +6,9 @@ database driver.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from relativenas_optuna._lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.building import build
@@ -46,12 +47,4 @@ _HOMES = {
     "trusted_trial": "samplers.trust",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -187,6 +188,7 @@ def loaded_by(statement: str) -> set[str]:
         f"import {PACKAGE}",
         f"from {PACKAGE} import RelativeNASSampler",
         f"from {PACKAGE} import CellSpace",
+        f"from {PACKAGE}.samplers import RelativeNASSampler, SearchView, trusted_trial",
     ],
 )
 def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
@@ -197,3 +199,13 @@ def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
 
 def test_the_list_of_commands_loads_neither_optuna_nor_a_command() -> None:
     assert not loaded_by(f"import {PACKAGE}.commands") & {"optuna", "rich", "sqlalchemy"}
+
+
+@pytest.mark.parametrize("package", [PACKAGE, f"{PACKAGE}.samplers"])
+def test_public_names_are_there_and_listed(package: str) -> None:
+    face = importlib.import_module(package)
+    assert set(face.__all__) <= set(dir(face))
+    for name in face.__all__:
+        assert getattr(face, name).__name__ == name
+    with pytest.raises(AttributeError, match="has no attribute 'missing'"):
+        face.missing  # noqa: B018
