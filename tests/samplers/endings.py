@@ -40,7 +40,7 @@ def ended(
         params={},
         distributions={},
         user_attrs={},
-        system_attrs={INTERRUPTED_KEY: {"trial": number}} if interrupted else {},
+        system_attrs={INTERRUPTED_KEY: f"trial {number}"} if interrupted else {},
         intermediate_values=reports or {},
     )
     for name, excess in (constraints or {}).items():
