@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
-import time
 from collections.abc import Collection
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna._locks import locked
@@ -89,12 +89,15 @@ class FolderStore:
         Under the lock nobody else of this machine is about to point to a file. What others wrote is
         left for ten minutes.
         """
-        here = this_machine()
-        for path in self.folder.iterdir():
-            match = _FILE.fullmatch(path.name)
-            if match is None or match[1] != tag_of(search) or path.name in keep:
-                continue
-            if (alone and match[2] == here) or _age(path) > _LEFT_AGE:
+        found = [(path, _FILE.fullmatch(path.name)) for path in self.folder.iterdir()]
+        left = [
+            (path, match[2])
+            for path, match in found
+            if match is not None and match[1] == tag_of(search) and path.name not in keep
+        ]
+        here, now = this_machine(), _now(self.folder) if left else 0.0
+        for path, machine in left:
+            if (alone and machine == here) or _age(path, now) > _LEFT_AGE:
                 with suppress(OSError):  # a folder, say, which somebody put there
                     path.unlink(missing_ok=True)
 
@@ -104,8 +107,20 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _age(path: Path) -> float:
+def _now(folder: Path) -> float:
+    """Return the time by the clock that dates the files in a folder, perhaps a file server's.
+
+    0 if no file can be made there, so that no file in it is old.
+    """
     try:
-        return time.time() - path.stat().st_mtime
+        with TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _age(path: Path, now: float) -> float:
+    try:
+        return now - path.stat().st_mtime
     except OSError:  # gone, or a link in a circle
         return 0.0

@@ -158,6 +158,18 @@ def test_what_another_machine_left_is_removed_after_some_minutes(
     assert needed.exists()
 
 
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_files_are_aged_by_the_clock_of_their_folder(
+    ahead: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, now = FolderStore(tmp_path), time.time
+    young, old = leave(tmp_path), leave(tmp_path, age=1000)
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    store.clean([], search="s", alone=False)
+    assert list(tmp_path.iterdir()) == [young]
+    assert not old.exists()
+
+
 def test_nothing_else_is_removed(tmp_path: Path) -> None:
     others = [leave(tmp_path, age=1000, search="other"), tmp_path / "mine.txt", tmp_path / ".x.tmp"]
     for path in others[1:]:
