@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._secrets import without_password
+from relativenas_optuna._watch import Watch
 from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.dashboard.turn import Turn
 from relativenas_optuna.samplers.claims import seat_of
@@ -75,6 +77,8 @@ class DashboardReporter:
         self._sampler = RelativeNASSampler()
         self._written: dict[str, Stage] = {}  # by name of the study
         self._not_before = 0.0
+        # By name of the study. Nothing is lost where two workers write, so all time counts.
+        self._watch = Watch(longest_step=math.inf)
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Take notice of a trial that ended."""
@@ -126,7 +130,7 @@ class DashboardReporter:
     ) -> bool:
         """Write a stage, if what is `needed` of it is not there yet; whether it is there now."""
         began = time.monotonic()
-        turn = Turn.take(study, needed)
+        turn = Turn.take(study, needed, self._watch)
         if isinstance(turn, bool):
             if turn:
                 self._written[study.study_name] = needed

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import optuna
 
+    from relativenas_optuna._watch import Watch
+
 KEY = "relative_nas:dashboard"
 _NO_RECORD = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 _PATIENCE = 60.0  # seconds for a worker on another machine to write what it claimed
@@ -30,7 +32,8 @@ class Written:
         notes: Versions of our notes by id of the trial.
         study_note: Version of our note of the study.
         worker: Who writes now; empty where nobody does.
-        since: Since when, in seconds since 1970.
+        since: When the worker took its turn, by its own clock. It tells its turns apart, and is
+            never compared with another clock.
     """
 
     stage: tuple[int, int, int] = (-1, -1, -1)
@@ -67,11 +70,13 @@ class Written:
         """One line of JSON."""
         return json.dumps(asdict(self))
 
-    @property
-    def is_claimed(self) -> bool:
-        """Whether somebody writes now, as far as can be known."""
-        fresh = abs(time.time() - self.since) < _PATIENCE
-        return bool(self.worker) and fresh and not is_dead(self.worker)
+    def is_claimed(self, seen: float) -> bool:
+        """Return True if a worker writes now, as far as can be known.
+
+        Args:
+            seen: Seconds that this process has seen the attribute as it is.
+        """
+        return bool(self.worker) and seen < _PATIENCE and not is_dead(self.worker)
 
 
 class Rows(Protocol):
@@ -98,8 +103,13 @@ class Turn:
         self._rows, self._text, self._before = rows, text, before
 
     @classmethod
-    def take(cls, study: optuna.Study, stage: tuple[int, int, int]) -> Turn | bool:
+    def take(cls, study: optuna.Study, stage: tuple[int, int, int], watch: Watch) -> Turn | bool:
         """Take the turn to write a stage.
+
+        Args:
+            study: The study.
+            stage: The stage to write.
+            watch: Measures how long another worker has had its turn.
 
         Returns:
             The turn; else whether that stage is, or is being, written by somebody.
@@ -109,7 +119,7 @@ class Turn:
         written = Written.of(before)
         if written.stage >= stage:
             return True
-        if written.is_claimed:
+        if written.is_claimed(watch.unchanged(study.study_name, before)):
             return False
         written.worker, written.since = this_worker(), time.time()
         text = written.to_text()

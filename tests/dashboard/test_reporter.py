@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -18,7 +20,8 @@ from optuna_dashboard import save_note
 from PIL import Image
 from sqlalchemy import event
 
-from relativenas_optuna import SearchView
+from relativenas_optuna import SearchView, _watch
+from relativenas_optuna._watch import Watch
 from relativenas_optuna.dashboard import DashboardReporter, reporter_of, writing
 from relativenas_optuna.dashboard.turn import KEY, Turn, Written
 from relativenas_optuna.samplers.worker import this_worker
@@ -151,22 +154,38 @@ def test_a_worker_that_died_while_it_wrote_leaves_its_turn_to_the_next(
     storage: SearchStorage,
 ) -> None:
     study, reporter = searched(8, storage=storage), DashboardReporter(warn=quiet)
-    assert isinstance(Turn.take(study, (2, 8, 0)), Turn)
-    assert Turn.take(study, (2, 8, 0)) is False  # another is at it
+    assert isinstance(Turn.take(study, (2, 8, 0), Watch()), Turn)
+    assert Turn.take(study, (2, 8, 0), Watch()) is False  # another is at it
     dead = {**this_worker(), "pid": 2**22 - 3, "start": 1.0}
-    elsewhere = {**this_worker(), "machine": "another"}
-    for worker, since in ((dead, time.time()), (elsewhere, time.time() - 100)):
-        text = Written(worker=worker, since=since).to_text()
-        storage.set_study_system_attr(study._study_id, KEY, json.loads(text))
-        reporter.write(study)
-        assert figures(study).keys() == FIGURES
-        assert attributes(study)[KEY]["worker"] == {}
-    assert Turn.take(study, (1, 99, 9)) is True  # that is there already
+    text = Written(worker=dead, since=time.time()).to_text()
+    storage.set_study_system_attr(study._study_id, KEY, json.loads(text))
+    reporter.write(study)
+    assert figures(study).keys() == FIGURES
+    assert attributes(study)[KEY]["worker"] == {}
+    assert Turn.take(study, (1, 99, 9), Watch()) is True  # that is there already
+
+
+@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
+def test_a_worker_on_another_machine_has_a_minute_whatever_its_clock_says(
+    ahead: float, storage: SearchStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(_watch, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    study = optuna.create_study(storage=storage)
+    worker = {**this_worker(), "machine": "another"}
+    text = Written(worker=worker, since=time.time() + ahead).to_text()
+    storage.set_study_system_attr(study._study_id, KEY, json.loads(text))
+    watch = Watch(longest_step=math.inf)
+    assert Turn.take(study, (2, 8, 0), watch) is False
+    clock.now += 59
+    assert Turn.take(study, (2, 8, 0), watch) is False
+    clock.now += 2
+    assert isinstance(Turn.take(study, (2, 8, 0), watch), Turn)
 
 
 def test_who_was_taken_for_dead_writes_nothing_more(storage: SearchStorage) -> None:
     study = searched(8, storage=storage)
-    turn = Turn.take(study, (2, 8, 0))
+    turn = Turn.take(study, (2, 8, 0), Watch())
     assert isinstance(turn, Turn)
     storage.set_study_system_attr(study._study_id, KEY, json.loads(Written().to_text()))
     turn.end((2, 8, 0), {"late": '"x"'})
