@@ -70,6 +70,7 @@ def open_storage(
     create: bool = True,
     read_only: bool = False,
     heartbeat_interval: int | None = _HEARTBEAT,
+    heartbeat: int | None = _HEARTBEAT,
     grace_period: int | None = None,
     heartbeat_stale_trial_callback: StaleTrialCallback | None = None,
     failed_trial_callback: StaleTrialCallback | None = None,
@@ -93,7 +94,8 @@ def open_storage(
     `study.optimize` writes none, and Optuna warns of it at each call: open the storage with
     `heartbeat_interval=None` there.
 
-    All arguments but `create` and `read_only` are those of `optuna.storages.RDBStorage`.
+    All arguments but `heartbeat`, `create` and `read_only` are those of
+    `optuna.storages.RDBStorage`.
 
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///search.db`, `postgresql://user@host/name` or
@@ -107,6 +109,7 @@ def open_storage(
             write, and nobody else who writes waits for more than one short reading.
         heartbeat_interval: Seconds between two signs of life of a trial, at least 1; `None` for
             none.
+        heartbeat: The same under a second name.
         grace_period: Seconds without a sign of life after which a trial fails, at least 1; `None`
             for twice the `heartbeat_interval`.
         heartbeat_stale_trial_callback: Called with the study and each trial that failed so, such as
@@ -119,6 +122,14 @@ def open_storage(
             missing and is not to be made; or an argument is out of range.
     """
     _check_seconds("heartbeat_interval", heartbeat_interval, "no signs of life")
+    _check_seconds("heartbeat", heartbeat, "no signs of life")
+    if heartbeat != _HEARTBEAT:
+        if heartbeat_interval not in (heartbeat, _HEARTBEAT):
+            raise StorageError(
+                f"heartbeat is a second name of heartbeat_interval: pass one of them, got "
+                f"{heartbeat!r} and {heartbeat_interval!r}"
+            )
+        heartbeat_interval = heartbeat
     _check_seconds("grace_period", grace_period, "twice the heartbeat_interval")
     if heartbeat_stale_trial_callback is not None and failed_trial_callback is not None:
         raise StorageError(

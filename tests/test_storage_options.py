@@ -62,6 +62,16 @@ def test_the_grace_period_says_when_a_trial_is_stale(url: str) -> None:
             assert study.trials[0].state == state
 
 
+@pytest.mark.parametrize("seconds", [30, None])
+def test_heartbeat_is_a_second_name_of_heartbeat_interval(seconds: int | None, url: str) -> None:
+    with storage_at(url, heartbeat=seconds) as storage:
+        assert storage.heartbeat_interval == seconds
+    with pytest.raises(StorageError, match=f"pass one of them, got {seconds} and 20"):
+        open_storage(url, heartbeat=seconds, heartbeat_interval=20)
+    with pytest.raises(StorageError, match=r"^heartbeat must be a whole number of seconds"):
+        open_storage(url, heartbeat=0)
+
+
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("name", ["heartbeat_stale_trial_callback", "failed_trial_callback"])
