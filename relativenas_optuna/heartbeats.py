@@ -6,13 +6,26 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from optuna.storages._rdb.models import TrialHeartbeatModel
+from sqlalchemy import DateTime, cast, func, select
+
 from relativenas_optuna._patience import AT_THE_END, at_most
 from relativenas_optuna._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+    from sqlalchemy.orm import Session
 
 _RETRIES = 4  # in the time of one interval
+_HEARTBEAT = TrialHeartbeatModel.heartbeat  # a local time without a zone
+_UNIX_AGE = func.unix_timestamp() - func.unix_timestamp(_HEARTBEAT)
+# Seconds since a heartbeat, by the time zone of the connection.
+_AGES = {
+    "postgresql": func.extract("epoch", func.now() - cast(_HEARTBEAT, DateTime(timezone=True))),
+    "mysql": _UNIX_AGE,
+    "mariadb": _UNIX_AGE,
+}
 
 
 class Heartbeats:
@@ -86,3 +99,21 @@ class StaleTrials:
         if time.monotonic() >= self._trusts_from:
             return trial_ids
         return [i for i in trial_ids if seen[i] > self._grace]
+
+
+def without_heartbeat(session: Session, trial_ids: Collection[int], grace: float) -> list[int]:
+    """Return those of the trials that Optuna takes for stale whose heartbeat is old indeed.
+
+    Optuna subtracts local times of the database. So each heartbeat is an hour old when summer time
+    begins.
+
+    Args:
+        session: Session of the database.
+        trial_ids: Ids of the trials that Optuna takes for stale.
+        grace: Seconds without a heartbeat after which a trial is stale.
+    """
+    age = _AGES.get(session.get_bind().dialect.name)
+    if age is None or not trial_ids:  # other databases, such as SQLite, store UTC
+        return list(trial_ids)
+    of = TrialHeartbeatModel.trial_id
+    return list(session.scalars(select(of).where(of.in_(trial_ids), age > grace).order_by(of)))

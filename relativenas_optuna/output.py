@@ -84,6 +84,13 @@ def duration(seconds: float) -> str:
 
 
 def ago(time: datetime) -> str:
-    """How long ago a time without a zone was, by this machine's clock."""
-    # Another machine's may be ahead.
-    return f"{duration(max(0.0, (datetime.now() - time).total_seconds()))} ago"
+    """Return how long ago a time without a zone was, by this machine's clock."""
+    return f"{duration(seconds_between(time, datetime.now()))} ago"
+
+
+def seconds_between(earlier: datetime, later: datetime) -> float:
+    """Return the seconds between two times of this machine, also where summer time begins or ends.
+
+    0 where the clock of another machine, or one that was set, says that `later` was before.
+    """
+    return max(0.0, later.timestamp() - earlier.timestamp())

@@ -10,6 +10,7 @@ import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from relativenas_optuna._secrets import without_password
+from relativenas_optuna.output import seconds_between
 from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.terminal import on_screen, verbosity
 
@@ -183,9 +184,9 @@ class TrainingProgress:
 
 def scored_line(trial: FrozenTrial) -> str:
     """One line on a trial that was scored."""
-    seat, took = seat_of(trial), trial.duration
+    seat, began, ended = seat_of(trial), trial.datetime_start, trial.datetime_complete
     where = "" if seat is None else f" (generation {seat.generation + 1}, seat {seat.number})"
-    seconds = "" if took is None else f" after {took.total_seconds():.1f} seconds"
+    seconds = f" after {seconds_between(began, ended):.1f} seconds" if began and ended else ""
     return f"trial {trial.number}{where}: loss {trial.value:.4f}{seconds}"
 
 

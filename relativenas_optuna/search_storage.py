@@ -15,7 +15,7 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy.pool import NullPool, QueuePool
 
 from relativenas_optuna.exact_storage import ExactStorage
-from relativenas_optuna.heartbeats import Heartbeats, StaleTrials
+from relativenas_optuna.heartbeats import Heartbeats, StaleTrials, without_heartbeat
 from relativenas_optuna.parameter_buffer import ParameterBuffer
 from relativenas_optuna.samplers.claims import CLAIM_KEY, mark_interrupted
 from relativenas_optuna.samplers.interruption import mark_if_interrupted
@@ -82,7 +82,8 @@ class SearchStorage(ExactStorage):
         self._buffer = ParameterBuffer(self.engine)
         interval = self.heartbeat_interval or 0
         self._heartbeats = Heartbeats(super().record_heartbeat, interval)
-        self._stale = StaleTrials(self.grace_period or 2 * interval)
+        self._grace = self.grace_period or 2 * interval
+        self._stale = StaleTrials(self._grace)
 
     def __getstate__(self) -> dict[Any, Any]:
         self._buffer.write_all()
@@ -220,26 +221,36 @@ class SearchStorage(ExactStorage):
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
         self._buffer.write_all()
-        included = {i for i in included_trial_ids if i <= trial_id_greater_than}
-        if not CAN_READ or len(included) > _MOST_INCLUDED:
+        if not CAN_READ:
             return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
+        included = {i for i in included_trial_ids if i <= trial_id_greater_than}
+        later_than = trial_id_greater_than
+        if len(included) > _MOST_INCLUDED:
+            later_than = min(included) - 1  # some that are not wanted come along
         with _create_scoped_session(self.scoped_session) as session:
             models.StudyModel.find_or_raise_by_id(study_id, session)
-            return read_trials(
+            trials = read_trials(
                 session,
                 study_id,
                 states=None if states is None else [s for s in TrialState if s in states],
-                included=included,
-                later_than=trial_id_greater_than,
+                included=included if later_than == trial_id_greater_than else (),
+                later_than=later_than,
             )
+        return [t for t in trials if t._trial_id > trial_id_greater_than or t._trial_id in included]
 
     def record_heartbeat(self, trial_id: int) -> None:
         """Write a trial's heartbeat, as soon as the database can be reached."""
         self._stale.note_running()
         self._heartbeats.record(trial_id)
 
+    def trials_without_heartbeat(self, study_id: int) -> list[int]:
+        """Return the ids of a study's stale trials, as far as the database says so."""
+        stale = super()._get_stale_trial_ids(study_id)
+        with _create_scoped_session(self.scoped_session) as session:
+            return without_heartbeat(session, stale, self._grace)
+
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        stale = self._stale.among(super()._get_stale_trial_ids(study_id))
+        stale = self._stale.among(self.trials_without_heartbeat(study_id))
         for trial_id in stale:
             try:
                 if CLAIM_KEY in self.get_trial_system_attrs(trial_id):

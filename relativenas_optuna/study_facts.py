@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.output import node_lines
@@ -11,7 +12,6 @@ from relativenas_optuna.spaces.genotype import Genotype
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from optuna.trial import FrozenTrial
 
@@ -42,7 +42,7 @@ def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
 def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:
     """When a trial last began or ended, by this machine's clock and without a zone."""
     times = (time for t in trials for time in (t.datetime_start, t.datetime_complete) if time)
-    return max(times, default=None)
+    return max(times, key=datetime.timestamp, default=None)
 
 
 def genotype_of(trial: FrozenTrial) -> Genotype | None:

@@ -13,6 +13,7 @@ from relativenas_optuna.choice import Choice
 from relativenas_optuna.plan import SearchPlan
 from relativenas_optuna.samplers.claims import was_interrupted
 from relativenas_optuna.samplers.view import SearchView
+from relativenas_optuna.search_storage import SearchStorage
 from relativenas_optuna.status_record import BestStatus, GenerationStatus, Status, WorkerStatus
 from relativenas_optuna.study_facts import last_written, sampler_of
 
@@ -94,8 +95,10 @@ def _lost(
     }
     storage = getattr(study._storage, "_backend", study._storage)
     if isinstance(storage, RDBStorage) and storage.heartbeat_interval is not None:
-        # That of `SearchStorage` would mark them, for who is about to fail them.
-        stale = set(RDBStorage._get_stale_trial_ids(storage, study._study_id))
+        if isinstance(storage, SearchStorage):
+            stale = set(storage.trials_without_heartbeat(study._study_id))
+        else:
+            stale = set(storage._get_stale_trial_ids(study._study_id))
         gone |= {trial.number for trial in trials if trial._trial_id in stale}
     running = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
     return gone & running
@@ -164,7 +167,7 @@ def seconds_left(trials: Sequence[FrozenTrial], *, left: int, population: int) -
     """
     recent = max(_RECENT, population)
     ended = [
-        (t.datetime_complete, t.datetime_start)
+        (t.datetime_complete.timestamp(), t.datetime_start.timestamp())
         for t in trials
         if t.state == TrialState.COMPLETE and t.datetime_start and t.datetime_complete
     ]
@@ -176,6 +179,6 @@ def seconds_left(trials: Sequence[FrozenTrial], *, left: int, population: int) -
     for end, start in sorted(spans, key=lambda span: span[1]):
         begun = start if until is None else max(start, until)
         if end > begun:
-            busy += (end - begun).total_seconds()
+            busy += end - begun
             until = end
     return busy / len(spans) * left if spans else None

@@ -139,8 +139,11 @@ def _fill(
 
 
 def _local(utc: datetime | None) -> datetime | None:
-    """A time of the database as Optuna shows it: without a zone, on this machine's clock."""
-    return None if utc is None else utc.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+    """Convert a time of the database to local time without a zone, as Optuna shows it.
+
+    Unlike Optuna's, it says by `fold` which of two equal times it is when summer time ends.
+    """
+    return None if utc is None else datetime.fromtimestamp(utc.replace(tzinfo=UTC).timestamp())
 
 
 @lru_cache(maxsize=4096)

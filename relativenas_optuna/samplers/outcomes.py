@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
 from relativenas_optuna.samplers.claims import was_interrupted
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 MAX_FAILURES = 3  # of the objective itself at one seat; then the seat counts as slowest
 
@@ -59,6 +55,7 @@ class Tally:
         return self.scored_trial is not before
 
 
-def _finish(trial: FrozenTrial) -> tuple[datetime, int]:
+def _finish(trial: FrozenTrial) -> tuple[float, int]:
     assert trial.datetime_complete is not None
-    return trial.datetime_complete, trial.number
+    # Local times without a zone are not in order in the hour that comes twice.
+    return trial.datetime_complete.timestamp(), trial.number
