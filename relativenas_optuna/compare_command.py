@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,16 @@ from relativenas_optuna.comparison.baseline import baseline_name, drawn_best
 from relativenas_optuna.console import Console
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import device_option, storage_option, study_option
-from relativenas_optuna.out_folder import locked, make_folder
+from relativenas_optuna.out_folder import empty_folders_removed, locked, make_folder
 from relativenas_optuna.output import duration, shown_path
-from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
+from relativenas_optuna.plan import (
+    DATA_NAMES,
+    SearchError,
+    SearchPlan,
+    Wishes,
+    check_study,
+    open_study,
+)
 from relativenas_optuna.progress import counting
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.terminal import console
@@ -122,10 +130,12 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
                 f"known of its pictures: name another --study"
             )
         check_study(found, plan.settings)
+        plan = _with_images_of_now(plan, options["data"], study)
         best = next(iter(scored_architectures(found)))
         out = Path(options["out"] or Path(plan.out, _FOLDER)).absolute()
-        make_folder(str(out))
-        with locked(str(out), use="compared", option="--out"):
+        with empty_folders_removed(str(out)), ExitStack() as stack:
+            make_folder(str(out))
+            stack.enter_context(locked(str(out), use="compared", option="--out"))
             conditions, pictures = _prepared(plan, out, options)
             if conditions.device == "cpu":
                 _estimate(notices, best, conditions, pictures[0], options)
@@ -150,6 +160,13 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         show(comparison, console())
         files = ", ".join(FILES)
         notices.print(f"\nwritten:    {shown_path(out)}: {files}", soft_wrap=True)
+
+
+def _with_images_of_now(plan: SearchPlan, data: str | None, study: str) -> SearchPlan:
+    """Return the plan with the path in `data` if its images are not where they were."""
+    if data is None or {data, plan.data} & {*DATA_NAMES} or Path(plan.data).exists():
+        return plan
+    return plan.for_wishes(Wishes(data=data), study)
 
 
 def _prepared(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.study_file import Figure
 
 _NAMED = 3  # classes in a line
+_LARGE = 128  # pixels of a side, above which a smaller size is suggested
+_USUAL = 64  # pixels of a side that is suggested
 
 
 class Console:
@@ -72,6 +74,12 @@ class Console:
             f"score with, {len(objective.classes)} classes ({names}{more}); "
             f"device {objective.device}"
         )
+        _, height, width = objective.training.shape
+        if search.plan.size is None and max(height, width) > _LARGE:
+            self._note(
+                f"images are {width}x{height}: with --size {_USUAL} a candidate needs about "
+                f"1/{round(height * width / _USUAL**2)} of the time and memory"
+            )
         done = search.scored
         if 0 < done < search.total:
             self._note(f"going on after {done} of {search.total} candidates")

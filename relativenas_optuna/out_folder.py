@@ -24,20 +24,25 @@ class FolderInUseError(SearchError):
 
 
 @contextmanager
-def empty_folders_removed(*folders: str) -> Iterator[None]:
+def empty_folders_removed(*folders: str, on_success: bool = False) -> Iterator[None]:
     """Remove folders that an error in the block leaves empty, if the block made them.
 
     Their parents that were missing before are removed too.
+
+    Args:
+        folders: Paths of folders, whether they exist or not.
+        on_success: Whether to remove them also where the block ends without an error.
     """
     paths = [path for folder in folders for path in (Path(folder), *Path(folder).parents)]
     missing = sorted({path for path in paths if not path.exists()}, key=str, reverse=True)
+    succeeded = False
     try:
         yield
-    except BaseException:
-        for path in missing:
+        succeeded = True
+    finally:
+        for path in missing if on_success or not succeeded else []:
             with suppress(OSError):  # it is not there, or something is in it
                 path.rmdir()
-        raise
 
 
 def make_folder(folder: str) -> None:

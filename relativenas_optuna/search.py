@@ -18,8 +18,10 @@ from relativenas_optuna.plan import DATA_NAMES, SearchError, SearchPlan
 from relativenas_optuna.samplers.claims import Seat, seat_of
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
 from relativenas_optuna.samplers.slow_fast import diversity
+from relativenas_optuna.search_memory import check_search_memory
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.training.data import DataError, load_pictures
+from relativenas_optuna.training.device import resolve_device
 from relativenas_optuna.weights_place import checkpoint_at
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.population import Population
     from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.training.pictures import Pictures
 
 
 class Search:
@@ -49,6 +52,7 @@ class Search:
         plan: What is to be done.
         device: See `SupernetObjective`.
         leads: Whether to keep the plan with the study, which a worker that helps does not.
+        images: Images of the plan, where they are loaded already.
         warn: Told in one line what optuna-dashboard cannot show; see `DashboardReporter`.
 
     Raises:
@@ -68,6 +72,7 @@ class Search:
         *,
         device: str | None = None,
         leads: bool = True,
+        images: Pictures | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self.study = study
@@ -93,12 +98,21 @@ class Search:
                 f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
                 f"not on this machine: say with --data where they are now"
             )
+        if not leads and "://" not in plan.place and not Path(plan.place).is_dir():
+            raise SearchError(
+                f"the weights of study {study.study_name!r} are not in {plan.place!r}, or not on "
+                f"this machine: say with --out or --weights where they are"
+            )
         checkpoint = checkpoint_at(plan.place, study, search=plan.search, writes=leads)
         if (newest is not None and checkpoint.record() is None) or checkpoint.is_lost():
             raise self._lost()
+        if images is None:
+            images = load_images(plan)
+        if resolve_device(device).type == "cpu":
+            check_search_memory(plan.settings, images=len(images), input_size=images.shape)
         self.objective = SupernetObjective(
             space,
-            load_pictures(plan.data, size=plan.size, download=True),
+            images,
             settings=plan.settings,
             seed=plan.seed,
             device=device,
@@ -243,3 +257,12 @@ class Search:
             f"study {self.study.study_name!r} has scores, but no weights in {self.plan.place!r}: "
             f"give the {name}, or begin a new study with --study NAME"
         )
+
+
+def load_images(plan: SearchPlan) -> Pictures:
+    """Return all images of a search: those to train on and those to score with.
+
+    Raises:
+        DataError: They are not there, or cannot be used as they are.
+    """
+    return load_pictures(plan.data, size=plan.size, download=True)

@@ -21,8 +21,8 @@ from relativenas_optuna.options import (
 from relativenas_optuna.plan import SearchPlan, Wishes, check_study
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.search_settings import PRECISIONS, PRESETS
-from relativenas_optuna.searching import search_to_the_end
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.searching import images_of_new_search, search_to_the_end
+from relativenas_optuna.storage import is_missing_file, storage_at
 
 
 @click.command(
@@ -125,6 +125,9 @@ def search(
 
 def searched(console: Console, wishes: Wishes, device: str | None, workers: int = 1) -> Choice:
     """Search or go on with a study and report."""
+    images = None
+    if is_missing_file(console.storage):
+        images = images_of_new_search(console, wishes, device)
     with (
         storage_at(console.storage) as storage,
         study_to_search(storage, console.study) as study,
@@ -135,5 +138,8 @@ def searched(console: Console, wishes: Wishes, device: str | None, workers: int 
         if choice is not None and choice.generations >= plan.settings.generations:
             console.already_finished(choice, plan)
             return choice
-        console.preparing(plan)
-        return search_to_the_end(console, study, plan, device=device, workers=workers)
+        if images is None:
+            console.preparing(plan)
+        return search_to_the_end(
+            console, study, plan, device=device, workers=workers, images=images
+        )

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+import optuna
 
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.company import workers_beside
 from relativenas_optuna.out_folder import empty_folders_removed, locked, make_folder
+from relativenas_optuna.plan import SearchPlan
+from relativenas_optuna.storage import storage_at
 
 if TYPE_CHECKING:
-    import optuna
-
     from relativenas_optuna.choice import Choice
     from relativenas_optuna.console import Console
-    from relativenas_optuna.plan import SearchPlan
+    from relativenas_optuna.plan import Wishes
+    from relativenas_optuna.training.pictures import Pictures
+
+
+def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -> Pictures:
+    """Prepare a search in memory and return its images.
+
+    A mistake ends it here, before there is a database file.
+
+    Args:
+        console: Console of the study; it says what is searched.
+        wishes: What the search is asked to do.
+        device: See `SupernetObjective`.
+
+    Raises:
+        SearchError: See `Search`, as for its other errors.
+    """
+    from relativenas_optuna.search import Search, load_images
+    from relativenas_optuna.training.device import resolve_device
+
+    with storage_at("sqlite://") as storage:
+        study = optuna.create_study(study_name=console.study, storage=storage)
+        plan = SearchPlan.of(study, wishes)
+        console.preparing(plan)
+        found = resolve_device(device)
+        with empty_folders_removed(plan.out, on_success=True):
+            make_folder(plan.out)
+            with locked(plan.out), TemporaryDirectory() as folder:
+                images = load_images(plan)
+                local = plan.weights is None or "://" not in plan.weights
+                here = replace(plan, out=folder, weights=None if local else plan.weights)
+                Search(study, here, device=str(found), images=images)
+    return images
 
 
 def search_to_the_end(
@@ -24,6 +60,7 @@ def search_to_the_end(
     *,
     device: str | None,
     workers: int = 1,
+    images: Pictures | None = None,
 ) -> Choice:
     """Search a study, or go on with it, and report what it ends with.
 
@@ -33,6 +70,7 @@ def search_to_the_end(
         plan: What is to be done.
         device: See `SupernetObjective`.
         workers: Processes that search together.
+        images: Images of the plan, where they are loaded already.
 
     Raises:
         Interrupted: By a signal; the message says what was saved.
@@ -44,12 +82,13 @@ def search_to_the_end(
 
     # Before the data, which may have to be fetched.
     found = resolve_device(device)
-    places = [place for place in (plan.out, plan.place) if "://" not in place]
     with ExitStack() as stack:
+        places = [place for place in (plan.out, plan.place) if "://" not in place]
         with empty_folders_removed(*places):
             make_folder(plan.out)
             stack.enter_context(locked(plan.out))
-            search = Search(study, plan, device=str(found), warn=console.warn)
+            search = Search(study, plan, device=str(found), images=images, warn=console.warn)
+        del images  # the objective has copied them
         beside = workers_beside(
             workers - 1, storage=console.storage, study=console.study, device=device
         )

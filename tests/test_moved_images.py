@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
@@ -74,3 +75,14 @@ def test_a_worker_says_where_the_images_are_there(study: optuna.Study, tmp_path:
     assert SearchPlan.stored_in(study) == stored
     with pytest.raises(SearchError, match="data 'digits' does not fit study 's'"):
         plan_here(stored, study="s", data="digits", out=None, weights=None)
+
+
+def test_a_worker_makes_no_folder_where_the_weights_are_not(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    stored = SearchPlan.stored_in(study)
+    assert stored is not None
+    elsewhere = replace(stored, out=str(tmp_path / "elsewhere"))
+    with pytest.raises(SearchError, match=r"weights of study 's' are not in .*elsewhere"):
+        Search(study, elsewhere, device="cpu", leads=False)
+    assert not (tmp_path / "elsewhere").exists()

@@ -68,6 +68,8 @@ def test_the_same_command_given_twice_leaves_the_study_to_the_other_one(
     pytest.importorskip("fcntl")
     monkeypatch.chdir(tmp_path)
     make_folder("relativenas-out/s")
+    with storage_at("sqlite:///relativenas.db") as opened:
+        optuna.create_study(study_name="s", storage=opened)
     with locked("relativenas-out/s"):  # by one that has opened the study, and loads its pictures
         assert "by another process" in call(capfd, "search", "--study", "s").line
     with storage_at("sqlite:///relativenas.db", create=False) as opened:
@@ -101,9 +103,22 @@ def test_a_mistake_in_the_arguments_leaves_no_study_and_no_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert said in call(capfd, "search", "--study", "s", *words).line
+    assert not [*tmp_path.iterdir()]
+    with storage_at("sqlite:///relativenas.db") as opened:
+        optuna.create_study(study_name="other", storage=opened)
+    assert said in call(capfd, "search", "--study", "s", *words).line
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
     with storage_at("sqlite:///relativenas.db", create=False) as opened:
-        assert not names(opened)
+        assert names(opened) == ["other"]
+
+
+def test_a_database_that_cannot_be_made_leaves_no_folder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = call(capfd, "search", "--storage", "sqlite:///nowhere/s.db").line
+    assert "is the folder of 'nowhere/s.db' there and writable?" in line
+    assert not [*tmp_path.iterdir()]
 
 
 # --- the place of the weights in the plan

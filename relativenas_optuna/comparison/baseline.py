@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from relativenas_optuna.choice import Choice
-from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
+from relativenas_optuna.new_study import study_to_search
+from relativenas_optuna.plan import DATA_NAMES, SearchError, SearchPlan, check_study
 from relativenas_optuna.searching import search_to_the_end
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
         return replace(
             plan, search=uuid4().hex, random=True, out=f"{plan.out}{SUFFIX}", weights=None
         )
+    moved = {plan.data, stored.data}.isdisjoint(DATA_NAMES)  # `Search` compares the images
+    if moved:
+        stored = replace(stored, data=plan.data)
     ours, theirs = _conditions(replace(plan, random=True)), _conditions(stored)
     for condition, value in ours.items():
         there = theirs[condition]
@@ -99,13 +103,18 @@ def drawn_best(
     Raises:
         SearchError: See `baseline_plan` and `Search`.
     """
-    baseline = open_study(storage, console.study, create=True)
-    planned = baseline_plan(study, plan, baseline)
-    check_study(baseline, planned.settings)
-    choice = Choice.stored_in(baseline)
-    if choice is None or choice.generations < planned.settings.generations:
-        console.preparing(planned)
-        choice = search_to_the_end(console, baseline, planned, device=device)
+    from relativenas_optuna.objective import IMAGES  # loads PyTorch
+
+    with study_to_search(storage, console.study) as baseline:
+        planned = baseline_plan(study, plan, baseline)
+        check_study(baseline, planned.settings)
+        choice = Choice.stored_in(baseline)
+        if choice is None or choice.generations < planned.settings.generations:
+            console.preparing(planned)
+            if IMAGES in study.user_attrs and IMAGES not in baseline.user_attrs:
+                # Those of the study, although its folder may have other images by now.
+                baseline.set_user_attr(IMAGES, study.user_attrs[IMAGES])
+            choice = search_to_the_end(console, baseline, planned, device=device)
     return choice.winner.genotype
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -15,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from relativenas_optuna.networks.cost import Cost
+from relativenas_optuna.networks.meta_copy import meta_copy, short
 from relativenas_optuna.networks.protocol import SharedNetwork, as_module
 
 A = TypeVar("A")
@@ -51,13 +50,7 @@ class PathCosts(Generic[A]):
     """
 
     def __init__(self, supernet: SharedNetwork[A], input_size: tuple[int, int, int]) -> None:
-        module = as_module(supernet)
-        tensors = [*module.parameters(), *module.buffers()]
-        # With the tensors' copies given, the copy of the module allocates none.
-        memo: dict[int, Any] = {id(tensor): _valueless(tensor) for tensor in tensors}
-        # What watches outputs is not the copy's business, and may not bear to be copied.
-        memo |= {id(part._forward_hooks): OrderedDict() for part in module.modules()}
-        self._twin: Any = _twin(module, memo).eval()
+        self._twin: Any = meta_copy(as_module(supernet)).eval()
         self._counter = _Counter()  # type: ignore[no-untyped-call]
         self._images = torch.empty(1, *input_size, device="meta")
         self._costs: dict[A, Cost] = {}
@@ -101,7 +94,7 @@ class PathCosts(Generic[A]):
         except Exception as error:  # a network of one's own can end with anything
             raise ValueError(
                 f"multiply-adds cannot be counted, for the supernet does not run on the meta "
-                f"device, {_short(error)}"
+                f"device, {short(error)}"
             ) from error
         # The counter counts a multiplication and an addition apart.
         return self._counter.flops // 2
@@ -124,27 +117,6 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if count is not None:
             self.flops += count(*args, **kwargs or {}, out_val=out)
         return out
-
-
-def _twin(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
-    try:
-        return copy.deepcopy(module, memo)
-    except Exception as error:  # a network of one's own can hold anything
-        raise ValueError(
-            f"costs cannot be counted, for the supernet cannot be copied (copy.deepcopy), "
-            f"{_short(error)}"
-        ) from error
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _valueless(tensor: Tensor) -> Tensor:
-    bare = tensor.detach().to("meta")
-    if isinstance(tensor, nn.Parameter):
-        return nn.Parameter(bare, requires_grad=tensor.requires_grad)
-    return bare
 
 
 def _remember_costs(module: nn.Module, counter: _Counter, known: _Known) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from relativenas_optuna.networks.activations import activation_bytes
+from relativenas_optuna.networks.meta_copy import meta_copy
 from relativenas_optuna.standalone.epoch import augmentation_of, one_epoch, sgd
 from relativenas_optuna.standalone.fitting import (
     RecipeLoss,
@@ -21,12 +23,14 @@ from relativenas_optuna.standalone.result import DivergedError, Epoch
 from relativenas_optuna.training.loop import evaluate
 from relativenas_optuna.training.pictures import split_indices
 from relativenas_optuna.training.share import Share
+from relativenas_optuna.training.step_memory import check_step_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import nn
 
+    from relativenas_optuna.networks.network import CellNetwork
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.standalone.distributed import Team
     from relativenas_optuna.standalone.recipe import Recipe
@@ -95,10 +99,12 @@ class AloneTrainer:
             classes=len(training.classes),
             seed=seed,
         )
+        self._autocast = precision_of(recipe, team.device)
         self._unused = bool(unused_parameters(network, training.shape))
+        if team.device.type == "cpu":
+            self._check_memory(network, training)
         self.network = network.to(team.device)
         self.optimizer = sgd(self.network, recipe)
-        self._autocast = precision_of(recipe, team.device)
         self.scaler = scaler_of(self._autocast, team.device)
         self._running: nn.Module | None = None
         self._augmentation = augmentation_of(recipe)
@@ -174,6 +180,23 @@ class AloneTrainer:
             autocast=self._autocast,
         )
         return self._means(found.loss, found.accuracy, found.count)
+
+    def _check_memory(self, network: CellNetwork, training: Pictures | StreamedPictures) -> None:
+        """Raise `DataError` if a part of a batch cannot be trained in memory."""
+        recipe, genotype = self.recipe, network.genotype
+        nodes = max(len(cell.nodes) for cell in (genotype.normal, genotype.reduce))
+
+        def activations() -> float:
+            copy = meta_copy(network).train()
+            found = activation_bytes(copy, copy, training.shape)
+            return found / 2 if self._autocast is not None else found
+
+        check_step_memory(
+            activations,
+            images=max(1, min(recipe.batch_size, len(training)) // self._share.parts),
+            input_size=training.shape,
+            width=recipe.channels * recipe.cells * nodes,
+        )
 
     def _means(self, loss: float, accuracy: float, count: int) -> tuple[float, float]:
         """The means over the pictures of all processes."""

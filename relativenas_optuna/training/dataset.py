@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from relativenas_optuna._memory import shortage
 from relativenas_optuna.training.image_file import DEEP_MODES, opaque
 from relativenas_optuna.training.pictures import (
     DataError,
@@ -76,6 +77,11 @@ def pictures_of(
     for number, (image, label) in enumerate(_pairs(dataset)):
         tensor = _tensor(image, number)
         if images is None:
+            if (short := shortage(tensor.nbytes * len(dataset))) is not None:
+                raise DataError(
+                    f"{len(dataset):,} images of {_size(tensor)} need {short}: bring them to a "
+                    f"smaller size by torchvision.transforms.Resize((h, w)) in the data set"
+                )
             images = tensor.new_empty((len(dataset), *tensor.shape))
         _require_alike(images[0], tensor, number)
         images[number] = tensor

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from relativenas_optuna._memory import shortage
 from relativenas_optuna.training.image_file import UnreadableImages, open_image
 from relativenas_optuna.training.pictures import DataError
 
@@ -34,8 +35,8 @@ def read_images(paths: Sequence[str], size: int | None) -> Tensor:
         uint8, `[n, 3, h, w]`.
 
     Raises:
-        DataError: Images cannot be read (all are counted and the first are named), or they are of
-            different sizes while `size` is None.
+        DataError: Images cannot be read (all are counted and the first are named), they are of
+            different sizes while `size` is None, or they do not fit in memory.
     """
     unreadable: dict[int, tuple[str, str]] = {}
 
@@ -64,6 +65,7 @@ def read_images(paths: Sequence[str], size: int | None) -> Tensor:
         readable = ((n, image) for n in range(len(paths)) if (image := read(n)) is not None)
         number, first = next(readable, (0, np.empty((0, 0, 3), dtype=np.uint8)))
         if len(unreadable) < len(paths):
+            _check_memory(first, len(paths))
             images = np.empty((len(paths), *first.shape), dtype=np.uint8)
             # Pillow decodes outside the interpreter's lock, so threads share the work.
             with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -103,6 +105,14 @@ def unreadable_among(
     error = UnreadableImages([*unreadable.items()])
     late = chunks.count(None)
     return DataError(f"{error}; {late * _CHUNK} images were not looked at") if late else error
+
+
+def _check_memory(first: npt.NDArray[np.uint8], count: int) -> None:
+    short = shortage(2 * first.nbytes * count)  # channels last, and a copy with channels first
+    if short is not None:
+        raise DataError(
+            f"{count:,} images of {_side_by_side(first)} need {short}: give a smaller size (--size)"
+        )
 
 
 def _side_by_side(image: npt.NDArray[np.uint8]) -> str:

@@ -11,9 +11,11 @@ import pytest
 from relativenas_optuna.choice import Choice, Finalist, best_architectures
 from relativenas_optuna.comparison.baseline import baseline_name, baseline_plan, drawn_best
 from relativenas_optuna.console import Console
+from relativenas_optuna.objective import IMAGES
 from relativenas_optuna.plan import SearchError, SearchPlan, Wishes
 from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.spaces import CellSpace, published
+from relativenas_optuna.training.data import DataError
 from tests.tiny import SEATS, SEED, SETTINGS, SPACE, write_pictures
 
 if TYPE_CHECKING:
@@ -85,6 +87,33 @@ def test_one_under_other_conditions_is_refused(changes: dict[str, Any], words: s
     line = refused(study, plan, baseline(stored))
     assert words in line
     assert "study 's-random'" in line
+
+
+def test_one_whose_images_moved_takes_the_path_of_the_search() -> None:
+    study, plan = begun(data="moved")
+    stored = replace(plan, random=True, search="its own", data="/before")
+    assert baseline_plan(study, plan, baseline(stored)) == replace(stored, data=plan.data)
+
+
+def test_a_random_search_that_cannot_begin_leaves_no_study_and_no_folder(tmp_path: Path) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    study, plan = begun(storage, data=str(tmp_path / "nowhere"), out=str(tmp_path / "out"))
+    console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
+    with pytest.raises(DataError, match="nowhere"):
+        drawn_best(storage, study, plan, console=console, device="cpu")
+    assert optuna.get_all_study_names(storage) == ["s"]
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_random_search_takes_no_other_images_than_the_search(tmp_path: Path) -> None:
+    storage = optuna.storages.InMemoryStorage()
+    data = str(write_pictures(tmp_path / "data"))
+    study, plan = begun(storage, data=data, out=str(tmp_path / "out"))
+    study.set_user_attr(IMAGES, "those of then")
+    console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
+    with pytest.raises(DataError, match="was begun with other images"):
+        drawn_best(storage, study, plan, console=console, device="cpu")
+    assert optuna.get_all_study_names(storage) == ["s"]
 
 
 def test_a_study_of_something_else_under_its_name_is_refused() -> None:

@@ -48,7 +48,7 @@ def test_a_mistake_is_one_line_and_is_said_before_anything_is_trained(
     words: tuple[str, ...], said: str, capfd: Capture
 ) -> None:
     assert said in refused(capfd, *words, "--out", "mistaken")
-    assert not Path("mistaken/trainings").exists()
+    assert not Path("mistaken").exists()
 
 
 def test_who_diverged_is_said_and_what_it_takes_to_begin_anew(capfd: Capture) -> None:

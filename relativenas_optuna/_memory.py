@@ -1,0 +1,62 @@
+"""Memory that this process can still get."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+import psutil
+
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def memory_left() -> float:
+    """Return the most bytes that this process can still get: an upper bound.
+
+    What other processes have is not subtracted, for they may give it back.
+    """
+    now = psutil.Process().memory_info()
+    own = now.rss - getattr(now, "shared", 0)  # files that are mapped can be dropped
+    most = min(psutil.virtual_memory().total, _group_limit()) + psutil.swap_memory().total
+    return max(0.0, float(min(most - own, _address_limit() - now.vms)))
+
+
+def shortage(needed: float) -> str | None:
+    """Return the end of a sentence that refuses what needs `needed` bytes; `None` if they fit."""
+    left = memory_left()
+    if needed <= left:
+        return None
+    return (
+        f"at least {needed / 1e9:,.1f} GB of memory, and this process can get {left / 1e9:,.1f} GB "
+        f"more"
+    )
+
+
+def _address_limit() -> float:
+    """Return the bytes of `ulimit -v`."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def _group_limit() -> float:
+    """Return the bytes that this process's control groups allow."""
+    limits = [math.inf]
+    with suppress(OSError):  # no Linux
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if not controllers:
+                root, name = _GROUPS, "memory.max"
+            elif "memory" in controllers.split(","):
+                root, name = _GROUPS / "memory", "memory.limit_in_bytes"
+            else:
+                continue
+            inner = PurePosixPath(group.lstrip("/"))
+            for folder in (inner, *inner.parents):
+                with suppress(OSError, ValueError):  # the second: "max"
+                    limits.append(int((root / folder / name).read_text()))
+    return min(limits)
