@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.trial import TrialState
 
+from relativenas_optuna.busy_cpus import slow_threads_reported
 from relativenas_optuna.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.dashboard import reporter_of
 from relativenas_optuna.objective import SupernetObjective
@@ -53,7 +55,8 @@ class Search:
         device: See `SupernetObjective`.
         leads: Whether to keep the plan with the study, which a worker that helps does not.
         images: Images of the plan, where they are loaded already.
-        warn: Told in one line what optuna-dashboard cannot show; see `DashboardReporter`.
+        warn: Called with one line on what optuna-dashboard cannot show (see
+            `DashboardReporter`), and on what slows the search down.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
@@ -122,6 +125,8 @@ class Search:
         if leads:
             plan.store(study)
         self._reporter = reporter_of(study, plan.out, warn)
+        # A worker leaves it to the search that it helps.
+        self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
     @property
     def population(self) -> Population | None:
@@ -154,14 +159,16 @@ class Search:
             if self._reporter is not None:
                 self._reporter(self.study, trial)
 
-        score_pairs(
-            self.study,
-            self.sampler,
-            self.objective,
-            generations=self.plan.settings.generations,
-            on_trial=after,
-            on_failure=on_failure,
-        )
+        watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
+        with watched:
+            score_pairs(
+                self.study,
+                self.sampler,
+                self.objective,
+                generations=self.plan.settings.generations,
+                on_trial=after,
+                on_failure=on_failure,
+            )
         self._report()
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:

@@ -56,7 +56,9 @@ def plan(data: Path, *, generations: int) -> None:
     )
     with storage_at(DATABASE) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
-        SearchPlan.of(study, wishes).store(study)
+        planned = SearchPlan.of(study, wishes)
+        Path(planned.out).mkdir(parents=True)  # as a search does first
+        planned.store(study)
 
 
 @contextmanager
