@@ -102,7 +102,7 @@ class World:
     @property
     def pid(self) -> int:
         """Of whose code runs now."""
-        return self.current[-1].pid if self.current else 0
+        return self.current[-1].pid if self.current else 1  # which is no worker of `pids`
 
     @property
     def machine(self) -> str:

@@ -147,7 +147,8 @@ def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
         step(study)
     other = study._storage.create_new_trial(study._study_id)
     study._storage.set_trial_system_attr(other, CLAIM_KEY, json.dumps(claim))
-    optuna.Trial(study, other).suggest_float("x", -1, 1)
+    with pytest.warns(UserWarning, match=r"1 of the study's trials \(number 2\) have a claim"):
+        optuna.Trial(study, other).suggest_float("x", -1, 1)
     for _ in range(8):
         step(study)
     assert population(study).scored_seats(2) == 8
