@@ -21,6 +21,7 @@ from relativenas_optuna.training.image_tree import (
     entries_of,
     is_directory,
     is_system,
+    links_up,
     shown,
 )
 from relativenas_optuna.training.pictures import DataError
@@ -82,10 +83,17 @@ def list_images(folder: Path) -> ImageList:
 def class_folders(folder: Path) -> list[str]:
     """Return the names of the class folders in `folder`, in the order of their classes.
 
+    Links that lead to `folder` or up are none.
+
     Raises:
         DataError: The folder cannot be read.
     """
-    names = [entry.name for entry in entries_of(str(folder)) if is_directory(entry)]
+    up = links_up(folder)
+    names = [
+        entry.name
+        for entry in entries_of(str(folder))
+        if is_directory(entry) and entry.name not in up
+    ]
     return sorted(names, key=lambda name: unicodedata.normalize("NFC", name))
 
 

@@ -53,6 +53,7 @@ class ImageTree:
         self._repeated: list[str] = []
         self._left_out: Counter[str] = Counter()
         self._first_left_out = ""
+        self._repeated += [str(top / name) for name in links_up(top)]
         # What is in the folder itself comes first: a link to it is then known to repeat it.
         classes = [(str(top / name), label) for label, name in enumerate(names)]
         links = [(path, label) for path, label in classes if Path(path).is_symlink()]
@@ -108,8 +109,7 @@ class ImageTree:
         while pending:
             here = pending.pop()
             real = os.path.realpath(here)
-            leads_up = f"{self._real_top}{os.sep}".startswith(f"{real.rstrip(os.sep)}{os.sep}")
-            if leads_up or real in self._folders:
+            if _holds(real, self._real_top) or real in self._folders:
                 self._repeated.append(here)
                 continue
             folder = self._folders[real] = _Folder(here, real, label)
@@ -175,6 +175,25 @@ def entries_of(folder: str) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if not is_system(entry.name)]
     except OSError as error:
         raise DataError(f"folder {folder!r} cannot be read: {error.strerror}") from error
+
+
+def links_up(folder: Path) -> list[str]:
+    """Return the names of the links in a folder that lead to it, or to a folder that holds it.
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    top = os.path.realpath(folder)
+    return [
+        entry.name
+        for entry in entries_of(str(folder))
+        if entry.is_symlink() and is_directory(entry) and _holds(os.path.realpath(entry.path), top)
+    ]
+
+
+def _holds(outer: str, inner: str) -> bool:
+    """Return True if a real path is that of a folder, or of a folder that holds it."""
+    return f"{inner}{os.sep}".startswith(f"{outer.rstrip(os.sep)}{os.sep}")
 
 
 def is_directory(entry: os.DirEntry[str]) -> bool:

@@ -112,6 +112,13 @@ def test_links_to_images_and_folders_elsewhere_are_followed_once(tmp_path: Path)
         assert counts(root) == {"cat": 5, "fox": 2}
 
 
+@pytest.mark.parametrize("target", [".", "..", "../pets"])
+def test_a_link_up_beside_the_classes_is_no_class(pets: Path, target: str) -> None:
+    (pets / "all").symlink_to(target)
+    with pytest.warns(UserWarning, match=r"left out: .*all'"):
+        assert counts(pets) == {"cat": 2, "dog": 2}
+
+
 def test_one_image_in_two_classes_is_refused(pets: Path) -> None:
     (pets / "cat" / "x.png").symlink_to(pets / "dog" / "0.png")
     assert "are one image in two classes" in refusal(pets)
