@@ -47,11 +47,17 @@ def _shared_prefix(names: Collection[str]) -> str:
 
 
 def in_single_precision(state: State) -> dict[str, Tensor]:
-    """Return a state dict with all floating-point tensors as float32."""
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in state.items()
-    }
+    """Return a state dict with all floating-point tensors as float32, and counters as int64.
+
+    A counter is not a whole number where a program averaged or converted all tensors alike.
+    """
+
+    def converted(name: str, tensor: Tensor) -> Tensor:
+        if name.endswith(_COUNTER):
+            return tensor.nan_to_num().long()
+        return tensor.float() if tensor.is_floating_point() else tensor
+
+    return {name: converted(name, tensor) for name, tensor in state.items()}
 
 
 def with_counters(ours: State, theirs: State) -> dict[str, Tensor]:

@@ -123,7 +123,7 @@ def read_weights(path: str | Path) -> StoredNetwork:
     path = Path(path)
     where = f"weights file {str(path)!r}"
     if path.suffix != SUFFIX:
-        return StoredNetwork(read_pt(path), None, where)
+        return StoredNetwork(in_single_precision(read_pt(path)), None, where)
     return _stored(*load(path), where)
 
 

@@ -79,6 +79,16 @@ def test_weights_without_counters_or_in_half_precision_are_loaded(
             assert torch.equal(tensor, golden().state[name].half().float())
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_counters_that_are_no_whole_numbers_are_taken(kind: torch.dtype, tmp_path: Path) -> None:
+    state = {name: tensor.to(kind) for name, tensor in golden().state.items()}
+    assert {tensor.dtype for tensor in state.values()} == {kind}
+    torch.save(state, tmp_path / "w.pt")
+    loaded = build("RelativeNAS", weights=tmp_path / "w.pt").state_dict()
+    for name, tensor in loaded.items():
+        assert torch.equal(tensor, state[name].to(tensor.dtype))
+
+
 def test_a_described_file_without_counters_is_loaded(tmp_path: Path) -> None:
     state, metadata = from_bytes(network_bytes(DESCRIPTION.build(), DESCRIPTION))
     kept = {name: tensor for name, tensor in state.items() if not name.endswith(COUNTER)}
