@@ -10,11 +10,17 @@ _FILE = r"sqlite[+\w]*:///[^\s'\"]*"
 # Any user, then all up to the last @: a password may hold @, :, / and spaces, of which a URL takes
 # some only when they are encoded. MySQL writes 'user'@'host' in its messages, without a password.
 _SECRET = r"(?!\*\*\*@)[\s\S]*@(?!['\"])"
-_WITH_SLASHES = rf"(?P<scheme>//[^:/]*:){_SECRET}"
+_WITH_SLASHES = rf"(?P<scheme>//[^:/]*?(?::|%3A)){_SECRET}"
+# Without an @, what follows the colon is a port unless it is no number.
+_PORT = r"(?P<port>//[^\s'\"`:/@[]+:)(?!\*\*\*)(?!\d*(?:[^\w%]|$))[^\s'\"`/?]+"
 _WITHOUT = rf"(?P<bare>(?<![^\s'\"`(=/])(?![A-Z]:[\\/])[^\s'\"`(=:/@]+:)(?!\s|//){_SECRET}"
-_CREDENTIALS = re.compile(f"(?P<file>{_FILE})|{_WITH_SLASHES}|{_WITHOUT}")
-_IN_QUERY = r"[?&][^=&\s]*(?:pass|pwd|secret)[^=&\s]*=)(?!\*\*\*)[^&]+?(?=&|['\"](?:\s|$)|$)"
-_IN_WORDS = r"\b\w*(?:password|passwd|pwd)\w*\s*=\s*)(?!\*\*\*)(?:'[^']*'|\"[^\"]*\"|[^\s&;,'\")]+)"
+_CREDENTIALS = re.compile(
+    f"(?P<file>{_FILE})|(?i:{_WITH_SLASHES})|{_PORT}|{_WITHOUT}",
+)
+_IN_QUERY = r"[?&][^=&\s]*(?:pass|pwd|secret|token)[^=&\s]*=)(?!\*\*\*)[^&]+?(?=&|['\"](?:\s|$)|$)"
+_KEY = r"\b\w*(?:password|passwd|pwd)\w*(?:\s*=|['\"]?:)\s*"
+# MySQL writes "(using password: YES)".
+_IN_WORDS = rf"{_KEY})(?!\*\*\*|YES\b|NO\b)(?:'[^']*'|\"[^\"]*\"|[^\s&;,'\")]+)"
 _OPTION = re.compile(f"({_IN_QUERY}|({_IN_WORDS}", re.IGNORECASE)
 
 
@@ -31,4 +37,6 @@ def without_password(text: str) -> str:
 def _hide(found: re.Match[str]) -> str:
     if found["file"] is not None:
         return found["file"]
+    if found["port"] is not None:
+        return f"{found['port']}{_HIDDEN}"
     return f"{found['scheme'] or found['bare']}{_HIDDEN}@"

@@ -101,7 +101,7 @@ def _where(error: BaseException) -> str:
     import traceback
 
     lines = "".join(traceback.format_exception(error)).splitlines()
-    return "".join(f"{without_password(line)}\n" for line in lines)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _message(error: BaseException) -> str | None:
@@ -151,6 +151,7 @@ def _line(error: object) -> str:
 
 def _end(message: str, status: int) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more
-        sys.stderr.write(f"{without_password(message)}\n")
+        # Line by line, since a password in one line must not hide what is said in another.
+        sys.stderr.write("".join(f"{without_password(line)}\n" for line in message.split("\n")))
         sys.stderr.flush()
     sys.exit(status)

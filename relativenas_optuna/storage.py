@@ -166,7 +166,14 @@ def open_storage(
         return _opened(url, _merged(engine, engine_kwargs or {}), options)
     except (NoSuchModuleError, ImportError) as error:
         raise StorageError(_missing_driver(shown, parsed, error)) from error
-    except (SQLAlchemyError, StorageInternalError, RuntimeError, TypeError, ValueError) as error:
+    except (  # an OSError is one of a driver that reads files, such as certificates
+        SQLAlchemyError,
+        StorageInternalError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        OSError,
+    ) as error:
         raise StorageError(f"storage {shown} cannot be opened: {_reason(error, parsed)}") from error
 
 
