@@ -31,7 +31,7 @@ def empty_folders_removed(*folders: str, on_success: bool = False) -> Iterator[N
 
     Args:
         folders: Paths of folders, whether they exist or not.
-        on_success: Whether to remove them also where the block ends without an error.
+        on_success: True to remove them also if the block ends without an error.
     """
     paths = [path for folder in folders for path in (Path(folder), *Path(folder).parents)]
     missing = sorted({path for path in paths if not path.exists()}, key=str, reverse=True)

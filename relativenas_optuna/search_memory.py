@@ -1,4 +1,4 @@
-"""Whether a search's candidates fit in memory."""
+"""Refuse a search whose candidates do not fit in memory."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ def open_storage(
         engine_kwargs: Arguments of `sqlalchemy.create_engine`, which replace those of this function
             name by name, also within `connect_args`. With `poolclass` or `pool` no setting of our
             own pool is kept.
-        skip_compatibility_check: Whether to open a database of another version of Optuna too.
-        create: Whether a SQLite file that is missing is made.
+        skip_compatibility_check: True to open a database of another version of Optuna too.
+        create: True to create a SQLite file that is missing.
         read_only: Whether to look on only: no table is made and no setting changed, SQLite takes no
             write, and nobody else who writes waits for more than one short reading.
         heartbeat_interval: Seconds between two signs of life of a trial, at least 1; `None` for
@@ -115,7 +115,7 @@ def open_storage(
         heartbeat_stale_trial_callback: Called with the study and each trial that failed so, such as
             `optuna.storages.RetryHeartbeatStaleTrialCallback()`.
         failed_trial_callback: The same under its older name, which Optuna has deprecated.
-        skip_table_creation: Whether to leave missing tables missing.
+        skip_table_creation: True to create no tables where they are missing.
 
     Raises:
         StorageError: The URL is none, its driver is missing, the database does not answer, or is
@@ -288,7 +288,7 @@ def _missing_driver(shown: str, parsed: URL, error: BaseException) -> str:
     backend = parsed.get_backend_name()
     if isinstance(error, NoSuchModuleError):
         ways = "sqlite:///FILE, postgresql:// or mysql+pymysql://"
-        return f"storage {shown} is of no kind that is known here: take {ways}"
+        return f"storage {shown} is of an unknown kind: use {ways}"
     module = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
     what = f"the Python module {module}" if module else "a database driver"
     way = _DRIVERS.get(backend)

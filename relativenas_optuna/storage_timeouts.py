@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import ExceptionContext
 
 PLUGIN = "relativenas_timeouts"
-"""What `create_engine(..., plugins=[PLUGIN])` takes."""
+"""Name of the plugin, for `create_engine(..., plugins=[PLUGIN])`."""
 
 _CONNECT = 15  # seconds
 _READ = 60  # seconds without a byte from the server

@@ -101,7 +101,10 @@ class UnderLock(Claiming):
         return self._following.replay.free_seats(but_of=number)
 
     def _claim_without_lock(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """Where nothing is free. To wait for others would be to wait for threads that wait here."""
+        """Claim a seat that is being scored, or none as an extra trial, where none is free.
+
+        It never waits for other trials, whose threads may wait for this one.
+        """
         settings = self._following.settings(study)
         seat = self._following.replay.seat_for(trial.number, settings)
         carried = self._following.carried_by(trial.number, settings)

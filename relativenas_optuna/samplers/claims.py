@@ -156,7 +156,7 @@ def claim_data(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _seat_in(data: Mapping[str, Any]) -> Seat | None:
-    """The seat that a claim's data name; `None` for an extra trial."""
+    """Return the seat that a claim's data name; `None` for an extra trial."""
     if data.get("extra") is True:
         return None
     return _checked_seat(data["generation"], data["seat"])

@@ -123,7 +123,7 @@ class Encoding:
 
     @cached_property
     def _firsts(self) -> dict[int, set[int]]:
-        """Of each categorical, by its place, the choices that are equal to no earlier one."""
+        """Choices of each categorical that are equal to no earlier one, by its place."""
         return {
             i: set(first_equal(d))
             for i, d in enumerate(self.space.values())

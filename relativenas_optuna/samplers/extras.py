@@ -46,7 +46,7 @@ class Extras:
     proposes depends on timing, so that its result must never reach the population.
 
     Args:
-        replay: Of the study.
+        replay: The replay of the study.
     """
 
     def __init__(self, replay: Replay) -> None:

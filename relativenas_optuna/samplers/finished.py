@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Finished:
-    """Where the finished trials of a study scored, and what, for one encoding.
+    """Positions and losses of a study's finished trials, for one encoding.
 
     Attributes:
         encoding: The variables of the positions.
         trials: The list of the trials, which grows.
-        positions: Of those that have a value of a variable, `[variables]` each.
-        losses: Of these, see `comparison.loss_of`; with several objectives all 0.
+        positions: Positions `[variables]` of the trials that have a value of any variable.
+        losses: Losses of the same trials, see `comparison.loss_of`; 0 with several objectives.
     """
 
     def __init__(self, encoding: Encoding, trials: list[FrozenTrial]) -> None:

@@ -102,7 +102,7 @@ class RelativeNASSampler(BaseSampler):
         independent_sampler: Sampler of the parameters that are not searched: those that are not in
             `search_space`, or that other trials suggested with another range or other choices. By
             default they are drawn uniformly, by seed, generation, seat and name alone.
-        warn_independent_sampling: Whether to warn, once per name, of a parameter that is not
+        warn_independent_sampling: True to warn, once per name, of a parameter that is not
             searched.
         constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
             samplers: a trial is feasible if all are at most 0. Every process that finishes trials

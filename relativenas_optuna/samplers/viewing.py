@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Look(NamedTuple):
-    """What is seen of a study's search: its settings, generations, and numbers of extra trials."""
+    """A study's search as read: its settings, generations, and numbers of extra trials."""
 
     settings: Settings
     generations: tuple[GenerationView, ...]

@@ -36,7 +36,7 @@ class ImageList:
         labels: int64, `[n]`, each the index of one of `classes`.
         classes: Names of the classes in alphabetical order.
         folders: Real paths of the folders that hold them.
-        notes: What a user should know of the files that were left out.
+        notes: Sentences on files and links that were left out, for a warning.
     """
 
     paths: list[str]

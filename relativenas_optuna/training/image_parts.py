@@ -38,7 +38,7 @@ class ImageParts:
         training: Folder of the training images.
         test: Folder of the test images; None without any.
         unused: Name of a validation part beside a test part; it is not used. None without any.
-        notes: What a user should know of how the parts were found.
+        notes: Sentences on folders that are not used or could be meant otherwise, for a warning.
     """
 
     training: Path

@@ -82,7 +82,7 @@ class ImageTree:
                 yield os.path.join(folder.path, name), folder.label  # noqa: PTH118
 
     def notes(self) -> Iterator[str]:
-        """What a user should know of how the class folders were read."""
+        """Return sentences on what was left out, for a warning."""
         if self._left_out:
             kinds = ", ".join(f"{n} {ending}" for ending, n in self._left_out.most_common(_NAMED))
             yield (
