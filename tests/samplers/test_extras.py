@@ -10,13 +10,12 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler, SearchView
 from relativenas_optuna.samplers.claims import CLAIM_KEY, Seat, seat_of
 from relativenas_optuna.samplers.worker import this_worker
-from tests.samplers.scenarios import SMALL
+from tests.samplers.scenarios import SMALL, Place
 from tests.samplers.searches import (
     SPACE,
     Space,
@@ -71,12 +70,12 @@ def extras_of(study: optuna.Study) -> tuple[int, ...]:
     workers=st.integers(1, 8),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_populations_are_those_of_one_worker_and_extra_trials_lie_between(
     space: Space | None, size: int, workers: int, seed: int
 ) -> None:
-    study = search_by(workers, SPACE, 40, anew(space, size, "plain"), seed)
-    alone = search_by(1, SPACE, 40, anew(space, size, "plain"))
+    study = search_by(workers, SPACE, 32, anew(space, size, "plain"), seed)
+    alone = search_by(1, SPACE, 32, anew(space, size, "plain"))
     found, expected = bits(followed(study)), state(alone, size)
     assert state(study, size) == found
     learned = [bool(generation.learned.all()) for generation in followed(study).generations]
@@ -95,13 +94,12 @@ def test_few_trials_of_an_infinite_space_are_repeats_at_the_defaults(workers: in
     assert len(set(found)) >= 95
 
 
-def test_threads_on_a_database_repeat_few_trials(tmp_path: Any) -> None:
-    storage = RDBStorage(f"sqlite:///{tmp_path / 'study.db'}")
-    study = optuna.create_study(storage=storage, sampler=RelativeNASSampler(seed=0))
-    study.optimize(loss_of(SPACE), n_trials=48, n_jobs=4)
-    assert repeats(study) <= 2
-    storage.remove_session()
-    storage.engine.dispose()
+def test_threads_on_a_database_repeat_few_trials() -> None:
+    place = Place("sqlite")
+    study = optuna.create_study(storage=place.open(), sampler=RelativeNASSampler(seed=0))
+    study.optimize(loss_of(SPACE), n_trials=24, n_jobs=4)
+    assert repeats(study) <= 1
+    place.close()
 
 
 @pytest.mark.parametrize("preset", ["paper", "random"])

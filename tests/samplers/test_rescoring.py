@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t
 
@@ -126,6 +126,7 @@ def test_what_is_scored_again_stays_where_it_is_and_goes_on_as_it_was(space: Spa
 
 
 @given(seed=st.integers(0, 999))
+@settings(max_examples=12)
 def test_no_architecture_has_more_scores_than_are_allowed(seed: int) -> None:
     study = search(
         space=SPACE,
