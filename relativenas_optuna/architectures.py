@@ -80,7 +80,7 @@ def published_of(text: str) -> Named:
     )
 
 
-def scored_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
+def scored_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[Genotype, Ranked]:
     """What `best_architectures` gives, at least one.
 
     Raises:
@@ -88,7 +88,7 @@ def scored_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
     """
     name = study.study_name
     try:
-        best = best_architectures(study)
+        best = best_architectures(study, for_show=for_show)
     except SearchError:
         raise
     except ValueError as error:

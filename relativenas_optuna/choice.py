@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import statistics
+import warnings
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.plan import SearchError, SearchPlan
+from relativenas_optuna.samplers.plain_data import finite
+from relativenas_optuna.samplers.study_rows import study_attribute
 from relativenas_optuna.spaces.genotype import Genotype
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import optuna
 
+T = TypeVar("T")
 RESULT_ATTRIBUTE = "relative_nas:result"
 FINALISTS = 5
 RANDOM_ARCHITECTURES = 20
@@ -111,10 +118,10 @@ class Choice:
         Raises:
             SearchError: The study's attribute is not what `store` writes.
         """
-        data: Any = study.user_attrs.get(RESULT_ATTRIBUTE)
-        if data is None:
-            return None
         try:
+            data: Any = study_attribute(study, RESULT_ATTRIBUTE)
+            if data is None:
+                return None
             finalists = [
                 Finalist(**f | {"genotype": Genotype.from_text(f["genotype"])})
                 for f in data["finalists"]
@@ -124,11 +131,13 @@ class Choice:
                 random_accuracies=tuple(data["random_accuracies"]),
                 generations=int(data["generations"]),
             )
-            # What a reader will do with it.
-            _ = [str(f) for f in choice.finalists], str(choice.winner), choice.random_accuracy + 0.0
+            _ = choice.winner, choice.random_accuracy
             if any(type(f.trial) is not int or f.trial < 0 for f in choice.finalists):
                 raise TypeError("trial must be the number of a trial")
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            scores = [s for f in choice.finalists for s in (f.search_loss, f.loss, f.accuracy)]
+            if any(finite(score) is None for score in (*scores, *choice.random_accuracies)):
+                raise TypeError("losses and accuracies must be finite numbers")
+        except UNREADABLE as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {RESULT_ATTRIBUTE!r} "
                 f"({error!r}): take another --study"
@@ -136,17 +145,43 @@ class Choice:
         return choice
 
 
-def best_architectures(study: optuna.Study) -> dict[Genotype, Ranked]:
+def readable_plan(study: optuna.Study) -> SearchPlan | None:
+    """Return the plan of a study for who only shows it: None, and a warning, if unreadable."""
+    return if_readable(lambda: SearchPlan.stored_in(study))
+
+
+def readable_choice(study: optuna.Study) -> Choice | None:
+    """Return the choice of a study for who only shows it: None, and a warning, if unreadable."""
+    return if_readable(lambda: Choice.stored_in(study))
+
+
+def if_readable(read: Callable[[], T | None]) -> T | None:
+    """Return what `read` returns: None, and a warning, if that is an attribute it cannot read."""
+    try:
+        return read()
+    except SearchError as error:
+        reason = str(error).removesuffix(": take another --study")
+        # From one place, so that it is said once, however often the study is looked at.
+        warnings.warn(f"{reason}; it is ignored", stacklevel=1)
+        return None
+
+
+def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[Genotype, Ranked]:
     """The architectures of a study, the best first, and how good they are.
 
     Of a finished search its finalists come first. The rest, and all of them where the search goes
     on, are trials by their loss.
 
+    Args:
+        study: The study.
+        for_show: True to go on with a warning without a plan or a choice that cannot be read.
+
     Raises:
         SearchError: See `Choice.stored_in`.
         ValueError: All architectures are of another kind.
     """
-    plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
+    plan = readable_plan(study) if for_show else SearchPlan.stored_in(study)
+    choice = readable_choice(study) if for_show else Choice.stored_in(study)
     if choice is not None and plan is not None and choice.generations < plan.settings.generations:
         choice = None  # of weights that have been trained since
     best = {} if choice is None else {f.genotype: f.ranked for f in choice.finalists}

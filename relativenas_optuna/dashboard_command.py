@@ -14,11 +14,12 @@ import optuna
 from click.core import ParameterSource
 
 from relativenas_optuna._signals import Interrupted
+from relativenas_optuna.choice import readable_plan
 from relativenas_optuna.dashboard import artifact_folder
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import storage_option, study_option
 from relativenas_optuna.output import shown_path
-from relativenas_optuna.plan import SearchError, SearchPlan, open_study
+from relativenas_optuna.plan import SearchError, open_study
 from relativenas_optuna.storage import may_be_written, storage_at
 from relativenas_optuna.terminal import notice, verbosity
 
@@ -161,7 +162,7 @@ def _folder(
     def known() -> Path | None:
         if name not in optuna.get_all_study_names(storage):
             return None
-        plan = SearchPlan.stored_in(open_study(storage, name, create=False))
+        plan = readable_plan(open_study(storage, name, create=False))
         return None if plan is None else artifact_folder(plan.out)
 
     folder = known()

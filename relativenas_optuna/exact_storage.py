@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import distribution_to_json
 from optuna.exceptions import DuplicatedStudyError
-from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from sqlalchemy import column, func, select, table
+
+from relativenas_optuna.attribute_storage import AttributeStorage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ class StoredTextError(ValueError):
     """A name or text that the database cannot store as it is; nothing was written."""
 
 
-class ExactStorage(RDBStorage):
+class ExactStorage(AttributeStorage):
     """`RDBStorage` that finds no other study than the one named, and stores nothing altered.
 
     MySQL and MariaDB compare names without case and accents by default, and their columns for JSON

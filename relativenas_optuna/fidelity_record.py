@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.study import StudyDirection
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.fidelity_figures import Agreement, agreement
 from relativenas_optuna.plan import SearchError
+from relativenas_optuna.samplers.study_rows import study_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,17 +119,17 @@ class Fidelity:
         Raises:
             SearchError: The study's attribute is not what `store` writes.
         """
-        data: Any = study.user_attrs.get(FIDELITY_ATTRIBUTE)
-        if data is None:
-            return None
         try:
+            data: Any = study_attribute(study, FIDELITY_ATTRIBUTE)
+            if data is None:
+                return None
             return cls(
                 epochs=int(data["epochs"]),
                 seed=int(data["seed"]),
                 weights=int(data["weights"]),
                 sample=tuple(map(Architecture.from_data, data["sample"])),
             )
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except UNREADABLE as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {FIDELITY_ATTRIBUTE!r} "
                 f"({error!r}): measure it --anew"

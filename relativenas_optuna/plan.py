@@ -11,6 +11,9 @@ import optuna
 from optuna.study import StudyDirection
 
 from relativenas_optuna._files import file_name
+from relativenas_optuna._limits import MOST
+from relativenas_optuna._stored_json import UNREADABLE
+from relativenas_optuna.samplers.study_rows import study_attribute
 from relativenas_optuna.search_settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.weights_place import checked_place
@@ -99,10 +102,10 @@ class SearchPlan:
         unknown = sorted(set(wishes.settings) - set(FIELD_NAMES))
         if unknown:
             raise SearchError(f"setting {unknown[0]!r} must be one of {', '.join(FIELD_NAMES)}")
-        stored = study.user_attrs.get(PLAN_ATTRIBUTE)
+        stored = cls.stored_in(study)
         if stored is None:
             return cls._new(study, wishes)
-        return cls._read(stored, study.study_name).for_wishes(wishes, study.study_name)
+        return stored.for_wishes(wishes, study.study_name)
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> SearchPlan | None:
@@ -111,8 +114,11 @@ class SearchPlan:
         Raises:
             SearchError: The study's attribute is not what `store` writes.
         """
-        stored = study.user_attrs.get(PLAN_ATTRIBUTE)
-        return None if stored is None else cls._read(stored, study.study_name)
+        try:
+            stored = study_attribute(study, PLAN_ATTRIBUTE)
+        except ValueError as error:
+            raise _unreadable(study.study_name, error) from error
+        return None if stored is None else cls.read(stored, study.study_name)
 
     def store(self, study: optuna.Study) -> None:
         """Keep the plan with its study.
@@ -156,7 +162,12 @@ class SearchPlan:
         )
 
     @classmethod
-    def _read(cls, stored: Any, study_name: str) -> SearchPlan:
+    def read(cls, stored: Any, study_name: str) -> SearchPlan:
+        """Return the plan that a study's attribute says.
+
+        Raises:
+            SearchError: The attribute is not what `store` writes.
+        """
         try:
             plan = cls(**stored | {"settings": SearchSettings(**stored["settings"])})
             check_seed(plan.seed)
@@ -169,11 +180,12 @@ class SearchPlan:
                 checked_place(plan.weights)
             if not isinstance(plan.random, bool):
                 raise TypeError("random must be true or false")
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise SearchError(
-                f"study {study_name!r} has an unreadable attribute {PLAN_ATTRIBUTE!r} ({error}): "
-                f"take another --study"
-            ) from error
+            if plan.size is not None and (
+                type(plan.size) is not int or not 1 <= plan.size <= MOST["size"]
+            ):
+                raise ValueError(f"size must be 1 to {MOST['size']} pixels")
+        except UNREADABLE as error:
+            raise _unreadable(study_name, error) from error
         return plan
 
     def for_wishes(self, wishes: Wishes, study_name: str) -> SearchPlan:
@@ -251,6 +263,13 @@ def check_study(study: optuna.Study, settings: SearchSettings) -> None:
                     f"study {name!r} holds trials of another search space (parameter "
                     f"{parameter!r} of trial {trial.number}): take another --study"
                 )
+
+
+def _unreadable(study_name: str, error: Exception) -> SearchError:
+    return SearchError(
+        f"study {study_name!r} has an unreadable attribute {PLAN_ATTRIBUTE!r} ({error}): take "
+        f"another --study"
+    )
 
 
 def _data(source: str) -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from relativenas_optuna._files import file_name
 from relativenas_optuna._secrets import without_password
+from relativenas_optuna.choice import readable_plan
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import json_option, named_study, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import command, shown_path
-from relativenas_optuna.plan import DEFAULT_STUDY, SearchPlan, open_study
+from relativenas_optuna.plan import DEFAULT_STUDY, open_study
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.terminal import notice
+
+if TYPE_CHECKING:
+    from relativenas_optuna.plan import SearchPlan
 
 _NAME = "report.html"
 _TOP = 3
@@ -64,7 +69,7 @@ def report(
     study = study if name is None else name
     with storage_at(storage, read_only=True) as opened:
         found = open_study(opened, study, create=False)
-        plan = SearchPlan.stored_in(found)
+        plan = readable_plan(found)
         path = _path(out, study, plan)
         make_folder(str(path.parent))
         # It loads what draws, for seconds: a mistake does not wait for it.

@@ -192,7 +192,7 @@ class SearchStorage(ExactStorage):
             self._buffer.write(trial_id)
             if CAN_READ:
                 with _create_scoped_session(self.scoped_session) as session:
-                    trial = read_trial(session, trial_id)
+                    trial = read_trial(session, trial_id, self.read_attribute)
                 if trial is not None:
                     return trial
             return super().get_trial(trial_id)  # or what Optuna raises
@@ -232,6 +232,7 @@ class SearchStorage(ExactStorage):
             trials = read_trials(
                 session,
                 study_id,
+                self.read_attribute,
                 states=None if states is None else [s for s in TrialState if s in states],
                 included=included if later_than == trial_id_greater_than else (),
                 later_than=later_than,

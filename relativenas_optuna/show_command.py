@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from relativenas_optuna.architectures import scored_architectures
+from relativenas_optuna.choice import readable_plan
 from relativenas_optuna.console import Console
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import json_option, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
-from relativenas_optuna.plan import SearchError, SearchPlan, open_study
+from relativenas_optuna.plan import SearchError, open_study
 from relativenas_optuna.storage import storage_at
 from relativenas_optuna.terminal import notice
 
@@ -46,7 +47,7 @@ def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> 
     console = Console(storage=storage, study=study, stderr=as_json)
     with storage_at(storage, read_only=True) as opened:
         found = open_study(opened, study, create=False)
-        plan, best = SearchPlan.stored_in(found), scored_architectures(found)
+        plan, best = readable_plan(found), scored_architectures(found, for_show=True)
     if as_json:
         data = [
             {"rank": rank, "genotype": genotype.to_text()} | asdict(ranked)

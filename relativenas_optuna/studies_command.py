@@ -15,10 +15,11 @@ from rich.padding import Padding
 from rich.table import Table
 
 from relativenas_optuna._secrets import without_password
+from relativenas_optuna.choice import if_readable
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import json_option, storage_option
 from relativenas_optuna.output import ago, command, shown_name
-from relativenas_optuna.plan import PLAN_ATTRIBUTE
+from relativenas_optuna.plan import PLAN_ATTRIBUTE, SearchPlan
 from relativenas_optuna.samplers.claims import Claim
 from relativenas_optuna.samplers.comparison import violation
 from relativenas_optuna.storage import storage_at
@@ -131,15 +132,17 @@ def studies_in(storage: BaseStorage) -> list[StudyLine]:
 def _line(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> StudyLine:
     claims = (Claim.read(trial.system_attrs) for trial in trials)
     settings = next((c.settings for c in claims if c is not None and c.settings is not None), None)
-    plan = study.user_attrs.get(PLAN_ATTRIBUTE)
-    search_preset = plan.get("preset") if isinstance(plan, dict) else None
+    stored = study.user_attrs.get(PLAN_ATTRIBUTE)
+    plan = if_readable(
+        lambda: None if stored is None else SearchPlan.read(stored, study.study_name)
+    )
     states = Counter(trial.state for trial in trials)
     return StudyLine(
         study=study.study_name,
         directions=tuple(direction.name.lower() for direction in study.directions),
         sampler=sampler_of(trials),
         preset=None if settings is None else settings.preset,
-        search_preset=search_preset if isinstance(search_preset, str) else None,
+        search_preset=None if plan is None else plan.preset,
         trials={state.name.lower(): states[state] for state in TrialState if states[state]},
         best=_best(study, trials),
         last_written=last_written(trials),

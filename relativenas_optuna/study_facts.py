@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.output import node_lines
 from relativenas_optuna.samplers.claims import CLAIM_KEY
+from relativenas_optuna.samplers.comparison import violation
 from relativenas_optuna.samplers.plain_data import plain
 from relativenas_optuna.spaces.genotype import Genotype
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from optuna import Study
     from optuna.trial import FrozenTrial
 
 # What samplers leave with their trials, by the beginning of its name. A study does not name its
@@ -43,6 +50,21 @@ def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:
     """When a trial last began or ended, by this machine's clock and without a zone."""
     times = (time for t in trials for time in (t.datetime_start, t.datetime_complete) if time)
     return max(times, key=datetime.timestamp, default=None)
+
+
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """Return the feasible complete trials, the best first; of several objectives the Pareto front.
+
+    With several objectives there are none if a trial has constraints that Optuna cannot read.
+    """
+    if len(study.directions) > 1:
+        with suppress(*UNREADABLE):
+            return study.best_trials
+        return []
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    feasible = [trial for trial in complete if violation(trial) == 0]
+    return sorted(feasible, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 def genotype_of(trial: FrozenTrial) -> Genotype | None:

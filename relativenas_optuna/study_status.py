@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from relativenas_optuna.choice import Choice
-from relativenas_optuna.plan import SearchPlan
+from relativenas_optuna.choice import readable_choice, readable_plan
 from relativenas_optuna.samplers.claims import was_interrupted
 from relativenas_optuna.samplers.view import SearchView
 from relativenas_optuna.search_storage import SearchStorage
 from relativenas_optuna.status_record import BestStatus, GenerationStatus, Status, WorkerStatus
-from relativenas_optuna.study_facts import last_written, sampler_of
+from relativenas_optuna.study_facts import best_trials, last_written, sampler_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.choice import Choice
     from relativenas_optuna.samplers.view_parts import GenerationView
 
 _RECENT = 20  # trials that the time left follows from; a whole generation where that is more
@@ -31,10 +31,9 @@ _RECENT = 20  # trials that the time left follows from; a whole generation where
 def status_of(study: optuna.Study) -> Status:
     """The status of a study; nothing is written to it.
 
-    Raises:
-        SearchError: The study's plan or choice cannot be read.
+    It goes on, with a warning, without a plan or choice that cannot be read.
     """
-    plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
+    plan, choice = readable_plan(study), readable_choice(study)
     view = SearchView.of(study)
     trials = study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
@@ -71,7 +70,7 @@ def status_of(study: optuna.Study) -> Status:
         pruned=states[TrialState.PRUNED],
         workers=_workers(view, lost),
         best=_best(study, choice if finished else None) if one else None,
-        front=None if one else len(study.best_trials),
+        front=None if one else len(best_trials(study)),
         history=_history(seen) if one else (),
         seconds_left=seconds_left(trials, left=left, population=population)
         if running and left
@@ -127,9 +126,8 @@ def _best(study: optuna.Study, choice: Choice | None) -> BestStatus | None:
             accuracy=won.accuracy,
             genotype=won.genotype.to_text(),
         )
-    try:
-        trial = study.best_trial
-    except ValueError:  # none is complete, or none is feasible
+    trial = next(iter(best_trials(study)), None)
+    if trial is None:
         return None
     assert trial.value is not None
     genotype = trial.user_attrs.get("genotype")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,15 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import or_, select
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from optuna.distributions import BaseDistribution
     from optuna.trial import TrialState
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
+
+    # Puts the value of an attribute into a dictionary, by its key and JSON text.
+    ReadAttribute = Callable[[dict[str, Any], str, object], None]
 
 _Trial = models.TrialModel
 _COLUMNS = {
@@ -44,6 +46,7 @@ CAN_READ = all(
 def read_trials(
     session: Session,
     study_id: int,
+    read_attribute: ReadAttribute,
     *,
     states: Iterable[TrialState] | None,
     included: Collection[int],
@@ -57,6 +60,7 @@ def read_trials(
     Args:
         session: Of the database.
         study_id: Of the study.
+        read_attribute: Called for each attribute; one that cannot be read is left out.
         states: Of the trials that are wanted; `None` for all.
         included: Ids of trials that are wanted besides those that are later.
         later_than: The trial id after which all are wanted.
@@ -70,15 +74,19 @@ def read_trials(
     if later_than >= 0:
         later = _Trial.trial_id > later_than
         wanted.append(or_(later, _Trial.trial_id.in_(included)) if included else later)
-    return _read(session, wanted)
+    return _read(session, wanted, read_attribute)
 
 
-def read_trial(session: Session, trial_id: int) -> FrozenTrial | None:
+def read_trial(
+    session: Session, trial_id: int, read_attribute: ReadAttribute
+) -> FrozenTrial | None:
     """One trial, as `read_trials` reads many; `None` where there is none."""
-    return next(iter(_read(session, [_Trial.trial_id == trial_id])), None)
+    return next(iter(_read(session, [_Trial.trial_id == trial_id], read_attribute)), None)
 
 
-def _read(session: Session, wanted: list[ColumnElement[bool]]) -> list[FrozenTrial]:
+def _read(
+    session: Session, wanted: list[ColumnElement[bool]], read_attribute: ReadAttribute
+) -> list[FrozenTrial]:
     rows = session.execute(
         select(*(getattr(_Trial, column) for column in _TRIAL_COLUMNS))
         .where(*wanted)
@@ -103,12 +111,15 @@ def _read(session: Session, wanted: list[ColumnElement[bool]]) -> list[FrozenTri
     }
     if not trials:
         return []
-    _fill(session, wanted, trials)
+    _fill(session, wanted, trials, read_attribute)
     return list(trials.values())
 
 
 def _fill(
-    session: Session, wanted: list[ColumnElement[bool]], trials: dict[int, FrozenTrial]
+    session: Session,
+    wanted: list[ColumnElement[bool]],
+    trials: dict[int, FrozenTrial],
+    read_attribute: ReadAttribute,
 ) -> None:
     def rows(model: Any) -> Any:
         named = [getattr(model, column) for column in ("trial_id", *_COLUMNS[model])]
@@ -130,9 +141,9 @@ def _fill(
     for trial_id, by_objective in values.items():
         trials[trial_id].values = [by_objective[i] for i in range(len(by_objective))]
     for trial, key, text in rows(models.TrialUserAttributeModel):
-        trial.user_attrs[key] = json.loads(text)
+        read_attribute(trial.user_attrs, key, text)
     for trial, key, text in rows(models.TrialSystemAttributeModel):
-        trial.system_attrs[key] = json.loads(text)
+        read_attribute(trial.system_attrs, key, text)
     report = models.TrialIntermediateValueModel
     for trial, step, value, kind in rows(report):
         trial.intermediate_values[step] = report.stored_repr_to_intermediate_value(value, kind)

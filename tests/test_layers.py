@@ -60,7 +60,7 @@ ALLOWED = {
         f"{PACKAGE}.drawing",
         f"{PACKAGE}.output",
         f"{PACKAGE}.plan",
-        f"{PACKAGE}.samplers.comparison",
+        f"{PACKAGE}.samplers.plain_data",
         f"{PACKAGE}.samplers.view",
         f"{PACKAGE}.search_settings",
         f"{PACKAGE}.spaces",

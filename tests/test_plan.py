@@ -122,7 +122,7 @@ def test_generations_and_the_folder_may_change() -> None:
     ("wishes", "message"),
     [
         ({"settings": {"chanels": 3}}, "setting 'chanels' must be one of nodes, channels"),
-        ({"settings": {"channels": 0}}, "channels must be at least 1"),
+        ({"settings": {"channels": 0}}, "channels must be 1 to 4096; got 0"),
         ({"settings": {"population": 3}}, "population must be even"),
         ({"preset": "big"}, "preset must be one of paper, small, digits; got 'big'"),
         ({"seed": -1}, "seed must be a whole number from 0"),

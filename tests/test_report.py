@@ -174,16 +174,13 @@ def test_the_command_in_the_page_makes_it_again_whatever_the_name(
 
 def test_a_page_that_cannot_be_made_leaves_the_old_one(folder: Path, capfd: Capture) -> None:
     with storage_at(DATABASE) as storage:
-        study = optuna.create_study(storage=storage, study_name="a/b")
+        optuna.create_study(storage=storage, study_name="a/b")
         assert call(capfd, "report", "a/b").status == 0
         (page,) = folder.glob("*.html")
         assert page.name == "a%2Fb-report.html"
         before = page.read_bytes()
-        study.set_user_attr("relative_nas:search", {"data": 1})
-    assert "has an unreadable attribute" in call(capfd, "report", "a/b").line
-    assert page.read_bytes() == before
     assert "'missing' is not in the storage" in call(capfd, "report", "missing").line
     assert "a study needs a name" in call(capfd, "report", "").line
     (folder / "file").write_text("no folder")
-    line = call(capfd, "report", "a/b", "--out", "file/x.html").line
-    assert re.search("another with --out|unreadable attribute", line)
+    assert "another with --out" in call(capfd, "report", "a/b", "--out", "file/x.html").line
+    assert page.read_bytes() == before

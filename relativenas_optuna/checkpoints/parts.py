@@ -8,10 +8,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.samplers.claims import Seat
 
-# What looking into data of another form can end with.
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_SHOWN = 80

@@ -10,6 +10,7 @@ from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 
 from relativenas_optuna._files import remove_unfinished, write_whole
 from relativenas_optuna._locks import locked
+from relativenas_optuna._stored_json import read_json
 from relativenas_optuna.checkpoints.faults import fault
 from relativenas_optuna.samplers.study_rows import StudyRows
 
@@ -75,6 +76,9 @@ def agreed(study: optuna.Study, key: str, value: Any) -> Any:
 
     Returns:
         What is there now.
+
+    Raises:
+        ValueError: What is there is no JSON that can be read.
     """
     try:
         pointer = StudyPointer(study, key)
@@ -85,7 +89,12 @@ def agreed(study: optuna.Study, key: str, value: Any) -> Any:
         return storage.get_study_user_attrs(study_id)[key]
     while (text := pointer.read()) is None:
         pointer.advance(None, json.dumps(value))
-    return json.loads(text)
+    try:
+        return read_json(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{pointer.place} is no readable JSON ({error}): take another study"
+        ) from error
 
 
 class StudyPointer:

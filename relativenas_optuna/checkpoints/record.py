@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.checkpoints.parts import (
-    UNREADABLE,
     Scored,
     Version,
     Waiting,

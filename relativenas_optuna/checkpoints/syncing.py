@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from relativenas_optuna.checkpoints.parts import UNREADABLE
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.networks.facts import differences, facts
 from relativenas_optuna.networks.files import to_bytes
 

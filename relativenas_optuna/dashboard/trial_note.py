@@ -127,10 +127,10 @@ def _costs(trial: FrozenTrial) -> dict[str, str]:
     costs = {name: finite(attributes.get(key)) for key, name in _COSTS.items()}
     rows = {name: large(cost) for name, cost in costs.items() if cost is not None}
     version, stale = attributes.get("weights_version"), attributes.get("stale_commits")
-    if isinstance(version, int):
+    if isinstance(version, int) and finite(version) is not None:
         rows["weight set"] = f"version {version}" + (
             f"; {stale} commits of others came before its own"
-            if isinstance(stale, int) and stale
+            if isinstance(stale, int) and finite(stale)
             else ""
         )
     return rows

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.samplers.study_rows import StudyRows
 from relativenas_optuna.samplers.worker import checked_worker, is_dead, this_worker
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from relativenas_optuna._watch import Watch
 
 KEY = "relative_nas:dashboard"
-_NO_RECORD = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
 _PATIENCE = 60.0  # seconds for a worker on another machine to write what it claimed
 
 
@@ -56,14 +56,7 @@ class Written:
                 worker=checked_worker(data["worker"]),
                 since=float(data["since"]),
             )
-        except (
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            RecursionError,
-        ):
+        except UNREADABLE:
             return cls()
 
     def to_text(self) -> str:

@@ -6,13 +6,10 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from optuna.study import StudyDirection
-from optuna.trial import TrialState
-
 from relativenas_optuna.choice import best_architectures
 from relativenas_optuna.drawing import draw_genotype, figure_bytes
-from relativenas_optuna.samplers.comparison import violation
-from relativenas_optuna.study_facts import architecture_lines, genotype_of
+from relativenas_optuna.samplers.plain_data import finite
+from relativenas_optuna.study_facts import architecture_lines, best_trials, genotype_of
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +50,7 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
     """
     trials = study.get_trials(deepcopy=False)
     try:
-        ranked = best_architectures(study)
+        ranked = best_architectures(study, for_show=True)
     except ValueError:  # architectures that are no pair of cells
         ranked = {}
     if ranked:
@@ -69,17 +66,8 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
         ]
     return [
         _best(trial, genotype_of(trial), values=tuple(f"{value:.6g}" for value in trial.values))
-        for trial in _best_trials(study, trials)[:top]
+        for trial in best_trials(study)[:top]
     ]
-
-
-def _best_trials(study: optuna.Study, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    if len(study.directions) > 1:
-        return study.best_trials
-    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    feasible = [trial for trial in complete if violation(trial) == 0]
-    return sorted(feasible, key=lambda trial: (sign * trial.values[0], trial.number))
 
 
 def _best(
@@ -110,5 +98,5 @@ def picture_of(genotype: Genotype) -> str:
 
 
 def _count(trial: FrozenTrial, name: str) -> str:
-    number = trial.user_attrs.get(name)
-    return f"{number:,}" if isinstance(number, int) else ""
+    number = finite(trial.user_attrs.get(name))
+    return "" if number is None else f"{number:,.0f}"

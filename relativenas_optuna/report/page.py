@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from relativenas_optuna._files import write_whole
 from relativenas_optuna._secrets import without_password
-from relativenas_optuna.plan import SearchPlan
+from relativenas_optuna.choice import readable_plan
 from relativenas_optuna.report.best import best_of
 from relativenas_optuna.report.facts import environment, overview, search_command, settings
 from relativenas_optuna.report.figures import figures_of
@@ -39,7 +39,6 @@ def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str,
         top: How many of the best are shown, from 1.
 
     Raises:
-        SearchError: The study's plan or choice cannot be read.
         OSError: The page cannot be written.
     """
     write_whole(path, page_of(study, storage=storage, made_by=made_by, top=top).encode())
@@ -47,7 +46,7 @@ def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str,
 
 def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str:
     """The page itself; see `write_report`."""
-    status, plan, view = status_of(study), SearchPlan.stored_in(study), SearchView.of(study)
+    status, plan, view = status_of(study), readable_plan(study), SearchView.of(study)
     best, figures = best_of(study, top), figures_of(study)
     surroundings = Environment(
         loader=PackageLoader("relativenas_optuna.report", "templates"),

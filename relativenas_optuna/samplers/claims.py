@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.samplers.settings import Settings
 from relativenas_optuna.samplers.worker import checked_worker, is_dead, this_worker
 
@@ -27,7 +28,6 @@ LEASE_KEY = "relative_nas:lease"
 RESERVED_KEY = "relative_nas:reserved"
 _MOST = 2**31  # generations, and seats of one
 _NAMED = 3  # trials in a warning
-_NO_JSON = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 _PART = 30_000  # characters; as JSON at most twice as many, and MySQL holds 65,535 an attribute
 
 
@@ -177,7 +177,7 @@ def _reserved(system_attrs: Mapping[str, Any]) -> set[Seat] | None:
     """Return the seats as `reserved_seats` does, or None if the attribute cannot be read."""
     if system_attrs.get(RESERVED_KEY) is None:  # taken back, or never made
         return set()
-    with suppress(*_NO_JSON):
+    with suppress(*UNREADABLE):
         data = json.loads(system_attrs[RESERVED_KEY])
         worker = checked_worker(data["worker"])
         seats = {_checked_seat(*place) for place in data["seats"]}

@@ -9,6 +9,7 @@ import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from relativenas_optuna._stored_json import UNREADABLE
 from relativenas_optuna.samplers.pooling import WORTHLESS
 
 if TYPE_CHECKING:
@@ -50,8 +51,19 @@ def compare(first: Tally, second: Tally, directions: Directions) -> int:
 
 
 def violation(trial: FrozenTrial) -> float:
-    """By how much a trial violates its constraints in sum; 0 where it is feasible."""
-    return math.fsum(max(value, 0.0) for value in trial.constraints.values())
+    """Return the sum by which a trial violates its constraints; 0 if it is feasible.
+
+    Constraints that are no numbers count as none: attributes are open to anyone.
+    """
+    try:
+        values: list[object] = list(trial.constraints.values())
+    except UNREADABLE:
+        return 0.0
+    numbers = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    try:
+        return math.fsum(max(value, 0.0) for value in numbers)
+    except OverflowError:
+        return math.inf
 
 
 def losses(trial: FrozenTrial, directions: Directions) -> Losses:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.exceptions import StorageInternalError
 from sqlalchemy import bindparam, column, delete, insert, select, table, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from relativenas_optuna._stored_json import read_json
 from relativenas_optuna.samplers.sql import database_of, persist
 
 if TYPE_CHECKING:
@@ -155,6 +156,22 @@ class StudyRows:
 
     def _own(self, key: str) -> dict[str, object]:
         return {"of": self._study_id, "named": key}
+
+
+def study_attribute(study: optuna.Study, key: str) -> Any:
+    """Return a user attribute of a study; None if there is none.
+
+    Raises:
+        ValueError: The study's database has one that is no readable JSON.
+    """
+    value = study.user_attrs.get(key)
+    if value is None:
+        try:
+            text = StudyRows(study, "user").read(key)
+        except TypeError:  # the study is in no SQL database, which reads all attributes
+            return None
+        value = None if text is None else read_json(text)
+    return value
 
 
 @contextmanager

@@ -1,0 +1,54 @@
+"""Reads JSON texts of a database, into which anybody may have written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# What reading a field of data raises that is not what was expected there.
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_DEEPEST = 200  # levels that a copy of the data takes without an end to Python's stack
+
+
+def read_json(text: object) -> Any:
+    """Return the data of a JSON text.
+
+    Raises:
+        ValueError: The text is no JSON, nested in more than 200 levels, or holds a whole number of
+            too many digits.
+    """
+    if isinstance(text, bytes):  # SQLite stores what it is given
+        text = text.decode()
+    if not isinstance(text, str):
+        raise ValueError("there is no text")
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        data, deep = None, True
+    else:
+        # Few texts have so many brackets at all.
+        deep = text.count("[") + text.count("{") > _DEEPEST and _is_deep(data)
+    if deep:
+        raise ValueError(f"it is nested in more than {_DEEPEST} levels")
+    return data
+
+
+def _is_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
