@@ -83,7 +83,9 @@ def storage(
     if request.param == "memory":
         yield optuna.storages.InMemoryStorage()
     else:
-        with storage_at(f"sqlite:///{tmp_path_factory.mktemp('junk') / 'x.db'}") as opened:
+        with storage_at(
+            f"sqlite:///{tmp_path_factory.mktemp('junk') / 'x.db'}", heartbeat_interval=None
+        ) as opened:
             yield opened
 
 
@@ -195,7 +197,7 @@ touched = st.tuples(
 )
 
 
-@settings(FEW, max_examples=3)
+@settings(FEW, max_examples=2)
 @given(junk=touched)
 def test_junk_on_trials_leaves_all_five_generations_as_they_would_be(
     storage: BaseStorage, junk: tuple[dict[str, Any], dict[str, Any]]
