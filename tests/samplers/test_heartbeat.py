@@ -12,6 +12,7 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages._cached_storage import _CachedStorage
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Seat, seat_of
@@ -113,6 +114,7 @@ def finish(workers: Crew) -> None:
 
 def test_a_death_elsewhere_frees_its_seat_when_its_heart_has_stopped(workers: Crew) -> None:
     study = workers.study
+    assert isinstance(study._storage, BaseHeartbeat)
     called = calls(study, None)
     dead = die_in_the_third_trial(workers, elsewhere=True)
     study.optimize(SEARCHED.objective, n_trials=1)
