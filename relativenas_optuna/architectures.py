@@ -10,10 +10,10 @@ import click
 
 from relativenas_optuna._files import decoded
 from relativenas_optuna.choice import best_architectures
-from relativenas_optuna.plan import SearchError, open_study
+from relativenas_optuna.plan import SearchError
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.spaces.published import PUBLISHED
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_access import study_at
 
 if TYPE_CHECKING:
     import optuna
@@ -56,8 +56,8 @@ def architecture_of(text: str | None, *, storage: str, study: str) -> Named:
         OSError: The file cannot be read.
     """
     if text is None:
-        with storage_at(storage, read_only=True) as opened:
-            best = scored_architectures(open_study(opened, study, create=False))
+        with study_at(storage, study, read_only=True) as found:
+            best = scored_architectures(found)
         genotype, ranked = next(iter(best.items()))
         return Named(genotype, study, f"the best of study {study!r}, {ranked}")
     if _is_file(text):

@@ -17,10 +17,9 @@ from optuna.trial import TrialState
 from relativenas_optuna.detached import Asker, Result, tell_trial
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import storage_option, study_option
-from relativenas_optuna.plan import open_study
 from relativenas_optuna.samplers.settings import MAX_SEED, PRESETS, Arguments
 from relativenas_optuna.space_json import read_space
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_access import study_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -215,8 +214,8 @@ def _study_of(storage: str, name: str) -> Iterator[Study]:
         warnings.simplefilter("always")
         try:
             # Without heartbeats, which are for trials that run in this process.
-            with storage_at(storage, create=False, heartbeat_interval=None) as opened:
-                yield open_study(opened, name, create=False)
+            with study_at(storage, name, create=False, heartbeat_interval=None) as study:
+                yield study
         finally:
             for warning in caught:
                 text = " ".join(str(warning.message).split())

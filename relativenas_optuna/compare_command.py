@@ -24,10 +24,9 @@ from relativenas_optuna.plan import (
     SearchPlan,
     Wishes,
     check_study,
-    open_study,
 )
 from relativenas_optuna.progress import counting
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_access import study_at
 from relativenas_optuna.terminal import console
 from relativenas_optuna.train_command import require_patience
 
@@ -121,8 +120,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
     """
     notices = console(stderr=as_json, notices=True)
     published = published_of(options["published"])
-    with storage_at(storage, create=False) as opened:
-        found = open_study(opened, study, create=False)
+    with study_at(storage, study, create=False) as found:
         plan = SearchPlan.stored_in(found)
         if plan is None:
             raise SearchError(
@@ -142,7 +140,9 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
             drawn = None
             if not options["no_baseline"]:
                 watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
-                drawn = drawn_best(opened, found, plan, console=watch, device=options["device"])
+                drawn = drawn_best(
+                    found._storage, found, plan, console=watch, device=options["device"]
+                )
             # It loads PyTorch, for seconds: what needs none does not wait for it.
             from relativenas_optuna.comparison.contestants import contestants
             from relativenas_optuna.comparison.output import FILES, show, write

@@ -16,10 +16,10 @@ from relativenas_optuna.fidelity_figures import TOP
 from relativenas_optuna.fidelity_record import MOST, Architecture, Fidelity
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import device_option, storage_option, study_option
-from relativenas_optuna.plan import SearchError, SearchPlan, check_study, open_study
+from relativenas_optuna.plan import SearchError, SearchPlan, check_study
 from relativenas_optuna.progress import counting
 from relativenas_optuna.samplers.settings import MAX_SEED
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_access import study_at
 from relativenas_optuna.terminal import console
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def fidelity(
 
     The scores are kept in the study. The same command goes on where it was ended.
     """
-    with storage_at(storage, create=False) as opened:
-        found = open_study(opened, study, create=False)
+    with study_at(storage, study, create=False) as found:
         plan = SearchPlan.stored_in(found)
         if plan is None:
             raise SearchError(

@@ -10,6 +10,8 @@ from optuna.exceptions import DuplicatedStudyError, OptunaError
 
 from relativenas_optuna.out_folder import FolderInUseError
 from relativenas_optuna.plan import PLAN_ATTRIBUTE
+from relativenas_optuna.samplers.sql import is_deleted
+from relativenas_optuna.study_access import deletion_reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +26,21 @@ def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
     Where this call made it, and an error ends the block before a search is planned in it, it is
     deleted again: a mistake leaves nothing behind. The same command that was given twice is none:
     the other process has the folder, and is about to search this very study.
+
+    Raises:
+        SearchError: The study was deleted while the block ran.
     """
     study, made = _opened_or_made(storage, name)
     try:
-        yield study
+        with deletion_reported(study):
+            yield study
     except FolderInUseError:
         raise
     except BaseException:  # Ctrl-C while pictures are read too
         # The error in the block is the one to be heard of.
         with suppress(OptunaError, KeyError):
-            if made and not study.user_attrs.get(PLAN_ATTRIBUTE) and not study.trials:
+            begun = study.user_attrs.get(PLAN_ATTRIBUTE) or study.trials
+            if made and not begun and not is_deleted(study):
                 storage.delete_study(study._study_id)
         raise
 

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.claims import Seat, seat_of, was_interrupted
 from relativenas_optuna.samplers.interruption import fail
+from relativenas_optuna.samplers.sql import is_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,10 +63,13 @@ def score_pairs(
     Raises:
         Exception: Of the objective; also where two seats in a row fail, for then it is hardly the
             architectures'.
+        KeyError: The study was deleted.
         ValueError: The objective returned something else than a number for each direction.
     """
     tell = _Telling(on_trial, on_failure)
     while not _is_done(sampler.population(study), generations):
+        if is_deleted(study):  # also where the next study got its id
+            raise KeyError(f"study {study.study_name!r} was deleted")
         trials = sampler.ask_pair(study, generations=generations)
         if trials:
             _score(study, trials, objective, tell)

@@ -16,8 +16,8 @@ from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import json_option, named_study, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
 from relativenas_optuna.output import command, shown_path
-from relativenas_optuna.plan import DEFAULT_STUDY, open_study
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.plan import DEFAULT_STUDY
+from relativenas_optuna.study_access import study_at
 from relativenas_optuna.terminal import notice
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def report(
     if name is not None and study not in (name, DEFAULT_STUDY):
         raise click.UsageError(f"STUDY and --study name two studies, {name!r} and {study!r}")
     study = study if name is None else name
-    with storage_at(storage, read_only=True) as opened:
-        found = open_study(opened, study, create=False)
+    with study_at(storage, study, read_only=True) as found:
         plan = readable_plan(found)
         path = _path(out, study, plan)
         make_folder(str(path.parent))

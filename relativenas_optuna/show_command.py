@@ -14,8 +14,8 @@ from relativenas_optuna.console import Console
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import json_option, storage_option, study_option
 from relativenas_optuna.out_folder import make_folder
-from relativenas_optuna.plan import SearchError, open_study
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.plan import SearchError
+from relativenas_optuna.study_access import study_at
 from relativenas_optuna.terminal import notice
 
 
@@ -45,8 +45,7 @@ def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> 
     trials with the lowest loss. With --json nothing is drawn, unless --out says where.
     """
     console = Console(storage=storage, study=study, stderr=as_json)
-    with storage_at(storage, read_only=True) as opened:
-        found = open_study(opened, study, create=False)
+    with study_at(storage, study, read_only=True) as found:
         plan, best = readable_plan(found), scored_architectures(found, for_show=True)
     if as_json:
         data = [

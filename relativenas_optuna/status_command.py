@@ -12,9 +12,8 @@ from rich.live import Live
 from relativenas_optuna._signals import Interrupted
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import json_option, storage_option, study_option
-from relativenas_optuna.plan import open_study
 from relativenas_optuna.status_report import StatusReport
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_access import study_at
 from relativenas_optuna.study_status import status_of
 from relativenas_optuna.terminal import console, on_screen
 
@@ -54,8 +53,7 @@ def status(storage: str, study: str, watch: bool, every: float, as_json: bool) -
     known at once, others after two minutes without a sign of life. The time left follows from the
     last trials.
     """
-    with storage_at(storage, read_only=True) as opened:
-        found = open_study(opened, study, create=False)
+    with study_at(storage, study, read_only=True) as found:
         output = console()
         try:
             if as_json:

@@ -18,11 +18,11 @@ from relativenas_optuna.architectures import architecture_argument, architecture
 from relativenas_optuna.help_texts import examples
 from relativenas_optuna.options import device_option, storage_option, study_option
 from relativenas_optuna.output import duration, shown_path
-from relativenas_optuna.plan import DEFAULT_OUT, SearchError, SearchPlan, open_study
+from relativenas_optuna.plan import DEFAULT_OUT, SearchError, SearchPlan
 from relativenas_optuna.samplers.settings import MAX_SEED
 from relativenas_optuna.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.standalone.recipe_file import recipe_of
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.study_access import study_at
 from relativenas_optuna.train_report import TrainingReport
 
 if TYPE_CHECKING:
@@ -206,6 +206,6 @@ def require_patience(seconds: float, epochs: int) -> None:
 
 def _data_of(storage: str, study: str) -> tuple[str, int | None] | None:
     """Data and size that a study was searched with; `None` for a study of another program."""
-    with storage_at(storage, read_only=True) as opened:
-        plan = SearchPlan.stored_in(open_study(opened, study, create=False))
+    with study_at(storage, study, read_only=True) as found:
+        plan = SearchPlan.stored_in(found)
     return None if plan is None else (plan.data, plan.size)

@@ -19,6 +19,7 @@ from relativenas_optuna.options import device_option, json_option, storage_optio
 from relativenas_optuna.plan import SearchError, SearchPlan, open_study
 from relativenas_optuna.progress import failure, scored_line
 from relativenas_optuna.storage import is_missing_file, storage_at
+from relativenas_optuna.study_access import deletion_reported
 from relativenas_optuna.terminal import notice, verbosity
 
 if TYPE_CHECKING:
@@ -78,40 +79,50 @@ def worker(
                 raise _not_begun(study, wait)
             time.sleep(_PAUSE)
         plan = plan_here(planned, study=study, **here)
-        # These load PyTorch, for seconds.
-        from relativenas_optuna.search import Search
-        from relativenas_optuna.training.device import resolve_device
+        found = open_study(opened, study, create=False)
+        with deletion_reported(found):
+            _work(found, plan, here, device=device, as_json=as_json)
 
-        rank = os.environ.get("LOCAL_RANK", "0")
-        found = str(resolve_device(device, index=int(rank) if rank.isdecimal() else 0))
-        scored: list[int] = []
-        while True:
-            search = Search(
-                open_study(opened, study, create=False),
-                plan,
-                device=found,
-                leads=False,
-                warn=lambda line: click.echo(line, err=True),
+
+def _work(
+    study: optuna.Study,
+    plan: SearchPlan,
+    here: dict[str, str | None],
+    *,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    # These load PyTorch, for seconds.
+    from relativenas_optuna.search import Search
+    from relativenas_optuna.training.device import resolve_device
+
+    name = study.study_name
+    rank = os.environ.get("LOCAL_RANK", "0")
+    found = str(resolve_device(device, index=int(rank) if rank.isdecimal() else 0))
+    scored: list[int] = []
+    while True:
+        search = Search(
+            study, plan, device=found, leads=False, warn=lambda line: click.echo(line, err=True)
+        )
+        if not as_json:
+            notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+        try:
+            search.run(
+                lambda trial: _after(trial, scored, quiet=as_json),
+                lambda trial, error: click.echo(failure(trial, error), err=True),
             )
-            if not as_json:
-                notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
-            try:
-                search.run(
-                    lambda trial: _after(trial, scored, quiet=as_json),
-                    lambda trial, error: click.echo(failure(trial, error), err=True),
-                )
-            except KeyboardInterrupt:
-                raise Interrupted(f"what was scored is kept in study {study!r}") from None
-            newest = _plan(opened, study)
-            if newest is None or newest.settings == plan.settings:
-                break
-            # The search was extended meanwhile.
-            plan = plan_here(newest, study=study, **here)
-        if as_json:
-            data = {"study": study, "worker": os.getpid(), "device": found, "trials": scored}
-            click.echo(json.dumps(data))
-        else:
-            notice(f"worker {os.getpid()} scored {len(scored)}; study {study!r} is searched")
+        except KeyboardInterrupt:
+            raise Interrupted(f"what was scored is kept in study {name!r}") from None
+        newest = SearchPlan.stored_in(study)
+        if newest is None or newest.settings == plan.settings:
+            break
+        # The search was extended meanwhile.
+        plan = plan_here(newest, study=name, **here)
+    if as_json:
+        data = {"study": name, "worker": os.getpid(), "device": found, "trials": scored}
+        click.echo(json.dumps(data))
+    else:
+        notice(f"worker {os.getpid()} scored {len(scored)}; study {name!r} is searched")
 
 
 def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:

@@ -14,7 +14,7 @@ from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.dashboard.turn import Turn
 from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
-from relativenas_optuna.samplers.sql import database_of
+from relativenas_optuna.samplers.sql import database_of, is_deleted
 from relativenas_optuna.storage import is_in_memory
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class DashboardReporter:
             if needed > self._written.get(study.study_name, (0, 0, 0)):
                 self._take_turn(study, needed, stage, seconds=_DRAWING)
         except Exception as error:
-            self._failed("dashboard", error)
+            self._not_written(study, error)
 
     def write(self, study: optuna.Study, *, ended: bool = False) -> None:
         """Write what there is to see now, unless that is written already.
@@ -110,7 +110,7 @@ class DashboardReporter:
                     return
                 time.sleep(0.1)
         except Exception as error:
-            self._failed("dashboard", error)
+            self._not_written(study, error)
 
     def _stage(self, study: optuna.Study, trials: int, *, ended: bool = False) -> Stage:
         population = self._population(study)
@@ -160,6 +160,11 @@ class DashboardReporter:
         folder = Path(self._artifacts)
         folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
         return FileSystemArtifactStore(folder)
+
+    def _not_written(self, study: optuna.Study, error: Exception) -> None:
+        """Warn that the dashboard is not up to date, unless the study is not there any more."""
+        if not is_deleted(study):
+            self._failed("dashboard", error)
 
     def _failed(self, what: str, error: Exception) -> None:
         """Warn that something is not shown; a search of hours does not end for that."""

@@ -13,6 +13,7 @@ from optuna.storages._cached_storage import _CachedStorage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from optuna import Study
     from optuna.storages import BaseStorage
 
 Result = TypeVar("Result")
@@ -31,6 +32,20 @@ def database_of(storage: BaseStorage) -> RDBStorage:
     if not isinstance(backend, RDBStorage):
         raise TypeError(f"{type(storage).__name__} is no SQL storage")
     return backend
+
+
+def is_deleted(study: Study) -> bool:
+    """Return True if a study is surely not in its storage any more."""
+    storage = study._storage
+    # Optuna's cache remembers names.
+    backend = storage._backend if isinstance(storage, _CachedStorage) else storage
+    try:
+        # Some databases give the id of a deleted study to the next one.
+        return backend.get_study_name_from_id(study._study_id) != study.study_name
+    except KeyError:
+        return True
+    except Exception:  # of any storage, which cannot be asked now
+        return False
 
 
 def persist(transaction: Callable[[], Result]) -> Result:
