@@ -24,11 +24,14 @@ from relativenas_optuna.study_access import study_at
 from relativenas_optuna.study_status import status_of
 from tests.command import call, write_study_file
 from tests.databases import KINDS, empty_database
+from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GONE = "study 's' was deleted while this command ran, and its trials are gone: create a new study"
+# On a server each use takes seconds.
+SLOW_SERVERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in DATABASES]
 LONG = 500  # generations, more than any search here gets to
 SPACE = {"x": optuna.distributions.FloatDistribution(-1, 1)}
 
@@ -138,6 +141,7 @@ def ask_generation(study: optuna.Study) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("url", ["sqlite", *SLOW_SERVERS], indirect=True)
 def test_all_uses_of_a_study_say_that_it_is_deleted(url: str) -> None:
     def used_after_deletion(use: Callable[[optuna.Study], object]) -> None:
         with study_at(url, "s", heartbeat_interval=None) as study:

@@ -153,6 +153,7 @@ def test_junk_ends_nothing_that_shows_or_drives_a_study(
     storage.delete_study(study._study_id)
 
 
+@pytest.mark.slow  # the first page of a process takes seconds
 def test_a_report_goes_on_without_a_junk_plan_result_and_costs(storage: BaseStorage) -> None:
     of_study = {PLAN_ATTRIBUTE: PLAN | {"seed": -4}, RESULT_ATTRIBUTE: RESULT | {"finalists": 3}}
     of_trials = {"genotype": CELLS, "parameters": 10**400, "multiply_adds": float("nan")}

@@ -128,7 +128,7 @@ def test_a_slow_network_and_one_that_is_cut_are_borne(url: str) -> None:
         assert len(study.trials) == 4
 
 
-@pytest.mark.parametrize("state", ["silent", "locked"])
+@pytest.mark.parametrize("state", [pytest.param("silent", marks=pytest.mark.slow), "locked"])
 def test_ctrl_c_ends_a_study_soon_whatever_it_waits_for(url: str, state: str) -> None:
     with ExitStack() as stack:
         proxy, through = stack.enter_context(proxied(url))
@@ -151,7 +151,9 @@ def test_ctrl_c_ends_a_study_soon_whatever_it_waits_for(url: str, state: str) ->
             storage.engine.dispose()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_a_command_that_waits_for_a_server(
     url: str, number: int, capfd: pytest.CaptureFixture[str]
 ) -> None:

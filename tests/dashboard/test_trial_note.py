@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler, SearchView
 from relativenas_optuna.dashboard.trial_note import Best, trial_note
+from relativenas_optuna.samplers.claims import seat_of
 from relativenas_optuna.visualization import plot_all
 from tests.visualization.studies import SPACE, score, scrambled, searched
 
@@ -153,4 +154,8 @@ def test_attributes_of_any_kind_end_nothing(value: object) -> None:
 def test_every_trial_has_a_note(seed: int, trials: int, directions: list[str]) -> None:
     study = scrambled(seed, trials, directions=directions)
     for number in range(len(study.trials)):
-        assert {"generation", "seat", "pair", "partner", "outcome"} <= rows(study, number).keys()
+        found = rows(study, number)
+        if seat_of(study.trials[number]) is None:
+            assert found["seat"].startswith("none: an extra trial")
+        else:
+            assert {"generation", "seat", "pair", "partner", "outcome"} <= found.keys()
