@@ -139,7 +139,7 @@ def test_studies_of_another_kind_are_refused(folder: Path, capfd: Capture) -> No
         (["--data", "corrupt"], 1, "cannot be read"),
         (["--data", "sizes"], 1, "give a size"),
         (["--population", "3"], 1, "population must be even"),
-        (["--population", "0"], 1, "population must be at least 2"),
+        (["--population", "0"], 1, "population must be 2 to 100000; got 0"),
         (["--generations", "0"], 1, "generations must be at least 1"),
         (["--seed", "4294967296"], 2, "--seed"),
         (["--size", "0"], 2, "--size"),

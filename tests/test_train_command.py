@@ -136,7 +136,7 @@ def test_without_test_pictures_there_is_no_test(folder: Path, capfd: Capture) ->
         (("--recipe", "cifar"), "cutout must be at most 8 for pictures of 8x8, got 16"),
         (("--data", "missing"), "'missing' is neither one of digits, cifar10"),
         (("--recipe", "imagenet", "--data", "digits"), "random_resized_crop is for a folder"),
-        (("--set", "batch_size=1"), "batch_size must be at least 2"),
+        (("--set", "batch_size=1"), "batch_size must be 2 to 1000000; got 1"),
         (("--set", "learning_rate=1e30", "--set", "clip=0"), "diverged in epoch 1, its loss is"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_bad_argument_is_refused_in_one_line_that_names_it(argument: str, bad:
     ("distribution", "word"),
     [
         (FloatDistribution(-1e308, 1e308), "1e+308"),
-        (IntDistribution(0, 10**400), "too large"),
+        (IntDistribution(0, 10**400), "too wide"),
     ],
 )
 def test_a_range_beyond_floats_is_refused(distribution: BaseDistribution, word: str) -> None:
