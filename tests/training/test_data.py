@@ -187,5 +187,5 @@ def test_a_name_wins_over_a_folder_of_that_name(
 
 @pytest.mark.parametrize("size", [0, -8])
 def test_a_size_below_one_pixel_is_refused(size: int) -> None:
-    with pytest.raises(ValueError, match=f"size must be at least 1 pixel, got {size}"):
+    with pytest.raises(ValueError, match=f"size must be 1 to 16384 pixels, got {size}"):
         load_pictures("digits", size=size)
