@@ -18,7 +18,7 @@ from optuna.samplers import (
 )
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.screening import OFF, PLAIN
+from relativenas_optuna.samplers.relative_nas.surrogate.settings import OFF, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from against_samplers import searched, takes_part
 
-from relativenas_optuna.samplers.trust import trusted
+from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -38,13 +38,13 @@ from published_procedure import SearchNetwork, published_candidate
 from rich.table import Table
 from torch import Tensor
 
-from relativenas_optuna.candidate import Trainer
-from relativenas_optuna.samplers.claims import Seat
-from relativenas_optuna.search_settings import SearchSettings, preset
+from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.settings import SearchSettings, preset
+from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype, published
 from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.data.images import Pictures
 from relativenas_optuna.training.memory import kept_memory
-from relativenas_optuna.training.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,9 +27,9 @@ from candidate_peak import MEGABYTE, WAYS, apart
 from rich.table import Table
 from torch import Tensor
 
-from relativenas_optuna.candidate import Trainer
-from relativenas_optuna.samplers.claims import Seat
-from relativenas_optuna.search_settings import preset
+from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.samplers.seats.claims import Seat
 
 
 def live_tensors() -> tuple[int, float]:

@@ -22,11 +22,11 @@ from candidate import SIZES, SPACE, genotypes, logits_of, noise
 from published_procedure import published_candidate
 from torch import Tensor
 
-from relativenas_optuna.candidate import Trainer
-from relativenas_optuna.checkpoints import Checkpoint, FilePointer
 from relativenas_optuna.networks import build
-from relativenas_optuna.samplers.claims import Seat
-from relativenas_optuna.search_settings import SearchSettings, preset
+from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer
+from relativenas_optuna.objective.settings import SearchSettings, preset
+from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.memory import kept_memory
 

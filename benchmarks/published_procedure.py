@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from relativenas_optuna.networks.cell import STEM_MULTIPLIER, CellShape, stack
+from relativenas_optuna.networks.layers.cell import STEM_MULTIPLIER, CellShape, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from relativenas_optuna.search_settings import SearchSettings
+    from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.spaces import CellSpace, Genotype
     from relativenas_optuna.spaces.genotype import Cell
-    from relativenas_optuna.training.pictures import Pictures
+    from relativenas_optuna.training.data.images import Pictures
 
 
 class Layers(nn.Module):

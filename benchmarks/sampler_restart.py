@@ -27,7 +27,7 @@ from sampler_share import fill_at_random, fill_by_generations
 from sqlalchemy import insert
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.population import Population
+from relativenas_optuna.samplers.relative_nas.population import Population
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.claims import Claim
+    from relativenas_optuna.samplers.seats.claims import Claim
 
 STUDY = "restart"
 

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from rich.table import Table
 from sampler_cases import PRESETS, SERVERS, opened, ours, server, study_for_a_while, suggest
 
-from relativenas_optuna.samplers.claims import seat_of
+from relativenas_optuna.samplers.seats.claims import seat_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

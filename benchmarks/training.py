@@ -23,22 +23,22 @@ from candidate import noise
 from PIL import Image
 from rich.table import Table
 
+from relativenas_optuna.evaluation.standalone.distributed import Team
+from relativenas_optuna.evaluation.standalone.epoch import sgd
+from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.setup import RecipeLoss, new_network, precision_of
+from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
 from relativenas_optuna.spaces import published
-from relativenas_optuna.standalone.distributed import Team
-from relativenas_optuna.standalone.epoch import sgd
-from relativenas_optuna.standalone.fitting import RecipeLoss, new_network, precision_of
-from relativenas_optuna.standalone.recipe import RECIPES, Recipe
-from relativenas_optuna.standalone.trainer import AloneTrainer
 from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.data.streamed import stream_folder
 from relativenas_optuna.training.device import resolve_device
 from relativenas_optuna.training.memory import kept_memory
-from relativenas_optuna.training.streamed import stream_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from relativenas_optuna.training.pictures import Pictures
-    from relativenas_optuna.training.streamed import StreamedPictures
+    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.streamed import StreamedPictures
 
 GENOTYPE = published("RelativeNAS")
 CASES = {

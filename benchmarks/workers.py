@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from workers_processes import NAME, PATIENCE, Load, context, publish, url_in, work
 
-from relativenas_optuna.search_settings import preset
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.storages.open_storage import storage_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ import optuna
 from PIL import Image
 
 from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective, build
-from relativenas_optuna.search_settings import preset
-from relativenas_optuna.training.data import load_pictures
+from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.training.data.load import load_pictures
 
 
 def make_stripes(folder: Path) -> Path:

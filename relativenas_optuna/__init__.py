@@ -1,25 +1,24 @@
 """Neural architecture search by slow-fast learning, as an Optuna sampler and an objective.
 
-The names below are loaded at first use, so that importing the package loads neither torch nor a
-database driver.
+The public names are imported at first use.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relativenas_optuna._lazy import lazy_names
+from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from relativenas_optuna.networks.building import build
-    from relativenas_optuna.objective import SupernetObjective
-    from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
-    from relativenas_optuna.samplers.trust import trusted_trial
-    from relativenas_optuna.samplers.view import SearchView
+    from relativenas_optuna.networks.build import build
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+    from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
+    from relativenas_optuna.samplers.search_view import SearchView
     from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.spaces.published import published
-    from relativenas_optuna.storage import open_storage
+    from relativenas_optuna.storages.open_storage import open_storage
 
 __version__ = "0.1.0"
 
@@ -38,13 +37,13 @@ __all__ = [
 _HOMES = {
     "CellSpace": "spaces.cell_space",
     "Genotype": "spaces.genotype",
-    "RelativeNASSampler": "samplers.relative_nas",
-    "SearchView": "samplers.view",
-    "SupernetObjective": "objective",
-    "build": "networks.building",
-    "open_storage": "storage",
+    "RelativeNASSampler": "samplers.relative_nas.sampler",
+    "SearchView": "samplers.search_view",
+    "SupernetObjective": "objective.supernet_objective",
+    "build": "networks.build",
+    "open_storage": "storages.open_storage",
     "published": "spaces.published",
-    "trusted_trial": "samplers.trust",
+    "trusted_trial": "samplers.relative_nas.surrogate.trusted_trial",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

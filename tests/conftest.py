@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.command import call, write_study_file
+from tests.helpers.command import call, write_study_file
 
 if TYPE_CHECKING:
     from pathlib import Path

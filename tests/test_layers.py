@@ -11,68 +11,42 @@ from pathlib import Path
 import pytest
 
 PACKAGE = "relativenas_optuna"
-ROOT = Path(__file__).parent.parent
-# What the modules of a layer may import beside the standard library, the layer itself and the
-# root's private modules, which import nothing of the package.
-ALLOWED = {
+ROOT = Path(__file__).parents[1]
+# The parts of the package from the ground up. A part imports parts of lower floors only.
+FLOORS = (
+    {"_utils"},
+    {"exceptions"},
+    {"spaces", "storages"},
+    {"samplers", "networks"},
+    {"training", "visualization"},
+    {"objective"},
+    {"search"},
+    {"dashboard", "evaluation"},
+    {"cli"},
+)
+CONVENTIONAL = {"__init__", "__main__", "py.typed"}
+# Libraries beside the standard library that a part may import; the parts above are free.
+LIBRARIES = {
+    "_utils": {"numpy", "optuna", "psutil"},
+    "exceptions": set(),
+    "spaces": {"numpy", "optuna"},
+    "storages": {"MySQLdb", "optuna", "psycopg", "psycopg2", "pymysql", "sqlalchemy"},
     "samplers": {"numpy", "optuna", "psutil", "scipy", "sqlalchemy", "threadpoolctl"},
-    "spaces": {"numpy", "optuna.distributions", "optuna.trial", "optuna.Trial"},
-    "networks": {"numpy", "safetensors", "torch", f"{PACKAGE}.spaces"},
-    "training": {
-        "numpy",
-        "PIL",
-        "sklearn",
-        "torch",
-        "torchvision",
-        f"{PACKAGE}.networks",
-        f"{PACKAGE}.spaces",
-    },
-    "checkpoints": {
-        "optuna",
-        "sqlalchemy",
-        "torch",
-        f"{PACKAGE}.networks",
-        f"{PACKAGE}.samplers",
-        f"{PACKAGE}.spaces",
-        f"{PACKAGE}.training",
-    },
-    "standalone": {
-        "matplotlib",
-        "numpy",
-        "onnxruntime",
-        "sklearn",
-        "torch",
-        f"{PACKAGE}.checkpoints.faults",
-        f"{PACKAGE}.networks",
-        f"{PACKAGE}.out_folder",
-        f"{PACKAGE}.plan",
-        f"{PACKAGE}.search_settings",
-        f"{PACKAGE}.spaces",
-        f"{PACKAGE}.training",
-    },
-    "report": {
-        "jinja2",
-        "markupsafe",
-        "optuna",
-        "plotly",
-        "torch",
-        f"{PACKAGE}.choice",
-        f"{PACKAGE}.drawing",
-        f"{PACKAGE}.output",
-        f"{PACKAGE}.plan",
-        f"{PACKAGE}.samplers.plain_data",
-        f"{PACKAGE}.samplers.view",
-        f"{PACKAGE}.search_settings",
-        f"{PACKAGE}.spaces",
-        f"{PACKAGE}.status_record",
-        f"{PACKAGE}.study_facts",
-        f"{PACKAGE}.study_status",
-        f"{PACKAGE}.training.device",
-        f"{PACKAGE}.visualization",
-    },
-    "drawing": {"matplotlib", f"{PACKAGE}.spaces"},
-    "visualization": {"numpy", "optuna", "plotly", f"{PACKAGE}.samplers"},
+    "networks": {"numpy", "safetensors", "torch"},
+    "training": {"PIL", "numpy", "psutil", "sklearn", "torch", "torchvision"},
+    "visualization": {"matplotlib", "numpy", "optuna", "plotly"},
 }
+FACES = (
+    "dashboard",
+    "evaluation",
+    "networks",
+    "objective",
+    "samplers",
+    "search",
+    "spaces",
+    "storages",
+    "visualization",
+)
 HEAVY = {
     "matplotlib",
     "pandas",
@@ -97,80 +71,78 @@ def module_files() -> dict[str, Path]:
 
 
 FILES = module_files()
-BOTTOM = {name for name in FILES if name.startswith(f"{PACKAGE}._")} - {f"{PACKAGE}.__main__"}
+OUTSIDE = {PACKAGE, f"{PACKAGE}.__main__"}  # the root's face, and the command's other entry
+FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
 
 def imported(path: Path) -> Iterator[str]:
     """The dotted names that a file imports anywhere: at its top, in a function, for types only."""
-    folder = path.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = folder[: len(folder) - node.level + 1] if node.level else ()
-            module = ".".join([*above, *([node.module] if node.module else [])])
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            assert not node.level, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def within(name: str, prefixes: set[str]) -> bool:
-    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+def part_of(name: str) -> str:
+    return name.split(".")[1]
 
 
 def own_module(name: str) -> str | None:
     """The module of the package that holds an imported name; None for what is not ours."""
-    if not within(name, {PACKAGE}):
+    if name.partition(".")[0] != PACKAGE:
         return None
     return name if name in FILES else name.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("layer", ALLOWED)
-def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
-    allowed = ALLOWED[layer] | {f"{PACKAGE}.{layer}"} | BOTTOM | set(sys.stdlib_module_names)
-    names = [name for name in FILES if within(name, {f"{PACKAGE}.{layer}"})]
-    assert names
+def own_imports() -> Iterator[tuple[str, str]]:
+    """Each module of a part, with each module of the package that it imports."""
+    for name, path in FILES.items():
+        if name not in OUTSIDE:
+            for target in imported(path):
+                if (own := own_module(target)) is not None:
+                    yield name, own
+
+
+def test_the_root_holds_the_parts_and_nothing_else() -> None:
+    entries = {p.stem if p.suffix == ".py" else p.name for p in (ROOT / PACKAGE).iterdir()}
+    assert entries - {"__pycache__"} == set(FLOOR) | CONVENTIONAL
+
+
+def test_a_part_imports_only_parts_of_lower_floors() -> None:
     upward = {
         (name, target)
-        for name in names
-        for target in imported(FILES[name])
-        if not within(target, allowed)
+        for name, target in own_imports()
+        if part_of(name) != part_of(target) and FLOOR[part_of(target)] >= FLOOR[part_of(name)]
     }
     assert not upward
 
 
-def test_private_root_modules_import_nothing_of_the_package() -> None:
-    for name in BOTTOM:
-        assert not [target for target in imported(FILES[name]) if own_module(target)]
-
-
-def test_nothing_imports_the_command_line() -> None:
-    users = {
-        name
-        for name, path in FILES.items()
-        for target in imported(path)
-        if own_module(target) == f"{PACKAGE}.cli" and name != f"{PACKAGE}.__main__"
-    }
-    assert not users
-
-
-def test_no_module_imports_the_package_face() -> None:
-    """The root's lazy face is for users: inside, it would hide which part needs which."""
-    users = {
+@pytest.mark.parametrize("part", LIBRARIES)
+def test_a_lower_part_imports_only_its_libraries(part: str) -> None:
+    allowed = LIBRARIES[part] | {PACKAGE} | set(sys.stdlib_module_names)
+    others = {
         (name, target)
         for name, path in FILES.items()
+        if name not in OUTSIDE and part_of(name) == part
         for target in imported(path)
-        if own_module(target) == PACKAGE and name != PACKAGE
+        if target.partition(".")[0] not in allowed
     }
-    assert not users
+    assert not others
+
+
+def test_no_module_imports_a_public_face() -> None:
+    """The lazy faces are for users: inside, they would hide which module needs which."""
+    faces = {PACKAGE} | {f"{PACKAGE}.{face}" for face in FACES}
+    assert not {(name, target) for name, target in own_imports() if target in faces}
 
 
 def test_imports_form_no_cycle() -> None:
-    graph = {
-        name: {own for target in imported(path) if (own := own_module(target)) is not None}
-        for name, path in FILES.items()
-        if name != PACKAGE
-    }
-    for name, targets in graph.items():
-        targets.discard(name)
+    graph: dict[str, set[str]] = {}
+    for name, target in own_imports():
+        if target != name:
+            graph.setdefault(name, set()).add(target)
     graphlib.TopologicalSorter(graph).prepare()
 
 
@@ -186,9 +158,9 @@ def loaded_by(statement: str) -> set[str]:
     "statement",
     [
         f"import {PACKAGE}",
-        f"from {PACKAGE} import RelativeNASSampler",
-        f"from {PACKAGE} import CellSpace",
+        f"from {PACKAGE} import RelativeNASSampler, CellSpace",
         f"from {PACKAGE}.samplers import RelativeNASSampler, SearchView, trusted_trial",
+        "; ".join(f"import {PACKAGE}.{face}" for face in FACES),
     ],
 )
 def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
@@ -198,14 +170,15 @@ def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
 
 
 def test_the_list_of_commands_loads_neither_optuna_nor_a_command() -> None:
-    assert not loaded_by(f"import {PACKAGE}.commands") & {"optuna", "rich", "sqlalchemy"}
+    assert not loaded_by(f"import {PACKAGE}.cli.commands") & {"optuna", "rich", "sqlalchemy"}
 
 
-@pytest.mark.parametrize("package", [PACKAGE, f"{PACKAGE}.samplers"])
+@pytest.mark.parametrize("package", [PACKAGE, *(f"{PACKAGE}.{face}" for face in FACES)])
 def test_public_names_are_there_and_listed(package: str) -> None:
     face = importlib.import_module(package)
+    assert face.__all__
     assert set(face.__all__) <= set(dir(face))
     for name in face.__all__:
-        assert getattr(face, name).__name__ == name
+        assert getattr(face, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'missing'"):
         face.missing  # noqa: B018

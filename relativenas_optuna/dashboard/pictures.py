@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from optuna.artifacts import upload_artifact
 
-from relativenas_optuna.drawing import draw_genotype, origins_of, save_figure
-from relativenas_optuna.study_facts import genotype_of
+from relativenas_optuna.search.study_facts import genotype_of
+from relativenas_optuna.visualization.drawing._figure import draw_genotype
+from relativenas_optuna.visualization.drawing._origins import origins_of
+from relativenas_optuna.visualization.drawing._save import save_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.dashboard.draft import Draft
-    from relativenas_optuna.drawing import Origin
-    from relativenas_optuna.samplers.view_parts import GenerationView
+    from relativenas_optuna.dashboard.staged_attributes import Draft
+    from relativenas_optuna.samplers.view_records import GenerationView
     from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.visualization.drawing._origins import Origin
 
 _DOTS_PER_INCH = 130  # 80 to 120 kB of a picture, sharp where the dashboard shows it
 

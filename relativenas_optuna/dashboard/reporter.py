@@ -8,14 +8,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relativenas_optuna._secrets import without_password
-from relativenas_optuna._watch import Watch
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna._utils.stopwatch import Watch
 from relativenas_optuna.dashboard.folder import artifact_folder
-from relativenas_optuna.dashboard.turn import Turn
-from relativenas_optuna.samplers.claims import seat_of
-from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
-from relativenas_optuna.samplers.sql import database_of, is_deleted
-from relativenas_optuna.storage import is_in_memory
+from relativenas_optuna.dashboard.writer_lock import Turn
+from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+from relativenas_optuna.samplers.seats.claims import seat_of
+from relativenas_optuna.storages.open_storage import is_in_memory
+from relativenas_optuna.storages.transactions import database_of, is_deleted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.population import Population
+    from relativenas_optuna.samplers.relative_nas.population import Population
 
     Stage = tuple[int, int, int]
 
@@ -136,8 +136,8 @@ class DashboardReporter:
                 self._written[study.study_name] = needed
             return turn
         # These load Plotly and Matplotlib.
-        from relativenas_optuna.dashboard.draft import texts
-        from relativenas_optuna.dashboard.writing import drafted
+        from relativenas_optuna.dashboard.contents import drafted
+        from relativenas_optuna.dashboard.staged_attributes import texts
 
         try:
             draft = drafted(study, turn.written, self._store, self._failed, seconds=seconds)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from relativenas_optuna._secrets import without_password
-from relativenas_optuna.choice import Choice
+from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna.dashboard.markdown import block, table, text
-from relativenas_optuna.output import command, node_lines
-from relativenas_optuna.plan import SearchError, SearchPlan
-from relativenas_optuna.samplers.sql import database_of
-from relativenas_optuna.study_facts import architecture_lines
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.choice import Choice
+from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.resume_command import command
+from relativenas_optuna.search.study_facts import architecture_lines
+from relativenas_optuna.spaces.genotype import node_lines
+from relativenas_optuna.storages.transactions import database_of
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.dashboard.trial_note import Best
-    from relativenas_optuna.visualization import Seen
+    from relativenas_optuna.visualization._seen import Seen
 
 _MOST_LISTED = 20  # generations
 

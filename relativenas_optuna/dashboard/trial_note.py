@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from relativenas_optuna._utils.json_data import finite
 from relativenas_optuna.dashboard.markdown import large, table
-from relativenas_optuna.samplers.claims import Seat, seat_of
-from relativenas_optuna.samplers.plain_data import finite
+from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.view import SearchView
-    from relativenas_optuna.samplers.view_parts import GenerationView, MemberView, PairView
+    from relativenas_optuna.samplers.search_view import SearchView
+    from relativenas_optuna.samplers.view_records import GenerationView, MemberView, PairView
 
 _COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}  # by user attribute
 

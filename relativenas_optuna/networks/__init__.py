@@ -1,22 +1,37 @@
-"""How architectures compute: operations, stand-alone networks, the supernet and their cost."""
+"""Supernets, stand-alone networks, their cost, and their files.
 
-from relativenas_optuna.networks.building import build
-from relativenas_optuna.networks.conformance import check_supernet
-from relativenas_optuna.networks.cost import Cost, CostLimits, cost
-from relativenas_optuna.networks.first import first_supernet
-from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench201Supernet
-from relativenas_optuna.networks.network import CellNetwork, CifarNetwork, ImageNetNetwork
-from relativenas_optuna.networks.operations import OPERATIONS, FactorizedReduce, drop_path
-from relativenas_optuna.networks.path_cost import PathCosts
-from relativenas_optuna.networks.protocol import ProtocolError, SharedNetwork
-from relativenas_optuna.networks.stored import (
-    NetworkDescription,
-    load_network,
-    network_bytes,
-    save_network,
-)
-from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.networks.weights import draw_weights
+The public names are imported at first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from relativenas_optuna.exceptions import ProtocolError
+    from relativenas_optuna.networks.build import build
+    from relativenas_optuna.networks.conformance import check_supernet
+    from relativenas_optuna.networks.cost import Cost, CostLimits, cost
+    from relativenas_optuna.networks.initial import first_supernet
+    from relativenas_optuna.networks.initial_weights import draw_weights
+    from relativenas_optuna.networks.io.network_file import (
+        NetworkDescription,
+        load_network,
+        network_bytes,
+        save_network,
+    )
+    from relativenas_optuna.networks.layers.operations import (
+        OPERATIONS,
+        FactorizedReduce,
+        drop_path,
+    )
+    from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench201Supernet
+    from relativenas_optuna.networks.network import CellNetwork, CifarNetwork, ImageNetNetwork
+    from relativenas_optuna.networks.path_cost import PathCosts
+    from relativenas_optuna.networks.protocol import SharedNetwork
+    from relativenas_optuna.networks.supernet import Supernet
 
 __all__ = [
     "OPERATIONS",
@@ -43,3 +58,31 @@ __all__ = [
     "network_bytes",
     "save_network",
 ]
+
+_HOMES = {
+    "CellNetwork": "networks.network",
+    "CifarNetwork": "networks.network",
+    "Cost": "networks.cost",
+    "CostLimits": "networks.cost",
+    "FactorizedReduce": "networks.layers.operations",
+    "ImageNetNetwork": "networks.network",
+    "NASBench201Network": "networks.nasbench201",
+    "NASBench201Supernet": "networks.nasbench201",
+    "NetworkDescription": "networks.io.network_file",
+    "OPERATIONS": "networks.layers.operations",
+    "PathCosts": "networks.path_cost",
+    "ProtocolError": "exceptions",
+    "SharedNetwork": "networks.protocol",
+    "Supernet": "networks.supernet",
+    "build": "networks.build",
+    "check_supernet": "networks.conformance",
+    "cost": "networks.cost",
+    "draw_weights": "networks.initial_weights",
+    "drop_path": "networks.layers.operations",
+    "first_supernet": "networks.initial",
+    "load_network": "networks.io.network_file",
+    "network_bytes": "networks.io.network_file",
+    "save_network": "networks.io.network_file",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

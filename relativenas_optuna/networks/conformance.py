@@ -9,12 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.protocol import (
-    ProtocolError,
-    SharedNetwork,
-    as_module,
-    check_path,
-)
+from relativenas_optuna.exceptions import ProtocolError
+from relativenas_optuna.networks.protocol import SharedNetwork, as_module, check_path
 from relativenas_optuna.spaces.protocol import A, Space, check_space
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.cell import DropPath
+from relativenas_optuna.networks.layers.cell import DropPath
 from relativenas_optuna.networks.nasbench201_stages import StageCell, Stages
 from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201, NASBench201Cell
 

@@ -10,8 +10,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.cell import DropPath, check_images, check_sizes
-from relativenas_optuna.networks.operations import drop_path as drop_samples
+from relativenas_optuna.networks.layers.cell import DropPath, check_images, check_sizes
+from relativenas_optuna.networks.layers.operations import drop_path as drop_samples
 from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201Cell
 
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.auxiliary import AuxiliaryHead
-from relativenas_optuna.networks.cell import (
+from relativenas_optuna.networks.layers.auxiliary import AuxiliaryHead
+from relativenas_optuna.networks.layers.cell import (
     STEM_MULTIPLIER,
     DropPath,
     FixedCell,
@@ -20,7 +20,7 @@ from relativenas_optuna.networks.cell import (
     cifar_stem,
     stack,
 )
-from relativenas_optuna.networks.operations import check_operations
+from relativenas_optuna.networks.layers.operations import check_operations
 from relativenas_optuna.spaces.genotype import Genotype
 
 

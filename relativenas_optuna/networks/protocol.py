@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from relativenas_optuna.exceptions import ProtocolError
+
 A_contra = TypeVar("A_contra", contravariant=True)
-
-
-class ProtocolError(ValueError):
-    """A space or a supernet breaks its protocol; the message is one line that says where."""
 
 
 class SharedNetwork(Protocol[A_contra]):

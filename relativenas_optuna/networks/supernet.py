@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.cell import (
+from relativenas_optuna.networks.layers.cell import (
     STEM_MULTIPLIER,
     CellModule,
     CellShape,
@@ -19,8 +19,8 @@ from relativenas_optuna.networks.cell import (
     cifar_stem,
     stack,
 )
+from relativenas_optuna.networks.layers.operations import OPERATIONS, check_operations
 from relativenas_optuna.networks.network import CifarNetwork
-from relativenas_optuna.networks.operations import OPERATIONS, check_operations
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.spaces.genotype import Cell, Genotype
 

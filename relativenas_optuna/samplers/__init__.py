@@ -1,27 +1,37 @@
-"""Samplers for Optuna studies, and what they say of a study.
+"""Samplers for Optuna studies, and views of their searches.
 
-The names below are imported at first use.
+The public names are imported at first use.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relativenas_optuna._lazy import lazy_names
+from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from relativenas_optuna.samplers.relative_nas import RelativeNASSampler
-    from relativenas_optuna.samplers.settings import SettingsError
-    from relativenas_optuna.samplers.trust import trusted_trial
-    from relativenas_optuna.samplers.view import SearchView
+    from relativenas_optuna.exceptions import SettingsError
+    from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+    from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
+    from relativenas_optuna.samplers.search_view import SearchView
+    from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 
-__all__ = ["RelativeNASSampler", "SearchView", "SettingsError", "trusted_trial"]
+__all__ = [
+    "RelativeNASSampler",
+    "SearchView",
+    "Seat",
+    "SettingsError",
+    "seat_of",
+    "trusted_trial",
+]
 
 _HOMES = {
-    "RelativeNASSampler": "relative_nas",
-    "SearchView": "view",
-    "SettingsError": "settings",
-    "trusted_trial": "trust",
+    "RelativeNASSampler": "samplers.relative_nas.sampler",
+    "SearchView": "samplers.search_view",
+    "Seat": "samplers.seats.claims",
+    "SettingsError": "exceptions",
+    "seat_of": "samplers.seats.claims",
+    "trusted_trial": "samplers.relative_nas.surrogate.trusted_trial",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

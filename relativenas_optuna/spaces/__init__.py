@@ -1,14 +1,24 @@
-"""What can be built: spaces and their architectures, and those of the literature."""
+"""Architectures: search spaces, genotypes, and the published cells.
 
-from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS, CellSpace
-from relativenas_optuna.spaces.genotype import Cell, Edge, Genotype
-from relativenas_optuna.spaces.nasbench201 import (
-    NASBENCH201_OPERATIONS,
-    NASBench201,
-    NASBench201Cell,
-)
-from relativenas_optuna.spaces.protocol import Space, suggest
-from relativenas_optuna.spaces.published import PUBLISHED, Published, published
+The public names are imported at first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS, CellSpace
+    from relativenas_optuna.spaces.genotype import Cell, Edge, Genotype
+    from relativenas_optuna.spaces.nasbench201 import (
+        NASBENCH201_OPERATIONS,
+        NASBench201,
+        NASBench201Cell,
+    )
+    from relativenas_optuna.spaces.protocol import Space, suggest
+    from relativenas_optuna.spaces.published import PUBLISHED, Published, published
 
 __all__ = [
     "NASBENCH201_OPERATIONS",
@@ -25,3 +35,21 @@ __all__ = [
     "published",
     "suggest",
 ]
+
+_HOMES = {
+    "Cell": "spaces.genotype",
+    "CellSpace": "spaces.cell_space",
+    "Edge": "spaces.genotype",
+    "Genotype": "spaces.genotype",
+    "NASBENCH201_OPERATIONS": "spaces.nasbench201",
+    "NASBench201": "spaces.nasbench201",
+    "NASBench201Cell": "spaces.nasbench201",
+    "PAPER_OPERATIONS": "spaces.cell_space",
+    "PUBLISHED": "spaces.published",
+    "Published": "spaces.published",
+    "Space": "spaces.protocol",
+    "published": "spaces.published",
+    "suggest": "spaces.protocol",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

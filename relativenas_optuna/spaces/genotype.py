@@ -253,3 +253,8 @@ def _brief(value: object) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def node_lines(text: str) -> str:
+    """The text of a genotype with a line for each node."""
+    return text.replace(" | ", " |\n        ")

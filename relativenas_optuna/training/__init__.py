@@ -1,31 +1,39 @@
-"""How good a network is: data, the training loop, the shared weights."""
+"""Training and evaluation of one network: data, augmentation, the epoch loop.
 
-from relativenas_optuna.networks.files import load, save
-from relativenas_optuna.training.augmentation import Augmentation
-from relativenas_optuna.training.calibration import calibrate
-from relativenas_optuna.training.data import DataError, Pictures, as_pictures, load_pictures
-from relativenas_optuna.training.dataset import pictures_of
-from relativenas_optuna.training.loop import (
-    EpochResult,
-    Evaluation,
-    Stopped,
-    evaluate,
-    train_epoch,
-)
-from relativenas_optuna.training.randomness import Generators, generators
-from relativenas_optuna.training.weight_set import Candidate, Trained, WeightSet
+The public names are imported at first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from relativenas_optuna.exceptions import DataError
+    from relativenas_optuna.networks.io.tensors_file import load, save
+    from relativenas_optuna.training.augmentation import Augmentation
+    from relativenas_optuna.training.calibration import calibrate
+    from relativenas_optuna.training.data.dataset import pictures_of
+    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.load import as_pictures, load_pictures
+    from relativenas_optuna.training.loop import (
+        EpochResult,
+        Evaluation,
+        Stopped,
+        evaluate,
+        train_epoch,
+    )
+    from relativenas_optuna.training.randomness import Generators, generators
 
 __all__ = [
     "Augmentation",
-    "Candidate",
     "DataError",
     "EpochResult",
     "Evaluation",
     "Generators",
     "Pictures",
     "Stopped",
-    "Trained",
-    "WeightSet",
     "as_pictures",
     "calibrate",
     "evaluate",
@@ -36,3 +44,24 @@ __all__ = [
     "save",
     "train_epoch",
 ]
+
+_HOMES = {
+    "Augmentation": "training.augmentation",
+    "DataError": "exceptions",
+    "EpochResult": "training.loop",
+    "Evaluation": "training.loop",
+    "Generators": "training.randomness",
+    "Pictures": "training.data.images",
+    "Stopped": "training.loop",
+    "as_pictures": "training.data.load",
+    "calibrate": "training.calibration",
+    "evaluate": "training.loop",
+    "generators": "training.randomness",
+    "load": "networks.io.tensors_file",
+    "load_pictures": "training.data.load",
+    "pictures_of": "training.data.dataset",
+    "save": "networks.io.tensors_file",
+    "train_epoch": "training.loop",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -9,10 +9,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.data.images import Pictures
 from relativenas_optuna.training.loop import Output
 from relativenas_optuna.training.modes import mode
-from relativenas_optuna.training.pictures import DataError, Pictures
 
 
 def calibrate(

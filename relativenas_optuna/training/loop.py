@@ -13,13 +13,11 @@ from torch.amp import GradScaler
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.augmentation import Augmentation
-from relativenas_optuna.training.modes import autocasting, mode
-from relativenas_optuna.training.pictures import DataError
-from relativenas_optuna.training.randomness import Generators
-from relativenas_optuna.training.share import WHOLE, Share
-from relativenas_optuna.training.source import Source, plain_batches, training_parts
-from relativenas_optuna.training.tally import (
+from relativenas_optuna.training.batch_parts import WHOLE, Share
+from relativenas_optuna.training.data.source import Source, plain_batches, training_parts
+from relativenas_optuna.training.metrics import (
     Loss,
     Metric,
     Tally,
@@ -27,6 +25,8 @@ from relativenas_optuna.training.tally import (
     metric_of,
     summed_loss,
 )
+from relativenas_optuna.training.modes import autocasting, mode
+from relativenas_optuna.training.randomness import Generators
 
 #: What a network returns: logits `[b, classes]`, alone or before others (auxiliary logits).
 Output: TypeAlias = Tensor | tuple[Tensor, ...]

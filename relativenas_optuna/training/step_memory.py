@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from relativenas_optuna._memory import memory_left, shortage
-from relativenas_optuna.training.pictures import DataError
+from relativenas_optuna._utils.memory import memory_left, shortage
+from relativenas_optuna.exceptions import DataError
 
 # Bytes of activations for each pixel, and each channel, node and cell of the network: more than
 # networks of our operations keep (22 on average).

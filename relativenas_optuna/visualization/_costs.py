@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import plotly.graph_objects as go
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.claims import seat_of
-from relativenas_optuna.samplers.comparison import violation
-from relativenas_optuna.samplers.plain_data import finite
+from relativenas_optuna._utils.json_data import finite
+from relativenas_optuna.samplers.relative_nas.dominance import violation
+from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.visualization._seen import Seen, value_of
 from relativenas_optuna.visualization._style import (
     INK,

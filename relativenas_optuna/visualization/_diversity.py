@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relativenas_optuna.samplers.slow_fast import learn
+from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.visualization._generations import MOST_GENERATIONS
 from relativenas_optuna.visualization._seen import NO_SEATS, Seen
 from relativenas_optuna.visualization._style import (
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from relativenas_optuna.samplers.view import SearchView
-    from relativenas_optuna.samplers.view_parts import GenerationView
+    from relativenas_optuna.samplers.search_view import SearchView
+    from relativenas_optuna.samplers.view_records import GenerationView
 
 _TITLE = "Diversity"
 _RUNS = 16  # searches with random winners

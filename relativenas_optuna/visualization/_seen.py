@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from optuna.study import StudyDirection
 
-from relativenas_optuna.samplers.view import SearchView
+from relativenas_optuna.samplers.search_view import SearchView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,10 +22,10 @@ import pytest
 
 from relativenas_optuna import SearchView
 from relativenas_optuna.dashboard import artifact_folder
-from relativenas_optuna.plan import SearchPlan
-from relativenas_optuna.storage import storage_at
-from tests.command import call, write_study_file
-from tests.dashboard.shown import FIGURES
+from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.storages.open_storage import storage_at
+from tests.helpers.command import call, write_study_file
+from tests.helpers.dashboard_shown import FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

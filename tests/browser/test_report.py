@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tests.browser.test_dashboard import NARROW, SCREENSHOTS, WIDE, browser, page
-from tests.command import call
+from tests.helpers.command import call
 
 if TYPE_CHECKING:
     from pathlib import Path

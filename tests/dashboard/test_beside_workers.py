@@ -15,9 +15,9 @@ import optuna
 import pytest
 
 from relativenas_optuna import SearchView
-from relativenas_optuna.storage import storage_at
+from relativenas_optuna.storages.open_storage import storage_at
 from tests.browser.test_dashboard import dashboard
-from tests.dashboard.shown import FIGURES, artifacts, figures, note
+from tests.helpers.dashboard_shown import FIGURES, artifacts, figures, note
 
 WORKERS, GENERATIONS, SIZE = 8, 6, 8
 WORK = """
@@ -25,8 +25,8 @@ import sys, warnings
 import optuna
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.dashboard import DashboardReporter
-from relativenas_optuna.storage import storage_at
-from tests.visualization.studies import SPACE, score
+from relativenas_optuna.storages.open_storage import storage_at
+from tests.helpers.visualization_studies import SPACE, score
 
 def end(study, trial):
     if trial.number >= int(sys.argv[3]) - 1:

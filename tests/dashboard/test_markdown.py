@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from relativenas_optuna.dashboard.markdown import block, large, table, text
-from tests.visualization.studies import HOSTILE
+from tests.helpers.visualization_studies import HOSTILE
 
 READER = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
 TEXTS = st.text(

@@ -20,21 +20,23 @@ from optuna_dashboard import save_note
 from PIL import Image
 from sqlalchemy import event
 
-from relativenas_optuna import SearchView, _watch
-from relativenas_optuna._watch import Watch
-from relativenas_optuna.dashboard import DashboardReporter, reporter_of, writing
-from relativenas_optuna.dashboard.turn import KEY, Turn, Written
-from relativenas_optuna.samplers.worker import this_worker
-from relativenas_optuna.storage import storage_at
-from tests.dashboard.shown import FIGURES, artifacts, attributes, figures, note, noted
-from tests.databases import KINDS, empty_database
-from tests.visualization.studies import HOSTILE, score, searched
+from relativenas_optuna import SearchView
+from relativenas_optuna._utils import stopwatch as _watch
+from relativenas_optuna._utils.stopwatch import Watch
+from relativenas_optuna.dashboard import DashboardReporter, reporter_of
+from relativenas_optuna.dashboard import contents as writing
+from relativenas_optuna.dashboard.writer_lock import KEY, Turn, Written
+from relativenas_optuna.samplers.seats.worker import this_worker
+from relativenas_optuna.storages.open_storage import storage_at
+from tests.helpers.dashboard_shown import FIGURES, artifacts, attributes, figures, note, noted
+from tests.helpers.databases import KINDS, empty_database
+from tests.helpers.visualization_studies import HOSTILE, score, searched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from relativenas_optuna.search_storage import SearchStorage
+    from relativenas_optuna.storages.search_storage import SearchStorage
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler, SearchView
 from relativenas_optuna.dashboard.trial_note import Best, trial_note
-from relativenas_optuna.samplers.claims import seat_of
+from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.visualization import plot_all
-from tests.visualization.studies import SPACE, score, scrambled, searched
+from tests.helpers.visualization_studies import SPACE, score, scrambled, searched
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

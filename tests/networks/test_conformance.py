@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from relativenas_optuna.networks import ProtocolError, SharedNetwork, check_supernet
 from relativenas_optuna.networks.protocol import as_module
 from relativenas_optuna.spaces import Space
-from tests.networks.helpers import SMALL, pictures, small_supernet
+from tests.helpers.networks import SMALL, pictures, small_supernet
 
 IMAGES = pictures(4, 3, 4, 4)
 

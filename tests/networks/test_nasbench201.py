@@ -18,7 +18,7 @@ from relativenas_optuna.networks import (
     draw_weights,
 )
 from relativenas_optuna.spaces import NASBench201, NASBench201Cell
-from tests.networks.helpers import pictures
+from tests.helpers.networks import pictures
 
 SPACE = NASBench201()
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 import relativenas_optuna
 from relativenas_optuna.networks import CellNetwork, CifarNetwork, ImageNetNetwork, build
-from relativenas_optuna.networks.cell import CellShape, DropPath, FixedCell
+from relativenas_optuna.networks.layers.cell import CellShape, DropPath, FixedCell
 from relativenas_optuna.spaces import PUBLISHED, Cell, CellSpace, Edge, Genotype, published
-from tests.networks.helpers import golden, pictures
+from tests.helpers.networks import golden, pictures
 
 
 def parameters(module: nn.Module) -> int:

@@ -14,7 +14,7 @@ from relativenas_optuna.networks import (
     cost,
 )
 from relativenas_optuna.spaces import CellSpace, NASBench201, published
-from tests.networks.helpers import TWIN, small_supernet
+from tests.helpers.networks import TWIN, small_supernet
 
 
 def test_a_path_costs_what_its_standalone_network_costs() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relativenas_optuna.networks import Supernet, draw_weights
 from relativenas_optuna.spaces import CellSpace, Genotype, published
-from tests.networks.helpers import SMALL, TWIN, pictures, small_supernet
+from tests.helpers.networks import SMALL, TWIN, pictures, small_supernet
 
 PAPER = CellSpace()
 

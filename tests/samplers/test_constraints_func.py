@@ -9,8 +9,8 @@ import optuna
 import pytest
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.settings import SettingsError
-from tests.samplers.searches import SPACE, bits, loss, suggest
+from relativenas_optuna.exceptions import SettingsError
+from tests.helpers.samplers.searches import SPACE, bits, loss, suggest
 
 if TYPE_CHECKING:
     from pathlib import Path

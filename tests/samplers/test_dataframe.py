@@ -8,8 +8,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.claims import Claim, Seat, mark_interrupted
-from tests.samplers.searches import SPACE, loss, suggest
+from relativenas_optuna.samplers.seats.claims import Claim, Seat
+from relativenas_optuna.storages.interruption import mark_interrupted
+from tests.helpers.samplers.searches import SPACE, loss, suggest
 
 
 def test_no_attribute_of_a_trial_is_a_list_or_a_dictionary() -> None:

@@ -13,9 +13,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.cli.commands.ask_tell.search_space import read_space
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import count, decode, encode, interval
-from relativenas_optuna.space_json import read_space
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -18,8 +18,8 @@ from optuna.distributions import (
 
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import decode, encode, interval
-from tests.samplers import strategies
-from tests.samplers.strategies import TINIEST
+from tests.helpers.samplers import strategies
+from tests.helpers.samplers.strategies import TINIEST
 
 NAN = math.nan
 

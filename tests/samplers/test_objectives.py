@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from relativenas_optuna.samplers.screening import OFF
-from tests.samplers import pareto, reference, strategies
-from tests.samplers.searches import (
+from relativenas_optuna.samplers.relative_nas.surrogate.settings import OFF
+from tests.helpers.samplers import pareto_reference as pareto
+from tests.helpers.samplers import relative_nas_reference as reference
+from tests.helpers.samplers import strategies
+from tests.helpers.samplers.searches import (
     SPACE,
     Space,
     anew,

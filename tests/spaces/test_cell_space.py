@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relativenas_optuna.spaces import PAPER_OPERATIONS, PUBLISHED, CellSpace, Genotype
-from tests.spaces.strategies import spaces
+from tests.helpers.space_strategies import spaces
 
 
 def test_the_default_is_the_space_of_the_paper() -> None:

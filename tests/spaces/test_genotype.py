@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relativenas_optuna.spaces import Cell, Edge, Genotype
-from tests.spaces.strategies import genotypes
+from tests.helpers.space_strategies import genotypes
 
 TEXT = "normal: node2 a(0) b(1) | node3 c(2)\nreduce: node2 a(1) | node3 b(0) c(2) | concat 3"
 GENOTYPE = Genotype(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from relativenas_optuna.training import DataError, Pictures, calibrate
 from relativenas_optuna.training.augmentation import normalise
-from tests.training.small import assert_equal_weights, network, pictures_of
+from tests.helpers.training.small import assert_equal_weights, network, pictures_of
 
 
 def calibrated(

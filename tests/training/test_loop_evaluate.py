@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from relativenas_optuna.training import DataError, evaluate
 from relativenas_optuna.training.augmentation import normalise
-from tests.training.small import assert_equal_weights, network, pictures_of, train
+from tests.helpers.training.small import assert_equal_weights, network, pictures_of, train
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 10, 23, 100])

@@ -19,8 +19,8 @@ from relativenas_optuna.training import (
     train_epoch,
 )
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.share import Share
-from tests.training.small import PLAIN, assert_equal_weights, network, pictures_of, train
+from relativenas_optuna.training.batch_parts import Share
+from tests.helpers.training.small import PLAIN, assert_equal_weights, network, pictures_of, train
 
 
 @given(st.integers(2, 300), st.integers(2, 40), st.integers(1, 3), st.integers(1, 3))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.training import WeightSet
+from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.training.memory import kept_memory
-from tests.training.sharing import KIN, POOLS, TWIN, supernet, trained_in
+from tests.helpers.training.sharing import KIN, POOLS, TWIN, supernet, trained_in
 
 PAGES = 8 * 2**20 // 4096
 

@@ -24,7 +24,7 @@ from relativenas_optuna.visualization import (
     plot_operations,
     plot_wins,
 )
-from tests.visualization.studies import HOSTILE, SPACE, score, scrambled, searched
+from tests.helpers.visualization_studies import HOSTILE, SPACE, score, scrambled, searched
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -1,0 +1,123 @@
+"""Ctrl-C and SIGTERM as one exception."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN = 0.05  # seconds
+_SAME = 1.0  # seconds in which a further signal is the same wish: terminals and launchers send two
+BESIDE_VARIABLE = "RELATIVENAS_BESIDE"
+"""In the environment of a process that works for a command: the command's process, as JSON.
+
+The command has the signals of both; see `company.end_with_command`.
+"""
+
+
+class Interrupted(Exception):
+    """A signal in mid-work; the message says what was saved.
+
+    It is no `KeyboardInterrupt`, because Click takes those for its own.
+    """
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[list[int]]:
+    """Let Ctrl-C and SIGTERM raise `KeyboardInterrupt`; yields the numbers of those that came.
+
+    The first signal raises. A second one never interrupts what the first one began: within a second
+    it is ignored, and later it ends the process at once. What is saved stays so, as after SIGKILL.
+
+    Python drops an exception that is raised while an object is being freed: then it is raised
+    again a moment later. A signal that is ignored from the beginning, as in the background of a
+    shell, stays ignored. Without a signal the handlers are the system's own afterwards, so that
+    the end of the process is not interrupted with a traceback.
+    """
+    received: list[int] = []
+    first = 0.0  # when the first signal came
+    dropped_once = threading.Event()
+    show_dropped = sys.unraisablehook
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        nonlocal first
+        if not received:
+            first = time.monotonic()
+        elif not dropped_once.is_set():
+            if time.monotonic() - first >= _SAME:
+                _end_now(number)
+            return
+        dropped_once.clear()
+        received.append(number)
+        raise KeyboardInterrupt
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if received and issubclass(what.exc_type, KeyboardInterrupt):
+            dropped_once.set()
+            threading.Timer(_AGAIN, raise_in_main_thread, [received[-1]]).start()
+        else:
+            show_dropped(what)
+
+    heard = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, interrupt)
+    sys.unraisablehook = dropped
+    last_resort = logging.lastResort
+    if last_resort is not None:
+        last_resort.addFilter(_is_no_interrupt)
+    try:
+        yield received
+    finally:
+        dropped_once.clear()
+        if not received:
+            for number in heard:
+                signal.signal(number, signal.SIG_DFL)
+        if last_resort is not None:
+            last_resort.removeFilter(_is_no_interrupt)
+        sys.unraisablehook = show_dropped
+
+
+def _end_now(number: int) -> None:
+    if not os.environ.get(BESIDE_VARIABLE):
+        with contextlib.suppress(OSError):  # nobody listens any more
+            os.write(2, b"\ninterrupted again: ended at once; what was saved before is kept\n")
+    os._exit(128 + number)
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    """Return False for a log of an interrupt, which SQLAlchemy writes and raises."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, KeyboardInterrupt)
+
+
+def raise_in_main_thread(number: int) -> None:
+    """Let the main thread receive a signal, from any thread."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        signal.raise_signal(number)
+    else:
+        signal.pthread_kill(main, number)  # which also ends its sleep
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Who is started here leaves Ctrl-C, which a terminal sends to all, to this process alone.
+
+    It then ends them by a signal of its own, and a second one would come while they tidy up.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

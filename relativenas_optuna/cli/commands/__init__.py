@@ -1,0 +1,86 @@
+"""The root command `relativenas`, and the table of its commands."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from relativenas_optuna.cli.group import CommandGroup
+from relativenas_optuna.cli.help_texts import examples, listed, paragraphs
+from relativenas_optuna.cli.terminal import verbosity
+
+SECTIONS = {
+    "Search": (
+        ("search", "search", "Search for an architecture on an image data set."),
+        ("run", "run", "Run a study that a TOML file describes."),
+        ("worker", "worker", "Join the search of a study as one more process."),
+    ),
+    "Monitor": (
+        ("status", "status", "Show the progress of a study."),
+        ("studies", "studies", "List the studies in a database."),
+        ("show", "show", "Print and draw the best architectures of a study."),
+        ("dashboard", "dashboard", "Show a study in the browser, live."),
+        ("report", "report", "Write a study as one HTML page."),
+    ),
+    "After the search": (
+        ("train", "train", "Train an architecture from its initial weights."),
+        ("evaluate", "evaluate", "Measure a trained network."),
+        ("export", "export", "Export a trained network, for example to ONNX."),
+        ("compare", "compare", "Compare what a search found with baselines."),
+        ("fidelity", "fidelity", "Measure how well shared scores rank architectures."),
+    ),
+    "The sampler in any language": (
+        ("ask", "ask_tell", "Ask the sampler for a trial, as JSON."),
+        ("tell", "ask_tell", "Tell the result of a trial."),
+    ),
+}
+
+
+@click.group(
+    cls=CommandGroup,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    epilog=paragraphs(
+        examples(
+            "relativenas search                            the digits, two minutes on a CPU",
+            "relativenas search --data FOLDER --study my   your pictures, a folder per class",
+            "relativenas status --study my --watch         how far it is",
+            "relativenas show --study my                   what was found",
+            "relativenas train --study my                  the best of it, from first weights",
+            "relativenas COMMAND --help                    more, with examples",
+        ),
+        listed(
+            "Exit status",
+            "0  done",
+            "1  a mistake, a failure, or a figure that was missed; one line says which",
+            "2  a command line that cannot be read",
+            "130, 143  ended by Ctrl-C or SIGTERM; a line says how to go on",
+        ),
+        listed(
+            "Environment",
+            "RELATIVENAS_STORAGE     the database, where --storage is not given",
+            "RELATIVENAS_TRACEBACK   whatever it is, errors end with Python's traceback",
+            "NO_COLOR, FORCE_COLOR   no colours, or colours in files and pipes too",
+            "OMP_NUM_THREADS         threads of PyTorch; 1 on a machine that does other work",
+        ),
+        listed(
+            "Completion by the Tab key, for a line in the shell's start file",
+            'bash  eval "$(_RELATIVENAS_COMPLETE=bash_source relativenas)"',
+            'zsh   eval "$(_RELATIVENAS_COMPLETE=zsh_source relativenas)"',
+            "fish  _RELATIVENAS_COMPLETE=fish_source relativenas | source",
+        ),
+    ),
+)
+@click.version_option(import_module("relativenas_optuna").__version__, prog_name="relativenas")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Neural architecture search by slow-fast learning, in an Optuna study."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        return
+    if verbosity() == 0:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)

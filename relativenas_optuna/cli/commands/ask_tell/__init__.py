@@ -1,0 +1,237 @@
+"""The commands `relativenas ask` and `relativenas tell`: the sampler for programs in any language.
+
+Standard output holds one line of JSON and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from optuna.trial import TrialState
+
+from relativenas_optuna.cli.commands.ask_tell.search_space import read_space
+from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import storage_option, study_option
+from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED, PRESETS, Arguments
+from relativenas_optuna.search.study_access import study_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from optuna import Study
+
+_MAX_NUMBER = 2**31 - 1  # what databases take
+_STATES = {state.name.lower(): state for state in (TrialState.COMPLETE, TrialState.PRUNED)}
+_STATES["fail"] = TrialState.FAIL
+
+
+def _pairs(
+    _context: click.Context, option: click.Parameter, words: Sequence[str]
+) -> dict[str, float]:
+    """`KEY=VALUE` words, each key once, with a number as value."""
+    found: dict[str, float] = {}
+    for word in words:
+        key, _, number = word.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = None
+        if not key or value is None:
+            raise click.BadParameter(f"{word!r} is not of the form {option.metavar}")
+        if key in found:
+            raise click.BadParameter(f"{key!r} is there twice")
+        found[key] = value
+    return found
+
+
+def _steps(
+    context: click.Context, option: click.Parameter, words: Sequence[str]
+) -> dict[int, float]:
+    """The same with a whole number from 0 as key."""
+    found = _pairs(context, option, words)
+    for key in found:
+        if not (key.isdecimal() and int(key) <= _MAX_NUMBER):
+            raise click.BadParameter(f"a step must be a whole number from 0; got {key!r}")
+    return {int(key): value for key, value in found.items()}
+
+
+@click.command(
+    epilog=examples(
+        "optuna create-study --storage sqlite:///my.db --study-name my --direction minimize",
+        "relativenas ask --storage sqlite:///my.db --study my --space space.json --seed 0",
+        "relativenas tell 0 --storage sqlite:///my.db --study my --value 0.25",
+        "relativenas ask --storage sqlite:///my.db --study my",
+    ),
+)
+@storage_option
+@study_option
+@click.option(
+    "--space",
+    metavar="FILE|JSON",
+    help="Search space, as `optuna ask --search-space` takes it: a file, - for standard input, or "
+    'JSON such as {"x": {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}}. '
+    "The first call of a study needs it.",
+)
+@click.option(
+    "--population",
+    "population_size",
+    type=int,
+    metavar="N",
+    help="Members of a generation, an even number.  [default: the study's; of a new one 8 with "
+    "preset plain and one objective, else 20]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    metavar="N",
+    help="Of all draws, from 0 to 2**32 - 1.  [default: the study's, random for a new one]",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    help="plain: a fast learner keeps its score; paper: all is scored anew in each generation.  "
+    "[default: the study's, plain for a new one]",
+)
+@click.option(
+    "--generation",
+    is_flag=True,
+    help="Ask for all free seats of the next generation: a list, empty where none is free.",
+)
+@click.option(
+    "--enqueue",
+    is_flag=True,
+    help="The same, but the trials wait for `optuna ask` and `study.optimize` to take them.",
+)
+def ask(
+    storage: str,
+    study: str,
+    space: str | None,
+    generation: bool,
+    enqueue: bool,
+    **options: Any,
+) -> None:
+    """Ask RelativeNASSampler for a trial of a study that `optuna create-study` made.
+
+    Prints {"study": ..., "number": 7, "generation": 0, "seat": 7, "params": {"x": 0.5}}. A choice
+    that is None is null; a number that JSON lacks is the string "Infinity", "-Infinity" or "NaN".
+
+    Score the parameters and tell the number, by `relativenas tell` or `optuna tell`, from any
+    process at any time. The trial runs until then: tell one that was lost with --state fail.
+    A call without --generation takes a waiting trial first. Where no seat is free it makes an extra
+    trial, whose generation and seat are null: a new architecture outside the generations. (Presets
+    paper and random give out again the seat that has been running longest.)
+    """
+    with _study_of(storage, study) as opened:
+        asked = Arguments(space=None if space is None else read_space(space), **options)
+        asker = Asker(opened, asked)
+        if enqueue:
+            _print(asker.enqueued())
+        else:
+            _print(asker.generation() if generation else asker.one())
+
+
+@click.command(
+    epilog=examples(
+        "relativenas tell 7 --value -0.5",
+        "relativenas tell 7 --value 0.25 --value 3e6 --constraint size=-1.5",
+        "relativenas tell 7 --state pruned --report 1=0.9 --report 2=0.8",
+        "relativenas tell 7 --state fail",
+    ),
+)
+@click.argument("number", type=click.IntRange(0, _MAX_NUMBER))
+@storage_option
+@study_option
+@click.option(
+    "--value",
+    "values",
+    type=float,
+    multiple=True,
+    metavar="V",
+    help="Of the objective; for several objectives once for each, in their order.",
+)
+@click.option(
+    "--state",
+    type=click.Choice(list(_STATES)),
+    help="How it ended.  [default: complete, or fail where a value is nan]",
+)
+@click.option(
+    "--constraint",
+    "constraints",
+    callback=_pairs,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A constraint's value, met where it is at most 0; once for each.",
+)
+@click.option(
+    "--report",
+    "reports",
+    callback=_steps,
+    multiple=True,
+    metavar="STEP=VALUE",
+    help="An intermediate value; once for each. Pruned trials compare by them.",
+)
+@click.option(
+    "--skip-if-finished", is_flag=True, help="Take a trial that was told before as it is."
+)
+def tell(
+    number: int,
+    storage: str,
+    study: str,
+    skip_if_finished: bool,
+    **result: Any,
+) -> None:
+    """Tell how the trial NUMBER of a study ended.
+
+    Prints {"study": ..., "number": 7, "state": "COMPLETE", "values": [0.25]}, with null for the
+    values of a trial that has none.
+
+    A trial that is told as failed is one whose objective failed: its seat is given out again, and
+    after three failures counts as slowest.
+    """
+    state = result.pop("state")
+    with _study_of(storage, study) as opened:
+        told = tell_trial(
+            opened,
+            number,
+            Result(state=state and _STATES[state], **result),
+            skip_if_finished=skip_if_finished,
+        )
+        _print(told)
+    if state is None and any(map(math.isnan, result["values"])):
+        click.echo(f"Warning: trial {number} is {told['state']}, for a value is nan", err=True)
+
+
+@contextmanager
+def _study_of(storage: str, name: str) -> Iterator[Study]:
+    """A study; warnings come as one line each on standard error."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            # Without heartbeats, which are for trials that run in this process.
+            with study_at(storage, name, create=False, heartbeat_interval=None) as study:
+                yield study
+        finally:
+            for warning in caught:
+                text = " ".join(str(warning.message).split())
+                click.echo(f"Warning: {text}", err=True)
+
+
+def _print(data: Any) -> None:
+    click.echo(json.dumps(_plain(data), allow_nan=False))
+
+
+def _plain(data: Any) -> Any:
+    """Data without numbers that JSON lacks."""
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_plain(value) for value in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return "NaN" if math.isnan(data) else "Infinity" if data > 0 else "-Infinity"
+    return data

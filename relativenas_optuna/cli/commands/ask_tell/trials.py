@@ -1,0 +1,204 @@
+"""Trials that one process asks for and another one tells, as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.samplers import RandomSampler
+from optuna.trial import Trial, TrialState
+
+from relativenas_optuna.exceptions import SpaceError, TellError
+from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+from relativenas_optuna.samplers.seats.claims import Claim, retries_of, seat_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.relative_nas.settings import Arguments
+
+
+class Asker:
+    """Asks a study for trials that outlive this process.
+
+    Args:
+        study: The study; it gets the sampler.
+        asked: What the sampler is asked for; `None` takes what the study was begun with.
+
+    Raises:
+        SettingsError: The study was begun with other arguments.
+        SpaceError: The parameters of the next trials are not known.
+    """
+
+    def __init__(self, study: Study, asked: Arguments) -> None:
+        self._study = study
+        self._sampler = RelativeNASSampler(
+            asked.space, population_size=asked.population_size, seed=asked.seed, preset=asked.preset
+        )
+        study.sampler = self._sampler
+        self._space = self._known_space(asked)
+
+    def one(self) -> dict[str, Any]:
+        """One trial: a waiting one, else one for a free seat.
+
+        Where nothing is free it is an extra trial with preset "plain", whose generation and seat
+        are `None`; with other presets the seat is given out again that has been running longest.
+        """
+        trial = self._study.ask(self._space)
+        _detach(trial)
+        return self._records([trial.number])[0]
+
+    def generation(self) -> list[dict[str, Any]]:
+        """Running trials for all free seats of the next generation."""
+        trials = self._sampler.ask_generation(self._study, detached=True)
+        return self._records([trial.number for trial in trials])
+
+    def enqueued(self) -> list[dict[str, Any]]:
+        """Waiting trials for all free seats of the next generation."""
+        return self._records(self._sampler.enqueue_generation(self._study))
+
+    def _known_space(self, asked: Arguments) -> dict[str, BaseDistribution]:
+        population = self._sampler.population(self._study)
+        space = asked.space
+        if population is not None:
+            # Before any trial is begun, which would fail.
+            asked.check_agrees_with(population.settings, self._study.study_name)
+            space = population.settings.space
+            learned = population.generations[-1].encoding
+            if space is None and learned is not None:
+                space = learned.space
+        if space is None:
+            raise SpaceError(
+                f"the parameters of study {self._study.study_name!r} are not known yet: "
+                + (
+                    "say them by --space"
+                    if population is None
+                    else "it was begun without a search space and learns it from its first "
+                    "generation, which is not complete; let study.optimize complete that"
+                )
+            )
+        return dict(space)
+
+    def _records(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [self._record(trials[number]) for number in numbers]
+
+    def _record(self, trial: FrozenTrial) -> dict[str, Any]:
+        seat = seat_of(trial)
+        return {
+            "study": self._study.study_name,
+            "number": trial.number,
+            "generation": None if seat is None else seat.generation,
+            "seat": None if seat is None else seat.number,
+            "params": trial.params,
+        }
+
+
+def _detach(trial: Trial) -> None:
+    """Let a trial outlive this process."""
+    attrs = trial.storage.get_trial_system_attrs(trial._trial_id)
+    claim = Claim.read(attrs)
+    assert claim is not None
+    anybodys = replace(claim, worker={}, signed=None)
+    anybodys.write(trial.storage, trial._trial_id, retries_of(attrs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a trial ended.
+
+    Attributes:
+        values: Of the objectives, in their order; a NaN among them fails the trial.
+        state: COMPLETE, PRUNED or FAIL; `None` is COMPLETE, or FAIL where a value is NaN.
+        constraints: By name; the trial is feasible where none is above 0.
+        reports: Intermediate values by step.
+    """
+
+    values: Sequence[float] = ()
+    state: TrialState | None = None
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    reports: Mapping[int, float] = field(default_factory=dict)
+
+    def check(self, study: Study) -> TrialState:
+        """The state that a trial of a study ends in.
+
+        Raises:
+            TellError: The values do not fit the state or the study.
+        """
+        if self.reports and len(study.directions) > 1:
+            raise TellError(
+                f"intermediate values are for a single objective, and study "
+                f"{study.study_name!r} has {len(study.directions)}: leave --report out"
+            )
+        if self.state in (TrialState.PRUNED, TrialState.FAIL):
+            if self.values:
+                word = self.state.name.lower()
+                raise TellError(f"a trial that is told as {word} has no value: leave --value out")
+            return self.state
+        if len(self.values) != len(study.directions):
+            raise TellError(
+                f"a complete trial of study {study.study_name!r} needs a --value for each "
+                f"objective, {len(study.directions)} in all; got {len(self.values)}. For a trial "
+                f"without, pass --state pruned or fail"
+            )
+        if not any(map(math.isnan, self.values)):
+            return TrialState.COMPLETE
+        if self.state == TrialState.COMPLETE:
+            raise TellError("a complete trial has no value nan: leave --state out to fail it")
+        return TrialState.FAIL
+
+
+def tell_trial(
+    study: Study, number: int, result: Result, *, skip_if_finished: bool = False
+) -> dict[str, Any]:
+    """End a running trial, whoever asked for it.
+
+    A failure that is told is the objective's.
+
+    Raises:
+        TellError: There is no such trial, it does not run, or the result does not fit.
+    """
+    study.sampler = RandomSampler()  # a handle of a trial must not claim a seat anew
+    try:
+        trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+    except KeyError:
+        end = len(study.get_trials(deepcopy=False))
+        there = f"it has trials 0 to {end - 1}" if end else "it has none yet"
+        raise TellError(f"study {study.study_name!r} has no trial {number}: {there}") from None
+    state = study._storage.get_trial(trial_id).state
+    ends_in = result.check(study)
+    if not (state.is_finished() and skip_if_finished):
+        _check_runs(number, state)
+        try:
+            trial = Trial(study, trial_id)
+            for name, value in result.constraints.items():
+                trial.set_constraint(name, value)
+            for step, value in result.reports.items():
+                trial.report(value, step)
+            complete = ends_in == TrialState.COMPLETE
+            study.tell(number, list(result.values) if complete else None, state=ends_in)
+        except UpdateFinishedTrialError:
+            _check_runs(number, study._storage.get_trial(trial_id).state)
+            raise
+    told = study._storage.get_trial(trial_id)
+    return {
+        "study": study.study_name,
+        "number": number,
+        "state": told.state.name,
+        "values": told.values,
+    }
+
+
+def _check_runs(number: int, state: TrialState) -> None:
+    if state == TrialState.WAITING:
+        raise TellError(f"trial {number} waits for a worker: ask for it first")
+    if state != TrialState.RUNNING:
+        raise TellError(
+            f"trial {number} was told before, it is {state.name}: --skip-if-finished passes over it"
+        )

@@ -1,0 +1,300 @@
+"""The command `relativenas compare`: was the search worth it?"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna._utils.text import duration, shown_path
+from relativenas_optuna.cli.commands.train import require_patience
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
+from relativenas_optuna.cli.output.search import Console
+from relativenas_optuna.cli.progress import counting
+from relativenas_optuna.cli.run_search import search_to_the_end
+from relativenas_optuna.cli.terminal import console
+from relativenas_optuna.evaluation.comparison.baseline import baseline_name, baseline_plan
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.architectures import published_of, scored_architectures
+from relativenas_optuna.search.choice import Choice
+from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan, Wishes
+from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
+from relativenas_optuna.search.studies import study_to_search
+from relativenas_optuna.search.study_access import check_study, study_at
+
+if TYPE_CHECKING:
+    import optuna
+    import rich.console
+    from optuna.storages import BaseStorage
+
+    from relativenas_optuna.evaluation.comparison.contestants import Contestant
+    from relativenas_optuna.evaluation.comparison.report import Comparison
+    from relativenas_optuna.evaluation.comparison.workers import Conditions
+    from relativenas_optuna.evaluation.standalone.images import AnyPictures
+    from relativenas_optuna.spaces.genotype import Genotype
+
+_MOST = 1000
+_FOLDER = "compare"
+
+
+@click.command(
+    epilog=examples(
+        "relativenas compare --study my",
+        "relativenas compare --study my --random 10 --seeds 3 --workers 2",
+        "relativenas compare --study my --recipe short --set epochs=100",
+        "relativenas show --study my-random            what the random search found",
+    ),
+)
+@storage_option
+@study_option
+@click.option(
+    "--random",
+    type=click.IntRange(1, _MOST),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How many architectures are drawn at random from the study's space.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, _MOST),
+    metavar="N",
+    default=2,
+    show_default=True,
+    help="How often each is trained, with seeds from 0.",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help="How all are trained; see `relativenas train`.  [default: digits for the digits, else "
+    "short]",
+)
+@click.option(
+    "--set",
+    "changes",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Another value of a field of the recipe; may be given more than once.",
+)
+@click.option(
+    "--data", metavar="DATA", help="Pictures to train on and to test with.  [default: the study's]"
+)
+@click.option(
+    "--published",
+    metavar="NAME",
+    default="RelativeNAS",
+    show_default=True,
+    help="An architecture from the literature.",
+)
+@click.option("--no-baseline", is_flag=True, help="Leave the random search out.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Trainings side by side, each in a process of its own.",
+)
+@click.option(
+    "--out", metavar="FOLDER", help="For all that is written.  [default: the study's, /compare]"
+)
+@click.option("--yes", is_flag=True, help="Begin also what takes a CPU over a day.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
+@device_option
+def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
+    """Train what a search found beside what it is to be compared with.
+
+    That is the best of a random search with the same weight sharing, candidates and learning rates,
+    a published architecture, and some drawn from the study's space. All are trained from their
+    first weights with one recipe and the same seeds, and tested on pictures that no choice was made
+    by.
+
+    The random search is a study of its own, NAME-random. The same command goes on where it was
+    ended.
+    """
+    notices = console(stderr=as_json, notices=True)
+    published = published_of(options["published"])
+    with study_at(storage, study, create=False) as found:
+        plan = SearchPlan.stored_in(found)
+        if plan is None:
+            raise SearchError(
+                f"study {study!r} was not searched by `relativenas search`, so that nothing is "
+                f"known of its pictures: name another --study"
+            )
+        check_study(found, plan.settings)
+        plan = _with_images_of_now(plan, options["data"], study)
+        best = next(iter(scored_architectures(found)))
+        out = Path(options["out"] or Path(plan.out, _FOLDER)).absolute()
+        with empty_folders_removed(str(out)), ExitStack() as stack:
+            make_folder(str(out))
+            stack.enter_context(locked(str(out), use="compared", option="--out"))
+            conditions, pictures = _prepared(plan, out, options)
+            if conditions.device == "cpu":
+                _estimate(notices, best, conditions, pictures[0], options)
+            drawn = None
+            if not options["no_baseline"]:
+                watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
+                drawn = drawn_best(
+                    found._storage, found, plan, console=watch, device=options["device"]
+                )
+            # It loads PyTorch, for seconds: what needs none does not wait for it.
+            from relativenas_optuna.cli.output.comparison import FILES, show, write
+            from relativenas_optuna.evaluation.comparison.contestants import contestants
+
+            everyone = contestants(
+                plan, found=best, drawn=drawn, published=published, random=options["random"]
+            )
+            comparison = _compared(
+                notices, everyone, conditions, pictures, study=study, options=options
+            )
+            write(comparison, out)
+    if as_json:
+        click.echo(json.dumps(comparison.to_data(), allow_nan=False))
+    else:
+        show(comparison, console())
+        files = ", ".join(FILES)
+        notices.print(f"\nwritten:    {shown_path(out)}: {files}", soft_wrap=True)
+
+
+def _with_images_of_now(plan: SearchPlan, data: str | None, study: str) -> SearchPlan:
+    """Return the plan with the path in `data` if its images are not where they were."""
+    if data is None or {data, plan.data} & {*DATA_NAMES} or Path(plan.data).exists():
+        return plan
+    return plan.for_wishes(Wishes(data=data), study)
+
+
+def _prepared(
+    plan: SearchPlan, out: Path, options: dict[str, Any]
+) -> tuple[Conditions, tuple[AnyPictures, AnyPictures]]:
+    """How all are trained, and on what: refused now if need be, not after the random search."""
+    from relativenas_optuna.evaluation.comparison.workers import Conditions
+    from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
+    from relativenas_optuna.evaluation.standalone.setup import check_fit
+    from relativenas_optuna.training.device import resolve_device
+
+    data = options["data"] or plan.data
+    recipe = recipe_of(options["recipe"], options["changes"], data=data, size=plan.size)
+    conditions = Conditions(
+        data=data,
+        recipe=recipe,
+        device=str(resolve_device(options["device"])),
+        out=out / "trainings",
+    )
+    pictures = conditions.pictures()
+    check_fit(conditions.recipe, *pictures)
+    return conditions, pictures
+
+
+def _estimate(
+    notices: rich.console.Console,
+    genotype: Genotype,
+    conditions: Conditions,
+    training: AnyPictures,
+    options: dict[str, Any],
+) -> None:
+    """Say how long the trainings will take a CPU, and refuse what takes it too long.
+
+    Of those that are left: one that has ended is not done again.
+    """
+    import torch
+
+    from relativenas_optuna.evaluation.comparison.workers import threads_of_each
+    from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
+    from relativenas_optuna.evaluation.standalone.result import FILE
+
+    recipe, workers = conditions.recipe, options["workers"]
+    named = 2 if options["no_baseline"] else 3
+    ended = sum(1 for _ in conditions.out.glob(f"*/{FILE}"))
+    trainings = options["seeds"] * (options["random"] + named) - ended
+    if trainings <= 0:
+        return
+    one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
+    # Several share the threads that one alone has.
+    seconds = one * torch.get_num_threads() / (threads_of_each(workers) * workers)
+    if not options["yes"]:
+        require_patience(seconds, recipe.epochs * trainings)
+    notices.print(
+        f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
+        f"{duration(seconds * recipe.epochs * trainings)}",
+        soft_wrap=True,
+    )
+
+
+def _compared(
+    notices: rich.console.Console,
+    everyone: list[Contestant],
+    conditions: Conditions,
+    pictures: tuple[AnyPictures, AnyPictures],
+    *,
+    study: str,
+    options: dict[str, Any],
+) -> Comparison:
+    """Train everyone under a progress bar."""
+    from relativenas_optuna.evaluation.comparison.contestants import compared, jobs_of, training_of
+    from relativenas_optuna.evaluation.comparison.report import Comparison, training_line
+    from relativenas_optuna.evaluation.comparison.workers import train_all
+
+    seeds = range(options["seeds"])
+    jobs, results = jobs_of(everyone, seeds), {}
+    bar = counting(notices, f"training {len(everyone)} architectures", len(jobs))
+    try:
+        with bar as advance:
+            for job, result in train_all(conditions, pictures, jobs, workers=options["workers"]):
+                results[job] = result
+                advance()
+                line = training_line(jobs[job], training_of(result))
+                notices.print(f"{len(results)} of {len(jobs)}: {line}", soft_wrap=True)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{len(results)} of {len(jobs)} trainings are over, and the whole epochs of others are "
+            f"saved in {shown_path(conditions.out)}"
+        ) from None
+    return Comparison(
+        study=study,
+        data=conditions.data,
+        recipe=asdict(conditions.recipe),
+        seeds=tuple(seeds),
+        baseline=None if options["no_baseline"] else baseline_name(study),
+        compared=compared(everyone, seeds, results),
+    )
+
+
+def drawn_best(
+    storage: BaseStorage,
+    study: optuna.Study,
+    plan: SearchPlan,
+    *,
+    console: Console,
+    device: str | None,
+) -> Genotype:
+    """What a study's random search ends with, which is begun, gone on with, or over.
+
+    Args:
+        storage: Of both studies.
+        study: That was searched.
+        plan: Of its search.
+        console: Of the random search.
+        device: See `SupernetObjective`.
+
+    Raises:
+        SearchError: See `baseline_plan` and `Search`.
+    """
+    from relativenas_optuna.objective.supernet_objective import IMAGES  # loads PyTorch
+
+    with study_to_search(storage, console.study) as baseline:
+        planned = baseline_plan(study, plan, baseline)
+        check_study(baseline, planned.settings)
+        choice = Choice.stored_in(baseline)
+        if choice is None or choice.generations < planned.settings.generations:
+            console.preparing(planned)
+            if IMAGES in study.user_attrs and IMAGES not in baseline.user_attrs:
+                # Those of the study, although its folder may have other images by now.
+                baseline.set_user_attr(IMAGES, study.user_attrs[IMAGES])
+            choice = search_to_the_end(console, baseline, planned, device=device)
+    return choice.winner.genotype

@@ -1,0 +1,153 @@
+"""The command `relativenas evaluate`: how good a trained network is, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from relativenas_optuna._utils.text import shown_path
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import device_option
+from relativenas_optuna.cli.options.network import network_argument, network_in
+from relativenas_optuna.cli.output.evaluation import FILES, EvaluationReport
+from relativenas_optuna.cli.progress import counting
+from relativenas_optuna.cli.terminal import console
+from relativenas_optuna.search.run_folder import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import rich.console
+
+
+@click.command(
+    epilog=examples(
+        "relativenas evaluate relativenas-out/my-trained/network.safetensors --data my-pictures",
+        "relativenas evaluate cifar10.pt --data cifar10     the published weights of the paper",
+        "relativenas evaluate imagenet.pt --data imagenet --device cuda --out measured",
+    ),
+)
+@network_argument
+@click.option(
+    "--data",
+    metavar="DATA",
+    required=True,
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(("test", "validation", "training")),
+    default="test",
+    show_default=True,
+    help="Which of its pictures: validation means those that the network was chosen by, training "
+    "all but the test pictures.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side that the pictures are brought to.  [default: the network's]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    default=128,
+    show_default=True,
+    help="Pictures at once, in the second of both measurements of the latency too.",
+)
+@click.option("--out", metavar="FOLDER", help=f"For {' and '.join(FILES)}.")
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as one line of JSON.")
+@device_option
+def evaluate(
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    device: str | None,
+    *,
+    data: str,
+    part: str,
+    size: int | None,
+    batch_size: int,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Measure the network in FILE: accuracy, confusion, parameters, multiply-adds, latency.
+
+    That is a file of `relativenas train`, or weights that torch.save wrote, as the published ones
+    of the paper. Code in such a file is never run.
+    """
+    if out is not None:
+        make_folder(out)
+    output, notices = console(), console(stderr=as_json, notices=True)
+    report = _measured(
+        notices,
+        file,
+        architecture,
+        dataset,
+        device,
+        data=data,
+        part=part,
+        size=size,
+        batch_size=batch_size,
+        quiet=as_json,
+    )
+    if out is not None:
+        report.write(Path(out))
+    if as_json:
+        click.echo(json.dumps(report.to_data(), allow_nan=False))
+        return
+    for line in report.lines():
+        output.print(line, soft_wrap=True)
+    if out is not None:
+        notices.print(
+            f"\nwritten:   {shown_path(Path(out).absolute())}: {', '.join(FILES)}", soft_wrap=True
+        )
+
+
+def _measured(
+    notices: rich.console.Console,
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    device: str | None,
+    *,
+    data: str,
+    part: str,
+    size: int | None,
+    batch_size: int,
+    quiet: bool,
+) -> EvaluationReport:
+    # These load PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.evaluation.measurement.measure import measure
+    from relativenas_optuna.evaluation.measurement.scored_images import pictures_to_score
+    from relativenas_optuna.training.device import resolve_device
+
+    found = resolve_device(device)
+    given = network_in(file, architecture, dataset)
+    pictures = pictures_to_score(
+        given.description, data, part=part, size=size, named=given.taken_for is None
+    )
+    batches = -(-len(pictures) // batch_size)
+    silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
+    bar = counting(notices, f"scoring {len(pictures):,} pictures", batches)
+    with silence if quiet else bar as advance:
+        measured = measure(
+            given.network, pictures, device=found, batch_size=batch_size, on_batch=advance
+        )
+    _, height, width = pictures.shape
+    return EvaluationReport(
+        file=shown_path(file.absolute()),
+        taken_for=given.taken_for,
+        description=replace(given.description, classes=pictures.classes),
+        data=data,
+        part=part,
+        side=f"{width}x{height}",
+        device=str(found),
+        measured=measured,
+    )

@@ -1,0 +1,99 @@
+"""The command `relativenas export`: a trained network for other programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relativenas_optuna._utils.text import shown_path
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import json_option
+from relativenas_optuna.cli.options.network import network_argument, network_in
+from relativenas_optuna.search.run_folder import make_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from relativenas_optuna.evaluation.export.export import Exported
+    from relativenas_optuna.networks.io.description import NetworkDescription
+
+
+@click.command(
+    epilog=examples(
+        "relativenas export relativenas-out/my-trained/network.safetensors --format onnx",
+        "relativenas export network.safetensors --format onnx --format torch --out serving",
+        "relativenas export cifar10.pt --format safetensors     published weights as our file",
+    ),
+)
+@network_argument
+@click.option(
+    "--format",
+    "forms",
+    type=click.Choice(("safetensors", "onnx", "torch")),
+    multiple=True,
+    required=True,
+    help="safetensors: weights, and a JSON that says what they are; onnx; torch: a program of "
+    "torch.export (.pt2). Any number of times.",
+)
+@click.option("--out", metavar="FOLDER", help="For the files.  [default: that of FILE]")
+@json_option
+def export(
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    *,
+    forms: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Write the network in FILE in formats that other programs load.
+
+    Each file is loaded again and compared with the network on the same pictures, one and several at
+    once; what differs by more than rounding is not written. onnx and torch take float32 pictures in
+    [0, 1], any number at once, and normalise them.
+    """
+    # Loads PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.evaluation.export import export as exporting
+
+    exporting.require_installed(forms)
+    given = network_in(file, architecture, dataset)
+    folder = Path(out) if out is not None else file.parent
+    make_folder(str(folder))
+    unique = tuple(dict.fromkeys(forms))
+    written = exporting.export(given.network, given.description, unique, folder / file.stem)
+    if as_json:
+        click.echo(json.dumps(list(map(_data, written))))
+        return
+    if given.taken_for is not None:
+        click.echo(f"{shown_path(file.absolute())}: {given.taken_for}")
+    for one in written:
+        for line in _lines(one, given.description, exporting.BATCHES):
+            click.echo(line)
+
+
+def _data(one: Exported) -> dict[str, Any]:
+    beside = None if one.beside is None else str(one.beside)
+    size = one.path.stat().st_size
+    return asdict(one) | {"path": str(one.path), "beside": beside, "bytes": size}
+
+
+def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> Iterator[str]:
+    """What people read of a file that was written."""
+    path = shown_path(one.path.absolute())
+    yield f"{path}: {one.path.stat().st_size:,} bytes"
+    if one.beside is not None:
+        yield f"  holds the weights and what they are of, which {one.beside.name} says for people"
+    else:
+        shape = f"[batch, {', '.join(map(str, (of.in_channels, *of.size)))}]"
+        yield (
+            f"  takes images, float32 {shape} from 0 to 1, and gives logits "
+            f"[batch, {len(of.classes)}]"
+        )
+    found = f"differ by at most {one.difference:.2g} (bound {one.bound:.2g})"
+    if one.difference == 0:
+        found = "are those of the network, to the last bit"
+    yield f"  loaded again, its logits for {' and '.join(map(str, batches))} pictures {found}"

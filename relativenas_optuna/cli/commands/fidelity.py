@@ -1,0 +1,199 @@
+"""The command `relativenas fidelity`: is the shared score worth anything?"""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
+from relativenas_optuna.cli.options.paths import PATHS, paths_here, plan_here
+from relativenas_optuna.cli.progress import counting
+from relativenas_optuna.cli.terminal import console
+from relativenas_optuna.evaluation.fidelity.rank_correlation import TOP
+from relativenas_optuna.evaluation.fidelity.record import MOST, Architecture, Fidelity
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.study_access import check_study, study_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+    import rich.console
+
+    from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement
+
+
+@click.command(
+    epilog=examples(
+        "relativenas fidelity --study my --epochs 20",
+        "relativenas fidelity --study my --epochs 20 --sample 60     goes on with more",
+    ),
+)
+@storage_option
+@study_option
+@click.option(
+    "--sample",
+    type=click.IntRange(2, MOST),
+    metavar="N",
+    default=30,
+    show_default=True,
+    help="How many architectures: half from the trials, half drawn at random.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="For which each is trained alone, from first weights.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Of the sample, the training alone and the intervals.",
+)
+@click.option("--anew", is_flag=True, help="Forget what was measured before.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
+@device_option
+@paths_here
+def fidelity(
+    storage: str,
+    study: str,
+    device: str | None,
+    *,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare scores of a search's shared weights with scores of training alone.
+
+    Each architecture of a sample is scored with the shared weights, and trained on its own with the
+    settings of the search. Kendall's tau says how far both rank alike: 1 in the same order, 0
+    chance, -1 in the opposite order.
+
+    The scores are kept in the study. The same command goes on where it was ended.
+    """
+    with study_at(storage, study, create=False) as found:
+        plan = SearchPlan.stored_in(found)
+        if plan is None:
+            raise SearchError(
+                f"study {study!r} was not searched by `relativenas search`: name another --study, "
+                f"or call relativenas_optuna.evaluation.fidelity.measure.measure(study, objective)"
+            )
+        check_study(found, plan.settings)
+        plan = plan_here(plan, study=study, **{name: options.pop(name) for name in PATHS})
+        notices = console(stderr=as_json, notices=True)
+        measured = _measure(found, plan, device, notices, quiet=as_json, options=options)
+        if as_json:
+            click.echo(json.dumps(_data(measured, found), allow_nan=False))
+        else:
+            output = console()
+            for line in _lines(measured, found):
+                output.print(line, soft_wrap=True)
+
+
+def _measure(
+    study: optuna.Study,
+    plan: SearchPlan,
+    device: str | None,
+    notices: rich.console.Console,
+    *,
+    quiet: bool,
+    options: dict[str, Any],
+) -> Fidelity:
+    # These load PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.evaluation.fidelity.measure import measure
+    from relativenas_optuna.search.search import Search
+    from relativenas_optuna.training.device import resolve_device
+
+    search = Search(study, plan, device=str(resolve_device(device)), leads=False)
+    sample = options["sample"]
+    bar = counting(notices, f"training alone, {options['epochs']} epochs", sample)
+    begun = None if options["anew"] else Fidelity.stored_in(study)
+    before = [] if begun is None else [a for a in begun.sample[:sample] if a.alone is not None]
+    if before and not quiet:
+        notices.print(f"going on after {len(before)} of {sample} architectures")
+    silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
+    done = 0
+    try:
+        with silence if quiet else bar as advance:
+
+            def after(architecture: Architecture) -> None:
+                nonlocal done
+                done += 1
+                advance()
+                if not quiet:
+                    notices.print(f"{done}. {_line(architecture)}", soft_wrap=True)
+
+            return measure(study, search.objective, **options, on_scored=after)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"{max(done, len(before))} of {sample} architectures are saved in study "
+            f"{study.study_name!r}"
+        ) from None
+
+
+def _line(architecture: Architecture) -> str:
+    """Both scores of an architecture."""
+    trial = "random" if architecture.trial is None else f"trial {architecture.trial}"
+    scores = [
+        f"{name} {score.value:.4f} ({100 * score.accuracy:.1f} %)"
+        for name, score in (("shared", architecture.shared), ("alone", architecture.alone))
+        if score is not None
+    ]
+    return f"{trial}: {', '.join(scores)}"
+
+
+def _agreements(fidelity: Fidelity, study: optuna.Study) -> dict[str, Agreement | None]:
+    return {
+        "shared": fidelity.by_value(study),
+        "shared, by accuracy": fidelity.by_accuracy(),
+        "shared, from trials": fidelity.of(study, drawn=False),
+        "shared, at random": fidelity.of(study, drawn=True),
+        "in the search": fidelity.of_search(study),
+    }
+
+
+def _lines(fidelity: Fidelity, study: optuna.Study) -> list[str]:
+    """The figures as a table, and a sentence on what they mean."""
+    found = _agreements(fidelity, study)
+    lines = [
+        "",
+        f"against {fidelity.epochs} epochs of training alone",
+        f"{'score':<20} {'of':>4}  {'tau-b (95 % interval)':<24}  best {TOP} in best third",
+    ]
+    for name, one in found.items():
+        if one is not None:
+            best = f"{one.top_found} of {one.top} ({one.top_by_chance:.1f} by chance)"
+            lines.append(f"{name:<20} {one.count:>4}  {one!s:<24}  {best}")
+    by_value = found["shared"]
+    assert by_value is not None
+    return [*lines, "", by_value.meaning]
+
+
+def _data(fidelity: Fidelity, study: optuna.Study) -> dict[str, Any]:
+    def figures(one: Agreement | None) -> dict[str, Any] | None:
+        if one is None:
+            return None
+        # JSON has no NaN.
+        return {k: None if math.isnan(value) else value for k, value in asdict(one).items()}
+
+    return {
+        "study": study.study_name,
+        "epochs": fidelity.epochs,
+        "seed": fidelity.seed,
+        "weights": fidelity.weights,
+        "agreement": {name: figures(one) for name, one in _agreements(fidelity, study).items()},
+        "sample": [architecture.to_data() for architecture in fidelity.sample],
+    }

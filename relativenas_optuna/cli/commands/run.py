@@ -1,0 +1,44 @@
+"""The command `relativenas run`: a study that a file describes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from relativenas_optuna.cli.commands.search import searched
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import device_option, json_option, storage_option
+from relativenas_optuna.cli.output.search import Console
+from relativenas_optuna.search.study_file import StudyFile
+
+
+@click.command(
+    epilog=examples(
+        "relativenas run studies/digits.toml",
+        "relativenas run studies/digits.toml --json | jq .figures",
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@device_option
+@storage_option
+@json_option
+def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
+    """Run a study that a TOML FILE describes, and check the figures that it must reach.
+
+    A figure that is missed makes the exit status 1.
+    """
+    described = StudyFile.read(file)
+    console = Console(storage=storage, study=described.study, stderr=as_json)
+    choice = searched(console, described.wishes, device)
+    figures = described.check(choice)
+    console.figures(figures)
+    if as_json:
+        checked = [asdict(figure) | {"reached": figure.reached} for figure in figures]
+        data = {"study": described.study} | choice.to_data() | {"figures": checked}
+        click.echo(json.dumps(data, allow_nan=False))
+    missed = [figure.name for figure in figures if not figure.reached]
+    if missed:
+        raise click.ClickException(f"study {described.study!r} missed {', '.join(missed)}")

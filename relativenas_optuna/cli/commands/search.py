@@ -1,0 +1,146 @@
+"""The command `relativenas search`, and what it shares with `relativenas run`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import (
+    device_option,
+    json_option,
+    storage_option,
+    study_option,
+    weights_option,
+)
+from relativenas_optuna.cli.output.search import Console
+from relativenas_optuna.cli.run_search import images_of_new_search, search_to_the_end
+from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
+from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.search.choice import Choice
+from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.studies import study_to_search
+from relativenas_optuna.search.study_access import check_study
+from relativenas_optuna.storages.open_storage import is_missing_file, storage_at
+
+
+@click.command(
+    epilog=examples(
+        "relativenas search",
+        "relativenas search --data my-pictures --study mine",
+        "relativenas search --study mine --generations 20",
+        "relativenas search --data cifar10 --preset paper --study c10 --device cuda",
+    )
+)
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.  "
+    "[default: digits]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side that the pictures are brought to.  [default: as they are]",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    help="Settings of the search.  [default: digits for the digits, else small]",
+)
+@click.option(
+    "--population",
+    type=int,
+    metavar="N",
+    help="Members of a generation, an even number.  [default: the preset's]",
+)
+@click.option(
+    "--generations",
+    type=int,
+    metavar="N",
+    help="Generations in all; a larger number goes on with a finished study.  "
+    "[default: the preset's]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    metavar="N",
+    help="Of all randomness, from 0 to 2**32 - 1.  [default: 0]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="bfloat16 is faster on GPUs that compute in it, and slower on most CPUs.  "
+    "[default: float32]",
+)
+@click.option(
+    "--random",
+    is_flag=True,
+    help="Draw every candidate at random and learn nothing: what a search is to be compared with.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Processes of this machine that search together; see also `relativenas worker`.",
+)
+@device_option
+@storage_option
+@study_option
+@click.option(
+    "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
+)
+@weights_option
+@json_option
+def search(
+    storage: str,
+    study: str,
+    device: str | None,
+    *,
+    workers: int,
+    random: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search for an architecture on an image data set.
+
+    The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
+    so that its name is enough to go on with it. One made by `optuna create-study` is taken too.
+    """
+    names = ("data", "size", "preset", "seed", "out", "weights")
+    wishes = Wishes(
+        **{name: options[name] for name in names},
+        random=random or None,
+        settings={n: v for n, v in options.items() if n not in names and v is not None},
+    )
+    console = Console(storage=storage, study=study, stderr=as_json)
+    choice = searched(console, wishes, device, workers)
+    if as_json:
+        click.echo(json.dumps({"study": study} | choice.to_data(), allow_nan=False))
+
+
+def searched(console: Console, wishes: Wishes, device: str | None, workers: int = 1) -> Choice:
+    """Search or go on with a study and report."""
+    images = None
+    if is_missing_file(console.storage):
+        images = images_of_new_search(console, wishes, device)
+    with (
+        storage_at(console.storage) as storage,
+        study_to_search(storage, console.study) as study,
+    ):
+        plan = SearchPlan.of(study, wishes)
+        check_study(study, plan.settings)
+        choice = Choice.stored_in(study)
+        if choice is not None and choice.generations >= plan.settings.generations:
+            console.already_finished(choice, plan)
+            return choice
+        if images is None:
+            console.preparing(plan)
+        return search_to_the_end(
+            console, study, plan, device=device, workers=workers, images=images
+        )

@@ -1,0 +1,212 @@
+"""The command `relativenas train`: an architecture becomes a trained network."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relativenas_optuna._utils.files import file_name
+from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna._utils.text import duration, shown_path
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
+from relativenas_optuna.cli.output.training import TrainingReport
+from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.search.architectures import architecture_argument, architecture_of
+from relativenas_optuna.search.plan import DEFAULT_OUT, SearchPlan
+from relativenas_optuna.search.study_access import study_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relativenas_optuna.evaluation.standalone.result import Epoch, Result
+    from relativenas_optuna.search.architectures import Named
+
+_LONGEST = 24  # hours that a CPU computes unasked
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+@click.command(
+    epilog=examples(
+        "relativenas train --study my                         the best of a study",
+        "relativenas train best.txt --data my-pictures --set epochs=50",
+        "relativenas train RelativeNAS --data cifar10 --recipe cifar --device cuda",
+        "torchrun --nproc-per-node 4 -m relativenas_optuna train RelativeNAS \\",
+        "  --data imagenet --recipe imagenet --set accumulate=2",
+    ),
+)
+@architecture_argument
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.  "
+    "[default: that of the study, else digits]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1),
+    metavar="PIXELS",
+    help="Side that the pictures are brought to.  [default: the recipe's, or that of the study]",
+)
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help=f"{', '.join(RECIPES)}, or a TOML file.  [default: digits for the digits, else short]",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value for a field of the recipe; any number of times.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Of all randomness, the validation part included.",
+)
+@click.option(
+    "--out", metavar="FOLDER", help="For this training.  [default: relativenas-out/NAME-trained]"
+)
+@click.option(
+    "--readers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that read pictures with random_resized_crop.  [default: up to 8]",
+)
+@click.option("--yes", is_flag=True, help=f"Begin also what takes a CPU over {_LONGEST} hours.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
+@device_option
+@storage_option
+@study_option
+def train(
+    architecture: str | None,
+    storage: str,
+    study: str,
+    changes: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train ARCHITECTURE from its first weights.
+
+    That is a file with a genotype, a published name, or nothing for the best of the study.
+
+    The same command goes on after the last whole epoch. The weights that are kept are those of the
+    epoch that was best on a validation part; test pictures are used once, in the end. Processes
+    that torchrun starts train together.
+    """
+    named = architecture_of(architecture, storage=storage, study=study)
+    data, size = options["data"], None
+    if data is None:
+        of_study = _data_of(storage, study) if architecture is None else None
+        data, size = of_study or ("digits", None)
+    if options["size"] is not None:
+        changes = (*changes, f"size={options['size']}")
+    recipe = recipe_of(options["recipe"], changes, data=data, size=size)
+    out = Path(options["out"] or Path(DEFAULT_OUT, f"{file_name(named.name)}-trained"))
+    first = os.environ.get("RANK", "0") == "0"
+    report = TrainingReport(quiet=as_json or not first, first=first)
+    result = _train(report, named, recipe, data=data, out=out, options=options)
+    if as_json and first:
+        shown = {"architecture": named.genotype.to_text(), "recipe": asdict(recipe), "data": data}
+        click.echo(json.dumps(shown | result.to_data() | {"network": str(result.network)}))
+
+
+def _train(
+    report: TrainingReport,
+    named: Named,
+    recipe: Recipe,
+    *,
+    data: str,
+    out: Path,
+    options: dict[str, Any],
+) -> Result:
+    # These load PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.evaluation.standalone.distributed import local_number, processes_of
+    from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
+    from relativenas_optuna.evaluation.standalone.images import pictures_for
+    from relativenas_optuna.evaluation.standalone.run import training_run
+    from relativenas_optuna.evaluation.standalone.trainer import counts
+    from relativenas_optuna.training.device import resolve_device
+
+    device = resolve_device(options["device"], index=local_number())  # before the data
+    training, test = pictures_for(recipe, data, readers=options["readers"])
+    seed = options["seed"]
+    report.preparing(named, recipe, data=data, seed=seed, device=device)
+    trained, validated = counts(training, recipe, seed=seed)
+    report.pictures(trained, validated, 0 if test is None else len(test), len(training.classes))
+    done = 0
+
+    def begin(history: Sequence[Epoch]) -> None:
+        nonlocal done
+        done = len(history)
+        left = recipe.epochs - done
+        if device.type == "cpu" and left and not options["yes"]:
+            seconds = seconds_of_epoch(named.genotype, training, recipe=recipe, device=device)
+            require_patience(seconds / processes_of(), left)
+        progress.begin(history)
+
+    def after(epoch: Epoch) -> None:
+        nonlocal done
+        done = epoch.epoch + 1
+        progress.epoch(epoch)
+
+    progress = report.progress(recipe.epochs, trained)
+    try:
+        with progress:
+            result = training_run(
+                named.genotype,
+                training,
+                recipe=recipe,
+                seed=seed,
+                out=out,
+                test=test,
+                device=device,
+                name=named.name,
+                on_begin=begin,
+                on_batch=progress.batch,
+                on_epoch=after,
+            )
+    except KeyboardInterrupt:
+        saved = f"{done} of {recipe.epochs} epochs are saved in {shown_path(out.absolute())}"
+        if processes_of() > 1:  # a command alone would be another training
+            report.interrupted(f"{saved}; the same command of torchrun goes on")
+            sys.exit(_INTERRUPTED)
+        raise Interrupted(saved) from None
+    report.ended(result, data=data, out=out)
+    return result
+
+
+def require_patience(seconds: float, epochs: int) -> None:
+    """Refuse what would take a CPU too long.
+
+    Raises:
+        SearchError: `epochs` epochs of so many seconds are more than a day.
+    """
+    whole = seconds * epochs
+    if whole > 3600 * _LONGEST:
+        raise SearchError(
+            f"{epochs} epochs of {duration(seconds)} would take this CPU about "
+            f"{duration(whole)}: take a GPU (--device cuda), a shorter recipe (--recipe short), "
+            f"or begin all the same with --yes"
+        )
+
+
+def _data_of(storage: str, study: str) -> tuple[str, int | None] | None:
+    """Data and size that a study was searched with; `None` for a study of another program."""
+    with study_at(storage, study, read_only=True) as found:
+        plan = SearchPlan.stored_in(found)
+    return None if plan is None else (plan.data, plan.size)

@@ -1,0 +1,156 @@
+"""`relativenas worker`: one more process for a search."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import click
+import optuna
+
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.local_workers import end_with_command
+from relativenas_optuna.cli.options.common import (
+    device_option,
+    json_option,
+    storage_option,
+    study_option,
+)
+from relativenas_optuna.cli.options.paths import paths_here, plan_here
+from relativenas_optuna.cli.progress import failure, scored_line
+from relativenas_optuna.cli.terminal import notice, verbosity
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.study_access import deletion_reported, open_study
+from relativenas_optuna.storages.open_storage import is_missing_file, storage_at
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+_PAUSE = 0.5  # seconds
+
+
+@click.command(
+    epilog=examples(
+        "relativenas worker --study my",
+        "torchrun --nproc-per-node 4 --no-python relativenas worker --study my",
+        "srun --ntasks 8 relativenas worker --storage postgresql://HOST/DB --study my",
+        "relativenas worker --study my --out /mnt/my     where the search's folder is mounted here",
+        "relativenas worker --study my --data /mnt/images     where its images are mounted here",
+    ),
+)
+@device_option
+@storage_option
+@study_option
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=60.0,
+    show_default=True,
+    help="For a study that is not begun yet.",
+)
+@paths_here
+@json_option
+def worker(
+    *,
+    storage: str,
+    study: str,
+    device: str | None,
+    wait: float,
+    as_json: bool,
+    **here: str | None,
+) -> None:
+    """Help to search a study that `relativenas search` began.
+
+    Any number of workers may come and go. Each takes a pair, trains it from the newest shared
+    weights, and commits what it learned. All need the study's database, and the search's folder or
+    what its --weights says, which machines without a common disk can share; of several processes
+    that torchrun starts each takes a GPU of its own, where there are any.
+    """
+    end_with_command()
+    end = time.monotonic() + wait
+    while is_missing_file(storage):
+        if time.monotonic() > end:
+            raise _not_begun(study, wait, f", and {without_password(storage)} is not there")
+        time.sleep(_PAUSE)
+    with storage_at(storage, create=False) as opened:
+        while (planned := _plan(opened, study)) is None:
+            if time.monotonic() > end:
+                raise _not_begun(study, wait)
+            time.sleep(_PAUSE)
+        plan = plan_here(planned, study=study, **here)
+        found = open_study(opened, study, create=False)
+        with deletion_reported(found):
+            _work(found, plan, here, device=device, as_json=as_json)
+
+
+def _work(
+    study: optuna.Study,
+    plan: SearchPlan,
+    here: dict[str, str | None],
+    *,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    # These load PyTorch, for seconds.
+    from relativenas_optuna.dashboard.reporter import reporter_of
+    from relativenas_optuna.search.search import Search
+    from relativenas_optuna.training.device import resolve_device
+
+    name = study.study_name
+    rank = os.environ.get("LOCAL_RANK", "0")
+    found = str(resolve_device(device, index=int(rank) if rank.isdecimal() else 0))
+    scored: list[int] = []
+    while True:
+        search = Search(study, plan, device=found, leads=False)
+        reporter = reporter_of(study, plan.out, lambda line: click.echo(line, err=True))
+        reporters = [] if reporter is None else [reporter]
+        if not as_json:
+            notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+        try:
+            search.run(
+                [lambda _, trial: _after(trial, scored, quiet=as_json), *reporters],
+                lambda trial, error: click.echo(failure(trial, error), err=True),
+            )
+            for reporter in reporters:
+                reporter.write(study)
+        except KeyboardInterrupt:
+            raise Interrupted(f"what was scored is kept in study {name!r}") from None
+        newest = SearchPlan.stored_in(study)
+        if newest is None or newest.settings == plan.settings:
+            break
+        # The search was extended meanwhile.
+        plan = plan_here(newest, study=name, **here)
+    if as_json:
+        data = {"study": name, "worker": os.getpid(), "device": found, "trials": scored}
+        click.echo(json.dumps(data))
+    else:
+        notice(f"worker {os.getpid()} scored {len(scored)}; study {name!r} is searched")
+
+
+def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:
+    scored.append(trial.number)
+    if verbosity() > 0 and not quiet and trial.value is not None:
+        click.echo(scored_line(trial))
+
+
+def _not_begun(study: str, wait: float, why: str = "") -> SearchError:
+    return SearchError(
+        f"study {study!r} is not begun after {wait:g} seconds{why}: begin it by `relativenas "
+        f"search --study {study}`, which other workers then help"
+    )
+
+
+def _plan(storage: BaseStorage, study: str) -> SearchPlan | None:
+    """What is to be done, or `None` where that is not known yet."""
+    try:
+        found = optuna.load_study(study_name=study, storage=storage)
+    except KeyError:
+        return None
+    return SearchPlan.stored_in(found)

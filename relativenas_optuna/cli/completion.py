@@ -1,0 +1,76 @@
+"""What the Tab key offers for words that are not options: studies, data, folders."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    import click
+
+Items = list[CompletionItem]
+
+
+def studies(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Names of the studies in the storage that the command line names so far."""
+    import optuna  # here, since every command's start loads this module
+
+    from relativenas_optuna.exceptions import StorageError
+    from relativenas_optuna.search.plan import DEFAULT_STORAGE
+    from relativenas_optuna.storages.open_storage import storage_at
+
+    url = context.params.get("storage") or DEFAULT_STORAGE
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with storage_at(url, read_only=True) as storage:
+            names = optuna.get_all_study_names(storage)
+    except (StorageError, optuna.exceptions.OptunaError):
+        return []
+    # One that cannot be printed would be several lines for the shell.
+    named = [name for name in names if name.startswith(incomplete) and name.isprintable()]
+    return [CompletionItem(_typed(name)) for name in named]
+
+
+def _typed(name: str) -> str:
+    """A name as it stands in a command line; zsh and fish quote what they are offered."""
+    bash = os.environ.get("_RELATIVENAS_COMPLETE", "").startswith("bash")
+    return shlex.quote(name) if bash else name
+
+
+def data(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Names of data sets, or folders where none begins so."""
+    from relativenas_optuna.search.plan import DATA_NAMES
+
+    names = [CompletionItem(name) for name in DATA_NAMES if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="dir")]
+
+
+def _folders(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    return [CompletionItem(incomplete, type="file")]
+
+
+_BY_METAVAR = {
+    "DATA": data,
+    "FOLDER": _folders,
+    "PLACE": _folders,
+    "FILE": _files,
+    "FILE|JSON": _files,
+    "NAME|FILE": _files,
+    "[ARCHITECTURE]": _files,
+}
+
+
+def complete(parameter: click.Parameter) -> None:
+    """Let the Tab key offer for a parameter what its help says that it takes."""
+    of_study = parameter.name == "study" or parameter.metavar == "[STUDY]"
+    offers = studies if of_study else _BY_METAVAR.get(parameter.metavar or "")
+    if offers is not None:
+        # What the argument `shell_complete` sets, which would have to be said at each of them.
+        parameter._custom_shell_complete = offers

@@ -1,0 +1,104 @@
+"""What all commands have in common: -q and -v, and a help that groups them by purpose."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+from relativenas_optuna.cli.completion import complete
+from relativenas_optuna.cli.terminal import VERBOSITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_PACKAGE = "relativenas_optuna.cli.commands"
+
+
+class Listed(NamedTuple):
+    """A command that is imported when it runs, or when its own help is asked for.
+
+    Attributes:
+        name: Its name, and that of the attribute of the module.
+        module: Name of the module of this package that defines it.
+        summary: The first line of its help.
+    """
+
+    name: str
+    module: str
+    summary: str
+
+    def load(self) -> click.Command:
+        """Import the command, and give it what all commands have."""
+        command: click.Command = getattr(import_module(f"{_PACKAGE}.{self.module}"), self.name)
+        if not any(option.name == "quiet" for option in command.params):
+            for parameter in command.params:
+                complete(parameter)
+            command.params += _verbosity_options()
+        return command
+
+
+class CommandGroup(click.Group):
+    """A group of commands that all take -q and -v, and are listed by what they are for.
+
+    Args:
+        sections: Name, module and summary of the commands under each heading; see `Listed`.
+        attributes: Arguments of `click.Group`.
+    """
+
+    def __init__(
+        self, *, sections: Mapping[str, Iterable[tuple[str, str, str]]], **attributes: Any
+    ) -> None:
+        super().__init__(**attributes)
+        self._sections = {
+            heading: [Listed(*command) for command in commands]
+            for heading, commands in sections.items()
+        }
+        self._listed = {one.name: one for commands in self._sections.values() for one in commands}
+        self.params += _verbosity_options()
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands in the order of the sections."""
+        return list(self._listed)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command of that name, or None if there is none."""
+        return self._listed[cmd_name].load() if cmd_name in self._listed else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands and options that begin so, without importing any command."""
+        named = [one for one in self._listed.values() if one.name.startswith(incomplete)]
+        items = [CompletionItem(one.name, help=one.summary) for one in named]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections, with a line for each command."""
+        width = max(map(len, self._listed))
+        for heading, commands in self._sections.items():
+            with formatter.section(heading):
+                # Of the same width in all sections, so that the texts stand below each other.
+                formatter.write_dl([(one.name.ljust(width), one.summary) for one in commands])
+
+
+_QUIET = "Print results and errors alone: neither progress nor what to do next."
+_VERBOSE = "Say more: each trial, warnings of Optuna, and of an error where it came from."
+
+
+def _verbosity_options() -> list[click.Option]:
+    """Return the options -q and -v."""
+    return [_option("-q", "--quiet", -1, _QUIET), _option("-v", "--verbose", 1, _VERBOSE)]
+
+
+def _option(short: str, long: str, level: int, text: str) -> click.Option:
+    def say(context: click.Context, _option: click.Parameter, given: bool) -> None:
+        if given:
+            import optuna  # takes longer than all else that --help needs
+
+            context.ensure_object(dict)[VERBOSITY] = level
+            # Its lines on single trials would come between those of the search.
+            log = optuna.logging.WARNING if level > 0 else optuna.logging.ERROR
+            optuna.logging.set_verbosity(log)
+
+    return click.Option([short, long], is_flag=True, expose_value=False, callback=say, help=text)

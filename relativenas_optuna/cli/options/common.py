@@ -1,0 +1,56 @@
+"""What several commands have in common: options, and how their help looks."""
+
+from __future__ import annotations
+
+import click
+
+from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+
+
+def named_study(value: str) -> str:
+    """A study's name, which is not empty.
+
+    Raises:
+        BadParameter: It is.
+    """
+    if not value.strip():
+        raise click.BadParameter(f"a study needs a name; got {value!r}")
+    return value
+
+
+STORAGE_VARIABLE = "RELATIVENAS_STORAGE"
+
+storage_option = click.option(
+    "--storage",
+    metavar="URL",
+    default=DEFAULT_STORAGE,
+    show_default=True,
+    envvar=STORAGE_VARIABLE,
+    show_envvar=True,
+    help="SQL database of the study, as an SQLAlchemy URL.",
+)
+study_option = click.option(
+    "--study",
+    metavar="NAME",
+    default=DEFAULT_STUDY,
+    show_default=True,
+    callback=lambda _context, _option, value: named_study(value),
+    help="Name of the study.",
+)
+
+
+weights_option = click.option(
+    "--weights",
+    metavar="PLACE",
+    help="For the weights: a folder, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]; endpoint, keys "
+    "and region come from the environment.  [default: as --out]",
+)
+
+device_option = click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
+)
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one line of JSON."
+)

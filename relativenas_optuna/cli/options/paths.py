@@ -1,0 +1,69 @@
+"""A search on a machine where its images, its folder or its weights have another path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.objective.checkpoints.location import checked_place
+from relativenas_optuna.search.plan import SearchPlan, Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATHS = ("data", "out", "weights")
+"""Names of the options of `paths_here`."""
+
+_DATA = click.option(
+    "--data",
+    metavar="FOLDER",
+    help="Folder of the search's images, where it has another path here.",
+)
+_OUT = click.option(
+    "--out", metavar="FOLDER", help="The search's folder, where it has another path here."
+)
+_WEIGHTS = click.option(
+    "--weights",
+    metavar="PLACE",
+    help="Of the search's weights, a folder or a bucket, where it is another one here.",
+)
+
+
+def paths_here(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of a command for `plan_here`."""
+    return _DATA(_OUT(_WEIGHTS(command)))
+
+
+def plan_here(
+    plan: SearchPlan, *, study: str, data: str | None, out: str | None, weights: str | None
+) -> SearchPlan:
+    """The plan of a search as it is on this machine; `None` is as the plan says.
+
+    Raises:
+        SearchError: The folder is not there, or the weights are not in it; or the search's images
+            are a data set with a name.
+        PlaceError: The weights cannot be there.
+    """
+    if data is not None:
+        plan = plan.for_wishes(Wishes(data=data), study)
+    if weights is not None:
+        place = checked_place(weights)
+        if "://" not in place and not Path(place).is_dir():
+            raise SearchError(
+                f"weights must be where those of the search are; there is no folder {weights!r}"
+            )
+        return replace(plan, weights=place)
+    if out is None:
+        return plan
+    if plan.weights is not None:
+        raise SearchError(
+            f"out is not needed, for the weights of this search are in {plan.weights!r}: leave it "
+            f"out, or say by --weights where they are here"
+        )
+    if not Path(out).is_dir():
+        raise SearchError(f"out must be the folder of the search; there is none at {out!r}")
+    return replace(plan, out=str(Path(out).absolute()))

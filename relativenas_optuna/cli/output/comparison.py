@@ -1,0 +1,109 @@
+"""A comparison in the terminal and in files, as a table and as a picture."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna.cli.terminal import on_screen
+from relativenas_optuna.evaluation.comparison.figures import (
+    DRAWN,
+    FOUND,
+    PUBLISHED,
+    RANDOM,
+    deviation,
+)
+from relativenas_optuna.evaluation.comparison.report import COLUMNS
+from relativenas_optuna.visualization.drawing._save import save_figure
+from relativenas_optuna.visualization.drawing._scatter import Mark, Measured, draw_scatter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from relativenas_optuna.evaluation.comparison.report import Comparison
+
+_MARKS = {
+    RANDOM: Mark(colour="#6e6e6e", shape="o", size=7),
+    PUBLISHED: Mark(colour="#009e73", shape="s"),
+    DRAWN: Mark(colour="#d55e00", shape="^", size=9),
+    FOUND: Mark(colour="#0072b2", shape="*", size=14),
+}
+"""By kind, in the order in which they are drawn over each other."""
+
+
+FILES = ("compare.md", "compare.json", "compare.png")
+"""What `write` writes."""
+
+
+def show(comparison: Comparison, console: Console) -> None:
+    """Print the table, and what it says."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for column in COLUMNS:
+        # Figures stay whole; so that they have room, a heading takes more than one line.
+        table.add_column(
+            column.replace(" ", "\n").replace("-", "-\n"),
+            justify="left" if column == COLUMNS[0] else "right",
+            no_wrap=True,
+        )
+    for row in comparison.rows():
+        table.add_row(*row)
+    console.print(table)
+    for sentence in comparison.sentences():
+        console.print(sentence, soft_wrap=not on_screen(console))
+
+
+def write(comparison: Comparison, out: Path) -> None:
+    """Write a comparison into a folder, each file whole or not at all.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    page, data, picture = (out / name for name in FILES)
+    write_whole(page, comparison.to_markdown().encode())
+    figures = json.dumps(comparison.to_data(), allow_nan=False, indent=1)
+    write_whole(data, f"{figures}\n".encode())
+    save_picture(comparison, picture)
+
+
+def save_picture(comparison: Comparison, path: Path) -> None:
+    """Draw a comparison into a PNG or SVG file, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    points = [
+        Measured(
+            label=one.name,
+            x=one.multiply_adds / 1e6,
+            values=[100 * accuracy for accuracy in one.accuracies],
+            mark=mark,
+        )
+        for kind, mark in _MARKS.items()
+        for one in comparison.compared
+        if one.kind == kind
+    ]
+    group = [100 * one.accuracy for one in comparison.compared if one.kind == RANDOM]
+    spread = deviation(group)
+    band = None if spread is None else (statistics.fmean(group), spread)
+    seeds = len(comparison.seeds)
+    save_figure(
+        lambda: draw_scatter(
+            points,
+            title=f"{comparison.study}: was the search worth it?",
+            note=f"mean of {seeds} seeds, each as a dash, and one standard deviation to each side"
+            if seeds > 1
+            else "one training each",
+            across="multiply-adds of one picture, millions",
+            upward="test accuracy, %",
+            band=band,
+            band_label="dashed line and grey band: mean of the random ones and one deviation",
+        ),
+        path,
+    )

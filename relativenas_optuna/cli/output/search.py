@@ -1,0 +1,185 @@
+"""What people see of a search in a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna._utils.text import shown_path, shown_place
+from relativenas_optuna.cli.output.files import file_names, write_genotype
+from relativenas_optuna.cli.progress import SearchProgress, counting
+from relativenas_optuna.cli.terminal import console, on_screen
+from relativenas_optuna.search.resume_command import command
+from relativenas_optuna.spaces.genotype import node_lines
+from relativenas_optuna.storages.open_storage import is_in_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from relativenas_optuna.search.choice import Choice, Ranked
+    from relativenas_optuna.search.plan import SearchPlan
+    from relativenas_optuna.search.search import Search
+    from relativenas_optuna.search.study_file import Figure
+    from relativenas_optuna.spaces.genotype import Genotype
+
+_NAMED = 3  # classes in a line
+_LARGE = 128  # pixels of a side, above which a smaller size is suggested
+_USUAL = 64  # pixels of a side that is suggested
+
+
+class Console:
+    """Prints what happens to one study.
+
+    Where the output is no terminal every line stays whole, whatever its length.
+
+    Args:
+        storage: URL of the study's storage.
+        study: Name of the study.
+        stderr: Whether standard output is for something else.
+    """
+
+    def __init__(self, *, storage: str, study: str, stderr: bool = False) -> None:
+        self.storage = storage
+        self.study = study
+        self._console = console(stderr=stderr)
+        self._notices = console(stderr=stderr, notices=True)
+
+    def preparing(self, plan: SearchPlan) -> None:
+        """Say what is about to be searched."""
+        settings = plan.settings
+        self._note(f"study {self.study!r} in {without_password(self.storage)}")
+        self._note(
+            f"data {plan.data}, preset {plan.preset}, population {settings.population}, "
+            f"generations {settings.generations}, seed {plan.seed}"
+            f"{', candidates drawn at random' if plan.random else ''}"
+        )
+
+    def warn(self, line: str) -> None:
+        """Say what did not work and ends nothing; above a progress bar, where there is one."""
+        self._print(line)
+
+    def begins(self, search: Search) -> None:
+        """Say what the search trains on, and how far it is."""
+        objective = search.objective
+        # A folder that was meant otherwise is seen by the names of its classes.
+        names = ", ".join(objective.classes[:_NAMED])
+        more = ", ..." if len(objective.classes) > _NAMED else ""
+        self._note(
+            f"{len(objective.training)} pictures to train on, {len(objective.validation)} to "
+            f"score with, {len(objective.classes)} classes ({names}{more}); "
+            f"device {objective.device}"
+        )
+        _, height, width = objective.training.shape
+        if search.plan.size is None and max(height, width) > _LARGE:
+            self._note(
+                f"images are {width}x{height}: with --size {_USUAL} a candidate needs about "
+                f"1/{round(height * width / _USUAL**2)} of the time and memory"
+            )
+        done = search.scored
+        if 0 < done < search.total:
+            self._note(f"going on after {done} of {search.total} candidates")
+
+    def progress(self, search: Search) -> SearchProgress:
+        """Return the progress bar of a search."""
+        return SearchProgress(self._notices, search)
+
+    def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+        """Show a progress bar; call what it gives after each of `total` steps."""
+        return counting(self._notices, what, total)
+
+    def ended(self, choice: Choice, plan: SearchPlan) -> None:
+        """Report the winner and write it to the study's folder."""
+        out = Path(plan.out)
+        self._finalists(choice, plan.finalists_of)
+        self._genotype(choice.winner.genotype)
+        write_genotype(choice.winner.genotype, out, "best", self.study)
+        self._written(out, "best")
+        if is_in_memory(self.storage):
+            self._note("the study was in memory, and ends here")
+            return
+        shown = without_password(self.storage)
+        more = 2 * max(choice.generations, plan.settings.generations)
+        extend = command("search", "--generations", str(more), storage=shown, study=self.study)
+        self._note(
+            f"look at it: {command('dashboard', storage=shown, study=self.study)}", whole=True
+        )
+        self._note(f"extend it:  {extend}", whole=True)
+        if shown != self.storage:
+            self._note("(*** stands for the password)")
+
+    def already_finished(self, choice: Choice, plan: SearchPlan) -> None:
+        """Say that there is nothing left to do, and how there could be."""
+        self._note(f"study {self.study!r} is finished: {choice.generations} generations")
+        self.ended(choice, plan)
+
+    def saved(self, search: Search) -> str:
+        """What a signal left behind."""
+        return (
+            f"{search.scored} of {search.total} candidates are saved in study {self.study!r}\n"
+            f"weights:     {shown_place(search.plan.place)}"
+        )
+
+    def best(self, best: Mapping[Genotype, Ranked], top: int, folder: Path | None) -> None:
+        """Print the best architectures of a study, and write them to a folder if there is one."""
+        for rank, (genotype, ranked) in enumerate(list(best.items())[:top], start=1):
+            if rank > 1:
+                self._print()
+            self._print(f"{rank}. {ranked}")
+            self._genotype(genotype)
+            stem = "best" if rank == 1 else f"best-{rank}"
+            if folder is not None:
+                write_genotype(genotype, folder, stem, f"{self.study}, {ranked}")
+                self._written(folder, stem)
+        if top > len(best):
+            self._note(f"\nthere are no more than {len(best)} different architectures")
+
+    def figures(self, figures: Sequence[Figure]) -> None:
+        """Print the figures that a study must reach beside those that it has reached."""
+        if figures:
+            self._print("\nfigures to reach")
+        for figure in figures:
+            verdict = "reached" if figure.reached else "MISSED"
+            self._print(f"  {figure.name} {figure.value:.4f}, at least {figure.least}: {verdict}")
+
+    def _finalists(self, choice: Choice, of: str) -> None:
+        self._print(f"\nthe best of {of}, scored again with the final shared weights")
+        for rank, finalist in enumerate(choice.finalists, start=1):
+            self._print(f"  {rank}. {finalist}; loss {finalist.search_loss:.4f} in search")
+        winner, others = choice.winner, choice.finalists[1:]
+        if others:
+            ahead = others[0].loss - winner.loss
+            points = 100 * (winner.accuracy - others[0].accuracy)
+            self._print(
+                f"trial {winner.trial} won, by {ahead:.4f} in loss and {points:+.2f} points of "
+                f"accuracy over trial {others[0].trial}"
+            )
+        self._print(
+            f"its accuracy is {100 * winner.accuracy:.2f} %, the median of "
+            f"{len(choice.random_accuracies)} random architectures with the same weights "
+            f"{100 * choice.random_accuracy:.2f} %"
+        )
+
+    def _genotype(self, genotype: Genotype) -> None:
+        """Print an architecture as text and as JSON; in a terminal broken where it reads well."""
+        text, json = genotype.to_text(), genotype.to_json()
+        if on_screen(self._console):
+            # A node a line; spaces are between the tokens of JSON alone, so that it stays JSON.
+            text = node_lines(text)
+            json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
+        self._whole(f"\n{text}\n\n{json}")
+
+    def _written(self, folder: Path, stem: str) -> None:
+        self._note(f"\nwritten:    {shown_path(folder)}: {', '.join(file_names(stem))}", whole=True)
+
+    def _print(self, text: str = "") -> None:
+        self._console.print(text, soft_wrap=not on_screen(self._console))
+
+    def _note(self, text: str, *, whole: bool = False) -> None:
+        """Print what is no result; `whole` as for `_whole`."""
+        self._notices.print(text, soft_wrap=whole or not on_screen(self._notices))
+
+    def _whole(self, text: str) -> None:
+        """Print what is to be copied, so without line breaks of ours."""
+        self._console.print(text, soft_wrap=True)

@@ -1,0 +1,177 @@
+"""The status of a study as people read it: a screen, or a line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna._utils.text import ago, duration, shown_name
+from relativenas_optuna.search.resume_command import command
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from relativenas_optuna.search.status_record import Status
+
+_GENERATIONS = 6  # of the newest, so that all fits on a screen
+_BAR = 24  # columns
+_LABEL = 12  # columns
+
+
+class StatusReport:
+    """A status for a terminal, or for a file.
+
+    Args:
+        status: To show.
+        storage: URL of the study's storage.
+    """
+
+    def __init__(self, status: Status, *, storage: str) -> None:
+        self._of = status
+        self._storage = without_password(storage)
+
+    @property
+    def line(self) -> str:
+        """All that changes, on one line."""
+        of = self._of
+        generation = "" if of.generation is None else f"generation {self._generation()}; "
+        return (
+            f"{generation}{self._scored()} scored, {of.running} running, {self._failed()} failed; "
+            f"{self._workers()}; best {self._best()}; time left: {self._left()}"
+        )
+
+    @property
+    def text(self) -> str:
+        """All of it, for a file or a pipe."""
+        lines = [f"{label:<{_LABEL}}{value}" for label, value in self._rows()]
+        if self._of.history:
+            # Without a width, lines stay whole.
+            aligned = [" ".join(f"{cell:>10}" for cell in row) for row in self._history()]
+            lines += ["", *aligned]
+        return "\n".join(lines + self._go_on())
+
+    @property
+    def screen(self) -> RenderableType:
+        """All of it, for a terminal."""
+        grid = Table.grid()
+        grid.add_column(width=_LABEL, no_wrap=True, style="bold")
+        grid.add_column(overflow="fold")
+        for label, value in self._rows():
+            grid.add_row(label, value)
+            if label == "scored" and self._of.total is not None:
+                bar = ProgressBar(total=self._of.total, completed=self._of.scored, width=_BAR)
+                grid.add_row("", bar)
+        parts: list[RenderableType] = [grid]
+        if self._of.history:
+            headings, *rows = self._history()
+            table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False)
+            for heading in headings:
+                table.add_column(heading, justify="right")
+            for row in rows:
+                table.add_row(*row)
+            parts += ["", table]
+        return Group(*parts, *self._go_on())
+
+    def _rows(self) -> list[tuple[str, str]]:
+        of = self._of
+        generation = [] if of.generation is None else [("generation", self._generation())]
+        return [
+            ("study", f"{shown_name(of.study)} in {self._storage}"),
+            ("search", self._search()),
+            *generation,
+            ("scored", self._scored()),
+            ("running", self._running()),
+            ("failed", self._failed()),
+            ("workers", self._workers()),
+            ("best", self._best()),
+            ("time left", self._left()),
+            ("last write", "never" if of.last_written is None else ago(of.last_written)),
+        ]
+
+    def _search(self) -> str:
+        of = self._of
+        parts = []
+        if of.data is not None:
+            parts.append(f"data {of.data}, preset {of.search_preset}")
+        if of.preset is not None:
+            parts.append(f"{of.sampler}, preset {of.preset}, population {of.population}")
+        elif of.sampler is not None:
+            parts.append(f"{of.sampler}, which has no generations")
+        else:
+            begun = of.last_written is not None
+            parts.append("of another sampler, without generations" if begun else "not begun")
+        return "; ".join(parts)
+
+    def _generation(self) -> str:
+        of = self._of
+        known = "" if of.generations is None else f" of {of.generations}"
+        return f"{of.generation}{known}, {of.complete_generations} complete"
+
+    def _scored(self) -> str:
+        of = self._of
+        pruned = f", {of.pruned} pruned" if of.pruned else ""
+        return f"{of.scored}{'' if of.total is None else f' of {of.total}'}{pruned}"
+
+    def _running(self) -> str:
+        lost = self._of.lost
+        of_lost = f"; {lost} of workers that are gone, to be scored again" if lost else ""
+        return f"{self._of.running}{of_lost}"
+
+    def _failed(self) -> str:
+        interrupted = self._of.interrupted
+        beside = f" ({interrupted} more ended with their workers)" if interrupted else ""
+        return f"{self._of.failed}{beside}"
+
+    def _workers(self) -> str:
+        of = self._of
+        if not of.workers:
+            told = of.running and "not known: the trials do not say who runs them"
+            return told or "none at work"
+        machines: dict[str, list[str]] = defaultdict(list)
+        for worker in of.workers:
+            machines[worker.machine].append(str(worker.pid))
+        where = "; ".join(f"{name}, pid {' '.join(pids)}" for name, pids in machines.items())
+        return f"{len(of.workers)} alive ({where})"
+
+    def _best(self) -> str:
+        of = self._of
+        if of.front is not None:
+            return f"{of.front} trials, none of which dominates another"
+        if of.best is None:
+            return "none yet"
+        accuracy = of.best.accuracy
+        value = f"loss {of.best.loss:.4f}" if of.data else f"value {of.best.loss:.6g}"
+        won = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %, with final weights"
+        return f"trial {of.best.trial}: {value}{won}"
+
+    def _left(self) -> str:
+        of = self._of
+        if of.finished:
+            return "none, the search is finished"
+        if of.total is None:
+            return "not known, for nobody said how many trials there are to be"
+        if of.scored >= of.total:
+            return "the winner is being chosen, or the search was ended before"
+        if not of.running:
+            return "not known, for nobody is at it"
+        if of.seconds_left is None:
+            return "not known yet"
+        return f"about {duration(of.seconds_left)}"
+
+    def _history(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = [("generation", "best", "median", "diversity")]
+        for one in self._of.history[-_GENERATIONS:]:
+            diversity = "" if one.diversity is None else f"{one.diversity:.2f}"
+            rows.append((str(one.number), f"{one.best:.4f}", f"{one.median:.4f}", diversity))
+        return rows
+
+    def _go_on(self) -> list[str]:
+        of = self._of
+        if of.total is None or of.finished or of.running:
+            return []
+        return ["", f"go on: {command('search', storage=self._storage, study=of.study)}"]

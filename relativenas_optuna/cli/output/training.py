@@ -1,0 +1,100 @@
+"""What people see of a training in a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+
+from relativenas_optuna._utils.text import duration, shown_path
+from relativenas_optuna.cli.progress import TrainingProgress
+from relativenas_optuna.cli.terminal import console
+from relativenas_optuna.search.resume_command import program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from relativenas_optuna.evaluation.standalone.recipe import Recipe
+    from relativenas_optuna.evaluation.standalone.result import Result
+    from relativenas_optuna.search.architectures import Named
+
+_FILES = "network.safetensors, network.json, result.json, log.jsonl, curve.png, tensorboard"
+
+
+class TrainingReport:
+    """Prints what happens in a training.
+
+    Where the output is no terminal every line stays whole, whatever its length.
+
+    Args:
+        quiet: Whether nothing is to be printed.
+        first: Whether this process, of several that train together, speaks for them all.
+    """
+
+    def __init__(self, *, quiet: bool, first: bool = True) -> None:
+        self._first = first
+        self._console = console()
+        self._notices = console(notices=True)
+        self._console.quiet = quiet
+        self._notices.quiet |= quiet
+
+    def preparing(
+        self, named: Named, recipe: Recipe, *, data: str, seed: int, device: torch.device
+    ) -> None:
+        """Say what is about to be trained."""
+        self._note(f"{named.name}: {named.source}")
+        self._note(
+            f"data {data}, seed {seed}, device {device}; {recipe.epochs} epochs of batches of "
+            f"{recipe.batch_size}, {recipe.channels} channels, {recipe.cells} cells"
+        )
+
+    def pictures(self, trained: int, validated: int, tested: int, classes: int) -> None:
+        """Say what the pictures are for."""
+        self._note(
+            f"{trained} pictures to train on, {validated} to choose by, {tested} to test with, "
+            f"{classes} classes"
+        )
+
+    def progress(self, epochs: int, pictures: int) -> TrainingProgress:
+        """A progress bar."""
+        return TrainingProgress(self._notices, epochs=epochs, pictures=pictures)
+
+    def interrupted(self, saved: str) -> None:
+        """Say on standard error what is saved of a training by several processes."""
+        if self._first:
+            click.echo(f"\ninterrupted: {saved}", err=True)
+
+    def ended(self, result: Result, *, data: str, out: Path) -> None:
+        """Say what came of it, and what to do with that."""
+        kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
+        if result.validation_accuracy is None or result.validation_loss is None:
+            self._print(f"\n{kept}, the last one, for no pictures were set apart to choose by")
+        else:
+            of = _score(result.validation_accuracy, result.validation_loss)
+            self._print(f"\n{kept}: validation {of}")
+        if result.test_accuracy is None or result.test_loss is None:
+            self._print("there are no test pictures")
+        else:
+            self._print(f"test {_score(result.test_accuracy, result.test_loss)}")
+        self._print(
+            f"{result.parameters:,} parameters, {result.multiply_adds:,} multiply-adds; "
+            f"{duration(result.seconds)}"
+        )
+        network = shown_path(result.network.absolute())
+        evaluate = shlex.join(["evaluate", network, "--data", data])
+        self._note(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")
+        self._note(f"evaluate it: {program('relativenas')} {evaluate}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+    def _note(self, text: str) -> None:
+        """Print what is no result."""
+        self._notices.print(text, soft_wrap=True)
+
+
+def _score(accuracy: float, loss: float) -> str:
+    return f"accuracy {100 * accuracy:.2f} %, loss {loss:.4f}"

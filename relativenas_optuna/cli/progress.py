@@ -1,0 +1,231 @@
+"""Progress bars: of a search, and of anything counted."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna._utils.text import seconds_between
+from relativenas_optuna.cli.terminal import on_screen, verbosity
+from relativenas_optuna.samplers.seats.claims import seat_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+    from rich.console import Console
+
+    from relativenas_optuna.evaluation.standalone.result import Epoch
+    from relativenas_optuna.search.search import Search
+
+_BESIDE_THE_BAR = 68  # columns
+_NARROWEST_BAR, _WIDEST_BAR = 5, 40
+
+
+class SearchProgress:
+    """The progress bar of a search, and a line for each generation above it.
+
+    Where the output is no terminal there are only the lines.
+
+    Args:
+        console: To print on.
+        search: To watch.
+    """
+
+    def __init__(self, console: Console, search: Search) -> None:
+        self._search = search
+        self._scored = search.scored
+        values = [t.value for t in search.study.get_trials(deepcopy=False) if t.value is not None]
+        self._best = min(values, default=math.nan)
+        self._progress = _progress(console)
+        self._task = self._progress.add_task("", total=search.total)
+        self._show()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def after(self, study: Study, trial: FrozenTrial) -> None:
+        """Show a trial that ended; a callback of a search."""
+        if trial.value is None:
+            self._warn(
+                f"trial {trial.number} failed: its loss is not a number; its weights were put "
+                f"back, its seat is scored again"
+            )
+        else:
+            self._best = min(trial.value, self._best)  # in this order a NaN goes
+            if verbosity() > 0:
+                _say(self._progress, scored_line(trial))
+        population = self._search.plan.settings.population
+        before, self._scored = self._scored, self._search.scored
+        self._show()
+        for generation in range(before // population, self._scored // population):
+            self._generation(generation)
+
+    def failed(self, trial: FrozenTrial, error: Exception) -> None:
+        """Take notice of a trial whose training failed."""
+        self._warn(failure(trial, error))
+
+    def _warn(self, text: str) -> None:
+        if verbosity() < 0:  # and the progress is not shown
+            click.echo(text, err=True)
+        else:
+            _say(self._progress, text)
+
+    def _show(self) -> None:
+        settings = self._search.plan.settings
+        generation, member = divmod(min(self._scored, self._search.total - 1), settings.population)
+        best = "" if math.isnan(self._best) else f"best loss {self._best:.4f}"
+        self._progress.update(
+            self._task,
+            completed=self._scored,
+            best=best,
+            description=f"generation {generation + 1}/{settings.generations} "
+            f"member {member + 1}/{settings.population}",
+        )
+
+    def _generation(self, generation: int) -> None:
+        summary = self._search.summary_of(generation)
+        if summary is not None:
+            best, median, diversity = summary
+            _say(
+                self._progress,
+                f"generation {generation + 1}: best loss {best:.4f}, median {median:.4f}, "
+                f"diversity {diversity:.2f}",
+            )
+
+
+class TrainingProgress:
+    """The progress bar of a training, and a line for each epoch above it.
+
+    Where the output is no terminal there are only the lines.
+
+    Args:
+        console: To print on.
+        epochs: In all.
+        pictures: To train on in one of them.
+    """
+
+    def __init__(self, console: Console, *, epochs: int, pictures: int) -> None:
+        self._epochs, self._pictures = epochs, pictures
+        self._best: float | None = None
+        self._progress = _progress(console)
+        self._task = self._progress.add_task("", total=epochs, best="")
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, history: Sequence[Epoch]) -> None:
+        """Take notice of the epochs that are done already."""
+        for epoch in history:
+            self._better(epoch)
+        self._done = len(history)
+        if history:
+            _say(self._progress, f"going on after {self._done} of {self._epochs} epochs")
+        self._show(0)
+
+    def batch(self, pictures: int) -> None:
+        """Take notice of the pictures of the epoch so far."""
+        self._show(pictures)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Take notice of a whole epoch."""
+        self._better(epoch)
+        self._done = epoch.epoch + 1
+        line = (
+            f"epoch {self._done}: loss {epoch.training_loss:.4f}, accuracy "
+            f"{100 * epoch.training_accuracy:.2f} %"
+        )
+        if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
+            line += (
+                f"; validation loss {epoch.validation_loss:.4f}, accuracy "
+                f"{100 * epoch.validation_accuracy:.2f} %"
+            )
+        _say(self._progress, line)
+        self._show(0)
+
+    def _better(self, epoch: Epoch) -> None:
+        if epoch.validation_accuracy is not None:
+            self._best = max(epoch.validation_accuracy, self._best or 0.0)
+
+    def _show(self, pictures: int) -> None:
+        self._progress.update(
+            self._task,
+            completed=self._done + min(pictures / self._pictures, 1),
+            best="" if self._best is None else f"best accuracy {100 * self._best:.2f} %",
+            description=f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}",
+        )
+
+
+def scored_line(trial: FrozenTrial) -> str:
+    """One line on a trial that was scored."""
+    seat, began, ended = seat_of(trial), trial.datetime_start, trial.datetime_complete
+    where = "" if seat is None else f" (generation {seat.generation + 1}, seat {seat.number})"
+    seconds = f" after {seconds_between(began, ended):.1f} seconds" if began and ended else ""
+    return f"trial {trial.number}{where}: loss {trial.value:.4f}{seconds}"
+
+
+def failure(trial: FrozenTrial, error: Exception) -> str:
+    """One line on a trial whose training failed."""
+    reason = " ".join(without_password(f"{type(error).__name__}: {error}").split())
+    return (
+        f"trial {trial.number} failed: {reason}; its weights were put back, its seat is scored "
+        f"again, at most three times in all"
+    )
+
+
+@contextmanager
+def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar for a number of like things; yields what is to be called after each."""
+    with _progress(console) as progress:
+        task = progress.add_task(what, total=total, best="")
+        yield lambda: progress.advance(task)
+
+
+def _progress(console: Console) -> Progress:
+    # Where a line is full, the terminal's ^C goes to the next one, and the bar stays behind.
+    room = min(console.width - _BESIDE_THE_BAR, _WIDEST_BAR)
+    return Progress(
+        SpinnerColumn("line"),
+        TextColumn("{task.description}"),
+        *([BarColumn(bar_width=room)] if room >= _NARROWEST_BAR else []),
+        TextColumn("{task.fields[best]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        disable=not on_screen(console),
+        # A candidate can take minutes, and the time left follows from those within this period.
+        speed_estimate_period=math.inf,
+    )
+
+
+def _say(progress: Progress, line: str) -> None:
+    """Print a line above a bar; in a file it stays one, however long."""
+    progress.print(line, soft_wrap=not on_screen(progress.console))

@@ -1,0 +1,113 @@
+"""A search of a study to its end, under the eyes of who waits for it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import optuna
+
+from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna.cli.local_workers import workers_beside
+from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
+from relativenas_optuna.storages.open_storage import storage_at
+
+if TYPE_CHECKING:
+    from relativenas_optuna.cli.output.search import Console
+    from relativenas_optuna.search.choice import Choice
+    from relativenas_optuna.search.plan import Wishes
+    from relativenas_optuna.training.data.images import Pictures
+
+
+def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -> Pictures:
+    """Prepare a search in memory and return its images.
+
+    A mistake ends it here, before there is a database file.
+
+    Args:
+        console: Console of the study; it says what is searched.
+        wishes: What the search is asked to do.
+        device: See `SupernetObjective`.
+
+    Raises:
+        SearchError: See `Search`, as for its other errors.
+    """
+    from relativenas_optuna.search.search import Search, load_images
+    from relativenas_optuna.training.device import resolve_device
+
+    with storage_at("sqlite://") as storage:
+        study = optuna.create_study(study_name=console.study, storage=storage)
+        plan = SearchPlan.of(study, wishes)
+        console.preparing(plan)
+        found = resolve_device(device)
+        with empty_folders_removed(plan.out, on_success=True):
+            make_folder(plan.out)
+            with locked(plan.out), TemporaryDirectory() as folder:
+                images = load_images(plan)
+                local = plan.weights is None or "://" not in plan.weights
+                here = replace(plan, out=folder, weights=None if local else plan.weights)
+                Search(study, here, device=str(found), images=images)
+    return images
+
+
+def search_to_the_end(
+    console: Console,
+    study: optuna.Study,
+    plan: SearchPlan,
+    *,
+    device: str | None,
+    workers: int = 1,
+    images: Pictures | None = None,
+) -> Choice:
+    """Search a study, or go on with it, and report what it ends with.
+
+    Args:
+        console: Of the study.
+        study: To search.
+        plan: What is to be done.
+        device: See `SupernetObjective`.
+        workers: Processes that search together.
+        images: Images of the plan, where they are loaded already.
+
+    Raises:
+        Interrupted: By a signal; the message says what was saved.
+        SearchError: See `Search`.
+    """
+    # These load PyTorch, for seconds: what needs none does not wait for it.
+    from relativenas_optuna.dashboard.reporter import reporter_of
+    from relativenas_optuna.search.search import Search
+    from relativenas_optuna.training.device import resolve_device
+
+    # Before the data, which may have to be fetched.
+    found = resolve_device(device)
+    with ExitStack() as stack:
+        places = [place for place in (plan.out, plan.place) if "://" not in place]
+        with empty_folders_removed(*places):
+            make_folder(plan.out)
+            stack.enter_context(locked(plan.out))
+            search = Search(study, plan, device=str(found), images=images, warn=console.warn)
+        del images  # the objective has copied them
+        reporter = reporter_of(study, plan.out, console.warn)
+        reporters = [] if reporter is None else [reporter]
+        beside = workers_beside(
+            workers - 1, storage=console.storage, study=console.study, device=device
+        )
+        try:
+            with beside:
+                console.begins(search)
+                if search.scored < search.total:
+                    with console.progress(search) as progress:
+                        search.run([progress.after, *reporters], progress.failed)
+                        for reporter in reporters:
+                            reporter.write(study)
+            with console.counting("scoring the best again", search.choices) as advance:
+                choice = search.choose(advance)
+            for reporter in reporters:
+                reporter.write(study, ended=True)
+            console.ended(choice, plan)
+        except KeyboardInterrupt:
+            raise Interrupted(console.saved(search)) from None
+    return choice

@@ -1,0 +1,103 @@
+"""The best of a study as a report shows it: figures, text and a picture."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.json_data import finite
+from relativenas_optuna.search.choice import best_architectures
+from relativenas_optuna.search.study_facts import architecture_lines, best_trials, genotype_of
+from relativenas_optuna.visualization.drawing._figure import draw_genotype
+from relativenas_optuna.visualization.drawing._save import figure_bytes
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.spaces.genotype import Genotype
+
+_LONGEST = 2000  # characters of a text from elsewhere
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """One of the best of a study, as texts.
+
+    Attributes:
+        trial: Number of the trial.
+        values: The objectives' values there; of a finalist the loss with the final weights.
+        accuracy: Of a finalist, in percent.
+        parameters: Of its network.
+        multiply_adds: Of its network, for one picture.
+        text: The genotype, or the trial's parameters, one a line.
+        picture: Of its two cells, as a `data:` URL; `None` where the trial carries no cells.
+    """
+
+    trial: int
+    values: tuple[str, ...]
+    accuracy: str
+    parameters: str
+    multiply_adds: str
+    text: str
+    picture: str | None
+
+
+def best_of(study: optuna.Study, top: int) -> list[Best]:
+    """The best of a study, at most so many; of several objectives those of the Pareto front.
+
+    Trials that violate a constraint are not among them.
+    """
+    trials = study.get_trials(deepcopy=False)
+    try:
+        ranked = best_architectures(study, for_show=True)
+    except ValueError:  # architectures that are no pair of cells
+        ranked = {}
+    if ranked:
+        return [
+            _best(
+                trials[one.trial],
+                genotype,
+                values=(f"{one.loss:.4f}",),
+                accuracy="" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
+            )
+            for genotype, one in list(ranked.items())[:top]
+            if one.trial < len(trials)
+        ]
+    return [
+        _best(trial, genotype_of(trial), values=tuple(f"{value:.6g}" for value in trial.values))
+        for trial in best_trials(study)[:top]
+    ]
+
+
+def _best(
+    trial: FrozenTrial,
+    genotype: Genotype | None,
+    *,
+    values: tuple[str, ...],
+    accuracy: str = "",
+) -> Best:
+    return Best(
+        trial=trial.number,
+        values=values,
+        accuracy=accuracy,
+        parameters=_count(trial, "parameters"),
+        multiply_adds=_count(trial, "multiply_adds"),
+        text=architecture_lines(trial)[:_LONGEST],
+        picture=None if genotype is None else picture_of(genotype),
+    )
+
+
+def picture_of(genotype: Genotype) -> str:
+    """The two cells of an architecture as a URL that holds the whole picture.
+
+    In a picture of its own no name or style meets those of the page and of other pictures.
+    """
+    drawn = figure_bytes(lambda: draw_genotype(genotype), "svg")
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"
+
+
+def _count(trial: FrozenTrial, name: str) -> str:
+    number = finite(trial.user_attrs.get(name))
+    return "" if number is None else f"{number:,.0f}"

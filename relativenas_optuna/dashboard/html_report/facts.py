@@ -1,0 +1,132 @@
+"""What a report says of a study's settings and of the machine, as names and values."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna._utils.text import duration
+from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.search.resume_command import command
+
+if TYPE_CHECKING:
+    from relativenas_optuna.samplers.search_view import SearchView
+    from relativenas_optuna.search.plan import SearchPlan
+    from relativenas_optuna.search.status_record import Status
+
+Facts = list[tuple[str, str]]
+
+_PACKAGES = ("relativenas-optuna", "optuna", "torch", "torchvision", "numpy", "plotly")
+_BY_OPTION = ("population", "generations", "precision")
+
+
+def overview(status: Status) -> Facts:
+    """How far the study is, in a few figures."""
+    facts: Facts = []
+    if status.generation is not None:
+        of = "" if status.generations is None else f" of {status.generations}"
+        facts.append(("generations complete", f"{status.complete_generations}{of}"))
+    total = "" if status.total is None else f" of {status.total}"
+    facts.append(
+        ("candidates scored" if status.data else "trials complete", f"{status.scored}{total}")
+    )
+    if status.failed:
+        facts.append(("failed", str(status.failed)))
+    if status.best is not None:
+        if status.best.accuracy is not None:
+            facts.append(("accuracy, shared weights", f"{100 * status.best.accuracy:.2f} %"))
+        name = "best loss" if status.data else "best value"
+        facts.append((name, f"{status.best.loss:.4g}"))
+    if status.front is not None:
+        facts.append(("on the Pareto front", str(status.front)))
+    if not status.finished and status.running:
+        facts.append(("running", str(status.running)))
+    if status.seconds_left is not None:
+        facts.append(("time left", f"about {duration(status.seconds_left)}"))
+    return facts
+
+
+def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
+    """The settings of a search, as far as the study says them."""
+    if plan is not None:
+        size = "as they are" if plan.size is None else f"{plan.size} pixels"
+        return [
+            ("data", plan.data),
+            ("size of pictures", size),
+            ("preset", plan.preset),
+            ("candidates", "drawn at random" if plan.random else "of slow-fast learning"),
+            ("seed", str(plan.seed)),
+            *((name.replace("_", " "), str(v)) for name, v in asdict(plan.settings).items()),
+            ("results", plan.out),
+            ("weights", without_password(plan.place)),
+        ]
+    if view is None:
+        return []
+    space = "learned from the trials"
+    if view.search_space is not None:
+        space = f"{len(view.search_space)} parameters"
+    return [
+        ("sampler", "RelativeNASSampler"),
+        ("preset", view.preset),
+        ("population", str(view.population_size)),
+        ("seed", str(view.seed)),
+        ("search space", space),
+        ("directions", ", ".join(view.directions)),
+    ]
+
+
+def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str | None:
+    """The command that searches anew; `None` where no options say what the plan does."""
+    if plan is None:
+        return None
+    named, own = preset_or_none(plan), asdict(plan.settings)
+    if named is None or any(own[n] != v for n, v in named.items() if n not in _BY_OPTION):
+        return None
+    words = ["search", "--data", plan.data, "--preset", plan.preset, "--seed", str(plan.seed)]
+    if plan.size is not None:
+        words += ["--size", str(plan.size)]
+    for name in _BY_OPTION:
+        if own[name] != named[name]:
+            words += [f"--{name}", str(own[name])]
+    words += ["--random"] if plan.random else []
+    return command(*words, storage=without_password(storage), study=study)
+
+
+def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:
+    """The settings of a plan's preset, if this release still has it."""
+    try:
+        return asdict(preset(plan.preset))
+    except ValueError:
+        return None
+
+
+def environment() -> Facts:
+    """The machine that makes the report: versions, device, system."""
+    # Loads PyTorch, for seconds.
+    import torch
+
+    from relativenas_optuna.training.device import resolve_device
+
+    device = resolve_device(None)
+    shown = str(device)
+    if device.type == "cuda":
+        shown = f"{device}: {torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
+    elif device.type == "cpu":
+        shown = f"cpu: {os.cpu_count()} cores, threads of PyTorch {torch.get_num_threads()}"
+    return [
+        ("device", shown),
+        ("system", platform.platform()),
+        ("Python", platform.python_version()),
+        *((name, _version(name)) for name in _PACKAGES),
+    ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

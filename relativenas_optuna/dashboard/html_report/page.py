@@ -1,0 +1,97 @@
+"""One page of HTML that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna._utils.passwords import without_password
+from relativenas_optuna.dashboard.html_report.best import best_of
+from relativenas_optuna.dashboard.html_report.facts import (
+    environment,
+    overview,
+    search_command,
+    settings,
+)
+from relativenas_optuna.dashboard.html_report.figures import figures_of
+from relativenas_optuna.samplers.search_view import SearchView
+from relativenas_optuna.search.choice import readable_plan
+from relativenas_optuna.search.status import status_of
+from relativenas_optuna.visualization._style import GRID, INK, PALE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import optuna
+
+
+def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str, top: int) -> None:
+    """Write a study as one page of HTML, whole or not at all.
+
+    It shows the best cells, figures, settings and environment. What a study of another sampler or
+    program lacks is said in its place. Nothing is written to the study.
+
+    Args:
+        study: As it is now.
+        path: Of the page; one that exists is replaced.
+        storage: URL of the study's storage; its password is not shown.
+        made_by: The command that makes the report.
+        top: How many of the best are shown, from 1.
+
+    Raises:
+        OSError: The page cannot be written.
+    """
+    write_whole(path, page_of(study, storage=storage, made_by=made_by, top=top).encode())
+
+
+def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str:
+    """The page itself; see `write_report`."""
+    status, plan, view = status_of(study), readable_plan(study), SearchView.of(study)
+    best, figures = best_of(study, top), figures_of(study)
+    surroundings = Environment(
+        loader=PackageLoader("relativenas_optuna.dashboard.html_report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def own(name: str) -> Markup:
+        """A file of ours, which is markup and not text."""
+        assert surroundings.loader is not None
+        return Markup(surroundings.loader.get_source(surroundings, name)[0])
+
+    return surroundings.get_template("page.html").render(
+        status=status,
+        storage=without_password(storage),
+        overview=overview(status),
+        best=best,
+        has_accuracy=any(one.accuracy for one in best),
+        has_cost=any(one.parameters for one in best),
+        has_pictures=any(one.picture for one in best),
+        # Losses of the search, or with the final weights?
+        value_names=["loss"] if plan is not None else _value_names(status.directions),
+        figures=figures,
+        figures_data={figure.name: figure.data for figure in figures if not figure.why},
+        # Of figures that are made for white paper; the page has others for each light.
+        colours={INK: "--ink", PALE: "--pale", GRID: "--line"},
+        settings=settings(plan, view),
+        environment=environment(),
+        search_command=search_command(plan, storage=storage, study=study.study_name),
+        made_by=made_by,
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        style=own("style.css"),
+        script=own("figures.js"),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def _value_names(directions: tuple[str, ...]) -> list[str]:
+    if len(directions) == 1:
+        return [f"value ({directions[0]}d)"]
+    return [f"objective {n} ({direction}d)" for n, direction in enumerate(directions)]

@@ -1,0 +1,57 @@
+"""Train, measure, compare and export what a search has found.
+
+The public names are imported at first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from relativenas_optuna.evaluation.export.export import export
+    from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement, agreement
+    from relativenas_optuna.evaluation.measurement.latency import Latency, latency
+    from relativenas_optuna.evaluation.measurement.measure import Measured, measure
+    from relativenas_optuna.evaluation.open_network import open_network
+    from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+    from relativenas_optuna.evaluation.standalone.result import Result
+    from relativenas_optuna.evaluation.standalone.run import training_run
+    from relativenas_optuna.exceptions import DivergedError, ExportError
+
+__all__ = [
+    "RECIPES",
+    "Agreement",
+    "DivergedError",
+    "ExportError",
+    "Latency",
+    "Measured",
+    "Recipe",
+    "Result",
+    "agreement",
+    "export",
+    "latency",
+    "measure",
+    "open_network",
+    "training_run",
+]
+
+_HOMES = {
+    "Agreement": "evaluation.fidelity.rank_correlation",
+    "DivergedError": "exceptions",
+    "ExportError": "exceptions",
+    "Latency": "evaluation.measurement.latency",
+    "Measured": "evaluation.measurement.measure",
+    "RECIPES": "evaluation.standalone.recipe",
+    "Recipe": "evaluation.standalone.recipe",
+    "Result": "evaluation.standalone.result",
+    "agreement": "evaluation.fidelity.rank_correlation",
+    "export": "evaluation.export.export",
+    "latency": "evaluation.measurement.latency",
+    "measure": "evaluation.measurement.measure",
+    "open_network": "evaluation.open_network",
+    "training_run": "evaluation.standalone.run",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

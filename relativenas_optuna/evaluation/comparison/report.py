@@ -1,0 +1,168 @@
+"""A comparison as a table for people, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.evaluation.comparison.figures import (
+    RANDOM,
+    Compared,
+    Training,
+    beaten,
+    deviation,
+    differences,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+COLUMNS = (
+    "architecture",
+    "test accuracy, %",
+    "validation, %",
+    "parameters",
+    "multiply-adds, M",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Architectures that were trained alike.
+
+    Attributes:
+        study: That found one of them.
+        data: On whose pictures.
+        recipe: Its fields by name.
+        seeds: Of the trainings.
+        baseline: The study of the random search with shared weights; `None` where there is none.
+        compared: The architectures, one of them of kind `FOUND`.
+    """
+
+    study: str
+    data: str
+    recipe: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    baseline: str | None
+    compared: tuple[Compared, ...]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The cells of the table by `COLUMNS`; the random architectures also as a group."""
+        group = [one for one in self.compared if one.kind == RANDOM]
+        rows = [_row(one) for one in self.compared]
+        if len(group) < 2:
+            return rows
+        accuracies = [one.accuracy for one in group]
+        validation = [statistics.fmean(one.validation) for one in group if one.validation]
+        mean = [
+            round(statistics.fmean(getattr(one, name) for one in group))
+            for name in ("parameters", "multiply_adds", "seconds")
+        ]
+        costs = f"{mean[0]:,}", f"{mean[1] / 1e6:.2f}", f"{mean[2]:,}"
+        of_all = (f"all {len(group)} random", _spread(accuracies), _spread(validation), *costs)
+        return [*rows, of_all, ("best random", _percent(max(accuracies)), *[""] * 4)]
+
+    def sentences(self) -> list[str]:
+        """What the table says of the found architecture, and what its deviations are."""
+        won, of = beaten(self.compared)
+        words = [] if not of else [f"The found architecture beats {won} of {of} random ones."]
+        words += [difference.meaning for difference in differences(self.compared)]
+        return [
+            *words,
+            "A deviation is that of single trainings over seeds; of the random ones together it is "
+            "that of their means over architectures.",
+        ]
+
+    def to_markdown(self) -> str:
+        """A page of its own."""
+        changed = ", ".join(f"{name} {value}" for name, value in self.recipe.items())
+        lines = [
+            f"# Was the search of study `{self.study}` worth it?",
+            "",
+            f"Data: {self.data}. Seeds: {', '.join(map(str, self.seeds))}.",
+            "",
+            _line(COLUMNS),
+            _line(["---", *["---:"] * (len(COLUMNS) - 1)]),
+            *map(_line, self.rows()),
+            "",
+            *(f"- {sentence}" for sentence in self.sentences()),
+            "",
+            f"Recipe: {changed}.",
+        ]
+        for one in self.compared:
+            lines += ["", f"{one.name}:", "```", one.genotype, "```"]
+        return "\n".join([*lines, ""])
+
+    def to_data(self) -> dict[str, Any]:
+        """The same as JSON data; accuracies are shares of 1."""
+        won, of = beaten(self.compared)
+        group = [one.accuracy for one in self.compared if one.kind == RANDOM]
+        return {
+            "study": self.study,
+            "data": self.data,
+            "recipe": dict(self.recipe),
+            "seeds": list(self.seeds),
+            "baseline": self.baseline,
+            "architectures": [_data(one) for one in self.compared],
+            "random": {
+                "count": of,
+                "beaten": won,
+                "mean": statistics.fmean(group) if group else None,
+                "deviation": deviation(group),
+                "best": max(group, default=None),
+            },
+            "differences": [
+                asdict(difference) | {"sure": difference.is_sure}
+                for difference in differences(self.compared)
+            ],
+        }
+
+
+def training_line(name: str, training: Training) -> str:
+    """A training on one line."""
+    validation = training.validation_accuracy
+    beside = "" if validation is None else f", validation {_percent(validation)} %"
+    return (
+        f"{name}, seed {training.seed}: test accuracy {_percent(training.test_accuracy)} %"
+        f"{beside}, {training.seconds:.0f} s"
+    )
+
+
+def _row(one: Compared) -> tuple[str, ...]:
+    return (
+        one.name,
+        _spread(one.accuracies),
+        _spread(one.validation),
+        f"{one.parameters:,}",
+        f"{one.multiply_adds / 1e6:.2f}",
+        f"{one.seconds:,.0f}",
+    )
+
+
+def _data(one: Compared) -> dict[str, Any]:
+    return asdict(one) | {
+        "trainings": [asdict(training) for training in one.trainings],
+        "accuracy": one.accuracy,
+        "deviation": deviation(one.accuracies),
+        "validation_accuracy": statistics.fmean(one.validation) if one.validation else None,
+        "validation_deviation": deviation(one.validation),
+        "seconds": one.seconds,
+    }
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    spread = deviation(values)
+    mean = _percent(statistics.fmean(values))
+    return mean if spread is None else f"{mean} ± {_percent(spread)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

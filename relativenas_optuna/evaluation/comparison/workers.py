@@ -1,0 +1,172 @@
+"""Trainings one after the other, or side by side in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.signals import ctrl_c_ignored
+from relativenas_optuna.evaluation.standalone.images import pictures_for
+from relativenas_optuna.exceptions import DataError, DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from relativenas_optuna.evaluation.comparison.contestants import Job
+    from relativenas_optuna.evaluation.standalone.images import AnyPictures
+    from relativenas_optuna.evaluation.standalone.recipe import Recipe
+    from relativenas_optuna.evaluation.standalone.result import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What all trainings have in common.
+
+    Attributes:
+        data: See `load_pictures`.
+        recipe: How to train.
+        device: Where.
+        out: Folder of all.
+    """
+
+    data: str
+    recipe: Recipe
+    device: str
+    out: Path
+
+    def pictures(self) -> tuple[AnyPictures, AnyPictures]:
+        """Those to train on, and those to test with.
+
+        Raises:
+            DataError: There are none.
+        """
+        training, test = pictures_for(self.recipe, self.data)
+        if test is None:
+            raise DataError(
+                f"data {self.data!r} has no test pictures, by which to compare: put them in its "
+                f"sub-folder test, and the training pictures in train"
+            )
+        return training, test
+
+
+class Trainer:
+    """Trains in this process.
+
+    Args:
+        conditions: How.
+        pictures: To train on, and to test with.
+    """
+
+    def __init__(self, conditions: Conditions, pictures: tuple[AnyPictures, AnyPictures]) -> None:
+        self._conditions = conditions
+        self._training, self._test = pictures
+
+    def train(self, job: Job, name: str) -> Result:
+        """Train, go on with a training that was ended, or say what a finished one came to.
+
+        Raises:
+            DivergedError: Its loss is no number any more; the message says whose.
+            SearchError: The folder holds a training under other conditions.
+            ValueError: The training failed.
+        """
+        # When it is called, so that a test can put something faster in its place.
+        from relativenas_optuna.evaluation.standalone.run import training_run
+
+        try:
+            return training_run(
+                job.genotype,
+                self._training,
+                recipe=self._conditions.recipe,
+                seed=job.seed,
+                out=self._conditions.out / job.folder,
+                test=self._test,
+                device=self._conditions.device,
+                name=name,
+            )
+        except DivergedError as error:
+            raise DivergedError(
+                f"{name}, seed {job.seed}: {error}; all are trained alike, so that another recipe "
+                f"needs another --out"
+            ) from error
+
+
+def train_all(
+    conditions: Conditions,
+    pictures: tuple[AnyPictures, AnyPictures],
+    jobs: Mapping[Job, str],
+    *,
+    workers: int,
+) -> Iterator[tuple[Job, Result]]:
+    """Train in so many processes; gives each result when it is there.
+
+    With one it is this process. Others share the CPU's threads, and end with this one, however it
+    ends; what they trained so far is in the folders of the trainings.
+
+    Args:
+        conditions: Of all trainings.
+        pictures: What `conditions` gives.
+        jobs: What to train, and its name.
+        workers: How many at once.
+
+    Raises:
+        ValueError: A training failed.
+        BrokenProcessPool: A process was killed.
+    """
+    if workers == 1:
+        trainer = Trainer(conditions, pictures)
+        yield from ((job, trainer.train(job, name)) for job, name in jobs.items())
+        return
+    threads = threads_of_each(workers)
+    context = multiprocessing.get_context("spawn")
+    lifeline, held = context.Pipe(duplex=False)
+    begin = (conditions, threads, lifeline)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=begin)
+    with held, pool:
+        try:
+            with ctrl_c_ignored():
+                futures = {pool.submit(_train, job, name): job for job, name in jobs.items()}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            held.close()  # which ends them in mid-training
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def threads_of_each(workers: int) -> int:
+    """How many of the threads that one training would have each of several gets."""
+    import torch
+
+    return max(1, torch.get_num_threads() // workers)
+
+
+_trainer: Trainer | None = None  # of a process that trains beside others
+
+
+def _begin(conditions: Conditions, threads: int, lifeline: Connection) -> None:
+    """Make this process ready to train, and let it end when nobody holds the lifeline."""
+    import torch
+
+    global _trainer  # noqa: PLW0603 - a pool has no other place for what its calls share
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all
+    threading.Thread(target=_end_after, args=(lifeline,), daemon=True).start()
+    torch.set_num_threads(threads)
+    _trainer = Trainer(conditions, conditions.pictures())
+
+
+def _end_after(lifeline: Connection) -> None:
+    lifeline.poll(None)  # there is nothing but an end to come
+    os._exit(1)
+
+
+def _train(job: Job, name: str) -> Result:
+    assert _trainer is not None
+    return _trainer.train(job, name)

@@ -1,0 +1,1 @@
+"""Write a trained network in a form that other programs load."""

@@ -1,0 +1,1 @@
+"""Measure how well shared scores rank architectures."""

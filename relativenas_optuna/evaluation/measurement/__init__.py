@@ -1,0 +1,1 @@
+"""Measure the accuracy, cost and latency of a trained network."""

@@ -1,0 +1,158 @@
+"""How good a trained network is, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from relativenas_optuna.evaluation.measurement.latency import Latency, latency
+from relativenas_optuna.networks.cost import Cost, cost
+from relativenas_optuna.training.loop import Evaluation, evaluate
+from relativenas_optuna.training.modes import mode
+
+if TYPE_CHECKING:
+    from relativenas_optuna.networks.network import CellNetwork
+    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.streamed import StreamedPictures
+
+TOP = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confused:
+    """A class that was taken for another one.
+
+    Attributes:
+        true: Index of the class of the pictures.
+        taken: Index of the class that the network took them for.
+        count: How many.
+        of: Pictures of the class.
+    """
+
+    true: int
+    taken: int
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a network came to on pictures.
+
+    Attributes:
+        scored: Loss, accuracy and number of pictures.
+        top5: Share of pictures whose class is among the five with the highest logits; `None` where
+            there are five classes or fewer.
+        confusion: How many pictures of class i (rows) were taken for class j (columns).
+        cost: Parameters and multiply-adds.
+        latencies: Of a single picture, and of a batch.
+    """
+
+    scored: Evaluation
+    top5: float | None
+    confusion: list[list[int]]
+    cost: Cost
+    latencies: list[Latency]
+
+    @property
+    def error(self) -> float:
+        """Share of pictures classified wrong, 0 to 1."""
+        return 1 - self.scored.accuracy
+
+    def most_confused(self, most: int) -> list[Confused]:
+        """The pairs of classes that were taken for each other most often, the worst first."""
+        counts = np.array(self.confusion)
+        np.fill_diagonal(counts, 0)
+        order = np.argsort(-counts, axis=None, kind="stable")[:most]
+        pairs = zip(*np.unravel_index(order, counts.shape), strict=True)
+        return [
+            Confused(
+                true=int(true),
+                taken=int(taken),
+                count=int(counts[true, taken]),
+                of=sum(self.confusion[true]),
+            )
+            for true, taken in pairs
+            if counts[true, taken]
+        ]
+
+    def to_data(self) -> dict[str, Any]:
+        """All figures as plain JSON data."""
+        return {
+            "pictures": self.scored.count,
+            "accuracy": self.scored.accuracy,
+            "error": self.error,
+            "top5": self.top5,
+            "loss": self.scored.loss,
+            "confusion": self.confusion,
+            "parameters": self.cost.parameters,
+            "multiply_adds": self.cost.multiply_adds,
+            "latency": [asdict(one) for one in self.latencies],
+        }
+
+
+def measure(
+    network: CellNetwork,
+    pictures: Pictures | StreamedPictures,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int,
+    seconds: float = 1.0,
+    on_batch: Callable[[], None] = lambda: None,
+) -> Measured:
+    """Score a network and measure what it costs.
+
+    Args:
+        network: It is brought to the device and to channels-last, and put in evaluation mode.
+        pictures: With the mean and std that the network was trained with; at least one.
+        device: To compute on.
+        batch_size: At least 1.
+        seconds: That each measurement of the latency takes at least.
+        on_batch: Called after every batch.
+
+    Raises:
+        DataError: There are no pictures.
+        ValueError: The network does not take pictures of this size, or gives logits that are not
+            finite.
+    """
+    # It takes a second to import, and only this needs it.
+    from sklearn.metrics import confusion_matrix, top_k_accuracy_score
+
+    network.to(device).to(memory_format=torch.channels_last)
+    costs = cost(network, pictures.shape)  # first, for it tells at once what does not fit
+    outputs, labels = [], []
+
+    def after(logits: Tensor, of: Tensor) -> None:
+        outputs.append(logits.cpu())
+        labels.append(of.cpu())
+        on_batch()
+
+    scored = evaluate(
+        network,
+        pictures.to(device),
+        module=network,
+        batch_size=batch_size,
+        memory_format=torch.channels_last,
+        on_batch=after,
+    )
+    logits, truth = torch.cat(outputs).numpy(), torch.cat(labels).numpy()
+    if not np.isfinite(logits).all():
+        raise ValueError("the network gives logits that are no finite numbers")
+    classes = range(logits.shape[1])
+    with mode(network, training=False):
+        sizes = sorted({1, batch_size})
+        latencies = [latency(network, pictures.shape, size, seconds=seconds) for size in sizes]
+    return Measured(
+        scored=scored,
+        top5=top_k_accuracy_score(truth, logits, k=TOP, labels=classes)
+        if len(classes) > TOP
+        else None,
+        confusion=confusion_matrix(truth, logits.argmax(1), labels=classes).tolist(),
+        cost=costs,
+        latencies=latencies,
+    )

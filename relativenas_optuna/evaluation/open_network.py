@@ -1,0 +1,61 @@
+"""The network in a file that a user names: one of ours, or published weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.networks.build import build
+from relativenas_optuna.networks.io.description import NetworkDescription
+from relativenas_optuna.networks.io.network_file import load_network, read_weights
+from relativenas_optuna.networks.io.state_dicts import is_imagenet, sizes_in
+from relativenas_optuna.training.data.statistics import STATISTICS
+
+if TYPE_CHECKING:
+    from relativenas_optuna.networks.network import CellNetwork
+    from relativenas_optuna.spaces.genotype import Genotype
+
+_SIDES = {"cifar10": 32, "cifar100": 32, "imagenet": 224}
+
+
+def open_network(
+    path: str | Path, genotype: Genotype, dataset: str | None = None
+) -> tuple[CellNetwork, NetworkDescription, bool]:
+    """Read a network, without trust in the file.
+
+    Args:
+        path: A trained-network file, or published weights; see `read_weights`.
+        genotype: The architecture of weights that do not say theirs.
+        dataset: What such weights were trained on, as for `build`; where it is left out, that
+            follows from stem and number of classes.
+
+    Returns:
+        The network on the CPU, what it is, and whether the file said so itself. Where it did not,
+        classes have numbers for names, and mean, std and size are the paper's.
+
+    Raises:
+        ValueError: The file cannot be read, or is of another network.
+    """
+    stored = read_weights(path)
+    if stored.description is not None:
+        return *load_network(path), True
+    sizes = sizes_in(stored.state)
+    count = sizes.get("num_classes")
+    if dataset is None:
+        dataset = "cifar100" if count == 100 else "cifar10"
+        dataset = "imagenet" if is_imagenet(stored.state) else dataset
+    auxiliary = any(name.startswith("auxiliary_head.") for name in stored.state)
+    network = build(genotype, dataset, num_classes=count, auxiliary=auxiliary, weights=stored)
+    description = NetworkDescription(
+        genotype=genotype,
+        dataset=dataset,
+        channels=sizes["channels"],
+        cells=sizes["cells"],
+        in_channels=network.in_channels,
+        classes=tuple(map(str, range(network.classifier.out_features))),
+        auxiliary=auxiliary,
+        mean=STATISTICS[dataset].mean,
+        std=STATISTICS[dataset].std,
+        size=(_SIDES[dataset],) * 2,
+    )
+    return network, description, False

@@ -1,0 +1,129 @@
+"""Several processes that train one network, as torchrun starts them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from relativenas_optuna.exceptions import SearchError
+
+
+def local_number() -> int:
+    """Which of the processes of this machine this is, from 0."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def processes_of() -> int:
+    """How many processes torchrun started to train together; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+
+
+def _sync_buffers() -> str:
+    """What torch calls the argument; newer ones warn of the older name."""
+    known = signature(DistributedDataParallel.__init__).parameters
+    return next(name for name in ("forward_sync_buffers", "broadcast_buffers") if name in known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """The processes that train one network, of which this is one.
+
+    Attributes:
+        device: Of this process.
+        processes: How many there are.
+        process: Which of them this is, from 0.
+    """
+
+    device: torch.device
+    processes: int = 1
+    process: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.process == 0
+
+    def together(self, network: nn.Module, *, unused: bool) -> nn.Module:
+        """The network, whose gradients are the mean of those of all processes.
+
+        Args:
+            network: With the same weights in every process.
+            unused: Whether there are parameters that no output depends on.
+        """
+        if self.processes == 1:
+            return network
+        # Buffers are made one after each epoch instead of before each step, see `average`.
+        options: dict[str, Any] = {_sync_buffers(): False, "find_unused_parameters": unused}
+        return DistributedDataParallel(network, **options)
+
+    def apart(self, network: nn.Module) -> Callable[[], AbstractContextManager[object]]:
+        """See `train_epoch`."""
+        return network.no_sync if isinstance(network, DistributedDataParallel) else nullcontext
+
+    def sums(self, numbers: Sequence[float]) -> list[float]:
+        """The sum of each number over all processes."""
+        if self.processes == 1:
+            return list(numbers)
+        kind = torch.float32 if self.device.type == "mps" else torch.float64
+        tensor = torch.tensor(numbers, dtype=kind, device=self.device)
+        dist.all_reduce(tensor)
+        return [float(number) for number in tensor.tolist()]
+
+    def average(self, network: nn.Module) -> None:
+        """Make the running statistics of batch norms the mean of those of all processes."""
+        if self.processes == 1:
+            return
+        running = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        flat = torch.cat([buffer.reshape(-1) for buffer in running])
+        dist.all_reduce(flat)
+        flat /= self.processes
+        means = torch.split(flat, [buffer.numel() for buffer in running])
+        for buffer, mean in zip(running, means, strict=True):
+            buffer.copy_(mean.view_as(buffer))
+
+    def require_alike(self, number: int, what: str) -> None:
+        """Refuse to go on where processes see different files.
+
+        Raises:
+            SearchError: The number differs between processes.
+        """
+        if self.sums([number])[0] != number * self.processes:
+            raise SearchError(
+                f"process {self.process} of {self.processes} sees {number} {what}, and others see "
+                f"another number: --out must be a folder that all of them share"
+            )
+
+
+@contextmanager
+def team(device: torch.device) -> Iterator[Team]:
+    """Meet the other processes that torchrun started, if it did.
+
+    Args:
+        device: Of this process; GPUs talk by NCCL, all else by gloo.
+    """
+    if dist.is_initialized():
+        yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
+        return
+    if processes_of() == 1:
+        yield Team(device=device)
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        with warnings.catch_warnings():
+            # A kernel of one channel is the same in every memory format.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,145 @@
+"""One epoch of training alone, by whatever schedule."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch.nn import functional
+
+from relativenas_optuna.training.augmentation import Augmentation
+from relativenas_optuna.training.batch_parts import WHOLE, Share
+from relativenas_optuna.training.loop import EpochResult, train_epoch
+from relativenas_optuna.training.randomness import Generators, generators
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from torch import nn
+    from torch.amp import GradScaler
+    from torch.optim import Optimizer
+
+    from relativenas_optuna.training.data.source import Source
+    from relativenas_optuna.training.loop import Forward
+    from relativenas_optuna.training.metrics import Loss
+
+
+class Schedule(Protocol):
+    """What epochs are trained by; a `Recipe` and `SearchSettings` are one."""
+
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102 (see the two)
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def momentum(self) -> float: ...  # noqa: D102
+    @property
+    def weight_decay(self) -> float: ...  # noqa: D102
+    @property
+    def clip(self) -> float: ...  # noqa: D102
+    @property
+    def padding(self) -> int: ...  # noqa: D102
+    @property
+    def flip(self) -> bool: ...  # noqa: D102
+    @property
+    def cutout(self) -> int: ...  # noqa: D102
+
+    def learning_rate_of(self, number: int, /) -> float: ...  # noqa: D102
+    def drop_path_of(self, number: int, /) -> float: ...  # noqa: D102
+
+
+def sgd(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
+    """The optimizer of a network."""
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=schedule.learning_rate,
+        momentum=schedule.momentum,
+        weight_decay=schedule.weight_decay,
+    )
+
+
+def augmentation_of(schedule: Schedule) -> Augmentation:
+    """How batches are augmented."""
+    return Augmentation(padding=schedule.padding, flip=schedule.flip, cutout=schedule.cutout)
+
+
+def one_epoch(
+    network: nn.Module,
+    optimizer: Optimizer,
+    pictures: Source,
+    *,
+    schedule: Schedule,
+    epoch: int,
+    seed: int,
+    augmentation: Augmentation,
+    run: nn.Module | None = None,
+    loss: Loss = functional.cross_entropy,
+    autocast: torch.dtype | None = None,
+    scaler: GradScaler | None = None,
+    share: Share = WHOLE,
+    apart: Callable[[], AbstractContextManager[object]] = nullcontext,
+    on_batch: Callable[[int], None] | None = None,
+) -> EpochResult:
+    """Train a network for one epoch, whose randomness follows from `seed` and `epoch` alone.
+
+    Args:
+        network: Images `[b, c, h, w]` -> output. Drop-path is for one whose `forward` takes
+            `drop_path` and `generator`.
+        optimizer: See `sgd`; its learning rate is set.
+        pictures: See `train_epoch`, as for what is not named here.
+        schedule: See `Schedule`.
+        epoch: Its number, from 0.
+        seed: From 0 to 2**64 - 1.
+        augmentation: See `augmentation_of`.
+        run: What computes in place of the network, and has it inside.
+        loss: See `train_epoch`.
+        autocast: See `train_epoch`.
+        scaler: See `train_epoch`.
+        share: See `train_epoch`.
+        apart: See `train_epoch`.
+        on_batch: See `train_epoch`.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = schedule.learning_rate_of(epoch)
+    random = generators(seed, epoch, device=pictures.device)
+    module = network if run is None else run
+    forwards: list[Forward] = [module] * share.accumulate
+    if "drop_path" in signature(network.forward).parameters:
+        probability = schedule.drop_path_of(epoch)
+        forwards = [
+            partial(module, drop_path=probability, generator=generator)
+            for generator in _of_parts(random, seed, epoch, share, pictures.device)
+        ]
+    return train_epoch(
+        forwards,
+        network.parameters(),
+        pictures,
+        module=module,
+        optimizer=optimizer,
+        generators=random,
+        augmentation=augmentation,
+        batch_size=schedule.batch_size,
+        loss=loss,
+        clip=schedule.clip or None,
+        memory_format=torch.channels_last,
+        autocast=autocast,
+        scaler=scaler,
+        share=share,
+        apart=apart,
+        on_batch=on_batch,
+    )
+
+
+def _of_parts(
+    random: Generators, seed: int, epoch: int, share: Share, device: torch.device
+) -> list[Any]:
+    """A stream of drop-path for each part of a batch, whichever process has it."""
+    first = share.process * share.accumulate
+    return [
+        generators(seed, epoch, part, device=device).drop_path if part else random.drop_path
+        for part in range(first, first + share.accumulate)
+    ]

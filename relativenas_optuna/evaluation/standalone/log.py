@@ -1,0 +1,100 @@
+"""The log of a training: JSON lines, TensorBoard, and the curve as a picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna.evaluation.standalone.curve import curve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from torch.utils.tensorboard import SummaryWriter
+
+    from relativenas_optuna.evaluation.standalone.result import Epoch
+
+LINES, EVENTS, CURVE = "log.jsonl", "tensorboard", "curve.png"
+_BETWEEN_CURVES = 30.0  # seconds: drawing takes a good part of one
+
+
+class Log:
+    """Writes what happened into a folder.
+
+    All is written anew from the history at the beginning, since a process that was killed may
+    have logged an epoch twice, or not at all.
+
+    Args:
+        folder: Of the training.
+        title: Of the curve.
+        writes: Whether this process does; of several only one.
+    """
+
+    def __init__(self, folder: Path, title: str, *, writes: bool = True) -> None:
+        self._folder, self._title, self._writes = folder, title, writes
+        self._history: Sequence[Epoch] = ()
+        self._writer: SummaryWriter | None = None
+        self._drawn = monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        if self._history:
+            self._draw()
+
+    def begin(self, history: Sequence[Epoch]) -> None:
+        """Write the log of the epochs so far; the history is followed from here on."""
+        if not self._writes:
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        events = self._folder / EVENTS
+        if events.is_dir():
+            for file in events.glob("events.out.tfevents.*"):
+                file.unlink()
+        self._writer = SummaryWriter(str(events))
+        self._history = history
+        for epoch in history:
+            self._add(epoch)
+        self._write_lines()
+
+    def after(self) -> None:
+        """Write what is new in the history with its last epoch."""
+        if not self._writes:
+            return
+        self._add(self._history[-1])
+        self._write_lines()
+        if monotonic() - self._drawn > _BETWEEN_CURVES:
+            self._draw()
+
+    def _draw(self) -> None:
+        write_whole(self._folder / CURVE, curve(self._history, self._title))
+        self._drawn = monotonic()
+
+    def _add(self, epoch: Epoch) -> None:
+        assert self._writer is not None
+        for name, value in asdict(epoch).items():
+            if name == "epoch" or value is None:
+                continue
+            part, _, figure = name.partition("_")
+            tag = f"{figure}/{part}" if figure in ("loss", "accuracy") else name
+            self._writer.add_scalar(tag, value, epoch.epoch)
+        self._writer.flush()
+
+    def _write_lines(self) -> None:
+        lines = "".join(f"{json.dumps(asdict(epoch))}\n" for epoch in self._history)
+        write_whole(self._folder / LINES, lines.encode())

@@ -1,0 +1,89 @@
+"""Recipes by name or from a TOML file, and changes to single fields."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from relativenas_optuna._utils.files import decoded
+from relativenas_optuna.evaluation.standalone.recipe import FIELDS, RECIPES, Recipe
+
+BASE = "base"
+_LONGEST = 64 * 1024  # bytes of a file
+_WORDS = {"true": True, "false": False}
+
+
+def recipe_of(
+    text: str | None, changes: Sequence[str] = (), *, data: str = "", size: int | None = None
+) -> Recipe:
+    """The recipe that a name or a file means, with some fields changed.
+
+    Args:
+        text: One of `RECIPES`; else a TOML file with fields of a recipe, and `base` for the one
+            that it takes the others from. `None` is "digits" for the digits, else "short".
+        changes: Each `NAME=VALUE`; a later one counts more.
+        data: What is trained on; see `load_pictures`.
+        size: Of the pictures, in pixels, where neither the recipe nor a change says one.
+
+    Raises:
+        ValueError: There is no such recipe, field or value; the message is one line.
+        OSError: The file cannot be read.
+    """
+    if text is None:
+        text = "digits" if data == "digits" else "short"
+    recipe = RECIPES[text] if text in RECIPES else _read(text)
+    fields = dict(map(_parsed, changes))
+    if size is not None and not recipe.size:
+        fields.setdefault("size", size)
+    return replace(recipe, **fields)
+
+
+def _read(text: str) -> Recipe:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError(
+            f"recipe must be one of {', '.join(RECIPES)}, or a TOML file; got {text!r}"
+        )
+    with path.open("rb") as file:
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"recipe file {str(path)!r} is longer than {_LONGEST} bytes")
+    try:
+        return _from_content(tomllib.loads(decoded(content)))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"recipe file {str(path)!r}: {error}") from error
+
+
+def _from_content(content: Mapping[str, Any]) -> Recipe:
+    base = content.get(BASE)
+    if base is None or not isinstance(base, str) or base not in RECIPES:
+        raise ValueError(f"{BASE} must be one of {', '.join(RECIPES)}; got {base!r}")
+    fields = {name: value for name, value in content.items() if name != BASE}
+    for name in fields:
+        _require_field(name)
+    return replace(RECIPES[base], **fields)
+
+
+def _parsed(change: str) -> tuple[str, Any]:
+    name, equals, text = change.partition("=")
+    name, text = name.strip(), text.strip()
+    if not equals:
+        raise ValueError(f"a change must be NAME=VALUE, as epochs=20; got {change!r}")
+    _require_field(name)
+    default = FIELDS[name]
+    if isinstance(default, str):
+        return name, text
+    if isinstance(default, bool):
+        return name, _WORDS.get(text.lower(), text)  # what else it is the recipe refuses
+    try:
+        return name, int(text) if isinstance(default, int) else float(text)
+    except ValueError:
+        return name, text
+
+
+def _require_field(name: str) -> None:
+    if name not in FIELDS:
+        raise ValueError(f"a recipe's field must be one of {', '.join(FIELDS)}; got {name!r}")

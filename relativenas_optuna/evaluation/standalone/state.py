@@ -1,0 +1,179 @@
+"""Where a training is after its last whole epoch, on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna.evaluation.standalone.arguments import PICTURES, SHOWN
+from relativenas_optuna.evaluation.standalone.result import Epoch
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.networks.io.tensors_file import load, to_bytes
+from relativenas_optuna.objective.checkpoints.faults import fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
+
+FILE = "state.safetensors"
+_NETWORK, _MOMENTUM, _KEPT = "network.", "momentum.", "kept."
+
+
+@dataclass(kw_only=True)
+class State:
+    """Where a training is.
+
+    Attributes:
+        arguments: What it was begun with, by name, as plain JSON data.
+        history: Its whole epochs.
+        kept_epoch: The one of them whose weights are kept; -1 before the first.
+        kept: These weights, on any device.
+    """
+
+    arguments: Mapping[str, Any]
+    history: list[Epoch] = field(default_factory=list)
+    kept_epoch: int = -1
+    kept: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, epoch: Epoch, network: nn.Module) -> None:
+        """Take in an epoch, and keep the weights after it if none before was better."""
+        best = None if not self.history else self.history[self.kept_epoch]
+        self.history.append(epoch)
+        if best is None or _merit(epoch) > _merit(best):
+            self.kept_epoch = epoch.epoch
+            self.kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    def write(self, folder: Path, trainer: AloneTrainer) -> None:
+        """Write all that the next epoch depends on, whole or not at all."""
+        network, optimizer, scaler = trainer.network, trainer.optimizer, trainer.scaler
+        momentum = {
+            name: optimizer.state[parameter]["momentum_buffer"]
+            for name, parameter in network.named_parameters()
+            if optimizer.state[parameter].get("momentum_buffer") is not None
+        }
+        newest = {} if self.kept_epoch == self.history[-1].epoch else self.kept
+        tensors = {
+            prefix + name: tensor
+            for prefix, of in (
+                (_NETWORK, network.state_dict()),
+                (_MOMENTUM, momentum),
+                (_KEPT, newest),
+            )
+            for name, tensor in of.items()
+        }
+        text = json.dumps(
+            {
+                "arguments": self.arguments,
+                "history": [asdict(epoch) for epoch in self.history],
+                "kept_epoch": self.kept_epoch,
+                "scaler": None if scaler is None else scaler.state_dict(),
+            }
+        )
+        write_whole(folder / FILE, to_bytes(tensors, {"training": text}), passing=fault)
+
+    @classmethod
+    def read(cls, folder: Path, arguments: Mapping[str, Any], trainer: AloneTrainer) -> State:
+        """The state in a folder, put into the trainer; a new one where there is none.
+
+        Raises:
+            SearchError: The folder holds another training, or its state is damaged.
+        """
+        path = folder / FILE
+        if not path.exists():
+            return cls(arguments=arguments)
+        try:
+            tensors, metadata = load(path)
+            data = json.loads(metadata["training"])
+            begun = dict(data["arguments"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise _damaged(folder, error) from error
+        _require_same(folder, begun, arguments)
+        try:
+            return cls._restored(data, tensors, arguments, trainer)
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise _damaged(folder, error) from error
+
+    @classmethod
+    def _restored(
+        cls,
+        data: Any,
+        tensors: Mapping[str, Tensor],
+        arguments: Mapping[str, Any],
+        trainer: AloneTrainer,
+    ) -> State:
+        network, scaler = trainer.network, trainer.scaler
+        history = [Epoch(**epoch) for epoch in data["history"]]
+        kept_epoch = int(data["kept_epoch"])
+        if [epoch.epoch for epoch in history] != list(range(len(history))):
+            raise ValueError("its epochs are not in order")
+        if not 0 <= kept_epoch < len(history):
+            raise ValueError(f"it keeps epoch {kept_epoch} of {len(history)}")
+        network.load_state_dict(_under(_NETWORK, tensors))
+        parameters = dict(network.named_parameters())
+        for name, buffer in _under(_MOMENTUM, tensors).items():
+            parameter = parameters[name]
+            if buffer.shape != parameter.shape:
+                raise ValueError(f"the momentum of {name} has the shape {list(buffer.shape)}")
+            # In the parameter's own memory format.
+            own = torch.empty_like(parameter, requires_grad=False).copy_(buffer)
+            trainer.optimizer.state[parameter]["momentum_buffer"] = own
+        if scaler is not None:
+            scaler.load_state_dict(data["scaler"])
+        device = next(network.parameters()).device
+        kept = _under(_KEPT, tensors) or _under(_NETWORK, tensors)
+        shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+        if {name: tensor.shape for name, tensor in kept.items()} != shapes:
+            raise ValueError("the kept weights are of another network")
+        return cls(
+            arguments=arguments,
+            history=history,
+            kept_epoch=kept_epoch,
+            kept={name: tensor.to(device) for name, tensor in kept.items()},
+        )
+
+
+def _merit(epoch: Epoch) -> tuple[float, ...]:
+    """What the kept weights are chosen by; the last of equals is kept where nothing is known."""
+    if epoch.validation_accuracy is None or epoch.validation_loss is None:
+        return (epoch.epoch,)
+    return epoch.validation_accuracy, -epoch.validation_loss
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    for name, value in asked.items():
+        other = begun.get(name)
+        if other == value:
+            continue
+        differs = (
+            f"other {name}"
+            if name in PICTURES
+            else f"{SHOWN.get(name, name)} {other!r}, which does not go together with {value!r}"
+        )
+        raise SearchError(
+            f"folder {str(folder)!r} holds a training that was begun with {differs}: take the "
+            f"former to go on, or another --out"
+        )
+
+
+def _damaged(folder: Path, error: Exception) -> SearchError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return SearchError(
+        f"the state of the training in {str(folder)!r} is damaged ({reason}): delete the folder to "
+        f"begin anew, or take another --out"
+    )

@@ -1,0 +1,216 @@
+"""A network in training: its epochs, and scores of it, in one process or several."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+
+from relativenas_optuna.evaluation.standalone.epoch import augmentation_of, one_epoch, sgd
+from relativenas_optuna.evaluation.standalone.result import Epoch
+from relativenas_optuna.evaluation.standalone.setup import (
+    RecipeLoss,
+    new_network,
+    precision_of,
+    scaler_of,
+    unused_parameters,
+)
+from relativenas_optuna.exceptions import DivergedError
+from relativenas_optuna.networks.activations import activation_bytes
+from relativenas_optuna.networks.meta_copy import meta_copy
+from relativenas_optuna.training.batch_parts import Share
+from relativenas_optuna.training.data.images import split_indices
+from relativenas_optuna.training.loop import evaluate
+from relativenas_optuna.training.step_memory import check_step_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from relativenas_optuna.evaluation.standalone.distributed import Team
+    from relativenas_optuna.evaluation.standalone.recipe import Recipe
+    from relativenas_optuna.networks.network import CellNetwork
+    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.streamed import StreamedPictures
+
+
+def counts(training: Pictures | StreamedPictures, recipe: Recipe, *, seed: int) -> tuple[int, int]:
+    """How many pictures a training trains on, and by how many it chooses the epoch that is kept.
+
+    Raises:
+        DataError: A class has fewer than two pictures, and some are to be set apart.
+    """
+    if not recipe.validation_fraction:
+        return len(training), 0
+    trained, validated = split_indices(
+        training.labels, training.classes, 1 - recipe.validation_fraction, seed=seed
+    )
+    return len(trained), len(validated)
+
+
+class AloneTrainer:
+    """Trains one network by a recipe.
+
+    Args:
+        genotype: The architecture.
+        training: All pictures to train on, the validation part included.
+        recipe: How.
+        seed: Of the validation part, the first weights and all that is random in training.
+        team: The processes that train together.
+
+    Attributes:
+        recipe: As given, as is `team`.
+        team: The processes.
+        network: On the device of this process, in channels-last.
+        optimizer: Over its parameters.
+        scaler: Of the loss in float16; else `None`.
+
+    Raises:
+        ValueError: The recipe does not fit the pictures or the processes.
+    """
+
+    def __init__(
+        self,
+        genotype: Genotype,
+        training: Pictures | StreamedPictures,
+        *,
+        recipe: Recipe,
+        seed: int,
+        team: Team,
+    ) -> None:
+        self.recipe, self.team = recipe, team
+        self._seed = seed
+        self._share = Share(
+            processes=team.processes, process=team.process, accumulate=recipe.accumulate
+        )
+        if recipe.batch_size < 2 * self._share.parts:
+            raise ValueError(
+                f"batch_size must be at least {2 * self._share.parts} for {team.processes} "
+                f"processes, got {recipe.batch_size}"
+            )
+        network = new_network(
+            genotype,
+            recipe,
+            in_channels=training.shape[0],
+            classes=len(training.classes),
+            seed=seed,
+        )
+        self._autocast = precision_of(recipe, team.device)
+        self._unused = bool(unused_parameters(network, training.shape))
+        if team.device.type == "cpu":
+            self._check_memory(network, training)
+        self.network = network.to(team.device)
+        self.optimizer = sgd(self.network, recipe)
+        self.scaler = scaler_of(self._autocast, team.device)
+        self._running: nn.Module | None = None
+        self._augmentation = augmentation_of(recipe)
+        if recipe.random_resized_crop:  # such pictures are mirrored where they are read
+            self._augmentation = replace(self._augmentation, flip=False)
+        self._loss = RecipeLoss(recipe.label_smoothing, recipe.auxiliary)
+        validation: Pictures | StreamedPictures | None = None
+        if recipe.validation_fraction:
+            training, validation = training.split(1 - recipe.validation_fraction, seed=seed)
+        self._training = training.to(team.device)
+        self._validation = validation and validation.to(team.device)
+
+    def epoch(self, number: int, on_batch: Callable[[int], None] | None) -> Epoch:
+        """Train for one epoch and score the validation part.
+
+        Args:
+            number: Of the epoch, from 0.
+            on_batch: See `train_epoch`.
+
+        Raises:
+            DivergedError: The loss or the weights are no numbers any more.
+        """
+        start = perf_counter()
+        if self._running is None:  # here, for the weights may have been loaded meanwhile
+            self._running = self.team.together(self.network, unused=self._unused)
+        trained = one_epoch(
+            self.network,
+            self.optimizer,
+            self._training,
+            schedule=self.recipe,
+            epoch=number,
+            seed=self._seed,
+            augmentation=self._augmentation,
+            run=self._running,
+            loss=self._loss,
+            autocast=self._autocast,
+            scaler=self.scaler,
+            share=self._share,
+            apart=self.team.apart(self._running),
+            on_batch=on_batch,
+        )
+        self.team.average(self.network)
+        loss, accuracy = self._means(trained.loss, trained.accuracy, trained.count)
+        self._require_finite(number, loss)
+        found = None if self._validation is None else self.score(self._validation)
+        if found is not None:
+            self._require_finite(number, found[0])
+        return Epoch(
+            epoch=number,
+            learning_rate=self.recipe.learning_rate_of(number),
+            drop_path=self.recipe.drop_path_of(number),
+            training_loss=loss,
+            training_accuracy=accuracy,
+            validation_loss=None if found is None else found[0],
+            validation_accuracy=None if found is None else found[1],
+            seconds=perf_counter() - start,
+        )
+
+    def score(self, pictures: Pictures | StreamedPictures) -> tuple[float, float]:
+        """Cross-entropy and accuracy of the network as it is; processes share the pictures."""
+        own = pictures
+        if self.team.processes > 1:
+            own = pictures.subset(range(self.team.process, len(pictures), self.team.processes))
+        if len(own) == 0:  # there are fewer pictures than processes
+            return self._means(0.0, 0.0, 0)
+        found = evaluate(
+            self.network,
+            own.to(self.team.device),
+            module=self.network,
+            # Without gradients there is room for more.
+            batch_size=2 * max(1, self.recipe.batch_size // self._share.parts),
+            memory_format=torch.channels_last,
+            autocast=self._autocast,
+        )
+        return self._means(found.loss, found.accuracy, found.count)
+
+    def _check_memory(self, network: CellNetwork, training: Pictures | StreamedPictures) -> None:
+        """Raise `DataError` if a part of a batch cannot be trained in memory."""
+        recipe, genotype = self.recipe, network.genotype
+        nodes = max(len(cell.nodes) for cell in (genotype.normal, genotype.reduce))
+
+        def activations() -> float:
+            copy = meta_copy(network).train()
+            found = activation_bytes(copy, copy, training.shape)
+            return found / 2 if self._autocast is not None else found
+
+        check_step_memory(
+            activations,
+            images=max(1, min(recipe.batch_size, len(training)) // self._share.parts),
+            input_size=training.shape,
+            width=recipe.channels * recipe.cells * nodes,
+        )
+
+    def _means(self, loss: float, accuracy: float, count: int) -> tuple[float, float]:
+        """The means over the pictures of all processes."""
+        if self.team.processes == 1:
+            return loss, accuracy
+        losses, right, counts = self.team.sums([loss * count, accuracy * count, count])
+        return losses / counts, right / counts
+
+    def _require_finite(self, number: int, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DivergedError(
+                f"the training diverged in epoch {number + 1}, its loss is {loss}: take a lower "
+                f"learning_rate (it was {self.recipe.learning_rate_of(number):.4g}), or clip"
+            )
+        if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
+            self._require_finite(number, math.nan)

@@ -1,0 +1,134 @@
+"""`build`: the stand-alone network of an architecture, with first or with trained weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from relativenas_optuna.networks.io.network_file import StoredNetwork, read_weights
+from relativenas_optuna.networks.io.state_dicts import fitting, is_imagenet, sizes_in, starting_anew
+from relativenas_optuna.networks.network import FAMILIES, CellNetwork
+from relativenas_optuna.spaces.genotype import CELL_NAMES, Genotype
+from relativenas_optuna.spaces.published import published
+
+_NAMED = 3
+"""Nodes that a message names."""
+
+
+def build(
+    genotype_or_name: Genotype | str,
+    dataset: str | None = None,
+    *,
+    channels: int | None = None,
+    cells: int | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    auxiliary: bool = False,
+    weights: str | Path | StoredNetwork | None = None,
+) -> CellNetwork:
+    """Build the stand-alone network of an architecture, by default at the size of the paper.
+
+    With `weights`, what is left out is as in the file. Of another number of classes the classifier
+    starts anew, as for fine-tuning; so does an auxiliary head that the file does not have. A
+    warning says so. An auxiliary head that is in the file alone is left out.
+
+    Args:
+        genotype_or_name: A genotype, or the name of a published one.
+        dataset: "cifar10" (the default), "cifar100" (36 channels, 20 cells) or "imagenet"
+            (46, 14).
+        channels: Channels of the first cell's nodes.
+        cells: Number of cells.
+        num_classes: Classes to tell apart; where it is left out but `dataset` is not, those of the
+            data set.
+        in_channels: Channels of a picture; 3 by default.
+        auxiliary: Whether to add the auxiliary head: the network then gives
+            (logits, auxiliary logits) in training, and still logits alone in evaluation.
+        weights: A file of trained weights: one of `relativenas train`, which ends in
+            `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
+            never run. Or what `read_weights` gave of one.
+
+    Raises:
+        ValueError: The name, the data set, an operation or a size is unknown or out of range; the
+            file cannot be read, or is of another network.
+        TypeError: The first argument is neither a genotype nor a name.
+
+    Example:
+        >>> network = build("RelativeNAS", "cifar10", channels=4, cells=5).eval()
+        >>> network(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    if dataset is not None and dataset not in FAMILIES:
+        raise ValueError(f"dataset must be one of {', '.join(FAMILIES)}, got {dataset!r}")
+    genotype = (
+        published(genotype_or_name) if isinstance(genotype_or_name, str) else genotype_or_name
+    )
+    if not isinstance(genotype, Genotype):
+        raise TypeError(f"genotype_or_name must be a Genotype or a name, got {genotype!r}")
+    stored = read_weights(weights) if isinstance(weights, str | Path) else weights
+    known = {} if stored is None else sizes_in(stored.state)
+    if dataset is not None:
+        known["num_classes"] = FAMILIES[dataset].num_classes
+    family = FAMILIES[dataset or _dataset_of(stored)]
+
+    def made() -> CellNetwork:
+        return family.network(
+            genotype,
+            channels=known.get("channels", family.channels) if channels is None else channels,
+            cells=known.get("cells", family.cells) if cells is None else cells,
+            num_classes=known.get("num_classes", family.num_classes)
+            if num_classes is None
+            else num_classes,
+            in_channels=known.get("in_channels", 3) if in_channels is None else in_channels,
+            auxiliary=auxiliary,
+        )
+
+    if stored is None:
+        return made()
+    with torch.device("meta"):  # what does not fit may be too large for this machine
+        bare = made()
+    anew = starting_anew(bare, stored.state)
+    state = fitting(bare, stored.state, stored.where, anew=anew)
+    _require_same(genotype, stored)
+    network = made()
+    network.load_state_dict(state, strict=False)
+    for message in anew.values():
+        warnings.warn(f"{message} ({stored.where})", stacklevel=2)
+    return network
+
+
+def _dataset_of(stored: StoredNetwork | None) -> str:
+    if stored is None:
+        return "cifar10"
+    if stored.description is not None:
+        return stored.description.dataset
+    return "imagenet" if is_imagenet(stored.state) else "cifar10"
+
+
+def _require_same(genotype: Genotype, stored: StoredNetwork) -> None:
+    """Refuse weights of another architecture, whose tensors may have the same names and shapes.
+
+    Raises:
+        ValueError: The first nodes that differ are named.
+    """
+    if stored.description is None:
+        return
+    found = list(_differences(genotype, stored.description.genotype))
+    if found:
+        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise ValueError(
+            f"{stored.where} is of another architecture: {'; '.join(found[:_NAMED])}{more}"
+        )
+
+
+def _differences(ours: Genotype, theirs: Genotype) -> Iterator[str]:
+    for name in CELL_NAMES:
+        own, other = getattr(ours, name), getattr(theirs, name)
+        for number, (left, right) in enumerate(zip(own.nodes, other.nodes, strict=False), start=2):
+            if left != right:
+                edges = [" ".join(map(str, node)) for node in (right, left)]
+                yield f"{name}: node{number} is {edges[0]} and should be {edges[1]}"
+        if (len(own.nodes), own.concat) != (len(other.nodes), other.concat):
+            yield f"{name}: {len(other.nodes)} nodes and should be {len(own.nodes)}"

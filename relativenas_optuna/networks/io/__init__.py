@@ -1,0 +1,1 @@
+"""Read and write networks and their weights, also those of other programs."""

@@ -1,0 +1,158 @@
+"""The trained-network file: weights, and in the same file what they are the weights of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna.networks.io.description import NetworkDescription
+from relativenas_optuna.networks.io.foreign_state import (
+    in_single_precision,
+    unwrapped,
+    with_counters,
+)
+from relativenas_optuna.networks.io.state_dicts import require_fit
+from relativenas_optuna.networks.io.tensors_file import from_bytes, load, to_bytes
+from relativenas_optuna.networks.io.torch_file import read_pt
+from relativenas_optuna.networks.network import CellNetwork
+
+__all__ = [
+    "NetworkDescription",
+    "StoredNetwork",
+    "load_network",
+    "network_bytes",
+    "network_in_bytes",
+    "read_weights",
+    "save_network",
+]
+
+SUFFIX = ".safetensors"
+_KEY = "relativenas"
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """What a file of trained weights holds.
+
+    Attributes:
+        state: The tensors by the names of a network's state dict, on the CPU.
+        description: Of the network; `None` where the file holds weights alone.
+        where: The file, for messages.
+    """
+
+    state: Mapping[str, Tensor]
+    description: NetworkDescription | None
+    where: str
+
+
+def network_bytes(network: CellNetwork, description: NetworkDescription) -> bytes:
+    """The content of a trained-network file.
+
+    Raises:
+        ValueError: The network is not the one described, or holds numbers that are not finite.
+    """
+    state = network.state_dict()
+    require_fit(_meta(description).state_dict(), state, "the network to be saved")
+    return to_bytes(state, {_KEY: description.to_json()})
+
+
+def save_network(path: str | Path, network: CellNetwork, description: NetworkDescription) -> Path:
+    """Write a trained network as a safetensors file, and beside it what it is, as readable JSON.
+
+    Each file is written whole or not at all. The first holds all that the second says.
+
+    Args:
+        path: Ends in `.safetensors`; the other file has `.json` in its place.
+        network: On any device.
+        description: Of the network.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The path ends otherwise, or see `network_bytes`.
+        OSError: A file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise ValueError(f"path must end in {SUFFIX}, got {str(path)!r}")
+    content = network_bytes(network, description)
+    fields = json.loads(description.to_json()).items()
+    lines = [f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fields]
+    readable = "\n".join(["{", ",\n".join(lines), "}", ""])
+    write_whole(path.with_suffix(".json"), readable.encode())
+    write_whole(path, content)
+    return path
+
+
+def load_network(path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
+    """Read what `save_network` wrote, without trust in the file.
+
+    Returns:
+        The network on the CPU, in training mode as a new one, and what it is.
+
+    Raises:
+        ValueError: The file is missing, damaged or cut short, is none of ours, or its weights are
+            not those of the network that it describes. One line says why.
+    """
+    return _network_of(read_weights(path), path)
+
+
+def network_in_bytes(content: bytes) -> tuple[CellNetwork, NetworkDescription]:
+    """What `network_bytes` gave the content of; else see `load_network`."""
+    return _network_of(_stored(*from_bytes(content), "the content"), "FILE")
+
+
+def read_weights(path: str | Path) -> StoredNetwork:
+    """Read trained weights, of ours or published, without trust in the file.
+
+    Args:
+        path: Of a safetensors file, where it ends in `.safetensors`; else of a file that
+            `torch.save` wrote, see `read_pt`.
+
+    Raises:
+        ValueError: The file is missing, damaged or cut short, or holds something else. One line
+            says why.
+    """
+    path = Path(path)
+    where = f"weights file {str(path)!r}"
+    if path.suffix != SUFFIX:
+        return StoredNetwork(in_single_precision(read_pt(path)), None, where)
+    return _stored(*load(path), where)
+
+
+def _stored(state: Mapping[str, Tensor], metadata: Mapping[str, str], where: str) -> StoredNetwork:
+    if _KEY not in metadata:
+        return StoredNetwork(in_single_precision(unwrapped(state)), None, where)
+    try:
+        return StoredNetwork(state, NetworkDescription.from_json(metadata[_KEY]), where)
+    except ValueError as error:
+        raise ValueError(f"{where} describes no network: {error}") from None
+
+
+def _network_of(stored: StoredNetwork, path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
+    if stored.description is None:
+        raise ValueError(
+            f"{stored.where} holds weights alone, and does not say of which network: name the "
+            f"architecture, as in build('RelativeNAS', 'cifar10', weights={str(path)!r})"
+        )
+    try:
+        network = _meta(stored.description)
+    except ValueError as error:
+        raise ValueError(f"{stored.where} describes no network: {error}") from None
+    state = with_counters(network.state_dict(), stored.state)
+    require_fit(network.state_dict(), state, stored.where)
+    network.load_state_dict(state, strict=True, assign=True)
+    return network, stored.description
+
+
+def _meta(description: NetworkDescription) -> CellNetwork:
+    """The network without memory for its weights."""
+    with torch.device("meta"):
+        return description.build()

@@ -1,0 +1,138 @@
+"""Trained weights for a network: what fits, what starts anew, and what differs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from torch import Tensor
+
+from relativenas_optuna._utils.limits import MOST
+from relativenas_optuna.networks.io.foreign_state import State, with_counters
+from relativenas_optuna.networks.network import CellNetwork
+
+_NAMED = 3
+"""Differences that a message names."""
+_AUXILIARY = "auxiliary_head."
+_CLASSIFIERS = ("classifier.", f"{_AUXILIARY}classifier.")
+_CELL = re.compile(r"cells\.([0-9]{1,6})\.")
+_PLAIN = re.compile(r"[A-Za-z0-9_.]{1,120}")
+
+
+def sizes_in(state: State) -> dict[str, int]:
+    """The sizes of the network that weights are of, as far as they show, by their names in `build`.
+
+    They may be nonsense where the weights are those of another kind of network, but none that no
+    network has.
+    """
+    found = {"cells": len({match[1] for name in state if (match := _CELL.match(name))})}
+    large = is_imagenet(state)
+    first, last = ("stem0.0.weight", "stem0.3.weight") if large else ("stem.0.weight",) * 2
+    if (weight := state.get(last)) is not None and weight.dim() == 4:
+        found["channels"] = len(weight) // (1 if large else 3)
+    if (weight := state.get(first)) is not None and weight.dim() == 4:
+        found["in_channels"] = weight.shape[1]
+    if (weight := state.get("classifier.weight")) is not None and weight.dim() == 2:
+        found["num_classes"] = len(weight)
+    return {name: size for name, size in found.items() if 1 <= size <= MOST[name]}
+
+
+def is_imagenet(state: State) -> bool:
+    """Whether weights are those of a network with the ImageNet stem."""
+    return any(name.startswith("stem0.") for name in state)
+
+
+def require_fit(ours: State, theirs: State, where: str) -> None:
+    """Refuse weights that are not those of a network.
+
+    Args:
+        ours: Of the network, on any device, the meta device too.
+        theirs: From a file, on the CPU.
+        where: What holds them, for the message.
+
+    Raises:
+        ValueError: Keys, shapes or types differ, and the first three are named; or a number is not
+            finite.
+    """
+    found = _differences(ours, theirs)
+    if found:
+        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise ValueError(f"{where} is of another network: {'; '.join(found[:_NAMED])}{more}")
+    for name, tensor in theirs.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ValueError(f"{where} is damaged: {name} holds what is no finite number")
+
+
+def starting_anew(network: CellNetwork, state: State) -> dict[str, str]:
+    """The parts of a network that weights cannot give, for there are other numbers of classes.
+
+    Args:
+        network: On any device.
+        state: The weights.
+
+    Returns:
+        Why, by the beginning of the names of their tensors.
+    """
+    anew = {}
+    own = network.state_dict()
+    headless = not any(name.startswith(_AUXILIARY) for name in state)
+    if network.auxiliary_head is not None and headless:
+        anew[_AUXILIARY] = "the auxiliary head starts anew: the weights have none"
+    for beginning in _CLASSIFIERS:
+        ours, theirs = (tensors.get(f"{beginning}weight") for tensors in (own, state))
+        if ours is None or theirs is None or theirs.dim() != 2:
+            continue
+        if len(theirs) != len(ours) and theirs.shape[1] == ours.shape[1]:
+            name = "auxiliary classifier" if beginning.startswith(_AUXILIARY) else "classifier"
+            anew[beginning] = (
+                f"the {name} starts anew: the weights tell {len(theirs)} classes apart, the "
+                f"network {len(ours)}"
+            )
+    return anew
+
+
+def fitting(
+    network: CellNetwork, state: State, where: str, *, anew: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """The weights for a network, but for the parts that start anew.
+
+    An auxiliary head that the network lacks is left out.
+
+    Args:
+        network: On any device.
+        state: The weights, on the CPU.
+        where: What holds them, for the message.
+        anew: The parts, see `starting_anew`.
+
+    Raises:
+        ValueError: See `require_fit`.
+    """
+    headless = (_AUXILIARY,) if network.auxiliary_head is None else ()
+    ours = _without(network.state_dict(), anew)
+    theirs = with_counters(ours, _without(state, (*anew, *headless)))
+    require_fit(ours, theirs, where)
+    return theirs
+
+
+def _without(state: State, beginnings: Collection[str]) -> dict[str, Tensor]:
+    return {name: of for name, of in state.items() if not name.startswith(tuple(beginnings))}
+
+
+def _differences(ours: State, theirs: State) -> list[str]:
+    """What differs, in the order of our tensors; then what only the file has."""
+    found = []
+    for name, tensor in ours.items():
+        other = theirs.get(name)
+        if other is None:
+            found.append(f"{name} is missing")
+        elif other.shape != tensor.shape:
+            found.append(f"{name} is {list(other.shape)} and should be {list(tensor.shape)}")
+        elif other.dtype != tensor.dtype:
+            found.append(f"{name} is {other.dtype} and should be {tensor.dtype}")
+    # Of no order of its own in a safetensors file.
+    found += [f"{_shown(name)} is not in this network" for name in sorted(set(theirs) - set(ours))]
+    return found
+
+
+def _shown(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else repr(name)[:80]

@@ -1,0 +1,132 @@
+"""Weights in a file that `torch.save` wrote, read without running what it may hold."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from relativenas_optuna.networks.io.foreign_state import unwrapped
+
+# Where programs keep the weights among other things.
+_INSIDE = ("state_dict", "model_state_dict", "net", "model", "network")
+_DEEPEST = 3
+_CODE = re.compile(r"GLOBAL ([\w.]+)")  # in what torch says of a file that calls something
+_ARCHIVE = b"PK\x03\x04"  # by which torch tells its newer files from its older ones
+_KINDS = {
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+}
+_MOST_GROWTH = 4
+"""Bytes in memory for one in the file: half precision takes 2."""
+
+
+def read_pt(path: Path) -> dict[str, Tensor]:
+    """Read a state dict, alone or in a dict under a usual name, also of a wrapped network.
+
+    Nothing in the file is run: it may hold tensors, numbers, texts and their containers only.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The tensors by name, dense, on the CPU, independent of the file; those of another
+        floating-point type as float32.
+
+    Raises:
+        ValueError: The file is missing, damaged or cut short, holds code, or no state dict.
+    """
+    where = f"weights file {str(path)!r}"
+    state = unwrapped(_state_in(_loaded(path, where), where))
+    _require_plain(state, path.stat().st_size, where)
+    return {name: _own(tensor) for name, tensor in state.items()}
+
+
+def _loaded(path: Path, where: str) -> Any:
+    try:
+        archive = _is_archive(path)
+        with warnings.catch_warnings():
+            # On how the file was written, years ago: nothing that its reader could change.
+            warnings.simplefilter("ignore")
+            # In older versions of torch a tensor of an archive that is read is as large as the
+            # file says, and goes on into what else is in memory. Mapped, it ends with the file.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
+    except FileNotFoundError as error:
+        raise ValueError(f"{where} does not exist") from error
+    except OSError as error:
+        raise ValueError(f"{where} cannot be read: {error.strerror or error}") from error
+    # A damaged file makes the reader raise nearly anything, and at length.
+    except Exception as error:
+        code = _CODE.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if code is not None:
+            raise ValueError(
+                f"{where} holds code or objects beside tensors ({code[1][:80]}), and is refused: "
+                f"have its author save network.state_dict() alone"
+            ) from error
+        raise ValueError(f"{where} is damaged or was not written by torch.save") from error
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether torch takes a file for an archive.
+
+    Raises:
+        zipfile.BadZipFile: It would unpack to any size; torch packs none.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_ARCHIVE)) != _ARCHIVE:
+            return False
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise zipfile.BadZipFile("packed")
+    return True
+
+
+def _state_in(data: Any, where: str) -> dict[str, Tensor]:
+    for _ in range(_DEEPEST):
+        if not isinstance(data, dict):
+            break
+        inside = [name for name in _INSIDE if isinstance(data.get(name), dict)]
+        if not inside:
+            break
+        data = data[inside[0]]
+    if not isinstance(data, dict) or not data:
+        raise ValueError(f"{where} holds no state dict, but {type(data).__name__}")
+    for name, tensor in data.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{where} holds no state dict: {repr(name)[:80]} is {type(tensor).__name__}"
+            )
+    return dict(data)
+
+
+def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:
+    """Refuse what is no array of numbers, and arrays that promise more numbers than the file has.
+
+    Raises:
+        ValueError: A tensor is named, or what all of them would take.
+    """
+    total = 0
+    for name, tensor in state.items():
+        dense = tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not dense or tensor.dtype not in _KINDS:
+            raise ValueError(f"{where} holds no plain tensor under {repr(name)[:80]}")
+        total += tensor.numel() * max(tensor.element_size(), 4 * tensor.is_floating_point())
+    if total > _MOST_GROWTH * size:
+        raise ValueError(
+            f"{where} holds no plain tensors: they would take {total:,} bytes, of {size:,} in the "
+            f"file"
+        )
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A tensor with memory of its own."""
+    kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return tensor.detach().to(kind, copy=True, memory_format=torch.contiguous_format)

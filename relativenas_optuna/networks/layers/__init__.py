@@ -1,0 +1,1 @@
+"""The layers that cells and networks are made of."""

@@ -1,0 +1,190 @@
+"""Cells and their stacking: what the stand-alone networks and the supernet have in common."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+
+from relativenas_optuna.networks.layers.norm import BatchNorm2d
+from relativenas_optuna.networks.layers.operations import (
+    OPERATIONS,
+    FactorizedReduce,
+    ReLUConvBN,
+    drop_path,
+)
+from relativenas_optuna.spaces.genotype import Cell
+
+STEM_MULTIPLIER = 3
+"""Channels behind the CIFAR stem, in multiples of the initial channels."""
+
+
+@dataclass(frozen=True)
+class DropPath:
+    """How edges are dropped in one forward pass.
+
+    Attributes:
+        p: Probability in [0, 1).
+        generator: Source of the masks, on the device of the pictures; the default one where None.
+    """
+
+    p: float = 0.0
+    generator: torch.Generator | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.p < 1.0:
+            raise ValueError(f"drop_path must be at least 0 and less than 1, got {self.p}")
+
+
+@dataclass(frozen=True)
+class CellShape:
+    """Where a cell stands in its network.
+
+    Attributes:
+        older_channels: Channels of input 0, the cell before the previous one.
+        newer_channels: Channels of input 1, the previous cell.
+        channels: Channels of every node.
+        reduction: Whether the cell halves the size.
+        older_is_larger: Whether input 0 has twice the size of input 1.
+    """
+
+    older_channels: int
+    newer_channels: int
+    channels: int
+    reduction: bool
+    older_is_larger: bool
+
+    def stride(self, number: int) -> int:
+        """Stride of an edge that reads input `number`: a reduction cell shrinks its two inputs."""
+        return 2 if self.reduction and number < 2 else 1
+
+
+def stack(
+    *,
+    cells: int,
+    channels: int,
+    stem_channels: int,
+    nodes: tuple[int, int],
+    stem_reduces: bool = False,
+) -> tuple[tuple[CellShape, ...], tuple[int, ...]]:
+    """Lay out the cells of a network; channels double at cells ``n // 3`` and ``2 * n // 3``.
+
+    Args:
+        cells: Number of cells.
+        channels: Channels of the first cell's nodes.
+        stem_channels: Channels of both inputs of the first cell.
+        nodes: Nodes that a normal cell and a reduction cell concatenate.
+        stem_reduces: Whether input 0 of the first cell has twice the size of input 1.
+
+    Returns:
+        The shape of every cell, and the channels that every cell gives.
+    """
+    shapes: list[CellShape] = []
+    outputs: list[int] = []
+    older = newer = stem_channels
+    larger = stem_reduces
+    for index in range(cells):
+        reduction = index in {cells // 3, 2 * cells // 3}
+        if reduction:
+            channels *= 2
+        shapes.append(CellShape(older, newer, channels, reduction, larger))
+        older, newer, larger = newer, channels * nodes[reduction], reduction
+        outputs.append(newer)
+    return tuple(shapes), tuple(outputs)
+
+
+class CellModule(nn.Module):
+    """A cell without its operations: prepares the two inputs, and runs a graph of operations."""
+
+    def __init__(self, shape: CellShape) -> None:
+        super().__init__()
+        older = FactorizedReduce if shape.older_is_larger else ReLUConvBN
+        self.preprocess0 = older(shape.older_channels, shape.channels)
+        self.preprocess1 = ReLUConvBN(shape.newer_channels, shape.channels)
+        self.reduction = shape.reduction
+
+    def run(
+        self,
+        cell: Cell,
+        operations: Iterable[nn.Module],
+        older: Tensor,
+        newer: Tensor,
+        dropping: DropPath,
+    ) -> Tensor:
+        """Run the graph of `cell`.
+
+        Args:
+            cell: The graph.
+            operations: One module per edge, node by node.
+            older: `[b, older_channels, h, w]`, or twice the size.
+            newer: `[b, newer_channels, h, w]`.
+            dropping: Applies in training only, and not to identities.
+
+        Returns:
+            `[b, len(cell.concat) * channels, h, w]`, or half the size from a reduction cell.
+        """
+        drops = self.training and dropping.p > 0
+        states = [self.preprocess0(older), self.preprocess1(newer)]
+        modules = iter(operations)
+        for node in cell.nodes:
+            terms = []
+            for edge, module in zip(node, modules, strict=False):
+                term = module(states[edge.input])
+                if drops and not isinstance(module, nn.Identity):
+                    term = drop_path(term, dropping.p, dropping.generator)
+                terms.append(term)
+            states.append(reduce(operator.add, terms))
+        return torch.cat([states[number] for number in cell.concat], dim=1)
+
+
+class FixedCell(CellModule):
+    """A cell with one module per edge."""
+
+    def __init__(self, cell: Cell, shape: CellShape) -> None:
+        super().__init__(shape)
+        self.cell = cell
+        self._ops = nn.ModuleList(
+            OPERATIONS[edge.operation](shape.channels, shape.stride(edge.input))
+            for edge in cell.edges
+        )
+
+    def forward(self, older: Tensor, newer: Tensor, dropping: DropPath) -> Tensor:
+        """See `CellModule.run`."""
+        return self.run(self.cell, self._ops, older, newer, dropping)
+
+
+def cifar_stem(in_channels: int, channels: int) -> nn.Sequential:
+    """3x3 convolution and batch norm: `[b, in_channels, h, w]` to `[b, 3 * channels, h, w]`."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, STEM_MULTIPLIER * channels, 3, padding=1, bias=False),
+        BatchNorm2d(STEM_MULTIPLIER * channels),
+    )
+
+
+def check_sizes(**sizes: object) -> None:
+    """Refuse sizes that are not whole numbers of at least 1.
+
+    Raises:
+        ValueError: The first size that is not; the message names it.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+
+
+def check_images(images: Tensor, in_channels: int, least: int) -> None:
+    """Refuse a batch that is not `[b, in_channels, h, w]` with h and w of at least `least`.
+
+    Raises:
+        ValueError: Its shape is another.
+    """
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[1] != in_channels or min(shape[2:]) < least:
+        raise ValueError(
+            f"images must be [batch, {in_channels}, height, width] with height and width of at "
+            f"least {least}, got {list(shape)}"
+        )

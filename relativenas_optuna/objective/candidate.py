@@ -1,0 +1,246 @@
+"""Training and scoring of one candidate in the shared supernet, as the settings say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from relativenas_optuna.exceptions import DataError
+from relativenas_optuna.networks.initial import Build, first_supernet
+from relativenas_optuna.networks.path_cost import PathCosts
+from relativenas_optuna.networks.protocol import check_path
+from relativenas_optuna.objective.settings import SearchSettings, check_seed
+from relativenas_optuna.objective.weight_set import Trained, WeightSet
+from relativenas_optuna.training.augmentation import Augmentation, normalise
+from relativenas_optuna.training.calibration import calibrate
+from relativenas_optuna.training.data.images import Pictures, require_pair
+from relativenas_optuna.training.loop import (
+    EpochResult,
+    Evaluation,
+    Report,
+    evaluate,
+    train_epoch,
+)
+from relativenas_optuna.training.randomness import generators
+
+if TYPE_CHECKING:
+    from relativenas_optuna.networks.protocol import SharedNetwork
+    from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.spaces.protocol import Space
+    from relativenas_optuna.training.metrics import Loss, Metric
+
+A = TypeVar("A", bound=Hashable)
+
+
+@dataclass
+class Phases:
+    """Seconds that a candidate took, by phase."""
+
+    inherit: float = 0.0
+    train: float = 0.0
+    validate: float = 0.0
+    commit: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a candidate's epoch.
+
+    Attributes:
+        training: How the epoch went.
+        score: On the validation pictures after it.
+        trained: The candidate's weights after it.
+        spoilt: Whether a number among them is no longer finite.
+        phases: Seconds that it took so far.
+    """
+
+    training: EpochResult
+    score: Evaluation
+    trained: Trained
+    spoilt: bool = False
+    phases: Phases = field(default_factory=Phases)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the score says nothing: it can be finite where loss or weights are not."""
+        finite = math.isfinite(self.score.loss) and math.isfinite(self.score.score)
+        return self.spoilt or not finite
+
+
+class Trainer(Generic[A]):
+    """Trains and scores candidates in a supernet.
+
+    Args:
+        space: The architectures.
+        training: Pictures to train on; they set the device.
+        validation: Pictures to score with, on the same device.
+        settings: How.
+        seed: Of the first weights and all training; from 0 to 2**32 - 1.
+        supernet: See `first_supernet`. One's own is moved to the device and trained in place.
+        loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
+        metric: (logits, labels) of all validation pictures -> a number to score with instead.
+
+    Raises:
+        DataError: The pictures do not fit each other or the supernet, or are too few.
+        ProtocolError: The supernet breaks its protocol; a `ValueError`.
+        TypeError: The supernet is none, or there is none for this space.
+        ValueError: The seed is out of range, or the pictures are too small for the settings.
+    """
+
+    def __init__(
+        self,
+        space: Space[A],
+        training: Pictures,
+        validation: Pictures,
+        *,
+        settings: SearchSettings,
+        seed: int,
+        supernet: SharedNetwork[A] | Build | None = None,
+        loss: Loss = functional.cross_entropy,
+        metric: Metric | None = None,
+    ) -> None:
+        check_seed(seed)
+        require_pair(training, validation)
+        self._augmentation = Augmentation(
+            padding=settings.padding, flip=settings.flip, cutout=settings.cutout
+        )
+        try:
+            self._augmentation.check(*training.images.shape[2:])
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: take settings that fit, as 'digits' does for small pictures"
+            ) from None
+        self._training, self._validation = training, validation
+        self._settings = settings
+        self._seed = seed
+        self._device = training.device
+        self._loss, self._metric = loss, metric
+        self._autocast = torch.bfloat16 if settings.precision == "bfloat16" else None
+        own = first_supernet(
+            space,
+            supernet,
+            channels=settings.channels,
+            cells=settings.cells,
+            in_channels=training.images.shape[1],
+            num_classes=len(training.classes),
+            seed=seed,
+        ).to(self._device)
+        self.supernet = own.to(memory_format=torch.channels_last)
+        _check_size(training, getattr(own, "least_size", 1))
+        if supernet is not None:
+            images = normalise(training.images[:2], *training.statistics())
+            genotype = space.random(np.random.default_rng(seed))
+            check_path(self.supernet, genotype, images, len(training.classes))
+        self.weights = WeightSet(self.supernet)
+
+    @cached_property
+    def costs(self) -> PathCosts[A]:
+        """What architectures cost for these pictures, before they are trained."""
+        channels, height, width = self._training.images.shape[1:]
+        return PathCosts(self.supernet, (channels, height, width))
+
+    def train(self, genotype: A, place: Seat, *, report: Report | None = None) -> Outcome:
+        """Train a candidate for one epoch and score it; the shared weights stay as they are.
+
+        Order of pictures, augmentation and drop-path follow from the seed and `place` alone.
+
+        Args:
+            genotype: The candidate.
+            place: Where it sits.
+            report: See `train_epoch`; without one the epoch is not interrupted for it.
+
+        Raises:
+            Stopped: `report` ended the epoch; the candidate has no score.
+        """
+        settings = self._settings
+        random = generators(self._seed, place.generation, place.number, device=self._device)
+        drop_path = settings.drop_path_of(place.generation)
+        phases, watch = Phases(), Watch(self._device)
+        with self.weights.candidate(genotype) as candidate:
+            optimizer = torch.optim.SGD(
+                candidate.parameters,
+                lr=settings.learning_rate_of(place.generation),
+                momentum=settings.momentum,
+                weight_decay=settings.weight_decay,
+            )
+            phases.inherit = watch.lap()
+            training = train_epoch(
+                lambda images: self.supernet(
+                    images, genotype, drop_path=drop_path, generator=random.drop_path
+                ),
+                candidate.parameters,
+                self._training,
+                module=self.supernet,
+                optimizer=optimizer,
+                generators=random,
+                augmentation=self._augmentation,
+                batch_size=settings.batch_size,
+                loss=self._loss,
+                clip=settings.clip,
+                memory_format=torch.channels_last,
+                autocast=self._autocast,
+                report=report,
+            )
+            phases.train = watch.lap()
+            score = self._score(genotype)
+            phases.validate = watch.lap()
+            trained, spoilt = candidate.trained(), candidate.is_spoilt()
+        phases.commit = watch.lap()
+        return Outcome(
+            training=training, score=score, trained=trained, spoilt=spoilt, phases=phases
+        )
+
+    def evaluate(self, genotype: A) -> Evaluation:
+        """Score an architecture untrained, with batch norms calibrated on the training pictures."""
+        with self.weights.candidate(genotype):
+            calibrate(
+                lambda images: self.supernet(images, genotype),
+                self._training,
+                module=self.supernet,
+                batch_size=self._settings.batch_size,
+                generator=torch.Generator().manual_seed(self._seed),
+                memory_format=torch.channels_last,
+            )
+            return self._score(genotype)
+
+    def _score(self, genotype: A) -> Evaluation:
+        return evaluate(
+            lambda images: self.supernet(images, genotype),
+            self._validation,
+            module=self.supernet,
+            batch_size=2 * self._settings.batch_size,  # without gradients there is room for more
+            loss=self._loss,
+            metric=self._metric,
+            memory_format=torch.channels_last,
+            autocast=self._autocast,
+        )
+
+
+class Watch:
+    """Seconds between laps, on a device that may run behind."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._start = perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap, or since the start."""
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        now = perf_counter()
+        seconds, self._start = now - self._start, now
+        return seconds
+
+
+def _check_size(pictures: Pictures, least: int) -> None:
+    height, width = pictures.images.shape[2:]
+    if min(height, width) < least:
+        raise DataError(f"pictures must have at least {least}x{least} pixels; got {width}x{height}")

@@ -1,0 +1,128 @@
+"""Trials that the supernet objective scores: which it takes, and what they carry afterwards."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.training.loop import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from relativenas_optuna.objective.candidate import Phases
+    from relativenas_optuna.objective.checkpoints.parts import Scored
+    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.training.loop import Report
+
+
+def check_trial(trial: object) -> None:
+    """Refuse what cannot be given a loss.
+
+    Raises:
+        TypeError: It is no running trial of a study.
+    """
+    if not isinstance(trial, optuna.Trial):
+        raise TypeError(
+            f"SupernetObjective trains the running trial of a study; got a "
+            f"{type(trial).__name__}. To score an architecture with the weights as they are, call "
+            f"objective.evaluate(objective.space.genotype(trial.params))"
+        )
+
+
+def has_scores(study: optuna.Study) -> bool:
+    """Whether a supernet objective has scored trials of the study."""
+    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    return any("genotype" in trial.user_attrs for trial in complete)
+
+
+def warn_of_kept_scores(study: optuna.Study) -> None:
+    """Warn where the study's sampler does not score fast learners anew.
+
+    The shared weights move on, so that a score of an earlier generation says little beside a new
+    one, and a pair of which one keeps its score trains only the other.
+    """
+    replay = Replay()
+    replay.update(study)
+    if replay.settings is not None and replay.settings.keeps_scores:
+        warnings.warn(
+            f"study {study.study_name!r} keeps the scores of fast learners "
+            f"(preset={replay.settings.preset!r}), but shared weights move on: give a new study "
+            f'RelativeNASSampler(..., preset="paper")',
+            stacklevel=5,
+        )
+
+
+def population_in(study: optuna.Study) -> Population | None:
+    """The generations of a study as they stand now, whatever its sampler is."""
+    sampler = study.sampler
+    if not isinstance(sampler, RelativeNASSampler):
+        sampler = RelativeNASSampler()
+    return sampler.population(study)
+
+
+@contextmanager
+def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
+    """Reports a running loss to the study's pruner, which may end the epoch.
+
+    A study that maximises is told the loss times -1, for its pruner takes more as better.
+
+    Yields:
+        What `train_epoch` takes; `None` where nothing is to be reported.
+
+    Raises:
+        TrialPruned: It ended the epoch.
+    """
+    sign = -1 if trial.study.directions[0] == StudyDirection.MAXIMIZE else 1
+
+    def report(step: int, loss: float) -> bool:
+        trial.report(sign * loss, step)
+        return trial.should_prune()
+
+    try:
+        yield report if enabled else None
+    except Stopped as error:
+        raise optuna.TrialPruned(f"the running loss was {error.loss:.4f}") from None
+
+
+def record(
+    trial: optuna.Trial,
+    scored: Scored,
+    text: str,
+    phases: Phases,
+    seat: Seat | None,
+    *,
+    start: int | None = None,
+    stale: int | None = None,
+) -> None:
+    """Keep with a trial what was measured beside its loss.
+
+    Args:
+        trial: Of the candidate.
+        scored: What it came to.
+        text: Of its architecture.
+        phases: Seconds that it took.
+        seat: Where it sits, if anywhere.
+        start: Number of commits behind the weights that it began with.
+        stale: How many commits of others came between that and its own; `None` without one.
+    """
+    trial.set_user_attr("genotype", text)
+    trial.set_user_attr("accuracy", scored.accuracy)
+    trial.set_user_attr("train_loss", scored.train_loss)
+    for name, seconds in vars(phases).items():
+        trial.set_user_attr(f"seconds_{name}", round(seconds, 4))
+    if seat is not None:
+        trial.set_user_attr("generation", seat.generation)
+        trial.set_user_attr("seat", seat.number)
+    if start is not None:
+        trial.set_user_attr("weights_version", start)
+    if stale is not None:
+        trial.set_user_attr("stale_commits", stale)

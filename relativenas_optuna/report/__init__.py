@@ -1,5 +1,0 @@
-"""A study as one page that can be mailed."""
-
-from relativenas_optuna.report.page import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,1 @@
+"""RelativeNAS: slow-fast learning in pairs."""

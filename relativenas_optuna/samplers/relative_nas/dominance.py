@@ -1,0 +1,161 @@
+"""Who of a pair is the fast learner."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import WORTHLESS
+from relativenas_optuna.storages.stored_json import UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.seats.seat_score import Tally
+
+    Directions = Sequence[StudyDirection]
+    Losses = NDArray[np.float64]
+
+
+def compare(first: Tally, second: Tally, directions: Directions) -> int:
+    """Who of a scored pair is better: -1 for the first, 1 for the second, 0 for neither.
+
+    A complete trial is better than a pruned one, and that than a seat whose objective always
+    failed. Of two alike a feasible one is better than one that violates its constraints, and of two
+    that do the one that violates them less in sum. Of two feasible complete ones that is better
+    which is no worse in any objective and better in one; of two pruned ones, that which reported
+    better at the last step that both reached.
+    """
+    a, b = first.counted, second.counted
+    if a is None or b is None:
+        return (a is None) - (b is None)
+    ranks = [(trial.state != TrialState.COMPLETE, violation(trial)) for trial in (a, b)]
+    if ranks[0] != ranks[1]:
+        return -1 if ranks[0] < ranks[1] else 1
+    if ranks[0][1] > 0:
+        return 0
+    if a.state == TrialState.COMPLETE:
+        return _domination(losses(a, directions), losses(b, directions))
+    steps = a.intermediate_values.keys() & b.intermediate_values.keys()
+    if not steps:
+        return 0
+    reported = [[trial.intermediate_values[max(steps)]] for trial in (a, b)]
+    return _domination(*(_as_losses(values, directions[:1]) for values in reported))
+
+
+def violation(trial: FrozenTrial) -> float:
+    """Return the sum by which a trial violates its constraints; 0 if it is feasible.
+
+    Constraints that are no numbers count as none: attributes are open to anyone.
+    """
+    try:
+        values: list[object] = list(trial.constraints.values())
+    except UNREADABLE:
+        return 0.0
+    numbers = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    try:
+        return math.fsum(max(value, 0.0) for value in numbers)
+    except OverflowError:
+        return math.inf
+
+
+def losses(trial: FrozenTrial, directions: Directions) -> Losses:
+    """A complete trial's values `[objectives]`, all to be minimised."""
+    return _as_losses(trial.values, directions)
+
+
+def loss_of(trial: FrozenTrial | None, directions: Directions) -> float:
+    """Return a score of one objective, to be minimised, of which only the order counts.
+
+    What violates its constraints comes behind all that does not, and what is not complete last.
+    """
+    if trial is None or trial.state != TrialState.COMPLETE:
+        return math.inf
+    broken = violation(trial)
+    if broken > 0:
+        return WORTHLESS * (2 - 1 / (1 + broken))
+    return float(losses(trial, directions)[0])
+
+
+def best_first(trials: Sequence[FrozenTrial], directions: Directions) -> list[FrozenTrial]:
+    """Complete trials by violation, then by how many dominate them, then by number."""
+    points = np.array([losses(trial, directions) for trial in trials])
+    points = np.asfortranarray(points.reshape(len(trials), len(directions)))
+    _, place, alike = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    # All that are no worse in any objective, but for those that are equal in all.
+    dominating = [
+        int(np.count_nonzero(_no_worse(points, point))) - int(same)
+        for point, same in zip(points, alike[place.ravel()], strict=True)
+    ]
+    order = sorted(
+        range(len(trials)), key=lambda i: (violation(trials[i]), dominating[i], trials[i].number)
+    )
+    return [trials[i] for i in order]
+
+
+def less_crowded(first: Losses, second: Losses, reference: Losses) -> int:
+    """Who of two that do not dominate each other has fewer of others about it.
+
+    Both are seen among the same others, as the next point that these get: fewer of them dominate
+    the better one; failing that, its crowding distance (Deb et al. 2002) among them is larger, the
+    sum over the objectives of the distance between its neighbours on both sides in units of their
+    range, infinite at an end.
+
+    Args:
+        first: `[objectives]`, all to be minimised.
+        second: The same of the other one.
+        reference: `[others, objectives]`.
+
+    Returns:
+        -1 for the first, 1 for the second, 0 for neither.
+    """
+    if not len(reference):
+        return 0
+    dominating = [sum(_domination(other, x) < 0 for other in reference) for x in (first, second)]
+    if dominating[0] != dominating[1]:
+        return -1 if dominating[0] < dominating[1] else 1
+    distances = [_crowding_distance(x, reference) for x in (first, second)]
+    return int(distances[0] < distances[1]) - int(distances[0] > distances[1])
+
+
+def _no_worse(points: Losses, point: Losses) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = points[:, 0] <= point[0]
+    for i in range(1, len(point)):
+        found &= points[:, i] <= point[i]
+    return found
+
+
+def _crowding_distance(x: Losses, reference: Losses) -> float:
+    distance = 0.0
+    for value, others in zip(x.tolist(), np.sort(reference, axis=0).T, strict=True):
+        place = int(np.searchsorted(others, value))
+        above = int(np.searchsorted(others, value, side="right"))
+        if place == 0 or above == len(others):
+            return math.inf
+        width = float(others[-1] - others[0])
+        if math.isfinite(width) and width > 0:
+            distance += float(others[above] - others[place - 1]) / width
+    return distance
+
+
+def _domination(a: Losses, b: Losses) -> int:
+    """-1 where `a` is no worse in any objective and better in one, 1 where `b` is."""
+    if (a == b).all():
+        return 0
+    return -1 if (a <= b).all() else 1 if (b <= a).all() else 0
+
+
+def _as_losses(values: Sequence[float] | None, directions: Directions) -> Losses:
+    """Values to be minimised; what is missing or no number is worse than any other."""
+    if values is None:
+        return np.full(len(directions), math.inf)
+    pairs = zip(values, directions, strict=True)
+    signed = [-v if d == StudyDirection.MAXIMIZE else v for v, d in pairs]
+    return np.array([math.inf if math.isnan(v) else v for v in signed], dtype=np.float64)

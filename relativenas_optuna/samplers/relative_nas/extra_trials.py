@@ -1,0 +1,196 @@
+"""Proposals for extra trials, which are asked for while no seat is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.intervals import decode, interval
+from relativenas_optuna.samplers.relative_nas.dominance import best_first, loss_of
+from relativenas_optuna.samplers.relative_nas.draws import extra, extra_uniform
+from relativenas_optuna.samplers.relative_nas.slow_fast import learn
+from relativenas_optuna.samplers.relative_nas.surrogate.finished_trials import Finished, position_in
+from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Forecast
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+
+    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Shape
+    from relativenas_optuna.samplers.seats.replay import Replay
+
+    Vector = NDArray[np.float64]
+
+_NEAR = 64  # running trials that the model takes into account: the nearest to the best one
+_ATTEMPTS = 32  # to find an architecture that is not running either
+_REFIT = 1.1  # growth of the number of finished trials after which hyper-parameters are fitted anew
+
+
+def draw_extra(seed: int, number: int, name: str, distribution: BaseDistribution) -> Any:
+    """Draw a parameter of an extra trial evenly, by seed, trial number and name alone."""
+    low, high = interval(distribution)
+    return decode(distribution, low + extra_uniform(seed, number, name) * (high - low))
+
+
+class Extras:
+    """Proposes what extra trials score, by all that is known when they are asked for.
+
+    Moves are drawn by the slow-fast rule between any two of the members, where they were scored
+    last, and of the best trials. With one objective that one is made of which a Gaussian process
+    of all finished trials expects most; what is running counts as known. What an extra trial
+    proposes depends on timing, so that its result must never reach the population.
+
+    Args:
+        replay: The replay of the study.
+    """
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self._finished = Finished(Encoding({}), [])
+        self._shape: tuple[int, Shape] | None = None  # as fitted to so many trials
+        self._made: dict[int, tuple[Encoding, Vector]] = {}
+
+    def proposal(self, number: int) -> tuple[Encoding, Vector]:
+        """Return the position `[variables]` of extra trial `number`, the same at each call.
+
+        It has no variables while the search space is not known.
+        """
+        population, trials = self._replay.population, self._replay.finished
+        assert population is not None
+        encoding = population.encoding or Encoding({})
+        if self._finished.trials is not trials:
+            self._made = {}  # of another study, perhaps, that has the same id
+        if self._finished.trials is not trials or self._finished.encoding is not encoding:
+            self._finished, self._shape = Finished(encoding, trials), None
+        if number not in self._made:
+            own = self._replay.own
+            self._made = {n: made for n, made in self._made.items() if n in own and n != number}
+            self._finished.read(population.directions)
+            self._made[number] = encoding, self._position(population, encoding, number)
+        return self._made[number]
+
+    def _position(self, population: Population, encoding: Encoding, number: int) -> Vector:
+        random = extra(population.settings.seed, number)
+        running = self._running(population, encoding)
+        finished, pending = self._finished, {encoding.indices(position) for position in running}
+        drawn = _drawn(population, encoding, finished, random)
+        if population.settings.screening.on and np.isfinite(finished.losses).any():
+            drawn = drawn[np.argsort(-self._hopes(encoding, drawn, running), kind="stable")]
+        best: Vector = drawn[0]
+        for move in drawn:
+            if encoding.indices(move) not in pending and not finished.is_taken(move):
+                found: Vector = move
+                return found
+        if finished.all_taken():
+            return best
+        for _ in range(_ATTEMPTS):
+            # All moves that were drawn are taken, so that variables of the best one are changed.
+            position = finished.around(best, lambda *_: best, random)
+            if encoding.indices(position) not in pending:
+                break
+        return position
+
+    def _hopes(self, encoding: Encoding, drawn: Vector, running: list[Vector]) -> Vector:
+        """Return what the model expects of moves, `[draws]`; the larger, the better."""
+        positions, losses = self._finished.positions, np.array(self._finished.losses)
+        fitted = self._shape
+        if fitted is None or len(losses) > _REFIT * fitted[0]:
+            forecast = Forecast(encoding.features, np.array(positions), losses)
+            self._shape = len(losses), forecast.shape
+        else:
+            forecast = Forecast(encoding.features, np.array(positions), losses, fitted[1])
+        if running:
+            pending = forecast.nearest(np.array(running), positions[int(losses.argmin())], _NEAR)
+            forecast = forecast.given(pending[:0], losses[:0], pending)
+        return forecast.hopes(drawn)
+
+    def _running(self, population: Population, encoding: Encoding) -> list[Vector]:
+        """Return the positions that are being scored, as far as they are known."""
+        found: list[Vector | None] = []
+        for seat in self._replay.claimed.values():
+            proposal = population.proposal(seat)
+            if proposal is not None and proposal[0] is encoding and not population.is_scored(seat):
+                found.append(encoding.settled(proposal[1]))
+        for trial in self._replay.extras:
+            made = self._made.get(trial.number)
+            if made is not None and made[0] is encoding:
+                found.append(encoding.settled(made[1]))
+            else:
+                found.append(position_in(encoding, trial))
+        return [position for position in found if position is not None]
+
+
+@dataclass
+class _Learners:
+    """Scored architectures that learn from each other.
+
+    Attributes:
+        positions: `[learners, variables]`.
+        velocities: `[learners, variables]`.
+        ranks: `[learners]`; the lower one of two is the fast learner.
+    """
+
+    positions: Vector
+    velocities: Vector
+    ranks: Vector
+
+
+def _learners(population: Population, encoding: Encoding, finished: Finished) -> _Learners:
+    """Return the members as they were scored last and, with one objective, the best trials."""
+    members = population.members(encoding)
+    trials = [tally.counted for _, _, tally in members]
+    if len(population.directions) == 1:
+        ranks = [loss_of(trial, population.directions) for trial in trials]
+        best = np.argsort(finished.losses, kind="stable")[: population.settings.population_size]
+        scored = [finished.positions[i] for i in best]
+    else:
+        complete = [t for t in trials if t is not None and t.state == TrialState.COMPLETE]
+        order = {t.number: i for i, t in enumerate(best_first(complete, population.directions))}
+        ranks = [order.get(-1 if t is None else t.number, len(order)) for t in trials]
+        scored = []
+        best = np.empty(0, dtype=np.intp)
+    positions = [*(position for position, _, _ in members), *scored]
+    velocities = [*(velocity for _, velocity, _ in members), *map(np.zeros_like, scored)]
+    shape = len(positions), len(encoding.low)
+    return _Learners(
+        np.array(positions).reshape(shape),
+        np.array(velocities).reshape(shape),
+        np.array([*ranks, *(finished.losses[i] for i in best)]),
+    )
+
+
+def _drawn(
+    population: Population,
+    encoding: Encoding,
+    finished: Finished,
+    random: np.random.Generator,
+) -> Vector:
+    """Draw moves, `[draws, variables]`: of random pairs by the rule, with variables drawn anew."""
+    screening, low, high = population.settings.screening, encoding.low, encoding.high
+    shape = screening.draws, len(low)
+    anywhere: Vector = low + random.random(shape) * (high - low)
+    learners = _learners(population, encoding, finished)
+    number = len(learners.ranks)
+    if number < 2:
+        return anywhere
+    first = random.integers(number, size=screening.draws)
+    second = (first + random.integers(1, number, size=screening.draws)) % number
+    is_fast = learners.ranks[first] <= learners.ranks[second]
+    fast, slow = np.where(is_fast, first, second), np.where(is_fast, second, first)
+    l1, l2 = random.random((2, *shape))
+    moved, _ = learn(
+        learners.positions[slow],
+        learners.velocities[slow],
+        learners.positions[fast],
+        l1=l1,
+        l2=l2,
+        low=low,
+        high=high,
+        reflected=encoding.continuous if screening.on else None,
+    )
+    return np.where(random.random(shape) < screening.anew, anywhere, moved)

@@ -1,0 +1,346 @@
+"""Who plays which member of which generation, read from the study's trials alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.intervals import decode, interval, is_value_of
+from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, PaperDraws
+from relativenas_optuna.samplers.relative_nas.generation import Generation
+from relativenas_optuna.samplers.relative_nas.learned_space import LearnedSpace
+from relativenas_optuna.samplers.relative_nas.learning import Learning
+from relativenas_optuna.samplers.relative_nas.placement import Placing
+from relativenas_optuna.samplers.seats.claims import Claim, Seat
+from relativenas_optuna.samplers.seats.seat_score import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.relative_nas.settings import Settings
+
+    Vector = NDArray[np.float64]
+
+
+class Population:
+    """The generations of a search, replayed from its trials.
+
+    Where the search space is given beforehand, a pair that is scored moves on at once, whatever
+    the others of its generation do. What needs history beyond the pair (no repeats, crowding) looks
+    at the generations up to g - 1, which must be complete then.
+
+    Where the search space is learned from the trials, a pair of generation g learns over all
+    parameters of the complete trials of the generations up to g - 1, which must be complete. When
+    they are, generation g is brought to those parameters. A member that did not suggest one of them
+    has the value that its trial would have drawn. The first generation with a complete trial
+    learns over its own parameters, and must be complete itself.
+
+    Args:
+        settings: Of the search.
+        directions: Of the study.
+        start: Complete trials of others; trial i is where the member on seat i starts from.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directions: Sequence[StudyDirection],
+        start: Sequence[FrozenTrial] = (),
+    ) -> None:
+        self.settings = settings
+        self.directions = directions
+        self._start = start[: settings.population_size]
+        self._known = None if settings.space is None else Encoding.of(settings.space)
+        self._draws: Draws = (
+            KeyedDraws(settings.seed, settings.population_size)
+            if self._known is None
+            else PaperDraws(settings.seed, settings.population_size, len(self._known.space))
+        )
+        self._placing = Placing(settings, self._draws, self._start)
+        self._tallies: dict[Seat, Tally] = {}
+        if settings.keeps_scores:
+            for number, trial in enumerate(self._start):
+                if settings.describes(trial.params):  # else its score is not the member's
+                    self._tally(Seat(0, number)).add(trial)
+        self._replay()
+
+    def add(self, trial: FrozenTrial, claim: Claim) -> None:
+        """Count in a finished trial; call `advance` after the last of several."""
+        seat = claim.seat
+        if seat is None:
+            return  # an extra trial is none of the population's
+        if not 0 <= seat.number < self.settings.population_size or seat.generation < 0:
+            return  # a study's attributes are open to anyone
+        changed = self._tally(seat).add(trial)
+        known = self.generations[seat.generation : seat.generation + 1]
+        if changed and any(generation.learned[seat.pair] for generation in known):
+            self._replay()  # it had finished before the trial that we knew
+            self.advance()
+
+    def advance(self) -> None:
+        """Let every pair learn that can."""
+        index = self._frontier
+        while index < len(self.generations):
+            generation = self.generations[index]
+            if self._known is None and not self._begin_to_learn(generation):
+                return
+            for pair in np.flatnonzero(~generation.learned).tolist():
+                self._learn_if_scored(generation, pair)
+            if index == self._frontier and generation.learned.all():
+                before = self.generations[index - 1] if index else None
+                if self.settings.screening.pending:
+                    generation.digest = generation.digest_after(before, generation.tallies)
+                if self._known is None:
+                    self._extend(generation)
+                self._frontier += 1
+            index += 1
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """The encoding of the latest generation that has one; `None` without a search space."""
+        known = (generation.encoding for generation in reversed(self.generations))
+        return next((encoding for encoding in known if encoding is not None), None)
+
+    def members(self, encoding: Encoding) -> list[tuple[Vector, Vector, Tally]]:
+        """Return each member's last scored position, its velocity there and its trials.
+
+        Members that were not scored with this encoding are left out.
+        """
+        found = []
+        for member in range(self.settings.population_size):
+            for generation in reversed(self.generations):
+                tally = generation.tallies[generation.seat(member)]
+                if generation.encoding is not encoding:
+                    continue
+                if generation.ready[member] and tally.scored:
+                    position, velocity = generation.positions[member], generation.velocities[member]
+                    found.append((position, velocity, tally))
+                    break
+        return found
+
+    def open_seats(self) -> Iterator[Seat]:
+        """Seats that can be scored and are not, in the order in which they are given out."""
+        for generation in self.generations[self._frontier :]:
+            for number, tally in enumerate(generation.tallies):
+                if not tally.scored and generation.ready[generation.member(number)]:
+                    yield Seat(generation.index, number)
+
+    def is_scored(self, seat: Seat) -> bool:
+        """Whether a seat needs no further trial."""
+        return self._tally_at(seat).scored
+
+    def counted(self, seat: Seat) -> FrozenTrial | None:
+        """The trial whose score is the seat's; `None` where there is none, or none without fail."""
+        return self._tally_at(seat).counted
+
+    def proposal(self, seat: Seat) -> tuple[Encoding, Vector] | None:
+        """The position `[variables]` to score at a seat; `None` where it is not known (yet).
+
+        In the generations in which the search space is still unknown it has no variables.
+        """
+        if seat.generation >= len(self.generations):
+            return None
+        generation = self.generations[seat.generation]
+        member = generation.member(seat.number)
+        if not generation.ready[member]:
+            return None
+        if generation.encoding is None:
+            return Encoding({}), np.empty(0)
+        return generation.encoding, generation.positions[member]
+
+    def fingerprint(self, seat: Seat) -> str | None:
+        """What tells the parameters proposed at an open seat; `None` where nobody has to know."""
+        proposal = self.proposal(seat) if self.settings.screening.pending else None
+        if proposal is None or seat.generation == 0:  # where members start is drawn again
+            return None
+        earlier, generation = self.generations[seat.generation - 1 : seat.generation + 1]
+        encoding = generation.first_encoding
+        if encoding is None or not encoding.space:
+            return None
+        member = generation.member(seat.number)
+        params = proposal[0].decode(proposal[1])
+        if not encoding.space.keys() <= params.keys():
+            return None
+        return encoding.fingerprint(params, self._basis(earlier, earlier.seat(member) // 2))
+
+    def _basis(self, generation: Generation, pair: int) -> str:
+        """The digest of the scores that a pair's move rests on."""
+        before = self.generations[generation.index - 1] if generation.index else None
+        return generation.digest_after(before, generation.tallies[2 * pair : 2 * pair + 2])
+
+    def is_space_known(self, seat: Seat) -> bool:
+        """Whether there is a search space for the generation of a seat that can be scored."""
+        proposal = self.proposal(seat)
+        assert proposal is not None
+        return bool(proposal[0].space) or self.settings.space is not None
+
+    def parameters(self, seat: Seat) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
+        """The space and the parameters of a seat's architecture, as far as they are known.
+
+        Of a space that was given beforehand those with a single value are among them.
+        """
+        proposal = self.proposal(seat)
+        assert proposal is not None
+        encoding, position = proposal
+        space = dict(self.settings.space or encoding.space)
+        params = encoding.decode(position)
+        for name, distribution in space.items():
+            params.setdefault(name, decode(distribution, interval(distribution)[0]))
+        return space, {name: params[name] for name in space}
+
+    def start_params(self, seat: Seat) -> Mapping[str, Any]:
+        """The parameters that a seat was asked to start from; empty where it was not."""
+        warm = seat.generation == 0 and seat.number < len(self._start)
+        return self._start[seat.number].params if warm else {}
+
+    def searches(self, name: str, distribution: BaseDistribution) -> bool:
+        """Return True if a parameter outside a position is a new one that will be learned."""
+        return self._known is None and self._learned.covers(name, distribution)
+
+    def draw(self, seat: Seat, name: str, distribution: BaseDistribution) -> Any:
+        """Return the value of a parameter that a seat's position has no variable for.
+
+        It depends on seed, seat and name alone. If the seat is to start from an earlier trial, or
+        if a fast learner stays here, it is the value of that trial.
+        """
+        generation = self.generations[seat.generation]
+        member = generation.member(seat.number)
+        proposed = {**self.start_params(seat), **generation.dropped[member]}
+        if name in proposed and is_value_of(distribution, proposed[name]):
+            return proposed[name]
+        origin = generation.origins[member]
+        known = {} if origin == seat else self._staying(seat)
+        return decode(distribution, self._placing.drawn(origin, name, distribution, known))
+
+    def _staying(self, seat: Seat) -> Mapping[str, Any]:
+        """The parameters that a member was scored with in the generation before a seat's own."""
+        before, generation = self.generations[seat.generation - 1 : seat.generation + 1]
+        return before.scored_params(generation.member(seat.number))
+
+    def scored_seats(self, generations: int) -> int:
+        """How many seats of the first `generations` are scored."""
+        return sum(
+            tally.scored
+            for generation in self.generations[:generations]
+            for tally in generation.tallies
+        )
+
+    def _tally(self, seat: Seat) -> Tally:
+        return self._tallies.setdefault(seat, Tally())
+
+    def _tally_at(self, seat: Seat) -> Tally:
+        if seat.generation < len(self.generations):
+            return self.generations[seat.generation].tallies[seat.number]
+        return self._tallies.get(seat, Tally())
+
+    def _begin(self, index: int, encoding: Encoding | None) -> Generation:
+        size = self.settings.population_size
+        variables = 0 if encoding is None else len(encoding.space)
+        generation = Generation(
+            index=index,
+            pairs=self._draws.pairs(index),
+            tallies=[self._tally(Seat(index, number)) for number in range(size)],
+            encoding=encoding,
+            positions=np.full((size, variables), np.nan),
+            velocities=np.zeros((size, variables)),
+            ready=np.full(size, index == 0 or encoding is None),
+        )
+        if index == 0 and encoding is not None:
+            self._placing.begin(generation, encoding)
+        return generation
+
+    def _replay(self) -> None:
+        self._pairs = Learning(self.settings, self.directions, self._draws)
+        self._learned = LearnedSpace()
+        self._frontier = 0  # all generations before it have wholly learned
+        self.generations: list[Generation] = []
+        self.generations.append(self._begin(0, self._known))
+
+    def _begin_to_learn(self, generation: Generation) -> bool:
+        """Return True if the parameters are known over which a generation's pairs learn."""
+        if generation.index > self._frontier:
+            return False
+        if generation.encoding is None and generation.complete:
+            self._learned.add(generation.tallies)
+            if self._learned.has_trials:
+                self._placing.begin(generation, self._learned.encoding())
+            elif not generation.learned.all():
+                # Not one complete trial so far: the next generation starts like the first.
+                generation.learned[:] = True
+                self.generations.append(self._begin(generation.index + 1, None))
+        return generation.encoding is not None or bool(generation.learned.all())
+
+    def _extend(self, generation: Generation) -> None:
+        """Bring all generations to the parameters that a complete one has shown."""
+        self._learned.add(generation.tallies)
+        before, after = generation.encoding, self._learned.encoding()
+        if before is None or before.space.keys() == after.space.keys():
+            return
+        following = self.generations[generation.index + 1]
+        dropped = before.space.keys() - after.space.keys()
+        proposed = [before.decode(position) for position in following.positions]
+        following.dropped = [{name: params[name] for name in dropped} for params in proposed]
+        scored = [generation.scored_params(m) for m in range(self.settings.population_size)]
+        stays = [seat.generation < following.index for seat in following.origins]
+        staying = [known if s else {} for known, s in zip(scored, stays, strict=True)]
+        self._placing.extend(generation, after, scored)
+        self._placing.extend(following, after, staying)
+        self._pairs.extend(after, partial(self._placing.extended, before, after))
+
+    def _learn_if_scored(self, generation: Generation, pair: int) -> None:
+        tallies = generation.tallies[2 * pair : 2 * pair + 2]
+        if not (tallies[0].scored and tallies[1].scored):
+            return
+        members = generation.pairs[pair]
+        if not generation.ready[members].all():
+            return
+        before = self.generations[generation.index - 1] if generation.index else None
+        history = before is None or before.complete
+        if not history and self._pairs.need_history(generation, tallies):
+            return
+        encoding = generation.encoding
+        assert encoding is not None
+        for member, tally in zip(members.tolist(), tallies, strict=True):
+            if generation.kept[member]:
+                continue  # it is known since the generation that scored it
+            assert tally.scored_trial is not None
+            self._placing.adopt(generation, member, tally.scored_trial, before)
+            seat = Seat(generation.index, generation.seat(member))
+            origin, position = generation.origins[member], generation.positions[member]
+            self._pairs.remember(tally, seat, origin, encoding, position.copy())
+        if generation.index + 1 == len(self.generations):
+            self.generations.append(self._begin(generation.index + 1, encoding))
+        generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
+        self._go_on(generation, pair, before)
+
+    def _go_on(self, generation: Generation, pair: int, before: Generation | None) -> None:
+        """Let the slow learner of a pair learn, and both go on to the next generation."""
+        members, following = generation.pairs[pair], self.generations[generation.index + 1]
+        following.ready[members] = True
+        generation.learned[pair] = True
+        if not self.settings.learns:
+            for member in members.tolist():
+                following.positions[member] = self._pairs.anywhere(following, member)
+            return
+        fast = members[0 if generation.first_fast[pair] else 1]
+        basis = self._basis(generation, pair) if self.settings.screening.pending else ""
+        self._placing.move(generation, following, pair, self._pairs, basis)
+        following.positions[fast] = following.proposed[fast] = generation.positions[fast]
+        following.velocities[fast] = generation.velocities[fast]
+        if self._known is None:
+            following.origins[fast] = generation.origins[fast]
+        looks_back = before if before is not None and before.encoding is not None else None
+        if looks_back is not None and self._pairs.scores_again(generation, looks_back, fast):
+            following.again[fast] = True
+        elif self.settings.keeps_scores:
+            following.kept[fast] = True
+            following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]

@@ -1,0 +1,1 @@
+"""A model of the scores, with which preset "plain" chooses among moves."""

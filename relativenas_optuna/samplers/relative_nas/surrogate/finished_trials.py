@@ -1,0 +1,90 @@
+"""The finished trials of a study as positions and losses, whoever made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.samplers.intervals import is_value_of
+from relativenas_optuna.samplers.relative_nas.dominance import loss_of
+from relativenas_optuna.samplers.relative_nas.visited import Scored, around
+from relativenas_optuna.storages.interruption import was_interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.encoding import Encoding
+
+    Vector = NDArray[np.float64]
+
+
+class Finished:
+    """Positions and losses of a study's finished trials, for one encoding.
+
+    Attributes:
+        encoding: The variables of the positions.
+        trials: The list of the trials, which grows.
+        positions: Positions `[variables]` of the trials that have a value of any variable.
+        losses: Losses of the same trials, see `comparison.loss_of`; 0 with several objectives.
+    """
+
+    def __init__(self, encoding: Encoding, trials: list[FrozenTrial]) -> None:
+        self.encoding = encoding
+        self.trials = trials
+        self.positions: list[Vector] = []
+        self.losses: list[float] = []
+        self._scored = Scored(encoding)
+        self._read = 0
+
+    def read(self, directions: Sequence[StudyDirection]) -> None:
+        """Count in the trials that are new."""
+        new, self._read = self.trials[self._read :], len(self.trials)
+        for trial in new:
+            position = position_in(self.encoding, trial)
+            if position is None or was_interrupted(trial):
+                continue
+            self.positions.append(position)
+            self.losses.append(loss_of(trial, directions) if len(directions) == 1 else 0.0)
+            self._scored.add(trial, len(self.positions) - 1, position)
+
+    def is_taken(self, position: Vector) -> bool:
+        """Return True if the architecture at a position `[variables]` was scored."""
+        return self._scored.is_taken(position, self._last)
+
+    def all_taken(self) -> bool:
+        """Return True if every architecture of the space was scored."""
+        return self._scored.all_taken(self._last)
+
+    def around(
+        self, start: Vector, redraw: Callable[[Vector, Vector], Vector], random: np.random.Generator
+    ) -> Vector:
+        """Return a position that is not taken, see `repeats.around`."""
+        return around(
+            self.encoding,
+            start,
+            redraw=redraw,
+            scored=self._scored,
+            generation=self._last,
+            random=random,
+        )
+
+    @property
+    def _last(self) -> int:
+        return len(self.positions) - 1
+
+
+def position_in(encoding: Encoding, trial: FrozenTrial) -> Vector | None:
+    """Return where a trial scores, `[variables]`; `None` if it shares no variable.
+
+    What it did not suggest, in a conditional search space, is in the middle of its range.
+    """
+    values = trial.params
+    if not any(
+        name in values and is_value_of(d, values[name]) for name, d in encoding.space.items()
+    ):
+        return None
+    return encoding.position_of(values, (encoding.low + encoding.high) / 2)

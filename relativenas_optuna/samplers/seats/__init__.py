@@ -1,0 +1,1 @@
+"""Seats of generations, given out to any number of workers."""

@@ -1,0 +1,118 @@
+"""Signs of life of a worker's trials, on storages that have no heartbeat of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import InMemoryStorage
+from optuna.storages._heartbeat import is_heartbeat_enabled
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.seats.claims import renew, signs_of_life, worker_of
+from relativenas_optuna.samplers.seats.worker import is_dead, is_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+RENEWAL = 20.0  # seconds between two signs of life
+LEASE = 120.0  # seconds without one after which a worker on another machine is taken for dead
+
+
+def is_gone(trial: FrozenTrial, silence: float = 0.0) -> bool:
+    """Return True if a running trial's worker is known to be gone.
+
+    On the same machine the process table says so at once. On another one it is gone when this
+    process has seen no new sign of life for longer than `LEASE`. Machines' clocks are not compared.
+
+    Args:
+        trial: The trial.
+        silence: Seconds that this process has seen no new sign of life of the trial's worker.
+    """
+    worker = worker_of(trial.system_attrs)
+    if not worker or is_here(worker):
+        return is_dead(worker)
+    return silence > LEASE and any(sign is not None for sign in signs_of_life(trial.system_attrs))
+
+
+def with_its_worker(
+    storage: BaseStorage, trial: FrozenTrial, silence: Callable[[FrozenTrial], float]
+) -> tuple[FrozenTrial, bool]:
+    """A trial that was read, and whether it still runs though its worker is gone.
+
+    A worker may have told the trial, or let it go, and ended after that was read. So a trial whose
+    worker is gone is read again: what is left undone by then stays so.
+
+    Args:
+        storage: Where the trial is.
+        trial: As it was read.
+        silence: Returns the seconds without a new sign of life; see `Replay.silence`.
+    """
+    while trial.state == TrialState.RUNNING and is_gone(trial, silence(trial)):
+        read = storage.get_trial(trial._trial_id)
+        if read.state == TrialState.RUNNING and read.system_attrs == trial.system_attrs:
+            return read, True
+        trial = read
+    return trial, False
+
+
+def needs_lease(storage: BaseStorage) -> bool:
+    """Whether nothing else tells workers on other machines that a trial's worker is gone."""
+    return not isinstance(storage, InMemoryStorage) and not is_heartbeat_enabled(storage)
+
+
+class LeaseKeeper:
+    """Renews the leases of the trials that this process runs, in a thread of its own.
+
+    The thread ends when there are no such trials, and with the process.
+
+    Args:
+        storage: Of the trials.
+        running: Gives the ids of the trials that this process runs.
+    """
+
+    def __init__(self, storage: BaseStorage, running: Callable[[], list[int]]) -> None:
+        self._storage = storage
+        self._running = running
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._ended: set[int] = set()
+
+    def begin(self, trial_id: int) -> None:
+        """Renew from now on the lease of one of the trials that this process runs."""
+        with self._lock:
+            self._ended.discard(trial_id)  # of a deleted study, whose ids come again
+            if self._thread is None or not self._thread.is_alive():  # dead in a forked child
+                self._thread = threading.Thread(target=self._keep, daemon=True, name="lease")
+                self._thread.start()
+
+    def _keep(self) -> None:
+        while True:
+            time.sleep(RENEWAL)
+            with self._lock:
+                trial_ids = [i for i in self._running() if i not in self._ended]
+                if not trial_ids:
+                    self._thread = None
+                    return
+            for trial_id in trial_ids:
+                # A storage that fails now may work in a while; the trial's own writes will tell.
+                with suppress(Exception):
+                    self._renew(trial_id)
+
+    def _renew(self, trial_id: int) -> None:
+        try:
+            renew(self._storage, trial_id, now())
+        except UpdateFinishedTrialError:
+            with self._lock:
+                self._ended.add(trial_id)
+
+
+def now() -> float:
+    """Seconds since 1970, to a tenth."""
+    return round(time.time(), 1)

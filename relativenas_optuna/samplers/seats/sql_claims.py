@@ -1,0 +1,175 @@
+"""Claims on a SQL database: read and written under one lock, so that no seat is taken twice."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from sqlalchemy import and_, bindparam, column, delete, insert, or_, select, table
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, RESERVED_KEY, seats_named
+from relativenas_optuna.storages.transactions import database_of, persist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from optuna.storages import BaseStorage
+    from sqlalchemy.engine import Connection
+
+    from relativenas_optuna.samplers.seats.claims import Seat
+
+_RUNNING = "RUNNING"
+
+# Of Optuna's schema, which changes less than the classes that Optuna has for it.
+_STUDIES = table("studies", column("study_id"))
+_TRIALS = table("trials", column("trial_id"), column("study_id"), column("state"))
+_ATTRIBUTES = table(
+    "trial_system_attributes", column("trial_id"), column("key"), column("value_json")
+)
+_LOCK = (
+    select(_TRIALS.c.state)
+    .join(_STUDIES, _STUDIES.c.study_id == _TRIALS.c.study_id)
+    .where(_TRIALS.c.trial_id == bindparam("trial_id"))
+    .with_for_update()
+)
+_OTHERS = (
+    select(_TRIALS.c.trial_id, _TRIALS.c.state, _ATTRIBUTES.c.key, _ATTRIBUTES.c.value_json)
+    .outerjoin(
+        _ATTRIBUTES,
+        and_(
+            _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id,
+            _ATTRIBUTES.c.key.in_([CLAIM_KEY, RESERVED_KEY]),
+        ),
+    )
+    .where(
+        _TRIALS.c.study_id == bindparam("study_id"),
+        or_(
+            _TRIALS.c.trial_id > bindparam("later_than"),
+            _TRIALS.c.trial_id.in_(bindparam("open_ids", expanding=True)),
+        ),
+        _TRIALS.c.trial_id != bindparam("trial_id"),
+    )
+)
+
+
+class ClaimRows:
+    """Claims seats of a study one after the other, whatever process they are for.
+
+    The lock is the one that Optuna takes to number its trials: the study's row, and on SQLite the
+    database. It is held for two short statements.
+
+    Args:
+        storage: A SQL storage of Optuna's.
+
+    Raises:
+        TypeError: It is none.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._engine = database_of(storage).engine
+
+    def claim(
+        self,
+        study_id: int,
+        trial_id: int,
+        free: Sequence[Seat],
+        attributes: Callable[[Seat], Mapping[str, Any]],
+        *,
+        only_first: bool,
+        later_than: int,
+        open_ids: Collection[int],
+        arriving_ids: Collection[int],
+    ) -> Seat | None:
+        """Claim the first of some seats that no other trial claims or reserves.
+
+        Running trials of lower numbers that are about to claim one are left theirs, as far as there
+        are more: those among `arriving_ids` and `later_than` that have no claim.
+
+        Args:
+            study_id: Of the study.
+            trial_id: Of a running trial that has no claim.
+            free: The seats.
+            attributes: Makes the system attributes of a claim on a seat.
+            only_first: Whether to claim nothing where another trial has any claim.
+            later_than: The trial id after which trials are looked at.
+            open_ids: Ids of trials that are looked at besides.
+            arriving_ids: Those of them that may be about to claim a seat.
+
+        Returns:
+            The seat that was claimed; `None` where none was.
+
+        Raises:
+            KeyError: There is no such trial.
+            UpdateFinishedTrialError: It has ended.
+        """
+        looked_at = {
+            "study_id": study_id,
+            "trial_id": trial_id,
+            "later_than": later_than,
+            "open_ids": list(open_ids),
+        }
+
+        def attempt(*, anew: bool = False) -> Seat | None:
+            try:
+                with self._engine.begin() as connection:
+                    _lock(connection, trial_id)
+                    others = connection.execute(_OTHERS, looked_at).all()
+                    taken = {
+                        seat for _, _, key, text in others if key for seat in seats_named(key, text)
+                    }
+                    left = [seat for seat in free if seat not in taken]
+                    if not left or (only_first and taken):
+                        return None
+                    ahead = sum(
+                        other < trial_id
+                        and state == _RUNNING
+                        and key is None
+                        and (other > later_than or other in arriving_ids)
+                        for other, state, key, _ in others
+                    )
+                    seat: Seat = left[min(ahead, len(left) - 1)]
+                    _write(connection, trial_id, attributes(seat), anew=anew)
+                    return seat
+            except IntegrityError:
+                if anew:
+                    raise
+            except SQLAlchemyError as error:
+                raise StorageInternalError(f"a seat could not be claimed: {error}") from error
+            return attempt(anew=True)  # there was an attribute of this name that is no claim
+
+        return persist(attempt)
+
+
+def _lock(connection: Connection, trial_id: int) -> None:
+    if connection.dialect.name == "sqlite":
+        # Nothing may be written between what is read below and what is written then.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    state = connection.scalar(_LOCK, {"trial_id": trial_id})
+    if state is None:
+        raise KeyError(trial_id)
+    if state != _RUNNING:
+        raise UpdateFinishedTrialError(f"trial id {trial_id} does not run any more")
+
+
+def _write(
+    connection: Connection,
+    trial_id: int,
+    attributes: Mapping[str, Any],
+    *,
+    anew: bool,
+) -> None:
+    if anew:
+        connection.execute(
+            delete(_ATTRIBUTES).where(
+                _ATTRIBUTES.c.trial_id == trial_id, _ATTRIBUTES.c.key.in_(list(attributes))
+            )
+        )
+    connection.execute(
+        insert(_ATTRIBUTES),
+        [
+            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+            for key, value in attributes.items()
+        ],
+    )

@@ -1,0 +1,173 @@
+"""Reads the parts of a view from a study's trials."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.relative_nas.dominance import best_first, violation
+from relativenas_optuna.samplers.seats.claims import Claim, Seat, warn_of_junk
+from relativenas_optuna.samplers.seats.lease import is_gone
+from relativenas_optuna.samplers.seats.replay import population_of
+from relativenas_optuna.samplers.seats.trial_reader import TrialReader
+from relativenas_optuna.samplers.view_records import (
+    GenerationView,
+    MemberView,
+    PairView,
+    RunningTrial,
+    State,
+)
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.settings import Settings
+    from relativenas_optuna.samplers.seats.seat_score import Tally
+
+
+class Look(NamedTuple):
+    """A study's search as read: its settings, generations, and numbers of extra trials."""
+
+    settings: Settings
+    generations: tuple[GenerationView, ...]
+    extras: tuple[int, ...]
+
+
+def look_at(study: optuna.Study) -> Look | None:
+    """Return what is seen of a study's search; `None` where there is none."""
+    reader = TrialReader(study)
+    reader.cut(0)
+    trials = list(reader.all())
+    claims = [(trial, Claim.read(trial.system_attrs)) for trial in trials]
+    warn_of_junk(claims)
+    claimed = [(trial, claim) for trial, claim in claims if claim is not None]
+    settings = next((claim.settings for _, claim in claimed if claim.settings is not None), None)
+    if settings is None:
+        return None
+    population = population_of(settings, study, reader)
+    at_seat: dict[Seat, list[FrozenTrial]] = defaultdict(list)
+    for trial, claim in claimed:
+        if claim.seat is not None:
+            at_seat[claim.seat].append(trial)
+        if trial.state.is_finished():
+            population.add(trial, claim)
+    population.advance()
+    looking = _Looking(at_seat, study.directions)
+    extras = tuple(trial.number for trial, claim in claimed if claim.seat is None)
+    return Look(settings, tuple(map(looking.generation, population.generations)), extras)
+
+
+class _Looking:
+    """Looks at generations in their order; a repeat is one of what was looked at before."""
+
+    def __init__(
+        self, at_seat: dict[Seat, list[FrozenTrial]], directions: list[StudyDirection]
+    ) -> None:
+        self._at_seat = at_seat
+        self._directions = directions
+        self._architectures: set[str] = set()
+
+    def generation(self, generation: Generation) -> GenerationView:
+        """The view of the next generation."""
+        for array in (generation.positions, generation.velocities):
+            array.flags.writeable = False
+        by_seat = [self._member(generation, seat) for seat in range(len(generation.tallies))]
+        encoding = generation.encoding or Encoding({})
+        return GenerationView(
+            index=generation.index,
+            complete=generation.complete,
+            variables=tuple(encoding.space),
+            positions=generation.positions,
+            velocities=generation.velocities,
+            members=tuple(sorted(by_seat, key=lambda member: member.number)),
+            pairs=tuple(self._pair(generation, pair) for pair in range(len(generation.pairs))),
+            best=self._best(generation),
+            _encoding=encoding,
+        )
+
+    def _member(self, generation: Generation, seat: int) -> MemberView:
+        tally, number = generation.tallies[seat], generation.member(seat)
+        kept, trial = bool(generation.kept[number]), tally.counted
+        trials = self._at_seat.get(Seat(generation.index, seat), [])
+        running = tuple(_running(t) for t in trials if t.state == TrialState.RUNNING)
+        return MemberView(
+            number=number,
+            seat=seat,
+            state=_state(tally, running),
+            kept=kept,
+            counted=None if trial is None else trial.number,
+            values=None if trial is None or trial.values is None else tuple(trial.values),
+            violation=0.0 if trial is None else violation(trial),
+            repeat=not kept and self._is_repeat(tally),
+            trials=tuple(t.number for t in trials),
+            complete=sum(t.state == TrialState.COMPLETE for t in trials),
+            running=running,
+        )
+
+    def _is_repeat(self, tally: Tally) -> bool:
+        trial = tally.scored_trial
+        if trial is None:
+            return False
+        # By what they look like: a choice may be NaN, which is not equal to itself.
+        architecture = repr(sorted(trial.params.items()))
+        there = architecture in self._architectures
+        self._architectures.add(architecture)
+        return there and tally.counted is not None
+
+    def _pair(self, generation: Generation, pair: int) -> PairView:
+        first, second = generation.pairs[pair].tolist()
+        seats = 2 * pair, 2 * pair + 1
+        if not generation.learned[pair] or generation.encoding is None:
+            return PairView(seats, (first, second), None, None, None)
+        first_is_fast = bool(generation.first_fast[pair])
+        return PairView(
+            seats=seats,
+            members=(first, second),
+            fast=first if first_is_fast else second,
+            slow=second if first_is_fast else first,
+            margin=self._margin(*(generation.tallies[seat].counted for seat in seats)),
+        )
+
+    def _margin(self, one: FrozenTrial | None, other: FrozenTrial | None) -> float | None:
+        trials = [trial for trial in (one, other) if trial is not None and _is_scored(trial)]
+        if len(trials) < 2 or len(self._directions) > 1 or any(map(violation, trials)):
+            return None
+        a, b = (trial.values[0] for trial in trials)
+        return 0.0 if a == b else abs(a - b)
+
+    def _best(self, generation: Generation) -> int | None:
+        members = {
+            tally.counted.number: generation.member(seat)
+            for seat, tally in enumerate(generation.tallies)
+            if tally.counted is not None and _is_scored(tally.counted)
+        }
+        trials = [t.counted for t in generation.tallies if t.counted and _is_scored(t.counted)]
+        if not trials:
+            return None
+        if len(self._directions) > 1:
+            return members[best_first(trials, self._directions)[0].number]
+        sign = -1.0 if self._directions[0] == StudyDirection.MAXIMIZE else 1.0
+        best = min(trials, key=lambda t: (violation(t), sign * t.values[0], t.number))
+        return members[best.number]
+
+
+def _is_scored(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE
+
+
+def _state(tally: Tally, running: tuple[RunningTrial, ...]) -> State:
+    if tally.scored:
+        return "failed" if tally.counted is None else "scored"
+    return "waiting" if all(trial.gone for trial in running) else "running"
+
+
+def _running(trial: FrozenTrial) -> RunningTrial:
+    claim = Claim.read(trial.system_attrs)
+    worker = {} if claim is None else claim.worker
+    return RunningTrial(trial.number, worker.get("machine"), worker.get("pid"), is_gone(trial))

@@ -1,0 +1,203 @@
+"""Which architecture a search ends with, and which are the best before its end."""
+
+from __future__ import annotations
+
+import statistics
+import warnings
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna._utils.json_data import finite
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.storages.stored_json import UNREADABLE
+from relativenas_optuna.storages.study_attributes import study_attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+
+T = TypeVar("T")
+RESULT_ATTRIBUTE = "relative_nas:result"
+FINALISTS = 5
+RANDOM_ARCHITECTURES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A candidate that was among the best of a search, scored again with the final weights.
+
+    Attributes:
+        trial: Number of the trial that scored it in the search.
+        genotype: Its architecture.
+        search_loss: Its loss in the search, in nats, after an epoch of its own.
+        loss: Its loss with the final shared weights, in nats, without training.
+        accuracy: The same's share of validation pictures classified right, 0 to 1.
+    """
+
+    trial: int
+    genotype: Genotype
+    search_loss: float
+    loss: float
+    accuracy: float
+
+    @property
+    def ranked(self) -> Ranked:
+        """How good it is."""
+        return Ranked(trial=self.trial, loss=self.loss, accuracy=self.accuracy)
+
+    def __str__(self) -> str:
+        return str(self.ranked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """How good an architecture of a study is; as text it is a line that says so.
+
+    Attributes:
+        trial: Number of the trial that scored it best.
+        loss: In nats: of a finalist with the final weights, otherwise of the trial.
+        accuracy: Of a finalist, 0 to 1.
+    """
+
+    trial: int
+    loss: float
+    accuracy: float | None = None
+
+    def __str__(self) -> str:
+        if self.accuracy is None:
+            return f"trial {self.trial}: loss {self.loss:.4f} in search"
+        return f"trial {self.trial}: loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which architecture a search ends with.
+
+    Attributes:
+        finalists: The best of the last generation, in a random search of all candidates; the
+            winner first.
+        random_accuracies: What random architectures reach with the same weights, 0 to 1.
+        generations: After how many generations the choice was made.
+    """
+
+    finalists: tuple[Finalist, ...]
+    random_accuracies: tuple[float, ...]
+    generations: int
+
+    @property
+    def winner(self) -> Finalist:
+        """The finalist with the lowest loss."""
+        return self.finalists[0]
+
+    @property
+    def random_accuracy(self) -> float:
+        """Median accuracy of the random architectures."""
+        return statistics.median(self.random_accuracies)
+
+    def to_data(self) -> dict[str, Any]:
+        """The choice as plain JSON data, genotypes as text."""
+        return {
+            "finalists": [asdict(f) | {"genotype": f.genotype.to_text()} for f in self.finalists],
+            "random_accuracies": list(self.random_accuracies),
+            "generations": self.generations,
+        }
+
+    def store(self, study: optuna.Study) -> None:
+        """Keep the choice with its study."""
+        study.set_user_attr(RESULT_ATTRIBUTE, self.to_data())
+
+    @classmethod
+    def stored_in(cls, study: optuna.Study) -> Choice | None:
+        """The choice that a study's search ended with last, if it has ended.
+
+        Raises:
+            SearchError: The study's attribute is not what `store` writes.
+        """
+        try:
+            data: Any = study_attribute(study, RESULT_ATTRIBUTE)
+            if data is None:
+                return None
+            finalists = [
+                Finalist(**f | {"genotype": Genotype.from_text(f["genotype"])})
+                for f in data["finalists"]
+            ]
+            choice = cls(
+                finalists=tuple(finalists),
+                random_accuracies=tuple(data["random_accuracies"]),
+                generations=int(data["generations"]),
+            )
+            _ = choice.winner, choice.random_accuracy
+            if any(type(f.trial) is not int or f.trial < 0 for f in choice.finalists):
+                raise TypeError("trial must be the number of a trial")
+            scores = [s for f in choice.finalists for s in (f.search_loss, f.loss, f.accuracy)]
+            if any(finite(score) is None for score in (*scores, *choice.random_accuracies)):
+                raise TypeError("losses and accuracies must be finite numbers")
+        except UNREADABLE as error:
+            raise SearchError(
+                f"study {study.study_name!r} has an unreadable attribute {RESULT_ATTRIBUTE!r} "
+                f"({error!r}): take another --study"
+            ) from error
+        return choice
+
+
+def readable_plan(study: optuna.Study) -> SearchPlan | None:
+    """Return the plan of a study for who only shows it: None, and a warning, if unreadable."""
+    return if_readable(lambda: SearchPlan.stored_in(study))
+
+
+def readable_choice(study: optuna.Study) -> Choice | None:
+    """Return the choice of a study for who only shows it: None, and a warning, if unreadable."""
+    return if_readable(lambda: Choice.stored_in(study))
+
+
+def if_readable(read: Callable[[], T | None]) -> T | None:
+    """Return what `read` returns: None, and a warning, if that is an attribute it cannot read."""
+    try:
+        return read()
+    except SearchError as error:
+        reason = str(error).removesuffix(": take another --study")
+        # From one place, so that it is said once, however often the study is looked at.
+        warnings.warn(f"{reason}; it is ignored", stacklevel=1)
+        return None
+
+
+def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[Genotype, Ranked]:
+    """The architectures of a study, the best first, and how good they are.
+
+    Of a finished search its finalists come first. The rest, and all of them where the search goes
+    on, are trials by their loss.
+
+    Args:
+        study: The study.
+        for_show: True to go on with a warning without a plan or a choice that cannot be read.
+
+    Raises:
+        SearchError: See `Choice.stored_in`.
+        ValueError: All architectures are of another kind.
+    """
+    plan = readable_plan(study) if for_show else SearchPlan.stored_in(study)
+    choice = readable_choice(study) if for_show else Choice.stored_in(study)
+    if choice is not None and plan is not None and choice.generations < plan.settings.generations:
+        choice = None  # of weights that have been trained since
+    best = {} if choice is None else {f.genotype: f.ranked for f in choice.finalists}
+    if study.directions != [StudyDirection.MINIMIZE]:
+        return best
+    trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    problem: ValueError | None = None
+    for trial in sorted(trials, key=lambda t: (t.value, t.number)):
+        text = trial.user_attrs.get("genotype")
+        if isinstance(text, str):
+            ranked = Ranked(trial=trial.number, loss=trial.values[0])
+            try:
+                best.setdefault(Genotype.from_text(text), ranked)
+            except ValueError as error:
+                problem = error
+    if problem is not None and not best:
+        raise problem
+    return best

@@ -1,0 +1,201 @@
+"""What a worker does: it scores the pairs of a study, one after the other."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import StorageInternalError, TrialPruned, UpdateFinishedTrialError
+from optuna.storages._heartbeat import get_heartbeat_thread
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.storages.interruption import fail, was_interrupted
+from relativenas_optuna.storages.transactions import is_deleted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+    from optuna.storages._heartbeat import BaseHeartbeatThread
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+
+    Objective = Callable[[optuna.Trial], float | Sequence[float]]
+
+_IDLE = 0.2  # seconds until a worker looks again that had nothing to do
+
+
+def score_pairs(
+    study: optuna.Study,
+    sampler: RelativeNASSampler,
+    objective: Objective,
+    *,
+    generations: int,
+    on_trial: Callable[[FrozenTrial], None] = lambda _: None,
+    on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
+) -> None:
+    """Score pairs until so many generations are scored, by this worker or by others.
+
+    Both trials of a pair are this worker's from the beginning, so that nobody else trains the
+    partner from other weights. Where all seats that can be scored are others' it waits for one.
+    What `study.optimize` does for a trial is done here for two: signs of life, the end of a trial
+    with an error, and the failure of one whose loss is not a number. A trial that another process
+    failed, because this one gave no sign of life (it was suspended, or its database was away), is
+    left with a warning, and the next pair is scored.
+
+    Args:
+        study: The study.
+        sampler: Of the study.
+        objective: Trial -> loss, or losses.
+        generations: How many are to be scored.
+        on_trial: Called after each trial of this worker that was no failure of the next kind.
+        on_failure: Called where the objective failed with an error that is its own, as that of one
+            architecture that needs too much memory is: its seat is scored again, until three
+            failures score it as slowest. `None`: such an error ends the worker, as all others do.
+
+    Raises:
+        Exception: Of the objective; also where two seats in a row fail, for then it is hardly the
+            architectures'.
+        KeyError: The study was deleted.
+        ValueError: The objective returned something else than a number for each direction.
+    """
+    tell = _Telling(on_trial, on_failure)
+    while not _is_done(sampler.population(study), generations):
+        if is_deleted(study):  # also where the next study got its id
+            raise KeyError(f"study {study.study_name!r} was deleted")
+        trials = sampler.ask_pair(study, generations=generations)
+        if trials:
+            _score(study, trials, objective, tell)
+        else:
+            time.sleep(_IDLE)
+
+
+class _Telling:
+    """Says how trials ended, and ends the worker where its errors are not the architectures'."""
+
+    def __init__(
+        self,
+        on_trial: Callable[[FrozenTrial], None],
+        on_failure: Callable[[FrozenTrial, Exception], None] | None,
+    ) -> None:
+        self._on_trial, self._on_failure = on_trial, on_failure
+        self._failing: Seat | None = None  # the last one, if its trial failed
+
+    def __call__(self, told: FrozenTrial, error: Exception | None) -> None:
+        if error is None:
+            self._failing = None
+            self._on_trial(told)
+            return
+        before, self._failing = self._failing, seat_of(told)
+        systematic = before not in (None, self._failing)
+        if self._on_failure is None or was_interrupted(told) or systematic:
+            raise error
+        self._on_failure(told, error)
+
+
+def _is_done(population: Population | None, generations: int) -> bool:
+    if population is None:
+        return False
+    seats = generations * population.settings.population_size
+    return population.scored_seats(generations) >= seats
+
+
+def _score(
+    study: optuna.Study,
+    trials: Sequence[optuna.Trial],
+    objective: Objective,
+    tell: _Telling,
+) -> None:
+    left = [trial._trial_id for trial in trials]
+    hearts: list[BaseHeartbeatThread] = []
+    try:
+        try:
+            for trial in trials:
+                hearts.append(get_heartbeat_thread(trial._trial_id, study._storage))
+                hearts[-1].start()
+            for trial in trials:
+                told, error = _told(study, trial, objective)
+                left.remove(trial._trial_id)
+                if told is None:
+                    _warn_of_lost(trial)
+                else:
+                    tell(told, error)
+        finally:
+            _stop(hearts)
+    finally:
+        _stop(hearts)  # once more, for Ctrl-C may have come before the first one began
+        # There was an error that is not the objective's, and it is the one to be heard of: Ctrl-C
+        # within a statement can leave SQLite locked. Who ends is known to be dead without a word.
+        with suppress(StorageInternalError):
+            fail(study._storage, left)
+
+
+def _stop(hearts: Sequence[BaseHeartbeatThread]) -> None:
+    """End hearts, which would keep the process from its own end, wherever their start got to."""
+    for heart in hearts:
+        with suppress(AssertionError, RuntimeError):  # there was no thread, or none that ran
+            heart.join()
+
+
+def _told(
+    study: optuna.Study, trial: optuna.Trial, objective: Objective
+) -> tuple[FrozenTrial | None, Exception | None]:
+    """Score a trial and tell the study.
+
+    Returns:
+        The trial as it ended, and the error that it ended with. No trial where another process
+        ended it meanwhile.
+    """
+    if _is_ended(study, trial):
+        return None, None
+    values, state, failure = None, TrialState.FAIL, None
+    try:
+        values = _values_of(objective(trial), study)
+        state = TrialState.FAIL if values is None else TrialState.COMPLETE
+    except TrialPruned:
+        state = TrialState.PRUNED
+    except Exception as error:
+        # A failure that is not the objective's fault it has marked as such.
+        failure = error
+    if _is_ended(study, trial):
+        return None, None
+    try:
+        return study.tell(trial, values, state), failure
+    except (UpdateFinishedTrialError, ValueError):
+        if _is_ended(study, trial):
+            return None, None
+        raise
+
+
+def _is_ended(study: optuna.Study, trial: optuna.Trial) -> bool:
+    return study._storage.get_trial(trial._trial_id).state.is_finished()
+
+
+def _warn_of_lost(trial: optuna.Trial) -> None:
+    warnings.warn(
+        f"trial {trial.number} was ended by another process, which saw no sign of life of this "
+        f"one for too long; its seat is scored again, and this worker goes on with the next pair",
+        stacklevel=4,
+    )
+
+
+def _values_of(losses: float | Sequence[float], study: optuna.Study) -> list[float] | None:
+    """What the study is told; `None` where the trial failed."""
+    given = losses if isinstance(losses, Sequence) else [losses]
+    try:
+        values = [float(loss) for loss in given]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) != len(study.directions):
+        raise ValueError(
+            f"objective must return as many numbers as study {study.study_name!r} has directions, "
+            f"{len(study.directions)}; got {losses!r}"
+        )
+    return None if any(map(math.isnan, values)) else values

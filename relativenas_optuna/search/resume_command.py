@@ -1,0 +1,36 @@
+"""What a command leaves behind: files, and the commands that go on from here."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.text import shown_path
+
+if TYPE_CHECKING:
+    pass
+
+
+def command(*words: str, storage: str, study: str | None = None) -> str:
+    """A command of ours, of a study if it is named, as a person would type it here."""
+    # Here, for `program` is also called when Ctrl-C has interrupted the import of Optuna.
+    from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+
+    options = []
+    if storage != DEFAULT_STORAGE:
+        options += ["--storage", storage]
+    if study not in (None, DEFAULT_STUDY):
+        options += ["--study", str(study)]
+    return f"{program('relativenas')} {shlex.join([*words, *options])}"
+
+
+def program(name: str) -> str:
+    """How a program of this environment is called from here."""
+    beside = Path(sys.executable).parent / name
+    on_path = shutil.which(name)
+    if on_path is None or Path(on_path).resolve() != beside.resolve():
+        return shlex.quote(shown_path(beside)) if beside.exists() else name
+    return name

@@ -1,0 +1,275 @@
+"""A search in a study: begun, gone on with, and ended by a choice."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from optuna.trial import TrialState
+
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.objective.checkpoints.location import checkpoint_at
+from relativenas_optuna.objective.supernet_objective import SupernetObjective
+from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
+from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.search.busy_cpus import slow_threads_reported
+from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
+from relativenas_optuna.search.memory import check_search_memory
+from relativenas_optuna.search.pair_loop import score_pairs
+from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan
+from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.training.data.load import DataError, load_pictures
+from relativenas_optuna.training.device import resolve_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.training.data.images import Pictures
+
+
+class Search:
+    """One search of one study by this process, and any number of others.
+
+    Ended and begun anew at any moment, it is the uninterrupted search: losses, populations and
+    weights, on one machine's CPU with the same number of threads to the last bit. With several
+    processes the weights depend on the order of their commits.
+
+    With a larger number of generations a study goes on from where it is. As learning rate and
+    drop-path follow the number of generations, that equals a search with the larger number from
+    the start only where `learning_rate_end` is `learning_rate` and `drop_path` is 0, or where the
+    first generation was not yet over. What was scored so far stays as it is in any case.
+
+    Args:
+        study: In which the search is, or is to be; its sampler is replaced.
+        plan: What is to be done.
+        device: See `SupernetObjective`.
+        leads: Whether to keep the plan with the study, which a worker that helps does not.
+        images: Images of the plan, where they are loaded already.
+        warn: Called with one line on what slows the search down.
+
+    Raises:
+        SearchError: The study has scores of more generations than planned, or its weights are
+            missing.
+        DataError: The images cannot be used, are not there, or are not those that the study was
+            begun with.
+        OSError: The place of the weights cannot be written to.
+        ValueError: The device is not there, or the weights are damaged, of another search or
+            another supernet.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        plan: SearchPlan,
+        *,
+        device: str | None = None,
+        leads: bool = True,
+        images: Pictures | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        self.study = study
+        self.plan = plan
+        begun = SearchPlan.stored_in(study) is not None
+        newest = self._newest
+        if newest is not None and newest.generation >= plan.settings.generations:
+            raise SearchError(
+                f"generations must be at least {newest.generation + 1}, for study "
+                f"{study.study_name!r} has scores of that many; got {plan.settings.generations}"
+            )
+        space = CellSpace(nodes=plan.settings.nodes)
+        self.sampler = RelativeNASSampler(
+            space.distributions,
+            population_size=plan.settings.population,
+            seed=plan.seed,
+            # Weights move, so that a score is soon out of date: no preset that keeps any.
+            preset="random" if plan.random else "paper",
+        )
+        study.sampler = self.sampler
+        if plan.data not in DATA_NAMES and begun and not Path(plan.data).exists():
+            raise DataError(
+                f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
+                f"not on this machine: say with --data where they are now"
+            )
+        if not leads and "://" not in plan.place and not Path(plan.place).is_dir():
+            raise SearchError(
+                f"the weights of study {study.study_name!r} are not in {plan.place!r}, or not on "
+                f"this machine: say with --out or --weights where they are"
+            )
+        checkpoint = checkpoint_at(plan.place, study, search=plan.search, writes=leads)
+        if (newest is not None and checkpoint.record() is None) or checkpoint.is_lost():
+            raise self._lost()
+        if images is None:
+            images = load_images(plan)
+        if resolve_device(device).type == "cpu":
+            check_search_memory(plan.settings, images=len(images), input_size=images.shape)
+        self.objective = SupernetObjective(
+            space,
+            images,
+            settings=plan.settings,
+            seed=plan.seed,
+            device=device,
+            checkpoint=checkpoint,
+        )
+        self.objective.check_images(study)  # before the plan of a study that has begun changes
+        if leads:
+            plan.store(study)
+        # A worker leaves it to the search that it helps.
+        self._warn = warn if leads and self.objective.device.type == "cpu" else None
+
+    @property
+    def population(self) -> Population | None:
+        """The generations so far; `None` before the first trial."""
+        return self.sampler.population(self.study)
+
+    @property
+    def total(self) -> int:
+        """How many seats the search has in all."""
+        return self.plan.settings.generations * self.plan.settings.population
+
+    @property
+    def choices(self) -> int:
+        """How many architectures `choose` scores at most."""
+        return FINALISTS + RANDOM_ARCHITECTURES
+
+    @property
+    def scored(self) -> int:
+        """How many of them are scored."""
+        population = self.population
+        return 0 if population is None else population.scored_seats(self.plan.settings.generations)
+
+    def run(
+        self,
+        callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]] = (),
+        on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
+    ) -> None:
+        """Score every seat that is left, together with the other workers of the study.
+
+        Args:
+            callbacks: Called with the study and each trial that this worker ended, as the
+                callbacks of `study.optimize` are.
+            on_failure: Called with each trial whose training raised an error, and with the error.
+                Without it the first such error ends the run.
+        """
+
+        def after(trial: FrozenTrial) -> None:
+            for callback in callbacks:
+                callback(self.study, trial)
+
+        watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
+        with watched:
+            score_pairs(
+                self.study,
+                self.sampler,
+                self.objective,
+                generations=self.plan.settings.generations,
+                on_trial=after,
+                on_failure=on_failure,
+            )
+
+    def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
+        """Score the best of the last generation again, and random ones beside them; store it.
+
+        In a random search no generation is the outcome of the others, and the best of all are
+        scored again, as many as otherwise.
+
+        `on_scored` is called after each of at most `choices` architectures.
+
+        Raises:
+            SearchError: None of them has a finite loss.
+        """
+        self.objective.settle(self.study)
+        finalists = []
+        for genotype, trial in self._best().items():
+            score = self.objective.evaluate(genotype)
+            assert trial.value is not None
+            finalist = Finalist(
+                trial=trial.number,
+                genotype=genotype,
+                search_loss=trial.value,
+                loss=score.loss,
+                accuracy=score.accuracy,
+            )
+            if math.isfinite(score.loss):
+                finalists.append(finalist)
+            on_scored()
+        if not finalists:
+            raise SearchError(
+                f"no architecture of {self.plan.finalists_of} of study {self.study.study_name!r} "
+                f"could be scored, for every loss was infinite or not a number; begin a new study "
+                f"with a lower learning_rate"
+            )
+        rng = np.random.default_rng([self.plan.seed, self.plan.settings.generations])
+        accuracies = []
+        for _ in range(RANDOM_ARCHITECTURES):
+            accuracies.append(self.objective.evaluate(self.objective.space.random(rng)).accuracy)
+            on_scored()
+        choice = Choice(
+            finalists=tuple(sorted(finalists, key=lambda f: (f.loss, f.search_loss, f.trial))),
+            random_accuracies=tuple(accuracies),
+            generations=self.plan.settings.generations,
+        )
+        choice.store(self.study)
+        return choice
+
+    def summary_of(self, generation: int) -> tuple[float, float, float] | None:
+        """Best loss, median loss and diversity of a generation; `None` until it is complete."""
+        population = self.population
+        if population is None or generation >= len(population.generations):
+            return None
+        members = population.generations[generation]
+        if not members.complete:
+            return None
+        counted = [t.counted.value for t in members.tallies if t.counted is not None]
+        losses = [loss for loss in counted if loss is not None]
+        if not losses:
+            return None
+        return min(losses), statistics.median(losses), diversity(members.positions)
+
+    def _best(self) -> dict[Genotype, FrozenTrial]:
+        population, settings = self.population, self.plan.settings
+        assert population is not None
+        first = 0 if self.plan.random else settings.generations - 1
+        counted = [
+            population.counted(Seat(generation, number))
+            for generation in range(first, settings.generations)
+            for number in range(settings.population)
+        ]
+        complete = [t for t in counted if t is not None and t.state == TrialState.COMPLETE]
+        distinct: dict[Genotype, FrozenTrial] = {}
+        for trial in sorted(complete, key=lambda trial: (trial.value, trial.number)):
+            distinct.setdefault(self.objective.space.genotype(trial.params), trial)
+        return dict(list(distinct.items())[:FINALISTS])
+
+    @property
+    def _newest(self) -> Seat | None:
+        """The last seat that the study has a score of."""
+        trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
+
+    def _lost(self) -> SearchError:
+        name = "folder of the first run with --out"
+        if self.plan.weights is not None:
+            name = "place of the first run with --weights"
+        return SearchError(
+            f"study {self.study.study_name!r} has scores, but no weights in {self.plan.place!r}: "
+            f"give the {name}, or begin a new study with --study NAME"
+        )
+
+
+def load_images(plan: SearchPlan) -> Pictures:
+    """Return all images of a search: those to train on and those to score with.
+
+    Raises:
+        DataError: They are not there, or cannot be used as they are.
+    """
+    return load_pictures(plan.data, size=plan.size, download=True)

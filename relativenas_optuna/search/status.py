@@ -1,0 +1,187 @@
+"""How far a study is: counted, timed, and with its workers, for who looks on."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.search_view import SearchView
+from relativenas_optuna.search.choice import readable_choice, readable_plan
+from relativenas_optuna.search.status_record import (
+    BestStatus,
+    GenerationStatus,
+    Status,
+    WorkerStatus,
+)
+from relativenas_optuna.search.study_facts import best_trials, last_written, sampler_of
+from relativenas_optuna.storages.interruption import was_interrupted
+from relativenas_optuna.storages.search_storage import SearchStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.view_records import GenerationView
+    from relativenas_optuna.search.choice import Choice
+
+_RECENT = 20  # trials that the time left follows from; a whole generation where that is more
+
+
+def status_of(study: optuna.Study) -> Status:
+    """The status of a study; nothing is written to it.
+
+    It goes on, with a warning, without a plan or choice that cannot be read.
+    """
+    plan, choice = readable_plan(study), readable_choice(study)
+    view = SearchView.of(study)
+    trials = study.get_trials(deepcopy=False)
+    states = Counter(trial.state for trial in trials)
+    generations = None if plan is None else plan.settings.generations
+    finished = choice is not None and generations is not None and choice.generations >= generations
+    seen = () if view is None else view.generations[:generations]
+    scored = sum(
+        member.state in ("scored", "failed") and not member.kept
+        for generation in seen
+        for member in generation.members
+    )
+    total = None if plan is None else plan.settings.population * plan.settings.generations
+    lost = _lost(study, trials, view)
+    running = [t for t in trials if t.state == TrialState.RUNNING and t.number not in lost]
+    left = None if total is None else total - scored
+    one = len(study.directions) == 1
+    population = 0 if view is None else view.population_size
+    return Status(
+        study=study.study_name,
+        directions=tuple(direction.name.lower() for direction in study.directions),
+        sampler=sampler_of(trials),
+        preset=None if view is None else view.preset,
+        data=None if plan is None else plan.data,
+        search_preset=None if plan is None else plan.preset,
+        population=None if view is None else view.population_size,
+        generations=generations,
+        complete_generations=None if view is None else sum(g.complete for g in seen),
+        total=total,
+        scored=states[TrialState.COMPLETE] if view is None else scored,
+        running=len(running),
+        lost=len(lost),
+        failed=sum(t.state == TrialState.FAIL and not was_interrupted(t) for t in trials),
+        interrupted=sum(t.state == TrialState.FAIL and was_interrupted(t) for t in trials),
+        pruned=states[TrialState.PRUNED],
+        workers=_workers(view, lost),
+        best=_best(study, choice if finished else None) if one else None,
+        front=None if one else len(best_trials(study)),
+        history=_history(seen) if one else (),
+        seconds_left=seconds_left(trials, left=left, population=population)
+        if running and left
+        else None,
+        finished=finished,
+        last_written=last_written(trials),
+    )
+
+
+def _lost(
+    study: optuna.Study, trials: Sequence[FrozenTrial], view: SearchView | None
+) -> Collection[int]:
+    """Numbers of running trials whose worker is gone."""
+    generations = () if view is None else view.generations
+    gone = {
+        trial.number
+        for generation in generations
+        for member in generation.members
+        for trial in member.running
+        if trial.gone
+    }
+    storage = getattr(study._storage, "_backend", study._storage)
+    if isinstance(storage, RDBStorage) and storage.heartbeat_interval is not None:
+        if isinstance(storage, SearchStorage):
+            stale = set(storage.trials_without_heartbeat(study._study_id))
+        else:
+            stale = set(storage._get_stale_trial_ids(study._study_id))
+        gone |= {trial.number for trial in trials if trial._trial_id in stale}
+    running = {trial.number for trial in trials if trial.state == TrialState.RUNNING}
+    return gone & running
+
+
+def _workers(view: SearchView | None, lost: Collection[int]) -> tuple[WorkerStatus, ...]:
+    trials: dict[tuple[str, int | None], list[int]] = defaultdict(list)
+    for generation in () if view is None else view.generations:
+        for member in generation.members:
+            for trial in member.running:
+                if trial.machine is not None and trial.number not in lost:
+                    trials[trial.machine, trial.pid].append(trial.number)
+    return tuple(
+        # The machine's name is the first word of what tells it from all others.
+        WorkerStatus(machine=machine.split(" ")[0], pid=pid, trials=tuple(sorted(numbers)))
+        for (machine, pid), numbers in sorted(trials.items(), key=str)
+    )
+
+
+def _best(study: optuna.Study, choice: Choice | None) -> BestStatus | None:
+    if choice is not None:
+        won = choice.winner
+        return BestStatus(
+            trial=won.trial,
+            loss=won.loss,
+            accuracy=won.accuracy,
+            genotype=won.genotype.to_text(),
+        )
+    trial = next(iter(best_trials(study)), None)
+    if trial is None:
+        return None
+    assert trial.value is not None
+    genotype = trial.user_attrs.get("genotype")
+    return BestStatus(
+        trial=trial.number,
+        loss=trial.value,
+        accuracy=None,
+        genotype=genotype if isinstance(genotype, str) else None,
+    )
+
+
+def _history(generations: Sequence[GenerationView]) -> tuple[GenerationStatus, ...]:
+    rows = []
+    for generation in generations:
+        values = [m.values[0] for m in generation.members if m.values is not None]
+        if generation.complete and generation.best is not None and values:
+            best = generation.members[generation.best].values
+            assert best is not None
+            rows.append(
+                GenerationStatus(
+                    number=generation.index + 1,
+                    best=best[0],
+                    median=statistics.median(values),
+                    diversity=generation.diversity,
+                )
+            )
+    return tuple(rows)
+
+
+def seconds_left(trials: Sequence[FrozenTrial], *, left: int, population: int) -> float | None:
+    """Time for `left` seats at the speed of the last trials, pauses between them left out.
+
+    Speed is that of all workers together: a generation's worth of trials over the time in which at
+    least one of them ran. `None` where no trial is complete.
+    """
+    recent = max(_RECENT, population)
+    ended = [
+        (t.datetime_complete.timestamp(), t.datetime_start.timestamp())
+        for t in trials
+        if t.state == TrialState.COMPLETE and t.datetime_start and t.datetime_complete
+    ]
+    # Counted from the end of the one before them, where there is one.
+    spans, until = sorted(ended), None
+    if len(spans) > recent:
+        until, spans = spans[-recent - 1][0], spans[-recent:]
+    busy = 0.0
+    for end, start in sorted(spans, key=lambda span: span[1]):
+        begun = start if until is None else max(start, until)
+        if end > begun:
+            busy += end - begun
+            until = end
+    return busy / len(spans) * left if spans else None

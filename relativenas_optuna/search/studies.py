@@ -1,0 +1,56 @@
+"""A study for a search: gone on with, or made and left only where a search began in it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError, OptunaError
+
+from relativenas_optuna.exceptions import FolderInUseError
+from relativenas_optuna.search.plan import PLAN_ATTRIBUTE
+from relativenas_optuna.search.study_access import deletion_reported
+from relativenas_optuna.storages.transactions import is_deleted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optuna.storages import BaseStorage
+
+
+@contextmanager
+def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
+    """The study of that name, made where it is missing.
+
+    Where this call made it, and an error ends the block before a search is planned in it, it is
+    deleted again: a mistake leaves nothing behind. The same command that was given twice is none:
+    the other process has the folder, and is about to search this very study.
+
+    Raises:
+        SearchError: The study was deleted while the block ran.
+    """
+    study, made = _opened_or_made(storage, name)
+    try:
+        with deletion_reported(study):
+            yield study
+    except FolderInUseError:
+        raise
+    except BaseException:  # Ctrl-C while pictures are read too
+        # The error in the block is the one to be heard of.
+        with suppress(OptunaError, KeyError):
+            begun = study.user_attrs.get(PLAN_ATTRIBUTE) or study.trials
+            if made and not begun and not is_deleted(study):
+                storage.delete_study(study._study_id)
+        raise
+
+
+def _opened_or_made(storage: BaseStorage, name: str) -> tuple[optuna.Study, bool]:
+    """The study of that name, and True if this call made it."""
+    with suppress(KeyError):
+        return optuna.load_study(study_name=name, storage=storage), False
+    try:
+        study = optuna.create_study(study_name=name, storage=storage, direction="minimize")
+    except DuplicatedStudyError:  # by another process at this moment
+        return optuna.load_study(study_name=name, storage=storage), False
+    return study, True

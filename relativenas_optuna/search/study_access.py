@@ -1,0 +1,120 @@
+"""Studies that commands open, and the one line for a study that is deleted meanwhile."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from optuna.exceptions import StorageInternalError
+from optuna.study import StudyDirection
+from sqlalchemy.exc import SQLAlchemyError
+
+from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.objective.settings import SearchSettings
+from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.transactions import is_deleted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import optuna
+    from optuna.storages import BaseStorage
+
+_PAUSES = (0.1, 0.4, 1.0)  # seconds
+
+
+@contextmanager
+def study_at(url: str, name: str, **options: Any) -> Iterator[optuna.Study]:
+    """Open an existing study, and close the connections to its database in the end.
+
+    Args:
+        url: URL of the storage.
+        name: Name of the study.
+        options: Arguments of `open_storage`.
+
+    Raises:
+        SearchError: The study is missing, or was deleted while the block ran.
+    """
+    with storage_at(url, **options) as storage:
+        study = open_study(storage, name, create=False)
+        with deletion_reported(study):
+            yield study
+
+
+@contextmanager
+def deletion_reported(study: optuna.Study) -> Iterator[None]:
+    """Raise one clear error in place of any error of the block if the study was deleted.
+
+    A deleted study shows as many different errors: a missing record, a broken foreign key, or an
+    assertion of Optuna.
+
+    Raises:
+        SearchError: The study was deleted.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        if not _is_deleted(study, error):
+            raise
+        raise SearchError(
+            f"study {study.study_name!r} was deleted while this command ran, and its trials are "
+            f"gone: create a new study, or name another --study"
+        ) from error
+
+
+def _is_deleted(study: optuna.Study, error: Exception) -> bool:
+    """Return True if a study is deleted, at the latest a second or so after a database's error."""
+    pauses = _PAUSES if isinstance(error, SQLAlchemyError | StorageInternalError) else ()
+    # A database may break off what this process writes in favour of a deletion that goes on.
+    for pause in pauses:
+        if is_deleted(study):
+            return True
+        time.sleep(pause)
+    return is_deleted(study)
+
+
+def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study:
+    """The study of that name, made where it is missing and `create` says so.
+
+    Raises:
+        SearchError: It is missing, and `create` does not say so.
+    """
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        if not create:
+            others = [s.study_name for s in optuna.get_all_study_summaries(storage)]
+            there = f"there are {', '.join(map(repr, others[:10]))}" if others else "it is empty"
+            raise SearchError(f"study {name!r} is not in the storage: {there}") from None
+        study = optuna.create_study(
+            study_name=name, storage=storage, direction="minimize", load_if_exists=True
+        )
+    return study
+
+
+def check_study(study: optuna.Study, settings: SearchSettings) -> None:
+    """Refuse a study that a search cannot go on with.
+
+    Raises:
+        SearchError: It does not minimise one value, or holds trials of another search space.
+    """
+    name = study.study_name
+    if study.directions != [StudyDirection.MINIMIZE]:
+        directions = ", ".join(direction.name.lower() for direction in study.directions)
+        raise SearchError(
+            f"study {name!r} has the directions {directions}, but a search minimises one loss: "
+            f"take another --study, or make one with `optuna create-study --direction minimize`"
+        )
+    space = CellSpace(nodes=settings.nodes).distributions
+    for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]):
+        for parameter, distribution in trial.distributions.items():
+            if space.get(parameter) != distribution:
+                raise SearchError(
+                    f"study {name!r} holds trials of another search space (parameter "
+                    f"{parameter!r} of trial {trial.number}): take another --study"
+                )

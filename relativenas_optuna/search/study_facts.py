@@ -1,0 +1,94 @@
+"""What the trials of any study say: whose they are, when they were written, of what they are."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna._utils.json_data import plain
+from relativenas_optuna.samplers.relative_nas.dominance import violation
+from relativenas_optuna.samplers.seats.claims import CLAIM_KEY
+from relativenas_optuna.spaces.genotype import Genotype, node_lines
+from relativenas_optuna.storages.stored_json import UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+# What samplers leave with their trials, by the beginning of its name. A study does not name its
+# sampler, and those that leave nothing (RandomSampler, QMCSampler) stay unknown.
+_SIGNS = {
+    CLAIM_KEY: "RelativeNASSampler",
+    "tpe:": "TPESampler",
+    "gp:": "GPSampler",
+    "cma:": "CmaEsSampler",
+    "cmawm:": "CmaEsSampler",
+    "NSGAIISampler:": "NSGAIISampler",
+    "NSGAIIISampler:": "NSGAIIISampler",
+    "grid_id": "GridSampler",
+}
+
+
+def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
+    """Name of the class of the sampler that made most trials; `None` where they do not say it."""
+    counts: dict[str, int] = {}
+    for trial in trials:
+        for sign, name in _SIGNS.items():
+            if any(key.startswith(sign) for key in trial.system_attrs):
+                counts[name] = counts.get(name, 0) + 1
+    return max(counts, key=lambda name: counts[name], default=None)
+
+
+def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:
+    """When a trial last began or ended, by this machine's clock and without a zone."""
+    times = (time for t in trials for time in (t.datetime_start, t.datetime_complete) if time)
+    return max(times, key=datetime.timestamp, default=None)
+
+
+def best_trials(study: Study) -> list[FrozenTrial]:
+    """Return the feasible complete trials, the best first; of several objectives the Pareto front.
+
+    With several objectives there are none if a trial has constraints that Optuna cannot read.
+    """
+    if len(study.directions) > 1:
+        with suppress(*UNREADABLE):
+            return study.best_trials
+        return []
+    sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
+    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    feasible = [trial for trial in complete if violation(trial) == 0]
+    return sorted(feasible, key=lambda trial: (sign * trial.values[0], trial.number))
+
+
+def genotype_of(trial: FrozenTrial) -> Genotype | None:
+    """The pair of cells that a trial carries; `None` where it is of another space, or has none."""
+    text = trial.user_attrs.get("genotype")
+    try:
+        return Genotype.from_text(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+def architecture_lines(trial: FrozenTrial) -> str:
+    """What a trial scored, for people: its pair of cells, a node a line, else its parameters."""
+    genotype = genotype_of(trial)
+    if genotype is not None:
+        return node_lines(genotype.to_text())
+    return "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
+
+
+def record_data(record: Any) -> dict[str, Any]:
+    """A record that says when it was `last_written`, as plain data for JSON.
+
+    The time has its zone there, for who reads it elsewhere.
+    """
+    data: dict[str, Any] = plain(record)
+    written: datetime | None = record.last_written
+    data["last_written"] = None if written is None else written.astimezone().isoformat()
+    return data

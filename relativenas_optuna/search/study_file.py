@@ -1,0 +1,120 @@
+"""A reproducible study as a TOML file: what to search, and what it must reach."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna._utils.files import decoded
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.objective.settings import FIELD_NAMES, preset
+from relativenas_optuna.search.plan import Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from relativenas_optuna.search.choice import Choice
+
+_SEARCH_KEYS = {"data": str, "size": int, "preset": str, "seed": int, "out": str, "weights": str}
+_KINDS = {str: "a text", int: "a whole number"}
+_FIGURES = ("accuracy", "accuracy_over_random")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure that a study must reach.
+
+    Attributes:
+        name: "accuracy" or "accuracy_over_random", see `StudyFile`.
+        least: The least that it must be.
+        value: What it is.
+    """
+
+    name: str
+    least: float
+    value: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is as large as it must be."""
+        return self.value >= self.least
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFile:
+    """A study to run.
+
+    Attributes:
+        study: Its name.
+        wishes: What to search; a folder of data is relative to the current folder.
+        reach: The least that each figure must be: "accuracy" of the winner with the final shared
+            weights, and "accuracy_over_random", how far that is over the median of random
+            architectures with the same weights; both shares of 1.
+    """
+
+    study: str
+    wishes: Wishes
+    reach: Mapping[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> StudyFile:
+        """Read a file with a name `study` and the tables `search`, `settings` and `reach`.
+
+        Raises:
+            SearchError: It is not TOML, or has an unknown or a wrong entry; the message names it.
+            OSError: It cannot be read.
+        """
+        try:
+            content = tomllib.loads(decoded(path.read_bytes()))
+        except (ValueError, RecursionError) as error:
+            raise SearchError(f"{str(path)!r} is not a TOML file: {error}") from error
+        try:
+            return cls._from_content(content)
+        except ValueError as error:
+            raise SearchError(f"study file {str(path)!r}: {error}") from error
+
+    @classmethod
+    def _from_content(cls, content: dict[str, Any]) -> StudyFile:
+        tables = {name: _table(content, name) for name in ("search", "settings", "reach")}
+        search, settings, reach = tables.values()
+        _known("entry", content, ("study", *tables))
+        _known("entry of [search]", search, _SEARCH_KEYS)
+        _known("entry of [settings]", settings, FIELD_NAMES)
+        _known("entry of [reach]", reach, _FIGURES)
+        study = content.get("study")
+        if not isinstance(study, str) or not study.strip():
+            raise SearchError(f"study must be the study's name; got {study!r}")
+        for name, value in search.items():
+            if type(value) is not _SEARCH_KEYS[name]:
+                raise SearchError(f"{name} must be {_KINDS[_SEARCH_KEYS[name]]}; got {value!r}")
+        for name, least in reach.items():
+            number = isinstance(least, int | float) and not isinstance(least, bool)
+            if not number or not 0 <= least <= 1:
+                raise SearchError(f"{name} must be a number from 0 to 1; got {least!r}")
+        # What the default preset of the data takes, every other takes too.
+        replace(preset(search.get("preset", "small")), **settings)
+        return cls(study=study, wishes=Wishes(**search, settings=settings), reach=reach)
+
+    def check(self, choice: Choice) -> list[Figure]:
+        """The figures to reach, and what they are."""
+        accuracy = choice.winner.accuracy
+        values = {
+            "accuracy": accuracy,
+            "accuracy_over_random": accuracy - choice.random_accuracy,
+        }
+        return [Figure(name=n, least=least, value=values[n]) for n, least in self.reach.items()]
+
+
+def _table(content: dict[str, Any], name: str) -> dict[str, Any]:
+    table = content.get(name, {})
+    if not isinstance(table, dict):
+        raise SearchError(f"{name} must be a table, [{name}]; got {table!r}")
+    return table
+
+
+def _known(what: str, table: Iterable[str], names: Iterable[str]) -> None:
+    for name in table:
+        if name not in names:
+            raise SearchError(f"{what} must be one of {', '.join(names)}; got {name!r}")

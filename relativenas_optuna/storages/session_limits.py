@@ -1,0 +1,35 @@
+"""How long a connection to a database server waits for answers and locks, and others for it."""
+
+from __future__ import annotations
+
+from relativenas_optuna._utils.patience import AT_THE_END, limited
+from relativenas_optuna.storages.interruption import is_interrupted
+
+
+def answer_seconds(read_timeout: float) -> float:
+    """Return the seconds that this thread waits for an answer now: few after Ctrl-C."""
+    return limited(AT_THE_END if is_interrupted() else read_timeout)
+
+
+def lock_seconds(read_timeout: float) -> int:
+    """Return the seconds that the server waits for a lock: fewer than this process waits for it."""
+    return max(1, int(read_timeout * 5 / 6))
+
+
+def session_settings(read_timeout: float) -> str:
+    """Return SQL that limits a session's waits where neither user nor administrator did."""
+    seconds = lock_seconds(read_timeout)
+    values = {
+        "lock_timeout": f"{seconds}s",
+        # So that others get the locks of a process that is stopped or unreachable.
+        "idle_in_transaction_session_timeout": f"{max(60, seconds)}s",
+        "tcp_keepalives_idle": "30",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+    }
+    cases = " ".join(f"WHEN '{name}' THEN '{value}'" for name, value in values.items())
+    names = ", ".join(f"'{name}'" for name in values)
+    return (
+        f"SELECT set_config(name, CASE name {cases} END, false) FROM pg_settings "
+        f"WHERE source = 'default' AND name IN ({names})"
+    )

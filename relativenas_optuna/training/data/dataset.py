@@ -1,0 +1,252 @@
+"""Pictures of a torch data set of one's own."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from relativenas_optuna._utils.memory import shortage
+from relativenas_optuna.exceptions import DataError
+from relativenas_optuna.training.data.image_file import DEEP_MODES, opaque
+from relativenas_optuna.training.data.images import Pictures, channel_statistics, require_classes
+
+_GREY = ("1", "L", "LA")  # Pillow's modes of one colour, with 8 bits or less
+_MOST_CHANNELS = 4  # where so few are the first or last dimension, the channels are there
+_MOST_UNREADABLE = 1000  # items, after which no more are looked at
+_NAMED = 10  # of them in a message
+
+
+@runtime_checkable
+class MapDataset(Protocol):
+    """A map-style data set: `torch.utils.data.Dataset` with a length, or a list of pairs."""
+
+    def __len__(self) -> int:
+        """Number of items."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """Item `index`: (picture, label)."""
+
+
+def pictures_of(
+    dataset: MapDataset,
+    *,
+    classes: Sequence[str] | None = None,
+    like: Pictures | None = None,
+) -> Pictures:
+    """Reads a whole data set into memory.
+
+    Every item is read once, so leave random transforms out: crops, flips and cutout are made anew
+    for every batch of the training.
+
+    Args:
+        dataset: Its items are pairs of a picture and a label. A picture is a PIL image, a uint8 or
+            floating-point array `[h, w]` or `[h, w, c]`, or such a tensor `[h, w]` or `[c, h, w]`;
+            all have one size and one kind. A label is a whole number from 0.
+        classes: Names of the classes; without them the data set's own `classes`, else numbers.
+        like: Training pictures that these are to validate: their classes, mean and std are taken.
+
+    Returns:
+        Pictures on the CPU, uint8 or float32 as the data set has them. Mean and std are theirs,
+        also where the data set normalised them already.
+
+    Raises:
+        DataError: An item cannot be read or is something else, pictures differ in size or kind, a
+            label has no class, or there are fewer than two classes.
+    """
+    given: object = dataset
+    if not isinstance(given, MapDataset) or isinstance(given, IterableDataset):
+        raise DataError(
+            f"data must be a map-style data set with __len__ and __getitem__, got "
+            f"{type(dataset).__name__}: an iterable one can be given as a list of its items"
+        )
+    if len(dataset) == 0:
+        raise DataError(f"the data set ({type(dataset).__name__}) is empty")
+    images: Tensor | None = None
+    labels = []
+    for number, (image, label) in enumerate(_pairs(dataset)):
+        tensor = _tensor(image, number)
+        if images is None:
+            if (short := shortage(tensor.nbytes * len(dataset))) is not None:
+                raise DataError(
+                    f"{len(dataset):,} images of {_size(tensor)} need {short}: bring them to a "
+                    f"smaller size by torchvision.transforms.Resize((h, w)) in the data set"
+                )
+            images = tensor.new_empty((len(dataset), *tensor.shape))
+        _require_alike(images[0], tensor, number)
+        images[number] = tensor
+        labels.append(_label(label, number))
+    assert images is not None
+    names = _classes(dataset, labels, like.classes if classes is None and like else classes)
+    if like is None:
+        require_classes(labels, names)
+        mean, std = channel_statistics(images)
+    else:
+        _require_alike(like.images[0], images[0], 0, of="of the training pictures")
+        mean, std = like.mean, like.std
+    return Pictures(
+        images=images,
+        labels=torch.tensor(labels, dtype=torch.int64),
+        classes=names,
+        mean=mean,
+        std=std,
+    )
+
+
+def _pairs(dataset: MapDataset) -> Iterator[tuple[Any, Any]]:
+    """All items; once one cannot be read, the others are only looked at, to name all such."""
+    unreadable: list[tuple[int, str]] = []
+    for number in range(len(dataset)):
+        try:
+            item = dataset[number]
+            if isinstance(item, tuple | list) and item and isinstance(item[0], Image.Image):
+                item[0].load()  # Pillow may not have read the file yet
+        except MemoryError:
+            raise
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            unreadable.append((number, reason))
+            cause = error
+            if len(unreadable) == _MOST_UNREADABLE:
+                break
+            continue
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise DataError(
+                f"every item of a data set must be a pair (picture, label), item {number} is "
+                f"{_kind(item)}"
+            )
+        if not unreadable:
+            yield item[0], item[1]
+    if unreadable:
+        raise _unreadable_items(unreadable) from cause
+
+
+def _unreadable_items(items: list[tuple[int, str]]) -> DataError:
+    if len(items) == 1:
+        number, reason = items[0]
+        return DataError(f"item {number} of the data set cannot be read: {reason}")
+    count = f"{'at least ' if len(items) == _MOST_UNREADABLE else ''}{len(items)}"
+    named = ", ".join(f"{number} ({reason})" for number, reason in items[:_NAMED])
+    more = ", ..." if len(items) > _NAMED else ""
+    return DataError(f"{count} items of the data set cannot be read: {named}{more}")
+
+
+def _tensor(picture: object, number: int) -> Tensor:
+    """A picture as a uint8 or float32 tensor `[c, h, w]`."""
+    if isinstance(picture, Image.Image):
+        if picture.mode in DEEP_MODES:
+            raise DataError(
+                f"picture {number} has more than 8 bits a channel (mode {picture.mode}); convert "
+                f"it to 8 bits or to a float tensor"
+            )
+        picture = opaque(ImageOps.exif_transpose(picture))
+        picture = np.asarray(picture.convert("L" if picture.mode in _GREY else "RGB"))
+    if isinstance(picture, np.ndarray) and picture.dtype.kind in "uf" and picture.ndim in (2, 3):
+        if picture.ndim == 3 and picture.shape[2] > _MOST_CHANNELS >= picture.shape[0]:
+            raise DataError(
+                f"an array must be [h, w, c], picture {number} is {list(picture.shape)}: give a "
+                f"tensor where channels come first"
+            )
+        # A copy, for the data set may give a view that is turned or cannot be written to; in the
+        # byte order of this machine, and of a kind that torch has.
+        kind = np.dtype(np.float32) if picture.dtype.kind == "f" else picture.dtype
+        own = np.array(picture, dtype=kind.newbyteorder("="))
+        tensor = torch.from_numpy(own if own.ndim == 3 else own[..., None])
+        tensor = tensor.permute(2, 0, 1)
+    elif isinstance(picture, Tensor) and picture.dim() in (2, 3):
+        tensor = picture.detach().cpu()
+        if tensor.dim() == 3 and tensor.shape[0] > _MOST_CHANNELS >= tensor.shape[2]:
+            raise DataError(
+                f"a tensor must be [c, h, w], picture {number} is {list(tensor.shape)}: give an "
+                f"array, or tensor.permute(2, 0, 1), where channels come last"
+            )
+        tensor = tensor if tensor.dim() == 3 else tensor[None]
+    else:
+        raise _no_picture(picture, number)
+    if tensor.is_floating_point():
+        tensor = tensor.to(torch.float32)
+        if not tensor.isfinite().all():
+            raise DataError(f"picture {number} has values that are not finite")
+    if tensor.dtype not in (torch.uint8, torch.float32) or 0 in tensor.shape:
+        raise _no_picture(picture, number)
+    return tensor
+
+
+def _no_picture(picture: object, number: int) -> DataError:
+    return DataError(
+        f"a picture must be a PIL image, a uint8 or float array [h, w, c] or a tensor [c, h, w], "
+        f"picture {number} is {_kind(picture)}"
+    )
+
+
+def _require_alike(first: Tensor, tensor: Tensor, number: int, of: str = "of number 0") -> None:
+    if tensor.shape[1:] != first.shape[1:]:
+        raise DataError(
+            f"pictures differ in size, {_size(first)} is that {of} and {_size(tensor)} that of "
+            f"number {number}: bring them to one by torchvision.transforms.Resize((h, w)) in the "
+            f"data set"
+        )
+    if tensor.shape != first.shape or tensor.dtype != first.dtype:
+        raise DataError(
+            f"pictures differ in kind, {_kind(first)} is that {of} and {_kind(tensor)} that of "
+            f"number {number}: convert them to one in the data set"
+        )
+
+
+def _label(label: object, number: int) -> int:
+    try:
+        value = operator.index(label)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        value = -1
+    if value < 0:
+        raise DataError(
+            f"labels must be whole numbers from 0, that of item {number} is {_brief(label)}"
+        )
+    return value
+
+
+def _classes(dataset: object, labels: list[int], given: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes' names; numbers where nobody gave any."""
+    highest, different = max(labels), len(set(labels))
+    own = getattr(dataset, "classes", None) if given is None else given
+    own = own.tolist() if isinstance(own, np.ndarray) else own
+    named = isinstance(own, list | tuple) and all(isinstance(name, str) for name in own)
+    if given is not None and not named:
+        raise DataError(f"classes must be a list of names, got {_brief(given)}")
+    if named and own:
+        names = tuple(own)
+    else:
+        require_classes(labels)
+        if highest >= 2 * different:
+            raise DataError(
+                f"labels must be 0 to n - 1 for n classes, got {different} different ones up to "
+                f"{highest}: number the classes from 0, or give their names"
+            )
+        names = tuple(str(label) for label in range(highest + 1))
+    if highest >= len(names):
+        raise DataError(
+            f"labels must be in 0..{len(names) - 1} for {len(names)} classes, that of item "
+            f"{labels.index(highest)} is {highest}"
+        )
+    return names
+
+
+def _size(tensor: Tensor) -> str:
+    return f"{tensor.shape[2]}x{tensor.shape[1]}"
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Tensor | np.ndarray):
+        return f"{type(value).__name__} {value.dtype} {list(value.shape)}"
+    return type(value).__name__
+
+
+def _brief(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,176 @@
+"""Pictures by name, folder or data set: the digits, CIFAR-10, CIFAR-100, a folder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from relativenas_optuna._utils.limits import MOST
+from relativenas_optuna._utils.locks import locked
+from relativenas_optuna.exceptions import DataError
+from relativenas_optuna.training.data.dataset import MapDataset, pictures_of
+from relativenas_optuna.training.data.folder import read_images
+from relativenas_optuna.training.data.image_parts import list_part
+from relativenas_optuna.training.data.images import Pictures, channel_statistics
+from relativenas_optuna.training.data.statistics import STATISTICS, Statistics
+
+__all__ = ["DATA_SETS", "DataError", "Pictures", "as_pictures", "load_pictures"]
+
+# The digits have no test set of their own; neighbours are often of one writer, so the last ones in
+# file order, not random ones, are kept for the test.
+_TRAINING_DIGITS = 1500
+_PATIENCE = 3600.0  # seconds, with a process that downloads
+
+
+def as_pictures(
+    data: Pictures | MapDataset | str | Path, *, like: Pictures | None = None
+) -> Pictures:
+    """Pictures of whatever holds them.
+
+    Args:
+        data: Pictures, what `load_pictures` takes, or a data set that `pictures_of` takes.
+        like: Training pictures that a data set is to validate; see `pictures_of`.
+
+    Raises:
+        DataError: The pictures are not there, or cannot be used as they are.
+    """
+    if isinstance(data, Pictures):
+        return data
+    if isinstance(data, str | Path):
+        return load_pictures(data)
+    return pictures_of(data, like=like)
+
+
+def load_pictures(
+    source: str | Path,
+    *,
+    root: str | Path = "data",
+    train: bool = True,
+    size: int | None = None,
+    download: bool = False,
+) -> Pictures:
+    """Loads a data set into memory.
+
+    Args:
+        source: "digits" (1,797 grey pictures of 8x8 that scikit-learn carries; the last 297 are the
+            test pictures), "cifar10", "cifar100", or a folder with a sub-folder of pictures for
+            each class. A folder with sub-folders `train` and `test` (or `val`), each with class
+            folders, is taken as divided; otherwise all of it is training pictures. The rules are
+            in docs/image_folders.md.
+        root: Folder in which torchvision keeps its data sets.
+        train: The training pictures, or else the test pictures.
+        size: Side in pixels to which pictures are brought. None leaves them as they are; those of a
+            folder must then be of equal size.
+        download: Whether torchvision may download a data set that is not in `root`.
+
+    Returns:
+        Pictures on the CPU. Their mean and std are those of the training pictures, also for the
+        test pictures; for CIFAR they are the constants of the paper.
+
+    Raises:
+        DataError: The data set is not there, or cannot be used as it is.
+        ValueError: `size` is out of range.
+    """
+    if size is not None and not 1 <= size <= MOST["size"]:
+        raise ValueError(f"size must be 1 to {MOST['size']} pixels, got {size}")
+    if isinstance(source, str) and source in DATA_SETS:
+        pictures = DATA_SETS[source](Path(root), train, download)
+        return pictures if size is None else _resized(pictures, size)
+    folder = Path(source)
+    if isinstance(source, str) and not folder.exists() and folder.name == source:
+        raise DataError(
+            f"data {source!r} is neither one of {', '.join(DATA_SETS)} nor a folder of pictures"
+        )
+    return _folder(folder, train, size)
+
+
+def _digits(root: Path, train: bool, download: bool) -> Pictures:
+    # scikit-learn takes a second to import, and only the digits need it.
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # 0..16 -> 0..255
+    images = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
+    labels = torch.from_numpy(digits.target.astype(np.int64))
+    mean, std = channel_statistics(images[:_TRAINING_DIGITS])
+    part = slice(_TRAINING_DIGITS) if train else slice(_TRAINING_DIGITS, None)
+    return Pictures(
+        images=images[part],
+        labels=labels[part],
+        classes=tuple(str(name) for name in digits.target_names),
+        mean=mean,
+        std=std,
+    )
+
+
+def _cifar10(root: Path, train: bool, download: bool) -> Pictures:
+    return _cifar(CIFAR10, STATISTICS["cifar10"], root, train, download)
+
+
+def _cifar100(root: Path, train: bool, download: bool) -> Pictures:
+    return _cifar(CIFAR100, STATISTICS["cifar100"], root, train, download)
+
+
+def _cifar(
+    kind: type[CIFAR10], statistics: Statistics, root: Path, train: bool, download: bool
+) -> Pictures:
+    try:
+        data_set = _fetched(kind, root, train) if download else kind(root=root, train=train)
+    except (OSError, RuntimeError) as error:
+        folder = str(root / kind.base_folder)
+        if download:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{kind.__name__} could not be downloaded to {folder!r}: {reason}; "
+                f"unpack {kind.url} in {str(root)!r} by hand"
+            ) from error
+        raise DataError(
+            f"{kind.__name__} is not (or not whole) in {folder!r}; fetch it by "
+            f"training.load_pictures({kind.__name__.lower()!r}, root={str(root)!r}, "
+            f"download=True), or unpack {kind.url} there"
+        ) from error
+    return Pictures(
+        images=torch.from_numpy(data_set.data).permute(0, 3, 1, 2).contiguous(),
+        labels=torch.tensor(data_set.targets, dtype=torch.int64),
+        classes=tuple(data_set.classes),
+        mean=statistics.mean,
+        std=statistics.std,
+    )
+
+
+def _fetched(kind: type[CIFAR10], root: Path, train: bool) -> CIFAR10:
+    """A data set that is downloaded where it is not there, by one process at a time."""
+    with suppress(RuntimeError):
+        return kind(root=root, train=train)
+    root.mkdir(parents=True, exist_ok=True)
+    with locked(root / f".{kind.base_folder}.lock", patience=_PATIENCE):
+        return kind(root=root, train=train, download=True)
+
+
+def _folder(folder: Path, train: bool, size: int | None) -> Pictures:
+    listed, training = list_part(folder, train)
+    images = read_images(listed.paths, size)
+    mean, std = channel_statistics(images if train else read_images(training.paths, size))
+    return Pictures(images=images, labels=listed.labels, classes=listed.classes, mean=mean, std=std)
+
+
+def _resized(pictures: Pictures, size: int) -> Pictures:
+    images = functional.interpolate(
+        pictures.images, size=(size, size), mode="bilinear", antialias=True
+    )
+    return replace(pictures, images=images)
+
+
+#: Data sets known by name.
+DATA_SETS: dict[str, Callable[[Path, bool, bool], Pictures]] = {
+    "digits": _digits,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+}

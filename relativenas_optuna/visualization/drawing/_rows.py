@@ -1,0 +1,166 @@
+"""The vertical half of the picture of a cell: which row everything is in. Inches, downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from relativenas_optuna.spaces.genotype import Cell
+from relativenas_optuna.visualization.drawing._order import improved
+
+INPUT_HEIGHT = 0.3
+NODE_HEIGHT = 0.27
+OPERATION_HEIGHT = 0.235
+_OPERATION_GAP = 0.055
+_OPERATION_STEP = OPERATION_HEIGHT + _OPERATION_GAP
+_ROW_GAP = 0.13
+_LANE = 0.055
+# One crossing is worth this much vertical wire.
+_CROSSING = 1.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """An edge in the gutter before its target's column, from height `start` to height `end`."""
+
+    place: int  # of the edge, among those of the cell
+    operation: str
+    source: int
+    target: int
+    start: float
+    end: float
+
+    def spans(self, y: float) -> bool:
+        """Whether a horizontal line at height `y` crosses it."""
+        return min(self.start, self.end) < y < max(self.start, self.end)
+
+    def crossings(self, right: Turn) -> int:
+        """How often two wires cross when `right` turns further to the right."""
+        return self.spans(right.start) + right.spans(self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Heights of everything; inputs and nodes are counted together, as edges name them.
+
+    Attributes:
+        columns: Column of every input and node: the longest way to it from an input.
+        centres: Middle of the row of every input and node.
+        sizes: Height of the box of every input and node.
+        turns: The edges of the cell, source by source.
+        exits: Lane in which a node's wire to the output leaves, by node.
+        total: Height of all rows together.
+    """
+
+    columns: tuple[int, ...]
+    centres: tuple[float, ...]
+    sizes: tuple[float, ...]
+    turns: tuple[Turn, ...]
+    exits: dict[int, float]
+    total: float
+
+    def gutter(self, column: int) -> list[Turn]:
+        """The edges that turn before a column."""
+        return [turn for turn in self.turns if self.columns[turn.target] == column]
+
+    def cost(self) -> float:
+        """Length of all vertical wire, with a price on every crossing."""
+        crossed = 0
+        for column in range(1, max(self.columns) + 1):
+            gutter = self.gutter(column)
+            passing = [
+                turn.start
+                for turn in self.turns
+                if self.columns[turn.source] < column < self.columns[turn.target]
+            ]
+            passing += [lane for node, lane in self.exits.items() if self.columns[node] < column]
+            crossed += sum(turn.spans(lane) for turn in gutter for lane in passing)
+            crossed += sum(
+                min(first.crossings(second), second.crossings(first))
+                for first, second in combinations(gutter, 2)
+            )
+        return _CROSSING * crossed + sum(abs(turn.end - turn.start) for turn in self.turns)
+
+
+def crossings(tracks: Sequence[Turn]) -> int:
+    """How often the wires of a gutter cross when they turn in this order from the left."""
+    return sum(left.crossings(right) for left, right in combinations(tracks, 2))
+
+
+def best_rows(cell: Cell) -> Rows:
+    """The rows with short wires and few crossings; the same cell gives the same rows."""
+    columns = [0, 0]
+    for node in cell.nodes:
+        columns.append(1 + max(columns[edge.input] for edge in node))
+    nodes = tuple(range(2, len(columns)))
+    middle = len(nodes) // 2
+
+    def cost(order: Sequence[int]) -> float:
+        return _rows(cell, columns, order).cost()
+
+    starts = [(0, 1, *nodes), (*nodes[:middle], 0, 1, *nodes[middle:]), (0, *nodes, 1)]
+    order = min((improved(start, cost) for start in starts), key=cost)
+    # The mirrored picture is as good, and readers expect the older input above.
+    return _rows(cell, columns, order if order.index(0) < order.index(1) else order[::-1])
+
+
+def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
+    """Heights for a given order of the rows, from the top."""
+    leaving = [sum(edge.input == vertex for edge in cell.edges) for vertex in range(len(columns))]
+    sizes, centres, total = [0.0] * len(columns), [0.0] * len(columns), 0.0
+    for vertex in order:
+        lanes = leaving[vertex] + (vertex in cell.concat)
+        sizes[vertex] = max(INPUT_HEIGHT if vertex < 2 else NODE_HEIGHT, (lanes + 1) * _LANE)
+        operations = len(cell.nodes[vertex - 2]) if vertex >= 2 else 0
+        row = max(sizes[vertex], operations * _OPERATION_STEP - _OPERATION_GAP)
+        centres[vertex] = total + row / 2
+        total += row + _ROW_GAP
+
+    edges, places = [], iter(range(len(cell.edges)))
+    for target, node in enumerate(cell.nodes, start=2):
+        # A wire from above ends at an upper operation, so that the wires of a node do not cross.
+        placed = [(edge, next(places)) for edge in node]
+        from_above = sorted(placed, key=lambda edge: order.index(edge[0].input))
+        ends = _spread(centres[target], len(node), _OPERATION_STEP)
+        edges += [
+            (edge, target, end, place) for (edge, place), end in zip(from_above, ends, strict=True)
+        ]
+
+    turns: list[Turn] = []
+    exits: dict[int, float] = {}
+    for vertex in range(len(columns)):
+        # The nearest column's wires turn off first, so they are outermost; the way to the output,
+        # which does not turn, is between those that go up and those that go down.
+        away = [edge for edge in edges if edge[0].input == vertex]
+        up = [edge for edge in away if centres[edge[1]] < centres[vertex]]
+        down = [edge for edge in away if centres[edge[1]] > centres[vertex]]
+        up.sort(key=lambda edge: (columns[edge[1]], edge[2]))
+        down.sort(key=lambda edge: (-columns[edge[1]], edge[2]))
+        starts = _spread(centres[vertex], len(away) + (vertex in cell.concat), _LANE)
+        if vertex in cell.concat:
+            exits[vertex] = starts.pop(len(up))
+        turns += [
+            Turn(
+                place=place,
+                operation=edge.operation,
+                source=vertex,
+                target=target,
+                start=start,
+                end=end,
+            )
+            for (edge, target, end, place), start in zip([*up, *down], starts, strict=True)
+        ]
+    return Rows(
+        columns=tuple(columns),
+        centres=tuple(centres),
+        sizes=tuple(sizes),
+        turns=tuple(turns),
+        exits=exits,
+        total=total - _ROW_GAP,
+    )
+
+
+def _spread(centre: float, count: int, step: float) -> list[float]:
+    """Evenly spaced heights around a centre."""
+    return [centre + (place - (count - 1) / 2) * step for place in range(count)]

@@ -1,0 +1,80 @@
+"""Writing pictures to files."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.style import context
+
+from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.visualization.drawing._figure import draw_genotype
+
+# The date and the version of Matplotlib would make two files of one architecture differ.
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None},
+}
+_DOTS_PER_INCH = 200
+
+
+def save_drawing(
+    genotype: Genotype, path: str | os.PathLike[str], *, title: str | None = None
+) -> Path:
+    """Draw an architecture into a PNG or SVG file, whole or not at all.
+
+    The same architecture and title give the same bytes.
+
+    Args:
+        genotype: The architecture.
+        path: The file, ending in `.png` or `.svg`; one that exists is replaced.
+        title: A line above the picture.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The file ends otherwise.
+        OSError: The file cannot be written.
+    """
+    return save_figure(lambda: draw_genotype(genotype, title=title), path)
+
+
+def save_figure(
+    draw: Callable[[], Figure],
+    path: str | os.PathLike[str],
+    *,
+    dots_per_inch: int = _DOTS_PER_INCH,
+) -> Path:
+    """Write what `draw` gives into a PNG or SVG file, in our own style; see `save_drawing`.
+
+    Raises:
+        ValueError: The file ends otherwise.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    form = path.suffix.lower().removeprefix(".")
+    if form not in _METADATA:
+        raise ValueError(f"path must end in .png or .svg, got {str(path)!r}")
+    write_whole(path, figure_bytes(draw, form, dots_per_inch=dots_per_inch))
+    return path
+
+
+def figure_bytes(
+    draw: Callable[[], Figure], form: str, *, dots_per_inch: int = _DOTS_PER_INCH
+) -> bytes:
+    """What `save_figure` writes, of the form "png" or "svg"."""
+    content = io.BytesIO()
+    # Matplotlib takes these from its global settings alone: words stay words in an SVG, and its
+    # names are not random. The user's own style is left out of the picture.
+    style = {"svg.fonttype": "none", "svg.hashsalt": "relativenas-optuna"}
+    with context(["default", style]), warnings.catch_warnings():
+        # A letter that Matplotlib's font lacks is drawn as a box, and the reader sees that.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
+        draw().savefig(content, format=form, dpi=dots_per_inch, metadata=_METADATA[form])
+    return content.getvalue()

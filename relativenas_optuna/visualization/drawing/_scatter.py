@@ -1,0 +1,188 @@
+"""Accuracies and their spread against what they cost, in a picture."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from relativenas_optuna.visualization.drawing._labels import place
+from relativenas_optuna.visualization.drawing._layout import Box
+from relativenas_optuna.visualization.drawing._pen import INK, TEXT_SIZE
+
+_WIDTH, _HEIGHT = 7.6, 4.6
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.25, 0.62, 0.88
+_ACROSS, _UPWARD = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
+_ROOM = 0.12  # beyond the outermost points, as a share of their extent
+_PALE, _GRID, _BAND = "#7a7a7a", "#e6e6e6", "#efefef"
+_FONT = "DejaVu Sans"  # Matplotlib ships it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """How the points of one kind look.
+
+    Attributes:
+        colour: Of Okabe and Ito's set, which people with colour-blindness tell apart.
+        shape: A marker of Matplotlib's, for those who see no colours.
+        size: In points.
+    """
+
+    colour: str
+    shape: str
+    size: float = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A point: the mean of some values, over which they spread.
+
+    Attributes:
+        label: Written beside it; "" for none.
+        x: Across.
+        values: Upward, at least one.
+        mark: How it looks.
+    """
+
+    label: str
+    x: float
+    values: Sequence[float]
+    mark: Mark
+
+    @property
+    def y(self) -> float:
+        """The mean."""
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation; 0 of one value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+
+def draw_scatter(
+    points: Sequence[Measured],
+    *,
+    title: str,
+    note: str,
+    across: str,
+    upward: str,
+    band: tuple[float, float] | None = None,
+    band_label: str = "",
+) -> Figure:
+    """Draw points with their values as dots, and a line over one deviation to each side.
+
+    The figure belongs to nobody else: neither pyplot nor a display is touched.
+
+    Args:
+        points: What to draw, at least one; later ones lie above earlier ones.
+        title: A line above the picture.
+        note: A paler one below that.
+        across: What the horizontal axis says.
+        upward: What the vertical axis says.
+        band: Mean and deviation of a group, as a line and a band across the picture.
+        band_label: What these are, written below the note.
+    """
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")
+    axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, _ACROSS / _WIDTH, _UPWARD / _HEIGHT))
+    ends = [y for p in points for y in (*p.values, p.y - p.spread, p.y + p.spread)]
+    if band is not None:
+        mean, deviation = band
+        ends += [mean - deviation, mean + deviation]
+        axes.axhspan(mean - deviation, mean + deviation, color=_BAND, linewidth=0, zorder=0)
+        axes.axhline(mean, color=_PALE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.set(xlim=_limits([p.x for p in points]), ylim=_limits(ends))
+    axes.grid(color=_GRID, linewidth=0.7, zorder=0.5)
+    axes.set_axisbelow(True)
+    for name in ("top", "right"):
+        axes.spines[name].set_visible(False)
+    for name in ("left", "bottom"):
+        axes.spines[name].set_color(_PALE)
+    axes.tick_params(color=_PALE, labelcolor=INK, labelsize=TEXT_SIZE, labelfontfamily=_FONT)
+    axes.set_xlabel(across, fontsize=TEXT_SIZE, color=INK, family=_FONT)
+    axes.set_ylabel(upward, fontsize=TEXT_SIZE, color=INK, family=_FONT)
+    headings: tuple[tuple[float, str, dict[str, Any]], ...] = (
+        (0.24, title, {"fontsize": 11, "weight": "bold", "color": INK}),
+        (0.47, note, {"fontsize": TEXT_SIZE, "color": _PALE}),
+        (0.67, band_label if band else "", {"fontsize": TEXT_SIZE, "color": _PALE}),
+    )
+    for down, text, style in headings:
+        common: dict[str, Any] = {"family": _FONT, "va": "center", "parse_math": False}
+        figure.text(_LEFT / _WIDTH, 1 - down / _HEIGHT, text, **style, **common)
+    for number, point in enumerate(points):
+        _draw(axes, point, zorder=3 + number / len(points))
+    _label(axes, points, band)
+    return figure
+
+
+def _draw(axes: Axes, point: Measured, *, zorder: float) -> None:
+    mark = point.mark
+    low, high = point.y - point.spread, point.y + point.spread
+    axes.plot([point.x] * 2, [low, high], color=mark.colour, linewidth=1.6, alpha=0.6, zorder=2)
+    axes.plot(
+        [point.x] * len(point.values),
+        point.values,
+        color=mark.colour,
+        marker="_",
+        markersize=6,
+        linestyle="",
+        zorder=2.5,
+    )
+    axes.plot(
+        point.x,
+        point.y,
+        marker=mark.shape,
+        markersize=mark.size,
+        markerfacecolor=mark.colour,
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        linestyle="",
+        zorder=zorder,
+    )
+
+
+def _label(axes: Axes, points: Sequence[Measured], band: tuple[float, float] | None) -> None:
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+
+    def inches(x: float, y: float) -> tuple[float, float]:
+        return (x - left) / (right - left) * _ACROSS, (y - bottom) / (top - bottom) * _UPWARD
+
+    def write(box: Box, text: str, colour: str) -> None:
+        axes.text(
+            box.x / _ACROSS,
+            box.y / _UPWARD,
+            text,
+            transform=axes.transAxes,
+            ha="center",
+            va="center_baseline",
+            fontsize=TEXT_SIZE,
+            color=colour,
+            family=_FONT,
+            parse_math=False,
+            zorder=5,
+        )
+
+    taken = []
+    for point in points:
+        x, y = inches(point.x, point.y)
+        side = point.mark.size / 72
+        height = point.spread / (top - bottom) * _UPWARD * 2
+        taken.append(Box(x=x, y=y, width=side, height=side))
+        taken.append(Box(x=x, y=y, width=0.04, height=height))
+    within = Box(x=_ACROSS / 2, y=_UPWARD / 2, width=_ACROSS, height=_UPWARD)
+    if band is not None:
+        y = inches(left, band[0])[1]
+        taken.append(Box(x=_ACROSS / 2, y=y, width=_ACROSS, height=0.02))
+    colours = {point.label: point.mark.colour for point in points}
+    for label in place([(p.label, inches(p.x, p.y)) for p in reversed(points)], taken, within):
+        write(label.box, label.text, colours[label.text])
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    room = _ROOM * (high - low) or 1.0
+    return low - room, high + room

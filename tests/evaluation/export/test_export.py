@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from relativenas_optuna.evaluation.export import export as exporting
+from relativenas_optuna.evaluation.export import export_forms
+from relativenas_optuna.evaluation.export.export import export
+from relativenas_optuna.exceptions import ExportError
+from relativenas_optuna.networks.io.description import NetworkDescription
+from relativenas_optuna.networks.io.network_file import load_network
+from relativenas_optuna.networks.network import CellNetwork
+from relativenas_optuna.spaces import published
+from relativenas_optuna.training.augmentation import normalise
+
+DESCRIPTION = NetworkDescription(
+    genotype=published("RelativeNAS"),
+    dataset="cifar10",
+    channels=2,
+    cells=3,
+    in_channels=3,
+    classes=tuple("abcdefg"),
+    auxiliary=False,
+    mean=(0.5, 0.4, 0.3),
+    std=(0.2, 0.3, 0.4),
+    size=(8, 8),
+)
+COUNTS = (1, 5)
+
+
+@pytest.fixture(scope="module")
+def network() -> CellNetwork:
+    """With running statistics that are not those of the beginning."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        built = DESCRIPTION.build()
+        built.train()(torch.randn(16, 3, 8, 8))
+    return built.eval()
+
+
+def pictures(count: int) -> Tensor:
+    """uint8 `[count, 3, 8, 8]`."""
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(256, (count, 3, 8, 8), generator=generator, dtype=torch.uint8)
+
+
+@torch.no_grad()
+def expected(network: CellNetwork, images: Tensor) -> Tensor:
+    """Logits of pictures that are normalised as in training."""
+    mean, std = torch.tensor(DESCRIPTION.mean), torch.tensor(DESCRIPTION.std)
+    logits = network(normalise(images, mean, std))
+    assert isinstance(logits, Tensor)
+    return logits
+
+
+@pytest.fixture(scope="module")
+def written(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file in each form."""
+    forms = ("onnx", "torch", "safetensors")
+    stem = tmp_path_factory.mktemp("exported") / "net"
+    found = list(export(network, DESCRIPTION, forms, stem))
+    assert tuple(one.form for one in found) == forms
+    assert all(0 <= one.difference <= one.bound for one in found)
+    return {one.form: one.path for one in found}
+
+
+def test_onnx_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
+    network: CellNetwork, written: dict[str, Path]
+) -> None:
+    path = written["onnx"]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == ["batch", 3, 8, 8]
+    for count in COUNTS:
+        images = pictures(count)
+        (logits,) = session.run(None, {"images": images.numpy().astype(np.float32) / 255})
+        torch.testing.assert_close(
+            torch.from_numpy(logits), expected(network, images), rtol=1e-4, atol=1e-5
+        )
+    model: Any = onnx.load(path)
+    onnx.checker.check_model(model)
+    (text,) = [entry.value for entry in model.metadata_props if entry.key == "relativenas"]
+    assert NetworkDescription.from_json(text) == DESCRIPTION
+    assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
+    assert str(Path.cwd()).encode() not in path.read_bytes()
+
+
+def test_torch_program_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
+    network: CellNetwork, written: dict[str, Path]
+) -> None:
+    path = written["torch"]
+    program = torch.export.load(path)
+    for count in COUNTS:
+        images = pictures(count)
+        logits = program.module()(images.float() / 255)
+        torch.testing.assert_close(logits, expected(network, images), rtol=1e-4, atol=1e-5)
+    targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert all(target.startswith("aten.") for target in targets), targets
+    assert str(Path.cwd()).encode() not in path.read_bytes()
+
+
+def test_safetensors_give_the_same_network_to_the_last_bit(
+    network: CellNetwork, written: dict[str, Path]
+) -> None:
+    path = written["safetensors"]
+    loaded, description = load_network(path)
+    assert description == DESCRIPTION
+    images = pictures(5)
+    assert torch.equal(expected(loaded.eval(), images), expected(network, images))
+    said = path.with_suffix(".json").read_text(encoding="utf-8")
+    assert NetworkDescription.from_json(said) == DESCRIPTION
+
+
+@pytest.mark.parametrize("error", [1.0, float("nan")])
+def test_what_would_give_other_logits_is_not_written(
+    network: CellNetwork, tmp_path: Path, error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = export_forms.FORMS["safetensors"]
+
+    def wrong(content: bytes) -> export_forms.Run:
+        run = form.loaded(content)
+        return lambda images: run(images) + error
+
+    changed = {**export_forms.FORMS, "safetensors": replace(form, loaded=wrong)}
+    monkeypatch.setattr(exporting, "FORMS", changed)
+    with pytest.raises(ExportError, match=r"^format safetensors: .* is not written$"):
+        list(export(network, DESCRIPTION, ("safetensors",), tmp_path / "net"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_whose_library_is_missing_says_how_to_get_it(
+    network: CellNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "find_spec", lambda _: None)
+
+    def begun() -> Iterator[exporting.Exported]:
+        return export(network, DESCRIPTION, ("onnx",), tmp_path / "net")
+
+    with pytest.raises(ExportError, match=r"pip install 'relativenas-optuna\[onnx\]'$"):
+        list(begun())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,159 @@
+"""The pictures that a network is scored on are those that it says, prepared as it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from relativenas_optuna.evaluation.measurement import scored_images as scored_pictures
+from relativenas_optuna.evaluation.measurement.scored_images import pictures_to_score
+from relativenas_optuna.evaluation.open_network import open_network
+from relativenas_optuna.exceptions import DataError
+from relativenas_optuna.spaces import published
+from relativenas_optuna.training.data.images import Pictures
+from relativenas_optuna.training.data.load import load_pictures
+from relativenas_optuna.training.data.source import plain_batches
+from relativenas_optuna.training.data.streamed import StreamedPictures
+from tests.helpers import small_standalone as small
+from tests.helpers.command import write_pictures
+from tests.helpers.networks import golden
+
+DESCRIPTION = replace(
+    small.DESCRIPTION,
+    size=(6, 6),
+    notes={"recipe": {"validation_fraction": 0.25}, "seed": 3},
+)
+
+
+@pytest.fixture
+def divided(tmp_path: Path) -> str:
+    write_pictures(tmp_path / "train", each=16)
+    write_pictures(tmp_path / "test", each=4)
+    return str(tmp_path)
+
+
+def given(data: str, **changes: Any) -> Pictures | StreamedPictures:
+    settings = {name: changes.pop(name) for name in ("part", "size", "named") if name in changes}
+    return pictures_to_score(replace(DESCRIPTION, **changes), data, **settings)
+
+
+def images_of(pictures: Pictures | StreamedPictures) -> Tensor:
+    return torch.cat([images for images, _ in plain_batches(pictures, 8)])
+
+
+def test_each_part_has_the_size_mean_and_std_of_the_network(divided: str) -> None:
+    whole = load_pictures(divided, size=6)
+    parts = {
+        "test": load_pictures(divided, size=6, train=False),
+        "training": whole,
+        "validation": whole.split(0.75, seed=3)[1],
+    }
+    for part, expected in parts.items():
+        found = given(divided, part=part)
+        assert isinstance(found, Pictures)
+        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.labels, expected.labels)
+        assert (found.mean, found.std) == (DESCRIPTION.mean, DESCRIPTION.std)
+    assert given(divided, size=7).shape == (3, 7, 7)
+    assert given(divided, size=None, named=False).shape == (3, 8, 8)
+
+
+def test_pictures_that_were_cropped_at_random_are_read_from_their_folder(divided: str) -> None:
+    notes = {"recipe": {"random_resized_crop": True, "validation_fraction": 0.25}, "seed": 3}
+    found = given(divided, notes=notes, part="validation")
+    assert isinstance(found, StreamedPictures)
+    assert len(found) == 8
+    assert (found.mean, found.std) == (DESCRIPTION.mean, DESCRIPTION.std)
+    assert isinstance(given(divided, dataset="imagenet", notes={}), StreamedPictures)
+
+
+def test_published_weights_take_the_test_pictures_as_they_are_and_the_papers_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(golden().state, tmp_path / "w.pt")
+    _, description, own = open_network(tmp_path / "w.pt", published("RelativeNAS"))
+    assert not own
+    assert description.mean == (0.49139968, 0.48215827, 0.44653124)
+    assert description.std == (0.24703233, 0.24348505, 0.26158768)
+    asked: list[Any] = []
+    ten = Pictures(
+        images=torch.zeros(7, 3, 32, 32, dtype=torch.uint8),
+        labels=torch.arange(7),
+        classes=tuple("abcdefg"),
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+    )
+
+    def loaded(*words: object, **settings: object) -> Pictures:
+        asked.append((words, settings))
+        return ten
+
+    monkeypatch.setattr(scored_pictures, "load_pictures", loaded)
+    found = pictures_to_score(description, "cifar10", named=own)
+    assert asked == [(("cifar10",), {"size": None, "train": False, "download": True})]
+    values = set(images_of(found).flatten().tolist())
+    assert sorted(values) == pytest.approx(
+        sorted(-mean / std for mean, std in zip(description.mean, description.std, strict=True))
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "dataset", "expected", "side"),
+    [(7, None, "cifar10", 32), (100, None, "cifar100", 32), (7, "cifar100", "cifar100", 32)],
+)
+def test_what_weights_were_trained_on_shows_or_is_said(
+    count: int, dataset: str | None, expected: str, side: int, tmp_path: Path
+) -> None:
+    state = dict(golden().state)
+    for name in ("classifier", "auxiliary_head.classifier"):
+        for kind in ("weight", "bias"):
+            some = state[f"{name}.{kind}"]
+            state[f"{name}.{kind}"] = some[torch.arange(count) % len(some)]
+    torch.save(state, tmp_path / "w.pt")
+    network, description, _ = open_network(tmp_path / "w.pt", published("RelativeNAS"), dataset)
+    assert (description.dataset, description.size) == (expected, (side, side))
+    assert description.classes == tuple(map(str, range(count)))
+    assert network.auxiliary_head is not None
+    assert description.build().state_dict().keys() == state.keys()
+
+
+def refusal(data: str, **changes: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        given(data, **changes)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_what_does_not_fit_the_network_is_refused_by_name(divided: str) -> None:
+    assert refusal(divided, classes=("a", "b", "c")) == (
+        "the network tells 3 classes apart, the data has 2: 'class0', 'class1'"
+    )
+    assert refusal(divided, classes=("class1", "class0")) == (
+        "the data has other classes: class 0 is 'class0' in the data and 'class1' in the network; "
+        "class 1 is 'class1' in the data and 'class0' in the network"
+    )
+    assert len(given(divided, classes=("0", "1"), named=False)) == 8
+    grey = {"in_channels": 1, "mean": (0.0,), "std": (1.0,)}
+    assert refusal(divided, **grey) == (
+        f"the network takes pictures of 1 channels, those of {divided!r} have 3"
+    )
+
+
+def test_parts_that_are_not_there_say_what_to_take(divided: str, tmp_path: Path) -> None:
+    test = str(tmp_path / "test")
+    assert refusal(test).endswith("take --part training to score what is there")
+    assert len(given(test, part="training")) == 8
+    assert "neither one of digits" in refusal("nowhere")
+    untold: list[dict[str, Any]] = [{}, {"recipe": {"validation_fraction": 0.0}}, {"recipe": []}]
+    for notes in untold:
+        line = refusal(divided, notes=notes, part="validation")
+        assert line.endswith("take --part test or --part training")
+    for seed in (None, -1, True):
+        notes = {"recipe": {"validation_fraction": 0.5}, "seed": seed}
+        assert "the seed of its validation part" in refusal(divided, notes=notes, part="validation")

@@ -1,0 +1,202 @@
+"""Small searches that several tests run, and what is compared of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.surrogate.settings import Screening
+
+Space = dict[str, BaseDistribution]
+
+SPACE: Space = {
+    "x": FloatDistribution(-1, 1),
+    "rate": FloatDistribution(1e-4, 1, log=True),
+    "width": IntDistribution(1, 64, log=True),
+    "even": IntDistribution(-4, 4, step=2),
+    "op": CategoricalDistribution(["a", "b", None, 3]),
+}
+
+
+both_spaces = pytest.mark.parametrize("space", [SPACE, None], ids=["known", "learned"])
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
+    """Suggest every parameter of a space."""
+    return {name: trial._suggest(name, space[name]) for name in space}
+
+
+def loss(params: Mapping[str, Any], space: Space) -> float:
+    """A rugged loss of the parameters alone, whatever their order."""
+    return math.fsum(
+        math.cos(1 + 3 * len(name) + 2 * float(space[name].to_internal_repr(params[name])))
+        for name in params
+    )
+
+
+def loss_of(space: Space) -> Callable[[optuna.Trial], float]:
+    """The objective of a study."""
+    return lambda trial: loss(suggest(trial, space), space)
+
+
+def noisy_loss_of(space: Space) -> Callable[[optuna.Trial], float]:
+    """The same with noise that belongs to the seat, whoever scores it and when."""
+
+    def objective(trial: optuna.Trial) -> float:
+        return loss(suggest(trial, space), space) + noise_at(seat_of(trial))
+
+    return objective
+
+
+def noise_at(seat: Seat | None) -> float:
+    """Gaussian noise of a score, about as large as what architectures differ by.
+
+    That of a trial without a seat, which another sampler's worker runs, is 0.
+    """
+    if seat is None:
+        return 0.0
+    return float(np.random.default_rng((seat.generation, seat.number)).standard_normal())
+
+
+OBJECTIVE = loss_of(SPACE)
+
+
+def search(
+    *,
+    space: Space | None,
+    trials: int,
+    population_size: int = 4,
+    seed: int = 3,
+    preset: str = "paper",
+    screening: Screening | None = None,
+    objective: Callable[[optuna.Trial], float] = OBJECTIVE,
+    **study_settings: Any,
+) -> optuna.Study:
+    """An uninterrupted search; without a `space` the sampler learns it."""
+    sampler = anew(space, population_size, preset, seed=seed, screening=screening)
+    study = optuna.create_study(sampler=sampler, **study_settings)
+    study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
+    return study
+
+
+def trials_of(size: int, generations: int) -> int:
+    """How many trials whole generations take with preset "plain"."""
+    return size + (generations - 1) * size // 2
+
+
+def population(study: optuna.Study, size: int = 4) -> Population:
+    """The population as a sampler that knows nothing but the study sees it."""
+    found = RelativeNASSampler(population_size=size).population(study)
+    assert found is not None
+    return found
+
+
+def bits(found: Population) -> list[tuple[object, ...]]:
+    """All that a population is, generation by generation; to be compared bit by bit."""
+    return [
+        (
+            generation.pairs.tolist(),
+            None if generation.encoding is None else list(generation.encoding.space),
+            np.nan_to_num(generation.positions, nan=-1e9).tolist(),
+            np.nan_to_num(generation.proposed, nan=-1e9).tolist(),
+            generation.velocities.tolist(),
+            generation.ready.tolist(),
+            generation.kept.tolist(),
+            generation.again.tolist(),
+            generation.first_fast.tolist(),
+        )
+        for generation in found.generations
+    ]
+
+
+def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
+    """The bits of a study's population, read anew."""
+    return bits(population(study, size))
+
+
+def seated(study: optuna.Study) -> list[tuple[Seat | None, dict[str, Any]]]:
+    """Seats and parameters of all trials, in the order of their numbers."""
+    return [(seat_of(trial), trial.params) for trial in study.trials]
+
+
+def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None]]:
+    """Parameters and value of every seat that a complete trial scored."""
+    found = {}
+    for trial in study.trials:
+        seat = seat_of(trial)
+        if trial.state == TrialState.COMPLETE and seat is not None:
+            found[seat] = trial.params, trial.value
+    return found
+
+
+def anew(
+    space: Space | None,
+    size: int = 4,
+    preset: str = "paper",
+    *,
+    seed: int = 3,
+    screening: Screening | None = None,
+) -> RelativeNASSampler:
+    """A sampler that knows nothing of any study."""
+    sampler = RelativeNASSampler(space, population_size=size, seed=seed, preset=preset)
+    sampler._asked = replace(sampler._asked, screening=screening)
+    return sampler
+
+
+def begin(space: Space | None, size: int = 4) -> optuna.Study:
+    """A study without trials."""
+    return optuna.create_study(sampler=anew(space, size))
+
+
+def begun(space: Space | None = SPACE) -> tuple[optuna.Study, RelativeNASSampler]:
+    """A study without trials, and its sampler."""
+    sampler = anew(space)
+    return optuna.create_study(sampler=sampler), sampler
+
+
+def ask(study: optuna.Study) -> tuple[optuna.Trial, Seat]:
+    """A trial with its parameters, left running."""
+    trial = study.ask()
+    suggest(trial, SPACE)
+    seat = seat_of(trial)
+    assert seat is not None
+    return trial, seat
+
+
+def tell(study: optuna.Study, trial: optuna.Trial) -> None:
+    """The trial's loss."""
+    study.tell(trial, loss(trial.params, SPACE))
+
+
+def step(study: optuna.Study) -> Seat:
+    """One trial, asked and told."""
+    trial, seat = ask(study)
+    tell(study, trial)
+    return seat
+
+
+def followed(study: optuna.Study) -> Population:
+    """The population as the study's own sampler follows it."""
+    assert isinstance(study.sampler, RelativeNASSampler)
+    found = study.sampler.population(study)
+    assert found is not None
+    return found

@@ -1,0 +1,148 @@
+"""Studies that crews of worker processes search, and what such a study must come to."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.seats.claims import seat_of
+from tests.helpers.databases import KINDS as DATABASES
+from tests.helpers.databases import address as database_at
+from tests.helpers.samplers.scenarios import Scenario, undisturbed
+from tests.helpers.samplers.searches import bits, population
+from tests.helpers.samplers.worker_process import AGAIN, connected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.helpers.samplers.worker_pool import Nursery
+
+STORAGES = [*DATABASES, "journal", "grpc"]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """A study that processes search together.
+
+    Attributes:
+        nursery: Where they come from.
+        address: Of the storage; see `worker_process.connected`.
+        study: As this process sees it.
+        scenario: What is searched.
+        generations: How many are to be scored.
+    """
+
+    nursery: Nursery
+    address: str
+    study: optuna.Study
+    scenario: Scenario
+    generations: int
+
+    def start(self, **job: Any) -> int:
+        """Start a worker; returns its pid. See `worker_process.search`."""
+        return self.nursery.start(
+            "search",
+            address=self.address,
+            name=self.study.study_name,
+            scenario=asdict(self.scenario),
+            generations=self.generations,
+            **job,
+        )
+
+    def run(self, workers: int, **job: Any) -> None:
+        """Let so many workers run to their ends."""
+        pids = [self.start(**job) for _ in range(workers)]
+        assert [self.nursery.wait(pid) for pid in pids] == [0] * workers
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the generations are scored."""
+        found = self.scenario.sampler().population(self.study)
+        seats = self.generations * self.scenario.size
+        return found is not None and found.scored_seats(self.generations) >= seats
+
+    def check(self, *, doubles: int) -> Counter[str]:
+        """Compare the study with an undisturbed search, to the last bit.
+
+        Args:
+            doubles: How many seats may be scored twice.
+
+        Returns:
+            What there is in the study: "trials", "extras" among these, "seats" that were scored,
+            "doubles" among them, those that were given out "again" since nothing was free, "failed"
+            and "running".
+        """
+        found = bits(population(self.study, self.scenario.size))
+        for index in range(self.generations):
+            assert found[index] == undisturbed(self.scenario).generation(index)
+        trials = self.study.trials
+        seated = [trial for trial in trials if seat_of(trial) is not None]
+        complete = [trial for trial in seated if trial.state == TrialState.COMPLETE]
+        first = Counter(seat_of(trial) for trial in complete if AGAIN not in trial.user_attrs)
+        counts = Counter(
+            trials=len(trials),
+            extras=len(trials) - len(seated),
+            seats=len({seat_of(trial) for trial in complete}),
+            doubles=sum(first.values()) - len(first),
+            again=sum(AGAIN in trial.user_attrs for trial in seated),
+            failed=sum(trial.state == TrialState.FAIL for trial in trials),
+            running=sum(trial.state == TrialState.RUNNING for trial in trials),
+        )
+        assert counts["doubles"] <= doubles, counts
+        return counts
+
+
+def scenario(preset: str = "plain", *, known: bool = True, size: int = 20) -> Scenario:
+    """A search with one objective in a space of every kind of parameter."""
+    return Scenario(
+        finite=False,
+        known=known,
+        preset=preset,
+        objectives=1,
+        coarse=False,
+        size=size,
+        noisy=preset == "plain",
+    )
+
+
+@contextmanager
+def place(kind: str, nursery: Nursery, folder: Path) -> Iterator[str]:
+    """The address of a storage; skips where no server of its kind is named."""
+    if kind == "journal":
+        yield f"journal:{folder / 'study.log'}"
+    elif kind == "grpc":
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = free.getsockname()[1]
+        pid = nursery.start("serve", url=f"sqlite:///{folder / 'study.db'}", port=port)
+        yield f"grpc:{port}"
+        nursery.kill(pid)
+    else:
+        yield database_at(kind, folder)
+
+
+@contextmanager
+def crew(
+    kind: str, nursery: Nursery, folder: Path, searched: Scenario, generations: int
+) -> Iterator[Crew]:
+    """A study of a name of its own, and workers for it."""
+    name = f"crew-{uuid.uuid4().hex}"
+    with (
+        place(kind, nursery, folder) as address,
+        connected(address, heartbeat_interval=None) as storage,
+    ):
+        study = optuna.create_study(
+            storage=storage, study_name=name, directions=searched.directions
+        )
+        try:
+            yield Crew(nursery, address, study, searched, generations)
+        finally:
+            optuna.delete_study(storage=storage, study_name=name)

@@ -1,0 +1,193 @@
+"""What worker processes do, for `test_workers` and `test_chaos`; see `nursery`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import wraps
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import _optimize
+
+from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.seats import worker
+from relativenas_optuna.samplers.seats.claims import Claim
+from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.storages.open_storage import storage_at
+from tests.helpers.samplers.scenarios import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.relative_nas.settings import Settings
+
+AGAIN = "again"  # user attribute of trials whose seat was given out again, for nothing was free
+POINTS = ("created", "claiming", "claimed", "objective", "telling", "told")
+"""Where a worker can die: with a trial that has no seat; before and after its claim is written; in
+mid-objective; before and after its value is."""
+
+
+@contextmanager
+def connected(address: str, **options: Any) -> Iterator[BaseStorage]:
+    """A storage: a database's URL, `journal:` and a path, or `grpc:` and a port.
+
+    `options` are those of `open_storage`.
+    """
+    kind, _, rest = address.partition(":")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if kind == "journal":
+            yield JournalStorage(JournalFileBackend(rest))
+        elif kind == "grpc":
+            proxy = optuna.storages.GrpcStorageProxy(port=int(rest))
+            proxy.wait_server_ready(60)
+            yield proxy
+            proxy.close()
+        else:
+            with storage_at(address, **options) as opened:
+                yield opened
+
+
+def serve(url: str, port: int) -> None:
+    """Be the gRPC proxy of a database."""
+    with storage_at(url) as opened:
+        storage = optuna.storages.get_storage(opened)
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.run_grpc_proxy_server(storage, port=port)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying(function: Callable[..., Any], calls: list[int], *, after: bool) -> Callable[..., Any]:
+    """The function, at whose call number `calls[0]` from now the process dies."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        calls[0] -= 1
+        if calls[0] == 0 and not after:
+            die()
+        result = function(*arguments, **options)
+        if calls[0] == 0:
+            die()
+        return result
+
+    return wrapper
+
+
+def arm(point: str, trials: int) -> None:
+    """Let the process die at a point of its `trials`-th trial."""
+    left = [trials]
+    after = point in ("claimed", "told")
+    if point == "created":
+        method = RelativeNASSampler.before_trial
+        RelativeNASSampler.before_trial = dying(method, left, after=False)  # type: ignore[method-assign]
+    elif point in ("claiming", "claimed"):
+        Claim.write = dying(Claim.write, left, after=after)  # type: ignore[method-assign]
+    elif point in ("telling", "told"):
+        tell = vars(_optimize)["_tell_with_warning"]
+        vars(_optimize)["_tell_with_warning"] = dying(tell, left, after=after)
+
+
+def note_seats_given_again() -> set[int]:
+    """Numbers of the trials for which nothing was free, from now on."""
+    again: set[int] = set()
+    seat_for = Replay.seat_for
+
+    def noted(self: Replay, number: int, settings: Settings) -> Any:
+        free = self.population is None or self.free_seats(but_of=number)
+        again.discard(number) if free else again.add(number)
+        return seat_for(self, number, settings)
+
+    Replay.seat_for = noted  # type: ignore[method-assign]
+    return again
+
+
+def search(
+    address: str,
+    name: str,
+    scenario: dict[str, Any],
+    *,
+    generations: int,
+    threads: int = 1,
+    trials: int | None = None,
+    nap: float = 0.02,
+    point: str | None = None,
+    at: int = 1,
+    log: str | None = None,
+    elsewhere: bool = False,
+    **options: Any,
+) -> None:
+    """Run trials until the generations are scored.
+
+    Args:
+        address: See `connected`.
+        name: The study's.
+        scenario: The fields of a `Scenario`.
+        generations: How many are to be scored.
+        threads: How many search at once.
+        trials: How many at most.
+        nap: The objective's longest sleep, in seconds.
+        point: One of `POINTS`.
+        at: In which trial it dies there.
+        log: A file that gets a line for each trial that was told.
+        elsewhere: Whether this process pretends to be on another machine.
+        options: Those of `open_storage`.
+    """
+    if elsewhere:
+        worker._machine = lambda: "elsewhere"  # type: ignore[assignment]
+    again, seats = note_seats_given_again(), generations * scenario["size"]
+    searched, random, lock = Scenario(**scenario), Random(), threading.Lock()
+    sampler = searched.sampler()
+    left = [at if point == "objective" else 0]
+
+    def objective(trial: optuna.Trial) -> list[float]:
+        if trial.number in again:
+            trial.set_user_attr(AGAIN, True)
+        values = searched.objective(trial)
+        left[0] -= 1
+        if left[0] == 0:
+            time.sleep(nap)
+            die()
+        time.sleep(random.random() * nap)
+        return values
+
+    def told(study: optuna.Study, trial: FrozenTrial) -> None:
+        if log is not None:
+            with lock, open(log, "a") as file:  # noqa: PTH123 - one short write
+                file.write(f"{trial.number} {trial.values!r}\n")
+        found = sampler.population(study)
+        if found is not None and found.scored_seats(generations) >= seats:
+            study.stop()
+
+    with connected(address, **options) as storage:
+        study = optuna.load_study(storage=storage, study_name=name, sampler=sampler)
+        if point is not None:
+            arm(point, at)
+        study.optimize(objective, n_trials=trials, n_jobs=threads, callbacks=[told])
+
+
+def prepare() -> None:
+    """Import what a search imports on its way, once for all processes that are forked off."""
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    for driver in ("psycopg2", "pymysql"):
+        importlib.import_module(driver)
+    study = optuna.create_study(storage=RDBStorage("sqlite://"), sampler=RelativeNASSampler())
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+
+
+KINDS: dict[str, Callable[..., None]] = {"search": search, "serve": serve}

@@ -1,0 +1,292 @@
+"""Preset "plain": moves that are drawn many times, of which one is made."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.intervals import count, index, interval
+from relativenas_optuna.samplers.relative_nas.surrogate.settings import PLAIN, Screening
+from relativenas_optuna.samplers.seats.claims import seat_of
+from tests.helpers.samplers import strategies
+from tests.helpers.samplers.searches import (
+    SPACE,
+    Space,
+    anew,
+    bits,
+    both_spaces,
+    followed,
+    loss,
+    loss_of,
+    noise_at,
+    noisy_loss_of,
+    population,
+    search,
+    seated,
+    state,
+    suggest,
+    trials_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from relativenas_optuna.samplers.relative_nas.generation import Generation
+
+SMALL = Screening(draws=6, anew=0.0, spread=True)
+
+
+@both_spaces
+@given(size=st.sampled_from([4, 10]), seed=st.integers(0, 2**32 - 1))
+def test_the_first_generation_has_a_member_in_each_part_of_each_variable(
+    space: Space | None, size: int, seed: int
+) -> None:
+    study = search(space=space, trials=size, population_size=size, seed=seed, preset="plain")
+    for name, distribution in SPACE.items():
+        if count(distribution) is not None and (count(distribution) or 0) > size:
+            continue
+        values = [trial.params[name] for trial in study.trials]
+        kinds = count(distribution)
+        if kinds is None:
+            low, high = interval(distribution)
+            x = [np.log(v) if distribution.log else v for v in values]  # type: ignore[attr-defined]
+            parts = np.floor((np.array(x) - low) / (high - low) * size)
+            assert sorted(parts.astype(int).tolist()) == list(range(size))
+        elif name != "width":  # the cells of a log integer differ in length
+            times = [values.count(value) for value in set(values)]
+            assert len(times) == kinds or size < kinds
+            assert max(times) <= -(-size // kinds) + 1
+
+
+def reachable(before: Generation, generation: Generation, member: int, pair: int) -> bool:
+    """Whether the rule gives the cell of a member's position for some random matrices."""
+    encoding = before.encoding
+    assert encoding is not None
+    members = before.pairs[pair]
+    fast, slow = members if before.first_fast[pair] else members[::-1]
+    assert member == slow
+    start = before.positions[slow]
+    parts = [before.velocities[slow], before.positions[fast] - start]
+    low = start + sum(np.minimum(part, 0) for part in parts)
+    high = start + sum(np.maximum(part, 0) for part in parts)
+    position = generation.positions[member]
+    for i, distribution in enumerate(encoding.space.values()):
+        ends = [np.clip(x[i], encoding.low[i], encoding.high[i]) for x in (low, high)]
+        if count(distribution) is None:
+            # Reflected at the bounds, as often as need be.
+            bound, width = encoding.low[i], encoding.high[i] - encoding.low[i]
+            inside = position[i] - bound
+            images = [bound + x + 2 * width * k for x in (inside, -inside) for k in range(-3, 4)]
+            slack = 1e-9 * max(1.0, width)
+            if not any(low[i] - slack <= image <= high[i] + slack for image in images):
+                return False
+        else:
+            first, last = (index(distribution, float(x)) for x in ends)
+            if not first <= index(distribution, float(position[i])) <= last:
+                return False
+    return True
+
+
+@given(space=strategies.spaces(max_size=3), seed=st.integers(0, 999))
+def test_without_variables_drawn_anew_a_move_is_one_that_the_rule_gives(
+    space: Space, seed: int
+) -> None:
+    study = search(
+        space=space,
+        trials=trials_of(4, 4),
+        seed=seed,
+        preset="plain",
+        screening=SMALL,
+        objective=loss_of(space),
+    )
+    found = population(study)
+    encoding = Encoding.of(space)
+    left = 0
+    for before, generation in zip(found.generations, found.generations[1:], strict=False):
+        for pair in np.flatnonzero(before.learned).tolist():
+            slow = before.pairs[pair][1 if before.first_fast[pair] else 0]
+            left += not reachable(before, generation, int(slow), pair)
+    # It is left only where every draw is taken.
+    assert left == 0 or encoding.counts is not None
+
+
+@both_spaces
+@pytest.mark.parametrize("objective", [loss_of(SPACE), noisy_loss_of(SPACE)], ids=["", "noisy"])
+def test_a_study_that_another_process_reads_has_the_positions_of_the_first(
+    space: Space | None, objective: Callable[[optuna.Trial], float]
+) -> None:
+    def searched() -> optuna.Study:
+        return search(
+            space=space, trials=43, population_size=6, preset="plain", objective=objective
+        )
+
+    study, again = searched(), searched()
+    assert bits(followed(study)) == state(study, 6)
+    # One that goes on proposes what the first would have.
+    study.optimize(objective, n_trials=9)
+    again.sampler = anew(space, 6, "plain")
+    again.optimize(objective, n_trials=9)
+    assert seated(again) == seated(study)
+
+
+def test_a_process_that_comes_late_fits_what_the_first_fitted_before() -> None:
+    study, again = (search(space=SPACE, trials=81, preset="plain") for _ in range(2))
+    assert len(population(study).generations) > 36  # where not every generation has a fit
+    for _ in range(6):
+        again.sampler = anew(SPACE, 4, "plain")
+        again.optimize(loss_of(SPACE), n_trials=1)
+    study.optimize(loss_of(SPACE), n_trials=6)
+    assert seated(again) == seated(study)
+
+
+@given(seed=st.integers(0, 99), learned=st.booleans(), noisy=st.booleans(), dice=st.randoms())
+def test_the_order_in_which_trials_end_does_not_matter(
+    seed: int, learned: bool, noisy: bool, dice: Random
+) -> None:
+    def tell(trial: optuna.Trial) -> None:
+        noise = noise_at(seat_of(trial)) if noisy else 0.0
+        study.tell(trial, loss(trial.params, SPACE) + noise)
+
+    size, space = 6, None if learned else SPACE
+    study = optuna.create_study(sampler=anew(space, size, "plain", seed=seed))
+    running: list[optuna.Trial] = []
+    for _ in range(3 * trials_of(size, 6)):
+        if running and dice.random() < 0.6:
+            tell(running.pop(dice.randrange(len(running))))
+        elif len(running) < 3:
+            trial = study.ask()
+            suggest(trial, SPACE)
+            running.append(trial)
+    for trial in running:
+        tell(trial)
+    alone = search(
+        space=space,
+        trials=len(study.trials),
+        population_size=size,
+        seed=seed,
+        preset="plain",
+        objective=noisy_loss_of(SPACE) if noisy else loss_of(SPACE),
+    )
+    expected = dict(seated(alone))
+    for seat, params in seated(study):
+        assert seat not in expected or expected[seat] == params
+    assert len(dict(seated(study)).keys() & expected.keys()) >= trials_of(size, 2)
+
+
+def test_an_enqueued_architecture_is_where_its_member_learns_from() -> None:
+    study = search(space=SPACE, trials=12, population_size=4, preset="plain")
+    params = {"x": 0.5, "rate": 0.01, "width": 7, "even": 2, "op": None}
+    study.enqueue_trial(params)
+    study.optimize(loss_of(SPACE), n_trials=9)
+    encoding = Encoding.of(SPACE)
+    expected = encoding.position_of(params, encoding.low).tolist()
+    assert any(
+        expected in generation.positions.tolist() for generation in population(study).generations
+    )
+    assert state(study) == state(study)
+
+
+@pytest.mark.parametrize("bad", ["fails", "is nan", "is pruned"])
+def test_what_has_no_score_is_no_hindrance(bad: str) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        value = loss_of(SPACE)(trial)
+        if trial.number % 3 == 0:
+            if bad == "fails":
+                raise RuntimeError
+            if bad == "is pruned":
+                raise optuna.TrialPruned
+            return float("inf")
+        return value
+
+    study = search(space=SPACE, trials=60, population_size=4, preset="plain", objective=objective)
+    assert len(study.trials) == 60
+
+
+def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None:
+    space: Space = {f"x{i}": optuna.distributions.FloatDistribution(-1, 1) for i in range(6)}
+
+    def objective(trial: optuna.Trial) -> float:
+        return math.fsum((x - 0.3) ** 2 for x in suggest(trial, space).values())
+
+    best = {
+        preset: np.mean(
+            [
+                search(
+                    space=space,
+                    trials=60,
+                    population_size=10,
+                    seed=seed,
+                    preset=preset,
+                    objective=objective,
+                ).best_value
+                for seed in range(3)
+            ]
+        )
+        for preset in ("plain", "paper", "random")
+    }
+    assert best["plain"] < 0.2 * best["random"]
+    assert best["plain"] < 0.5 * best["paper"]
+
+
+def test_screening_comes_back_from_json() -> None:
+    for screening in (
+        PLAIN,
+        replace(PLAIN, draws=3, anew=0.5, spread=False, scores=1, sparse=False, pending=False),
+    ):
+        assert Screening(**screening.to_json()) == screening
+
+
+def test_a_value_from_outside_of_the_space_given_does_not_make_processes_differ() -> None:
+    """It has no position, whoever reads the study."""
+    given: Space = {"x": IntDistribution(0, 10), "y": FloatDistribution(0, 1)}
+
+    def objective(trial: optuna.Trial) -> float:
+        return (trial.suggest_int("x", 0, 20) - 7) ** 2 + trial.suggest_float("y", 0, 1)
+
+    def found(*, anew: bool) -> list[dict[str, object]]:
+        sampler = RelativeNASSampler(given, population_size=4, seed=1)
+        study = optuna.create_study(sampler=sampler)
+        for number in range(30):
+            if number % 5 == 4:
+                study.enqueue_trial({"x": 15, "y": 0.5})
+            if anew:
+                study.sampler = RelativeNASSampler(given, population_size=4, seed=1)
+            study.optimize(objective, n_trials=1)
+        return [trial.params for trial in study.trials]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other parameters than those given
+        assert found(anew=False) == found(anew=True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"draws": 10**9}, {"draws": 2.5}, {"draws": "x"}, {"anew": 2.0}, {"scores": 0}]
+)
+def test_settings_of_a_study_from_elsewhere_have_bounds(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        Screening(**wrong)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_floats_are_at_their_bounds_by_chance_alone(*, log: bool) -> None:
+    """Where the optimum is near one of them, and is found all the same."""
+    space: Space = {f"x{i}": FloatDistribution(1, 2, log=log) for i in range(5)}
+    study = optuna.create_study(sampler=RelativeNASSampler(space, seed=0))
+    study.optimize(
+        lambda trial: sum((x - 1.05) ** 2 for x in suggest(trial, space).values()), n_trials=100
+    )
+    at_a_bound = sum(x in (1, 2) for trial in study.trials for x in trial.params.values())
+    assert at_a_bound == 0
+    assert study.best_value < 0.002  # as TPE

@@ -1,0 +1,84 @@
+"""Pairs at once: what a worker is given that scores both of a pair."""
+
+from __future__ import annotations
+
+from random import Random
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from tests.helpers.samplers.searches import (
+    OBJECTIVE,
+    SPACE,
+    Space,
+    anew,
+    begun,
+    both_spaces,
+    scored,
+    search,
+    tell,
+)
+
+
+def seats(trials: list[optuna.Trial]) -> list[Seat | None]:
+    return [seat_of(trial) for trial in trials]
+
+
+@both_spaces
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_that_take_pairs_find_what_one_finds(space: Space | None, workers: int) -> None:
+    study, sampler = begun(space)
+    random = Random(workers)
+    crew = [sampler, *(anew(space) for _ in range(workers - 1))]
+    taken: list[Seat | None] = []
+    at_work: list[list[optuna.Trial]] = [[] for _ in crew]
+    undisturbed = scored(search(space=space, trials=24))
+    while not undisturbed.keys() <= scored(study).keys():
+        worker = random.randrange(workers)
+        if at_work[worker]:
+            trial = at_work[worker].pop(0)
+            study.tell(trial, OBJECTIVE(trial))
+            continue
+        at_work[worker] = crew[worker].ask_pair(study)
+        taken += seats(at_work[worker])
+    found = scored(study)
+    assert {seat: found[seat] for seat in undisturbed} == undisturbed
+    if workers == 1:
+        assert taken == sorted(undisturbed)
+
+
+def test_what_is_left_of_a_pair_goes_first_unless_somebody_scores_the_other() -> None:
+    study, sampler = begun()
+    other = anew(SPACE)
+    first, second = sampler.ask_pair(study)
+    tell(study, first)
+    study.tell(second, state=TrialState.FAIL)
+    assert seats(other.ask_pair(study)) == [Seat(0, 1)]  # the other is scored
+    third, fourth = sampler.ask_pair(study)
+    study.tell(fourth, state=TrialState.FAIL)
+    assert seat_of(third) == Seat(0, 2)  # still running
+    assert seats(other.ask_pair(study)) == [Seat(0, 3)]  # but there is nothing else
+    assert other.ask_pair(study) == []
+
+
+def test_a_pair_is_taken_before_a_seat_whose_partner_is_not_ready() -> None:
+    study, sampler = begun()
+    trials = [sampler.ask_pair(study) for _ in range(2)]
+    for trial in trials[0]:
+        tell(study, trial)
+    found = sampler.population(study)
+    assert found is not None
+    ready = [seat for seat in found.open_seats() if seat.generation == 1]
+    paired = [seat for seat in ready if seat.partner in ready]
+    assert seats(sampler.ask_pair(study)) == (paired or ready)[: 2 if paired else 1]
+
+
+def test_a_seat_is_left_to_the_one_that_scores_its_partner() -> None:
+    study, sampler = begun()
+    first, second = sampler.ask_pair(study)
+    study.tell(second, state=TrialState.FAIL)
+    assert seats(anew(SPACE).ask_pair(study)) == [Seat(0, 2), Seat(0, 3)]
+    tell(study, first)
+    assert seats(sampler.ask_pair(study)) == [Seat(0, 1)]

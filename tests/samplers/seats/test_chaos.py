@@ -1,0 +1,62 @@
+"""Real workers, killed by SIGKILL at random moments and at every point of a trial.
+
+The long run is that of `nox -s chaos`: `RELATIVENAS_TEST_CHAOS` is its length in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers.databases import KINDS
+from tests.helpers.samplers.killed_crew import Chaos
+from tests.helpers.samplers.worker_crews import crew, scenario
+from tests.helpers.samplers.worker_pool import Nursery
+from tests.helpers.samplers.worker_process import POINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECONDS = float(os.environ.get("RELATIVENAS_TEST_CHAOS", "60"))
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    opened = Nursery()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_killed_workers_find_what_one_finds(kind: str, nursery: Nursery, tmp_path: Path) -> None:
+    with crew(kind, nursery, tmp_path, scenario(), 3) as workers:
+        chaos = Chaos(workers, tmp_path / "log", Random(0))
+        chaos.run(workers=4, kills=12)
+        assert chaos.kills.total() >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*KINDS, "journal"])
+def test_any_number_of_kills_changes_nothing(
+    kind: str, nursery: Nursery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kills: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    random, end, runs = Random(), time.monotonic() + SECONDS / 4, 0
+    while time.monotonic() < end or not runs:
+        runs += 1
+        searched = scenario(random.choice(["plain", "paper"]), known=random.random() < 0.7)
+        with crew(kind, nursery, tmp_path, searched, 6) as workers:
+            chaos = Chaos(workers, tmp_path / f"log{runs}", random)
+            found += chaos.run(workers=random.choice([2, 4, 8]), kills=60)
+            kills += chaos.kills
+    with capsys.disabled():
+        print(f"\n{kind}: {runs} runs, {dict(found)}, killed {dict(kills)}")  # noqa: T201
+    assert found["doubles"] <= max(2, (found["seats"] + kills.total()) / 100)
+    assert set(POINTS) <= kills.keys() or kills.total() < 100

@@ -1,0 +1,169 @@
+"""Processes that end at any point, and what they leave behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import RetryHeartbeatStaleTrialCallback
+from optuna.trial import TrialState
+
+from relativenas_optuna.samplers.seats.claims import Claim, Seat, seat_of
+from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES
+from relativenas_optuna.samplers.seats.worker import this_worker
+from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
+from tests.helpers.samplers.searches import (
+    OBJECTIVE,
+    SPACE,
+    Space,
+    anew,
+    loss,
+    scored,
+    search,
+    seated,
+    state,
+    suggest,
+)
+from tests.samplers.conftest import database
+
+
+def kill_at(url: str, kind: str, number: int, where: str) -> None:
+    """Run a search in a process of its own and kill it at a point."""
+    arguments = [url, "s", kind, str(number), where]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.helpers.samplers.paused_search", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("space", "where", "number"),
+    [
+        (SPACE, "objective", 5),
+        (SPACE, "claim", 0),
+        (SPACE, "arrival", 5),
+        (None, "objective", 0),
+        (None, "arrival", 0),
+    ],
+    ids=lambda value: "known" if isinstance(value, dict) else str(value),
+)
+def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
+    space: Space | None,
+    where: str,
+    number: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if where == "arrival":  # an unsigned trial may be anybody's, and is given a minute
+        monkeypatch.setattr("relativenas_optuna.samplers.seats.follower.STILLBORN_AGE", 0.0)
+        monkeypatch.setattr("relativenas_optuna.samplers.seats.replay.ARRIVAL_AGE", 0.0)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    with database(url) as storage:
+        optuna.create_study(storage=storage, study_name="s")
+        kill_at(url, "learned" if space is None else "known", number, where)
+        study = optuna.load_study(storage=storage, study_name="s", sampler=anew(space))
+        assert study.trials[number].state == TrialState.RUNNING
+        study.optimize(OBJECTIVE, n_trials=1)
+        dead, following = study.trials[number:]
+        assert dead.state == TrialState.FAIL
+        assert dead.system_attrs[INTERRUPTED_KEY]
+        assert seat_of(following) == Seat(number // 4, number % 4)
+        if where == "objective":
+            assert following.params == dead.params
+        study.optimize(OBJECTIVE, n_trials=8 - number)
+        undisturbed = search(space=space, trials=9)
+        assert scored(study) == scored(undisturbed)
+        assert state(study) == state(undisturbed)
+
+
+def test_any_number_of_deaths_at_a_seat_does_not_score_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    with database(url) as storage:
+        study = optuna.create_study(storage=storage, study_name="s", sampler=anew(SPACE))
+        for number in range(MAX_FAILURES):
+            kill_at(url, "known", number, "objective")
+        study.optimize(OBJECTIVE, n_trials=5)
+        assert [t.state for t in study.trials[:MAX_FAILURES]] == [TrialState.FAIL] * MAX_FAILURES
+        assert scored(study) == scored(search(space=SPACE, trials=5))
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_waiting_trial_that_holds_a_seat_is_run_by_whoever_takes_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    with database(url) as storage:
+        study = optuna.create_study(storage=storage, study_name="s", sampler=anew(SPACE))
+        kill_at(url, "known", 1, "objective")
+        dead = study.trials[1]
+        storage.set_trial_state_values(dead._trial_id, TrialState.FAIL)
+        RetryHeartbeatStaleTrialCallback()(study, dead)  # copies the attributes, the seat included
+        study.sampler = anew(SPACE)
+        waiting = study.trials[2]
+        others = [optuna.Trial(study, storage.create_new_trial(study._study_id))]
+        states = [study.trials[2].state]
+        retried = study.ask()
+        assert (retried.number, seat_of(retried)) == (waiting.number, seat_of(dead))
+        others.append(study.ask())
+        states.append(study.trials[2].state)
+        assert states == [TrialState.WAITING, TrialState.RUNNING]  # not that of a dead worker
+        assert [seat_of(other) for other in others] == [Seat(0, 2), Seat(0, 3)]
+        for trial in (*others, retried):
+            study.tell(trial, loss(suggest(trial, SPACE), SPACE))
+        study.optimize(OBJECTIVE, n_trials=5)
+        assert state(study) == state(search(space=SPACE, trials=9))
+
+
+def test_an_interrupted_start_leaves_no_trial_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = optuna.create_study(sampler=anew(SPACE))
+    study.optimize(OBJECTIVE, n_trials=3)
+    for method in (Claim.write, Claim.read):
+        with monkeypatch.context() as patched:
+            patched.setattr(Claim, method.__name__, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                study.ask()
+    assert [t.state for t in study.trials[3:]] == [TrialState.FAIL] * 2
+    study.optimize(OBJECTIVE, n_trials=6)
+    undisturbed = search(space=SPACE, trials=9)
+    assert scored(study) == scored(undisturbed)
+    assert state(study) == state(undisturbed)
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_reading_that_was_broken_off_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = anew(SPACE)
+    study = optuna.create_study(sampler=sampler)
+    study.optimize(OBJECTIVE, n_trials=3)
+    sampler.population(study)
+    study.sampler = anew(SPACE)
+    study.optimize(OBJECTIVE, n_trials=3)
+    with monkeypatch.context() as patched:
+        patched.setattr(Claim, "read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sampler.population(study)
+    study.sampler = sampler
+    study.optimize(OBJECTIVE, n_trials=3)
+    assert seated(study) == seated(search(space=SPACE, trials=9))
+
+
+def test_a_trial_says_who_runs_it(tmp_path: Path) -> None:
+    study = optuna.create_study(sampler=anew(SPACE))
+    trial = study.ask()
+    attrs = study._storage.get_trial_system_attrs(trial._trial_id)
+    claim = Claim.read(attrs)
+    assert claim is not None
+    assert claim.worker == this_worker()
+    assert set(claim.worker) == {"machine", "pid", "start"}
+    assert claim.settings is not None
+    second = Claim.read(study._storage.get_trial_system_attrs(study.ask()._trial_id))
+    assert second is not None
+    assert second.settings is None  # trial 0 carries them

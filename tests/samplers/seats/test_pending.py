@@ -1,0 +1,215 @@
+"""What a pair knows of its generation: what was proposed, whatever was scored, and by whom."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import PartialFixedSampler
+
+from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Forecast
+from relativenas_optuna.samplers.relative_nas.surrogate.settings import PLAIN
+from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, claim_data
+from tests.helpers.samplers.searches import (
+    SPACE,
+    Space,
+    anew,
+    bits,
+    followed,
+    loss,
+    search,
+    seated,
+    state,
+    suggest,
+    trials_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZE = 6
+
+
+def narrow(trial: optuna.Trial) -> dict[str, Any]:
+    """Suggest with other ranges than the space has: what is proposed there is drawn evenly."""
+    space = SPACE | {"x": FloatDistribution(-1, 0.3), "even": IntDistribution(-4, 2, step=2)}
+    return {name: trial._suggest(name, space[name]) for name in space}
+
+
+def whole(trial: optuna.Trial) -> dict[str, Any]:
+    """Suggest what is proposed."""
+    return suggest(trial, SPACE)
+
+
+def scored_in_any_order(
+    dice: Random,
+    trials: int,
+    ask: Callable[[], optuna.Trial],
+    suggests: Callable[[optuna.Trial], dict[str, Any]],
+) -> None:
+    """Up to three trials run at once and end in any order."""
+    running: list[tuple[optuna.Trial, float]] = []
+    for _ in range(3 * trials):
+        if running and dice.random() < 0.6:
+            trial, value = running.pop(dice.randrange(len(running)))
+            trial.study.tell(trial, value)
+        elif len(running) < 3:
+            trial = ask()
+            running.append((trial, loss(suggests(trial), SPACE)))
+    for trial, value in running:
+        trial.study.tell(trial, value)
+
+
+@given(seed=st.integers(0, 99), dice=st.randoms(use_true_random=False))
+def test_what_is_scored_instead_of_a_proposal_is_seen_by_its_pair_alone(
+    seed: int, dice: Random
+) -> None:
+    study = optuna.create_study(sampler=anew(SPACE, SIZE, "plain", seed=seed))
+    scored_in_any_order(dice, trials_of(SIZE, 6), study.ask, narrow)
+    alone = search(
+        space=SPACE,
+        trials=len(study.trials),
+        population_size=SIZE,
+        seed=seed,
+        preset="plain",
+        objective=lambda trial: loss(narrow(trial), SPACE),
+    )
+    expected = dict(seated(alone))
+    for seat, params in seated(study):
+        assert seat not in expected or expected[seat] == params
+    assert len(dict(seated(study)).keys() & expected.keys()) >= trials_of(SIZE, 2)
+
+
+@pytest.mark.filterwarnings("ignore:PartialFixedSampler is experimental")
+@pytest.mark.parametrize("suggests", [narrow, whole])
+@pytest.mark.parametrize("fixed", [{}, {"op": None, "rate": 0.02}], ids=["free", "fixed"])
+@settings(max_examples=8)  # of each of the four
+@given(seed=st.integers(0, 99), learned=st.booleans(), dice=st.integers(0, 10**6))
+def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
+    suggests: Callable[[optuna.Trial], dict[str, Any]],
+    fixed: dict[str, Any],
+    seed: int,
+    learned: bool,
+    dice: int,
+) -> None:
+    def searched(*, fresh: bool) -> optuna.Study:
+        def ask() -> optuna.Trial:
+            if fresh:
+                study.sampler = sampler()
+            if enqueues.random() < 0.1:
+                study.enqueue_trial({"x": 0.1, "width": 7})
+            return study.ask()
+
+        def sampler() -> optuna.samplers.BaseSampler:
+            made = anew(space, SIZE, "plain", seed=seed)
+            return PartialFixedSampler(fixed, made) if fixed else made
+
+        enqueues = Random(dice)
+        study = optuna.create_study(sampler=sampler())
+        scored_in_any_order(Random(dice), trials_of(SIZE, 4), ask, suggests)
+        return study
+
+    space = None if learned else SPACE
+    one, other = searched(fresh=False), searched(fresh=True)
+    # What an extra trial proposes depends on what its process saw.
+    found = [[(seat, seat and params) for seat, params in seated(study)] for study in (one, other)]
+    assert found[0] == found[1]
+    assert state(one, SIZE) == state(other, SIZE)
+    if not fixed:
+        assert bits(followed(one)) == state(one, SIZE)
+
+
+def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
+    study = search(space=SPACE, trials=20, preset="plain")
+    claims = [claim_data(trial.system_attrs) for trial in study.trials]
+    assert [claim["generation"] > 0 for claim in claims] == ["proposed" in c for c in claims]
+    before = search(space=SPACE, trials=20, preset="plain", screening=replace(PLAIN, pending=False))
+    assert not any("proposed" in claim_data(trial.system_attrs) for trial in before.trials)
+
+
+def test_who_pops_a_waiting_trial_leaves_what_its_claim_tells() -> None:
+    study = search(space=SPACE, trials=20, preset="plain")
+    numbers = anew(SPACE, preset="plain").enqueue_generation(study)
+    before = [claim_data(study.trials[number].system_attrs)["proposed"] for number in numbers]
+    study.sampler = anew(None, preset="plain")  # has read nothing yet
+    asked = [study.ask().number for _ in numbers]
+    assert asked == numbers
+    assert [claim_data(study.trials[n].system_attrs)["proposed"] for n in numbers] == before
+
+
+@pytest.mark.parametrize("junk", [None, "text"])  # of another type the claim counts as none
+def test_a_claim_from_elsewhere_that_tells_nothing_costs_only_time(junk: object) -> None:
+    study, spoilt = search(space=SPACE, trials=31, preset="plain"), optuna.create_study()
+    for trial in study.trials:
+        claim = claim_data(trial.system_attrs) | {"proposed": junk}
+        trial.system_attrs[CLAIM_KEY] = json.dumps(claim)
+        spoilt.add_trial(trial)
+    assert state(spoilt) == state(study)
+
+
+def test_pairs_choose_an_architecture_twice_less_often() -> None:
+    space: Space = {f"v{i}": CategoricalDistribution(list("abcde")) for i in range(6)}
+
+    def repeats(*, pending: bool) -> int:
+        found = 0
+        for seed in range(6):
+            study = search(
+                space=space,
+                trials=100,
+                population_size=8,
+                seed=seed,
+                preset="plain",
+                screening=replace(PLAIN, pending=pending, scores=1),
+                objective=lambda trial: sum(
+                    (i + 1) * (value != "c") + (value == "a")
+                    for i, value in enumerate(suggest(trial, space).values())
+                ),
+            )
+            found += 100 - len({tuple(trial.params.values()) for trial in study.trials})
+        return found
+
+    before, now = repeats(pending=False), repeats(pending=True)
+    assert before > 0
+    assert now < 0.8 * before, (now, before)
+
+
+def test_a_large_generation_looks_at_the_nearest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    known = Forecast.given
+
+    def given(self: Forecast, positions: Any, losses: Any, pending: Any) -> Forecast:
+        seen.append(len(pending))
+        return known(self, positions, losses, pending)
+
+    monkeypatch.setattr(Forecast, "given", given)
+    search(space=SPACE, trials=220, population_size=100, preset="plain")
+    assert max(seen) == 32
+
+
+def test_a_claim_tells_which_scores_its_proposal_rests_on() -> None:
+    def searched(last: float) -> optuna.Study:
+        return search(
+            space=SPACE,
+            trials=16,
+            population_size=4,
+            preset="plain",
+            objective=lambda trial: (
+                last if trial.number == 0 else loss(suggest(trial, SPACE), SPACE)
+            ),
+        )
+
+    one, other = searched(90.0), searched(91.0)
+    assert seated(one)[1:] == seated(other)[1:]  # the worst it is in both, and only ranks count
+    proposed = [
+        [claim_data(t.system_attrs).get("proposed") for t in study.trials if t.number > 8]
+        for study in (one, other)
+    ]
+    assert None not in proposed[0]
+    assert not set(proposed[0]) & set(proposed[1])

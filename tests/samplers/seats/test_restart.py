@@ -1,0 +1,184 @@
+"""The study is the state: however often a search begins anew, it is the same search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.seats.claims import seat_of
+from tests.helpers.samplers.searches import (
+    OBJECTIVE,
+    SPACE,
+    Space,
+    anew,
+    both_spaces,
+    loss,
+    scored,
+    search,
+    seated,
+    state,
+    suggest,
+)
+from tests.samplers.conftest import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def by_fresh_samplers(study: optuna.Study, space: Space | None, trials: int) -> None:
+    for _ in range(trials):
+        study.sampler = anew(space)
+        study.optimize(OBJECTIVE, n_trials=1)
+
+
+def by_what_the_study_says(study: optuna.Study, space: Space | None, trials: int) -> None:
+    study.sampler = anew(space)
+    study.optimize(OBJECTIVE, n_trials=1)
+    for _ in range(trials - 1):
+        study.sampler = RelativeNASSampler(population_size=4)
+        study.optimize(OBJECTIVE, n_trials=1)
+
+
+def by_ask_and_tell(study: optuna.Study, space: Space | None, trials: int) -> None:
+    for _ in range(trials):
+        study.sampler = anew(space)
+        trial = study.ask(SPACE)
+        study.sampler = optuna.samplers.RandomSampler()  # as `optuna tell` loads another one
+        study.tell(trial, loss(trial.params, SPACE))
+
+
+def by_trials_that_are_opened_twice(study: optuna.Study, space: Space | None, trials: int) -> None:
+    for _ in range(trials):
+        study.sampler = anew(space)
+        number = study.ask().number
+        study.sampler = anew(space)
+        trial = optuna.Trial(study, study.trials[number]._trial_id)
+        study.tell(number, loss(suggest(trial, SPACE), SPACE))
+
+
+@both_spaces
+@pytest.mark.parametrize(
+    "way",
+    [
+        by_fresh_samplers,
+        by_what_the_study_says,
+        by_ask_and_tell,
+        by_trials_that_are_opened_twice,
+    ],
+    ids=lambda way: way.__name__,
+)
+def test_a_search_that_begins_anew_at_every_trial_is_the_uninterrupted_one(
+    way: Callable[[optuna.Study, Space | None, int], None], space: Space | None
+) -> None:
+    study = optuna.create_study()
+    way(study, space, 17)
+    undisturbed = search(space=space, trials=17)
+    assert seated(study) == seated(undisturbed)
+    assert state(study) == state(undisturbed)
+
+
+@both_spaces
+def test_a_search_that_is_loaded_from_its_file_at_every_trial_is_the_uninterrupted_one(
+    space: Space | None, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    for _ in range(9):
+        with database(url) as storage:
+            study = optuna.create_study(
+                storage=storage, study_name="s", load_if_exists=True, sampler=anew(space)
+            )
+            study.optimize(OBJECTIVE, n_trials=1)
+    with database(url) as storage:
+        study = optuna.load_study(storage=storage, study_name="s", sampler=anew(space))
+        undisturbed = search(space=space, trials=9)
+        assert seated(study) == seated(undisturbed)
+        assert state(study) == state(undisturbed)
+
+
+@both_spaces
+@given(
+    failures=st.sets(st.integers(0, 30), max_size=12).filter(
+        lambda numbers: not any({n, n + 1, n + 2} <= numbers for n in numbers)
+    )
+)
+@settings(max_examples=12)
+def test_failures_change_neither_populations_nor_what_a_seat_scores(
+    space: Space | None, failures: set[int]
+) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        value = OBJECTIVE(trial)
+        if trial.number in failures:
+            raise RuntimeError
+        return value
+
+    study = optuna.create_study()
+    for _ in range(17 + len([n for n in failures if n < 17])):
+        study.sampler = anew(space)
+        study.optimize(objective, n_trials=1, catch=(RuntimeError,))
+    done = len(scored(study))
+    undisturbed = search(space=space, trials=done)
+    assert scored(study) == scored(undisturbed)
+    assert state(study) == state(undisturbed)
+    for trial, after in zip(study.trials, study.trials[1:], strict=False):
+        if trial.state == TrialState.FAIL:  # retried at once
+            assert (seat_of(after), after.params) == (seat_of(trial), trial.params)
+
+
+@both_spaces
+def test_enqueued_trials_are_part_of_what_a_restart_goes_on_with(space: Space | None) -> None:
+    wanted: dict[int, dict[str, Any]] = {
+        2: {"x": 0.875, "op": None},
+        9: {"width": 9, "rate": 0.01},
+        13: {"x": -1.0},
+    }
+    studies = [search(space=space, trials=0), optuna.create_study()]
+    for study in studies:
+        for number in range(17):
+            if study is studies[1]:
+                study.sampler = anew(space)
+            if number in wanted:
+                study.enqueue_trial(wanted[number])
+            study.optimize(OBJECTIVE, n_trials=1)
+    for number, params in wanted.items():
+        assert studies[0].trials[number].params.items() >= params.items()
+    assert seated(studies[0]) == seated(studies[1])
+    assert state(studies[0]) == state(studies[1])
+    assert state(studies[0]) != state(search(space=space, trials=17))
+
+
+@both_spaces
+def test_a_copied_study_goes_on_like_its_original(space: Space | None) -> None:
+    study = search(space=space, trials=10, study_name="a")
+    storage = InMemoryStorage()
+    optuna.copy_study(
+        from_study_name="a", from_storage=study._storage, to_storage=storage, to_study_name="b"
+    )
+    copied = optuna.load_study(storage=storage, study_name="b", sampler=anew(space))
+    copied.optimize(OBJECTIVE, n_trials=7)
+    assert seated(copied) == seated(search(space=space, trials=17))
+
+
+def test_a_study_that_takes_the_place_of_a_deleted_one_is_another_search(tmp_path: Path) -> None:
+    sampler = anew(SPACE)
+    with database(f"sqlite:///{tmp_path / 'study.db'}") as opened:
+        storage = optuna.storages.get_storage(opened)  # one cache for all three
+        minimize, maximize = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
+        for direction, trials in ((minimize, 1), (maximize, 5), (minimize, 6)):
+            study = optuna.create_study(
+                storage=storage, study_name="s", sampler=sampler, direction=direction
+            )
+            assert study._study_id == 1  # SQLite gives the id again
+            study.optimize(OBJECTIVE, n_trials=trials)
+            undisturbed = search(space=SPACE, trials=trials, direction=direction)
+            assert seated(study) == seated(undisturbed)
+            assert state(study) == state(undisturbed)
+            optuna.delete_study(storage=storage, study_name="s")
