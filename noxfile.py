@@ -86,6 +86,8 @@ def bench(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Kill workers and mix what they do for ten minutes and more; databases as for `tests`."""
     longer = {"RELATIVENAS_TEST_CHAOS": "600", "RELATIVENAS_TEST_EXAMPLES": "2000"}
-    files = (f"tests/samplers/seats/test_{name}.py" for name in ("interleavings", "workers", "chaos"))
+    files = (
+        f"tests/samplers/seats/test_{name}.py" for name in ("interleavings", "workers", "chaos")
+    )
     slow = ("-m", "slow or not slow", "--durations=5", *session.posargs)
     python(session, "-m", "pytest", *files, *slow, env=ONE_THREAD | longer)

@@ -1,0 +1,5 @@
+"""The tests, laid out as the package is."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.helpers")

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +21,6 @@ from relativenas_optuna.storages.transactions import is_deleted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import optuna
     from optuna.storages import BaseStorage
 
 _PAUSES = (0.1, 0.4, 1.0)  # seconds
