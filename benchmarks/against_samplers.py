@@ -39,13 +39,13 @@ RIVALS: dict[str, Callable[[int], BaseSampler]] = {
 }
 # What each part of preset "plain" is worth: the population and what else is other.
 VARIANTS = {
-    "ours without a spread start": (8, replace(PLAIN, spread=False)),
-    "ours without variables drawn anew": (8, replace(PLAIN, anew=0.0)),
-    "ours without pending trials": (8, replace(PLAIN, pending=False)),
+    "ours without a spread start": (8, replace(PLAIN, latin_hypercube=False)),
+    "ours without variables drawn anew": (8, replace(PLAIN, redraw_probability=0.0)),
+    "ours without pending trials": (8, replace(PLAIN, models_pending=False)),
     "ours with 24 draws": (8, replace(PLAIN, draws=24)),
     "ours with 20 members": (20, PLAIN),
     "ours as before, unscreened": (20, OFF),
-    ONCE: (8, replace(PLAIN, scores=1)),
+    ONCE: (8, replace(PLAIN, max_scores=1)),
 }
 GP_TRIALS, GP_SEEDS = 100, 3
 

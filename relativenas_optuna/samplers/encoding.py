@@ -202,7 +202,7 @@ class Encoding:
         features: Vector = 2 * (points / (high - low) - low / (high - low))
         return features
 
-    def settled(self, position: Vector) -> Vector:
+    def canonical(self, position: Vector) -> Vector:
         """The point `[variables]` that stands for all that decode to the same parameters."""
         return self.position_of(self.decode(position), position)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.relative_nas.generation import Generation
     from relativenas_optuna.samplers.relative_nas.settings import Settings
-    from relativenas_optuna.samplers.seats.seat_score import Tally
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 
 class Look(NamedTuple):
@@ -77,7 +77,7 @@ class _Looking:
         """The view of the next generation."""
         for array in (generation.positions, generation.velocities):
             array.flags.writeable = False
-        by_seat = [self._member(generation, seat) for seat in range(len(generation.tallies))]
+        by_seat = [self._member(generation, seat) for seat in range(len(generation.seat_scores))]
         encoding = generation.encoding or Encoding({})
         return GenerationView(
             index=generation.index,
@@ -92,33 +92,33 @@ class _Looking:
         )
 
     def _member(self, generation: Generation, seat: int) -> MemberView:
-        tally, number = generation.tallies[seat], generation.member(seat)
-        kept, trial = bool(generation.kept[number]), tally.counted
+        seat_score, number = generation.seat_scores[seat], generation.member(seat)
+        kept, trial = bool(generation.kept[number]), seat_score.counted
         trials = self._at_seat.get(Seat(generation.index, seat), [])
         running = tuple(_running(t) for t in trials if t.state == TrialState.RUNNING)
         return MemberView(
             number=number,
             seat=seat,
-            state=_state(tally, running),
+            state=_state(seat_score, running),
             kept=kept,
             counted=None if trial is None else trial.number,
             values=None if trial is None or trial.values is None else tuple(trial.values),
             violation=0.0 if trial is None else violation(trial),
-            repeat=not kept and self._is_repeat(tally),
+            repeat=not kept and self._is_repeat(seat_score),
             trials=tuple(t.number for t in trials),
             complete=sum(t.state == TrialState.COMPLETE for t in trials),
             running=running,
         )
 
-    def _is_repeat(self, tally: Tally) -> bool:
-        trial = tally.scored_trial
+    def _is_repeat(self, seat_score: SeatScore) -> bool:
+        trial = seat_score.scored_trial
         if trial is None:
             return False
         # By what they look like: a choice may be NaN, which is not equal to itself.
         architecture = repr(sorted(trial.params.items()))
         there = architecture in self._architectures
         self._architectures.add(architecture)
-        return there and tally.counted is not None
+        return there and seat_score.counted is not None
 
     def _pair(self, generation: Generation, pair: int) -> PairView:
         first, second = generation.pairs[pair].tolist()
@@ -131,7 +131,7 @@ class _Looking:
             members=(first, second),
             fast=first if first_is_fast else second,
             slow=second if first_is_fast else first,
-            margin=self._margin(*(generation.tallies[seat].counted for seat in seats)),
+            margin=self._margin(*(generation.seat_scores[seat].counted for seat in seats)),
         )
 
     def _margin(self, one: FrozenTrial | None, other: FrozenTrial | None) -> float | None:
@@ -143,11 +143,11 @@ class _Looking:
 
     def _best(self, generation: Generation) -> int | None:
         members = {
-            tally.counted.number: generation.member(seat)
-            for seat, tally in enumerate(generation.tallies)
-            if tally.counted is not None and _is_scored(tally.counted)
+            seat_score.counted.number: generation.member(seat)
+            for seat, seat_score in enumerate(generation.seat_scores)
+            if seat_score.counted is not None and _is_scored(seat_score.counted)
         }
-        trials = [t.counted for t in generation.tallies if t.counted and _is_scored(t.counted)]
+        trials = [t.counted for t in generation.seat_scores if t.counted and _is_scored(t.counted)]
         if not trials:
             return None
         if len(self._directions) > 1:
@@ -161,9 +161,9 @@ def _is_scored(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE
 
 
-def _state(tally: Tally, running: tuple[RunningTrial, ...]) -> State:
-    if tally.scored:
-        return "failed" if tally.counted is None else "scored"
+def _state(seat_score: SeatScore, running: tuple[RunningTrial, ...]) -> State:
+    if seat_score.scored:
+        return "failed" if seat_score.counted is None else "scored"
     return "waiting" if all(trial.gone for trial in running) else "running"
 
 

@@ -229,7 +229,7 @@ class Search:
         members = population.generations[generation]
         if not members.complete:
             return None
-        counted = [t.counted.value for t in members.tallies if t.counted is not None]
+        counted = [t.counted.value for t in members.seat_scores if t.counted is not None]
         losses = [loss for loss in counted if loss is not None]
         if not losses:
             return None

@@ -19,7 +19,7 @@ from relativenas_optuna.search.study_facts import last_written
 from relativenas_optuna.storages.heartbeats import without_heartbeat
 from relativenas_optuna.storages.open_storage import storage_at
 from tests.helpers.databases import empty_database
-from tests.helpers.samplers.finished_trials import tally
+from tests.helpers.samplers.finished_trials import seat_score
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def test_of_doubles_the_first_to_finish_counts_in_the_hour_that_comes_twice(
             storage.create_new_trial(study._study_id, trial)
         ids = {trial._trial_id for trial in study.trials}
         read = storage._get_trials(study._study_id, None, ids, max(ids))
-        assert tally(*read).counted is read[1]
+        assert seat_score(*read).counted is read[1]
         assert {t._trial_id for t in read} == ids
         alone = [storage.get_trial(trial_id) for trial_id in sorted(ids)]
-        assert tally(*alone).counted is alone[1]
+        assert seat_score(*alone).counted is alone[1]
         assert last_written(read) == local(10)
 
 

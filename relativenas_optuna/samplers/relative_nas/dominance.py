@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.seats.seat_score import Tally
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
     Directions = Sequence[StudyDirection]
     Losses = NDArray[np.float64]
 
 
-def compare(first: Tally, second: Tally, directions: Directions) -> int:
+def compare(first: SeatScore, second: SeatScore, directions: Directions) -> int:
     """Who of a scored pair is better: -1 for the first, 1 for the second, 0 for neither.
 
     A complete trial is better than a pruned one, and that than a seat whose objective always

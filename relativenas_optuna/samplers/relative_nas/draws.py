@@ -25,28 +25,28 @@ def uniform(seed: int, generation: int, seat: int, name: str) -> float:
     return float(_keyed(seed, _SEATS, generation, seat, _hash(name)).random())
 
 
-def again(seed: int, generation: int, pair: int) -> np.random.Generator:
+def redraw_generator(seed: int, generation: int, pair: int) -> np.random.Generator:
     """What a pair draws from where its first draw gave an architecture that is taken."""
     return _keyed(seed, _AGAIN, generation, pair)
 
 
-def moves(seed: int, generation: int, pair: int) -> np.random.Generator:
+def move_generator(seed: int, generation: int, pair: int) -> np.random.Generator:
     """What the moves of a pair's slow learner are drawn from."""
     return _keyed(seed, _MOVES, generation, pair)
 
 
-def extra(seed: int, number: int) -> np.random.Generator:
+def extra_trial_generator(seed: int, number: int) -> np.random.Generator:
     """The random numbers of extra trial `number`."""
     return _keyed(seed, _EXTRAS, number)
 
 
-def extra_uniform(seed: int, number: int, name: str) -> float:
+def extra_trial_uniform(seed: int, number: int, name: str) -> float:
     """The one draw in [0, 1) that belongs to a parameter of extra trial `number`."""
     return float(_keyed(seed, _EXTRAS, number, _hash(name)).random())
 
 
 @lru_cache(maxsize=256)
-def spread(seed: int, generation: int, name: str, size: int) -> Vector:
+def latin_hypercube(seed: int, generation: int, name: str, size: int) -> Vector:
     """The draws in [0, 1) of a parameter for all seats of a generation, `[size]`.
 
     Each of them is in another of `size` equal parts.

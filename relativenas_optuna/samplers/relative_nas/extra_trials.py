@@ -11,17 +11,23 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import decode, interval
 from relativenas_optuna.samplers.relative_nas.dominance import best_first, loss_of
-from relativenas_optuna.samplers.relative_nas.draws import extra, extra_uniform
+from relativenas_optuna.samplers.relative_nas.draws import (
+    extra_trial_generator,
+    extra_trial_uniform,
+)
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
-from relativenas_optuna.samplers.relative_nas.surrogate.finished_trials import Finished, position_in
-from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Forecast
+from relativenas_optuna.samplers.relative_nas.surrogate.finished_trials import (
+    FinishedTrials,
+    position_in,
+)
+from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution
 
     from relativenas_optuna.samplers.relative_nas.population import Population
-    from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Shape
+    from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Hyperparameters
     from relativenas_optuna.samplers.seats.replay import Replay
 
     Vector = NDArray[np.float64]
@@ -34,7 +40,7 @@ _REFIT = 1.1  # growth of the number of finished trials after which hyper-parame
 def draw_extra(seed: int, number: int, name: str, distribution: BaseDistribution) -> Any:
     """Draw a parameter of an extra trial evenly, by seed, trial number and name alone."""
     low, high = interval(distribution)
-    return decode(distribution, low + extra_uniform(seed, number, name) * (high - low))
+    return decode(distribution, low + extra_trial_uniform(seed, number, name) * (high - low))
 
 
 class Extras:
@@ -51,8 +57,10 @@ class Extras:
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
-        self._finished = Finished(Encoding({}), [])
-        self._shape: tuple[int, Shape] | None = None  # as fitted to so many trials
+        self._finished = FinishedTrials(Encoding({}), [])
+        self._hyperparameters: tuple[int, Hyperparameters] | None = (
+            None  # as fitted to so many trials
+        )
         self._made: dict[int, tuple[Encoding, Vector]] = {}
 
     def proposal(self, number: int) -> tuple[Encoding, Vector]:
@@ -66,7 +74,7 @@ class Extras:
         if self._finished.trials is not trials:
             self._made = {}  # of another study, perhaps, that has the same id
         if self._finished.trials is not trials or self._finished.encoding is not encoding:
-            self._finished, self._shape = Finished(encoding, trials), None
+            self._finished, self._hyperparameters = FinishedTrials(encoding, trials), None
         if number not in self._made:
             own = self._replay.own
             self._made = {n: made for n, made in self._made.items() if n in own and n != number}
@@ -75,39 +83,43 @@ class Extras:
         return self._made[number]
 
     def _position(self, population: Population, encoding: Encoding, number: int) -> Vector:
-        random = extra(population.settings.seed, number)
+        random = extra_trial_generator(population.settings.seed, number)
         running = self._running(population, encoding)
         finished, pending = self._finished, {encoding.indices(position) for position in running}
         drawn = _drawn(population, encoding, finished, random)
         if population.settings.screening.on and np.isfinite(finished.losses).any():
-            drawn = drawn[np.argsort(-self._hopes(encoding, drawn, running), kind="stable")]
+            drawn = drawn[
+                np.argsort(-self._log_expected_improvement(encoding, drawn, running), kind="stable")
+            ]
         best: Vector = drawn[0]
         for move in drawn:
-            if encoding.indices(move) not in pending and not finished.is_taken(move):
+            if encoding.indices(move) not in pending and not finished.is_visited(move):
                 found: Vector = move
                 return found
-        if finished.all_taken():
+        if finished.all_visited():
             return best
         for _ in range(_ATTEMPTS):
             # All moves that were drawn are taken, so that variables of the best one are changed.
-            position = finished.around(best, lambda *_: best, random)
+            position = finished.propose_unvisited(best, lambda *_: best, random)
             if encoding.indices(position) not in pending:
                 break
         return position
 
-    def _hopes(self, encoding: Encoding, drawn: Vector, running: list[Vector]) -> Vector:
+    def _log_expected_improvement(
+        self, encoding: Encoding, drawn: Vector, running: list[Vector]
+    ) -> Vector:
         """Return what the model expects of moves, `[draws]`; the larger, the better."""
         positions, losses = self._finished.positions, np.array(self._finished.losses)
-        fitted = self._shape
+        fitted = self._hyperparameters
         if fitted is None or len(losses) > _REFIT * fitted[0]:
-            forecast = Forecast(encoding.features, np.array(positions), losses)
-            self._shape = len(losses), forecast.shape
+            model = GaussianProcess(encoding.features, np.array(positions), losses)
+            self._hyperparameters = len(losses), model.hyperparameters
         else:
-            forecast = Forecast(encoding.features, np.array(positions), losses, fitted[1])
+            model = GaussianProcess(encoding.features, np.array(positions), losses, fitted[1])
         if running:
-            pending = forecast.nearest(np.array(running), positions[int(losses.argmin())], _NEAR)
-            forecast = forecast.given(pending[:0], losses[:0], pending)
-        return forecast.hopes(drawn)
+            pending = model.nearest(np.array(running), positions[int(losses.argmin())], _NEAR)
+            model = model.condition_on(pending[:0], losses[:0], pending)
+        return model.log_expected_improvement(drawn)
 
     def _running(self, population: Population, encoding: Encoding) -> list[Vector]:
         """Return the positions that are being scored, as far as they are known."""
@@ -115,11 +127,11 @@ class Extras:
         for seat in self._replay.claimed.values():
             proposal = population.proposal(seat)
             if proposal is not None and proposal[0] is encoding and not population.is_scored(seat):
-                found.append(encoding.settled(proposal[1]))
+                found.append(encoding.canonical(proposal[1]))
         for trial in self._replay.extras:
             made = self._made.get(trial.number)
             if made is not None and made[0] is encoding:
-                found.append(encoding.settled(made[1]))
+                found.append(encoding.canonical(made[1]))
             else:
                 found.append(position_in(encoding, trial))
         return [position for position in found if position is not None]
@@ -127,7 +139,7 @@ class Extras:
 
 @dataclass
 class _Learners:
-    """Scored architectures that learn from each other.
+    """VisitedArchitectures architectures that learn from each other.
 
     Attributes:
         positions: `[learners, variables]`.
@@ -140,10 +152,10 @@ class _Learners:
     ranks: Vector
 
 
-def _learners(population: Population, encoding: Encoding, finished: Finished) -> _Learners:
+def _learners(population: Population, encoding: Encoding, finished: FinishedTrials) -> _Learners:
     """Return the members as they were scored last and, with one objective, the best trials."""
     members = population.members(encoding)
-    trials = [tally.counted for _, _, tally in members]
+    trials = [seat_score.counted for _, _, seat_score in members]
     if len(population.directions) == 1:
         ranks = [loss_of(trial, population.directions) for trial in trials]
         best = np.argsort(finished.losses, kind="stable")[: population.settings.population_size]
@@ -167,7 +179,7 @@ def _learners(population: Population, encoding: Encoding, finished: Finished) ->
 def _drawn(
     population: Population,
     encoding: Encoding,
-    finished: Finished,
+    finished: FinishedTrials,
     random: np.random.Generator,
 ) -> Vector:
     """Draw moves, `[draws, variables]`: of random pairs by the rule, with variables drawn anew."""
@@ -193,4 +205,4 @@ def _drawn(
         high=high,
         reflected=encoding.continuous if screening.on else None,
     )
-    return np.where(random.random(shape) < screening.anew, anywhere, moved)
+    return np.where(random.random(shape) < screening.redraw_probability, anywhere, moved)

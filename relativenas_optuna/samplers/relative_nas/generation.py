@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.encoding import Encoding
-    from relativenas_optuna.samplers.seats.seat_score import Tally
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
     Vector = NDArray[np.float64]
 
@@ -29,8 +29,8 @@ class Generation:
     Attributes:
         index: Its number, from 0.
         pairs: Members of each pair, `[N / 2, 2]`.
-        tallies: The trials of each seat; where a fast learner keeps its score, those of the seat
-            that it comes from.
+        seat_scores: The score of each seat. A fast learner that keeps its score has that of the
+            seat that it comes from.
         encoding: The variables of its positions; `None` while the search space is not known.
         first_encoding: The encoding with which its members moved here, before later trials showed
             further parameters.
@@ -40,7 +40,7 @@ class Generation:
         velocities: `[N, variables]`.
         ready: `[N]`, whether a member's position is known.
         kept: `[N]`, whether a member keeps the score of the generation before.
-        again: `[N]`, whether a member stays where it is to be scored again.
+        reevaluated: `[N]`, whether a member stays where it is to be scored again.
         learned: `[N / 2]`, whether a pair's learners went on to the next generation.
         first_fast: `[N / 2]`, whether the first of a pair is the fast learner; where it learned.
         origins: For each member the seat by which its independent values are drawn: its own, or
@@ -52,14 +52,14 @@ class Generation:
 
     index: int
     pairs: NDArray[np.intp]
-    tallies: list[Tally]
+    seat_scores: list[SeatScore]
     encoding: Encoding | None
     positions: Vector
     velocities: Vector
     ready: NDArray[np.bool_]
     proposed: Vector = field(init=False)
     kept: NDArray[np.bool_] = field(init=False)
-    again: NDArray[np.bool_] = field(init=False)
+    reevaluated: NDArray[np.bool_] = field(init=False)
     learned: NDArray[np.bool_] = field(init=False)
     first_fast: NDArray[np.bool_] = field(init=False)
     first_encoding: Encoding | None = field(init=False)
@@ -70,7 +70,7 @@ class Generation:
     def __post_init__(self) -> None:
         self.proposed = self.positions.copy()
         self.kept = np.zeros(self.pairs.size, dtype=np.bool_)
-        self.again = np.zeros(self.pairs.size, dtype=np.bool_)
+        self.reevaluated = np.zeros(self.pairs.size, dtype=np.bool_)
         self.learned = np.zeros(len(self.pairs), dtype=np.bool_)
         self.first_fast = np.zeros(len(self.pairs), dtype=np.bool_)
         self._seats = np.argsort(self.pairs.ravel())
@@ -89,14 +89,14 @@ class Generation:
     @property
     def complete(self) -> bool:
         """Whether every seat is scored."""
-        return all(tally.scored for tally in self.tallies)
+        return all(seat_score.scored for seat_score in self.seat_scores)
 
-    def digest_after(self, before: Generation | None, tallies: Sequence[Tally]) -> str:
+    def digest_after(self, before: Generation | None, seat_scores: Sequence[SeatScore]) -> str:
         """What tells scores, and those up to the generation `before`, from others."""
-        said = [before.digest if before else "", *[tally.said for tally in tallies]]
+        said = [before.digest if before else "", *[seat_score.said for seat_score in seat_scores]]
         return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
 
     def scored_params(self, member: int) -> Mapping[str, Any]:
         """Return the parameters that a scored member was scored with."""
-        trial = self.tallies[self.seat(member)].scored_trial
+        trial = self.seat_scores[self.seat(member)].scored_trial
         return {} if trial is None else trial.params

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from optuna.distributions import BaseDistribution
 
-    from relativenas_optuna.samplers.seats.seat_score import Tally
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 
 class LearnedSpace:
@@ -31,10 +31,10 @@ class LearnedSpace:
         self.has_trials = False
         self._seen: dict[str, BaseDistribution | None] = {}  # None: several distributions
 
-    def add(self, tallies: Iterable[Tally]) -> None:
+    def add(self, seat_scores: Iterable[SeatScore]) -> None:
         """Add the parameters of the complete trials that count on some seats."""
-        for tally in tallies:
-            trial = tally.counted
+        for seat_score in seat_scores:
+            trial = seat_score.counted
             if trial is None or trial.state != TrialState.COMPLETE:
                 continue
             self.has_trials = True

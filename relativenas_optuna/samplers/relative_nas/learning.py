@@ -15,12 +15,12 @@ from relativenas_optuna.samplers.relative_nas.dominance import (
     losses,
     violation,
 )
-from relativenas_optuna.samplers.relative_nas.draws import again, uniform
+from relativenas_optuna.samplers.relative_nas.draws import redraw_generator, uniform
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
-from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import Moves
+from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import CandidateMoves
 from relativenas_optuna.samplers.relative_nas.surrogate.history import History
-from relativenas_optuna.samplers.relative_nas.surrogate.reevaluation import Rescoring
-from relativenas_optuna.samplers.relative_nas.visited import Scored, around
+from relativenas_optuna.samplers.relative_nas.surrogate.reevaluation import Reevaluation
+from relativenas_optuna.samplers.relative_nas.visited import VisitedArchitectures, propose_unvisited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.relative_nas.generation import Generation
     from relativenas_optuna.samplers.relative_nas.settings import Settings
     from relativenas_optuna.samplers.seats.claims import Seat
-    from relativenas_optuna.samplers.seats.seat_score import Tally
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
     Vector = NDArray[np.float64]
 
@@ -54,32 +54,32 @@ class Learning:
         self._forget()
 
     def _forget(self) -> None:
-        self._remembered: list[tuple[Tally, Seat, Seat, Vector]] = []
-        self._scored: Scored | None = None
+        self._remembered: list[tuple[SeatScore, Seat, Seat, Vector]] = []
+        self._visited: VisitedArchitectures | None = None
         self._history = History()
-        self._moves = Moves(self._settings, self._history)
-        self._rescoring = Rescoring(self._settings.screening.scores, self._history)
+        self._moves = CandidateMoves(self._settings, self._history)
+        self._reevaluation = Reevaluation(self._settings.screening.max_scores, self._history)
         self._known: set[int] = set()  # numbers of the trials that are remembered
 
     def remember(
-        self, tally: Tally, seat: Seat, origin: Seat, encoding: Encoding, position: Vector
+        self, seat_score: SeatScore, seat: Seat, origin: Seat, encoding: Encoding, position: Vector
     ) -> None:
         """Remember what a seat scored at a `position` `[variables]`.
 
         `origin` is the seat by which its independent values are drawn.
         """
-        trial = tally.scored_trial
+        trial = seat_score.scored_trial
         if trial is None or trial.number in self._known:
             return
         self._known.add(trial.number)
-        self._remembered.append((tally, seat, origin, position))
+        self._remembered.append((seat_score, seat, origin, position))
         if self._settings.screening.on:
-            loss = loss_of(tally.counted, self._directions)
+            loss = loss_of(seat_score.counted, self._directions)
             self._history.add(seat.generation, seat.number, position, loss)
         if self._avoids_repeats(encoding):
-            if self._scored is None:
-                self._scored = Scored(encoding)
-            self._scored.add(trial, seat.generation, position)
+            if self._visited is None:
+                self._visited = VisitedArchitectures(encoding)
+            self._visited.add(trial, seat.generation, position)
 
     def extend(
         self, encoding: Encoding, extended: Callable[[Vector, Seat, Mapping[str, Any]], Vector]
@@ -90,17 +90,22 @@ class Learning:
         """
         remembered = self._remembered
         self._forget()
-        for tally, seat, origin, position in remembered:
-            trial = tally.scored_trial
+        for seat_score, seat, origin, position in remembered:
+            trial = seat_score.scored_trial
             assert trial is not None
-            self.remember(tally, seat, origin, encoding, extended(position, origin, trial.params))
+            self.remember(
+                seat_score, seat, origin, encoding, extended(position, origin, trial.params)
+            )
 
-    def need_history(self, generation: Generation, tallies: Sequence[Tally]) -> bool:
+    def needs_history(self, generation: Generation, seat_scores: Sequence[SeatScore]) -> bool:
         """Whether a scored pair waits for the generation before its own to be complete."""
         assert generation.encoding is not None
         if self._settings.screening.on or self._avoids_repeats(generation.encoding):
             return True
-        return len(self._directions) > 1 and compare(tallies[0], tallies[1], self._directions) == 0
+        return (
+            len(self._directions) > 1
+            and compare(seat_scores[0], seat_scores[1], self._directions) == 0
+        )
 
     def first_is_fast(self, generation: Generation, pair: int, before: Generation | None) -> bool:
         """Whether the first of a pair is the fast learner, which it is in a tie.
@@ -108,35 +113,39 @@ class Learning:
         Of two that do not dominate each other that one is fast which is less crowded by the
         generation `before`. What was scored more than once has the mean of its scores.
         """
-        tallies = generation.tallies[2 * pair : 2 * pair + 2]
-        if self._settings.screening.rescores:
-            pools = self._rescoring.pools(generation, pair, self._losses(generation, pair))
-            again = generation.again[generation.pairs[pair]].any()  # which may have failed
-            if again or max(pool.count for pool in pools) > 1:
-                return pools[0].mean <= pools[1].mean
-        order = compare(tallies[0], tallies[1], self._directions)
+        seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
+        if self._settings.screening.reevaluates:
+            statistics = self._reevaluation.statistics(
+                generation, pair, self._losses(generation, pair)
+            )
+            again = generation.reevaluated[generation.pairs[pair]].any()  # which may have failed
+            if again or max(known.count for known in statistics) > 1:
+                return statistics[0].mean <= statistics[1].mean
+        order = compare(seat_scores[0], seat_scores[1], self._directions)
         if order == 0 and before is not None and len(self._directions) > 1:
-            order = self._less_crowded(tallies, before)
+            order = self._less_crowded(seat_scores, before)
         return order <= 0
 
-    def scores_again(self, generation: Generation, before: Generation, fast: int) -> bool:
+    def needs_reevaluation(self, generation: Generation, before: Generation, fast: int) -> bool:
         """Whether the fast learner of a pair, a member, is scored again in the next generation."""
-        if not self._settings.screening.rescores:
+        if not self._settings.screening.reevaluates:
             return False
         seat = generation.seat(fast)
         losses = self._losses(generation, seat // 2)
-        pool = self._rescoring.pools(generation, seat // 2, losses)[seat % 2]
-        return self._rescoring.is_wanted(generation, before, fast, pool)
+        known = self._reevaluation.statistics(generation, seat // 2, losses)[seat % 2]
+        return self._reevaluation.is_needed(generation, before, fast, known)
 
     def _losses(self, generation: Generation, pair: int) -> Vector:
         """The losses of a pair, `[2]`."""
-        tallies = generation.tallies[2 * pair : 2 * pair + 2]
-        return np.array([loss_of(tally.counted, self._directions) for tally in tallies])
+        seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
+        return np.array(
+            [loss_of(seat_score.counted, self._directions) for seat_score in seat_scores]
+        )
 
     def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
         """The next position and velocity `[variables]` of a pair's slow learner.
 
-        Where moves are screened the position is settled (`Encoding.settled`), and the velocity is
+        Where moves are screened the position is settled (`Encoding.canonical`), and the velocity is
         the way to it: both are seen from parameters alone.
         """
         encoding, members = generation.encoding, generation.pairs[pair]
@@ -153,27 +162,27 @@ class Learning:
         )
         l1, l2 = self._draws.matrices(list(encoding.space), generation.index)
         position, velocity = rule(l1=l1[pair], l2=l2[pair])
-        scored, last = self._scored, generation.index - 1
-        if scored is not None and scored.all_taken(last):
-            scored = None
+        visited, last = self._visited, generation.index - 1
+        if visited is not None and visited.all_visited(last):
+            visited = None
         if self._settings.screening.on:
-            screened = self._moves.of_pair(
+            screened = self._moves.choose(
                 generation,
                 pair,
                 self._losses(generation, pair),
                 (l1[pair], l2[pair]),
-                self._is_taken(generation, pair, scored),
+                self._is_taken(generation, pair, visited),
             )
             if screened is not None:
                 return self._settled(generation, slow, screened)
-        if scored is not None and scored.is_taken(position, last):
-            position = around(
+        if visited is not None and visited.is_visited(position, last):
+            position = propose_unvisited(
                 encoding,
                 position,
                 redraw=lambda l1, l2: rule(l1=l1, l2=l2)[0],
-                scored=scored,
+                visited=visited,
                 generation=last,
-                random=again(self._settings.seed, generation.index, pair),
+                random=redraw_generator(self._settings.seed, generation.index, pair),
             )
         if self._settings.screening.on:
             return self._settled(generation, slow, position)
@@ -184,28 +193,28 @@ class Learning:
     ) -> tuple[Vector, Vector]:
         """What is seen of a member's move from parameters alone."""
         assert generation.encoding is not None
-        settled = generation.encoding.settled(position)
+        settled = generation.encoding.canonical(position)
         return settled, settled - generation.positions[slow]
 
     def _is_taken(
-        self, generation: Generation, pair: int, scored: Scored | None
+        self, generation: Generation, pair: int, visited: VisitedArchitectures | None
     ) -> Callable[[Vector], bool]:
         """Whether a position's architecture was scored by a pair or before its generation.
 
-        If all architectures of the space were scored, `scored` is none: nothing is.
+        If all architectures of the space were scored, `visited` is None and nothing is.
         """
-        if scored is None:
+        if visited is None:
             return lambda x: False
-        last, known = generation.index - 1, scored
+        last, known = generation.index - 1, visited
         own = [
             (trial, generation.positions[member])
             for i, member in enumerate(generation.pairs[pair].tolist())
-            if (trial := generation.tallies[2 * pair + i].scored_trial) is not None
+            if (trial := generation.seat_scores[2 * pair + i].scored_trial) is not None
         ]
-        return lambda x: known.is_taken(x, last) or any(known.is_same(x, *one) for one in own)
+        return lambda x: known.is_visited(x, last) or any(known.is_same(x, *one) for one in own)
 
-    def anywhere(self, generation: Generation, member: int) -> Vector:
-        """A position `[variables]` for a member that is drawn evenly, whatever was scored."""
+    def random_position(self, generation: Generation, member: int) -> Vector:
+        """A position `[variables]` for a member that is drawn evenly, whatever was visited."""
         encoding, seat = generation.encoding, generation.seat(member)
         assert encoding is not None
         drawn = [
@@ -217,8 +226,8 @@ class Learning:
         finite = encoding.counts is not None
         return self._settings.avoids_repeats and (finite or self._settings.screening.on)
 
-    def _less_crowded(self, tallies: Sequence[Tally], before: Generation) -> int:
-        own = [tally.counted for tally in tallies]
+    def _less_crowded(self, seat_scores: Sequence[SeatScore], before: Generation) -> int:
+        own = [seat_score.counted for seat_score in seat_scores]
         points = [
             losses(trial, self._directions)
             for trial in own
@@ -227,9 +236,10 @@ class Learning:
         if len(points) < 2:
             return 0
         others = [
-            tally.counted
-            for tally in before.tallies
-            if tally.counted is not None and all(tally.counted is not trial for trial in own)
+            seat_score.counted
+            for seat_score in before.seat_scores
+            if seat_score.counted is not None
+            and all(seat_score.counted is not trial for trial in own)
         ]
         reference = [
             losses(trial, self._directions)

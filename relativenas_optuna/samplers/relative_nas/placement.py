@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relativenas_optuna.samplers.intervals import decode, encode, interval, is_value_of
-from relativenas_optuna.samplers.relative_nas.draws import spread, uniform
+from relativenas_optuna.samplers.relative_nas.draws import latin_hypercube, uniform
 from relativenas_optuna.samplers.seats.claims import claim_data
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class Placing:
         """Give a generation its first positions."""
         low, high = encoding.low, encoding.high
         names = list(encoding.space)
-        if self._settings.screening.spread:
+        if self._settings.screening.latin_hypercube:
             shares = np.empty((self._settings.population_size, len(names)))
             for i, name in enumerate(names):
-                shares[generation.pairs.ravel(), i] = spread(
+                shares[generation.pairs.ravel(), i] = latin_hypercube(
                     self._settings.seed, generation.index, name, self._settings.population_size
                 )
         else:
@@ -57,7 +57,7 @@ class Placing:
         generation.encoding = generation.first_encoding = encoding
         generation.positions = low + shares * (high - low)
         if self._settings.screening.on:
-            generation.positions = np.array([encoding.settled(x) for x in generation.positions])
+            generation.positions = np.array([encoding.canonical(x) for x in generation.positions])
         generation.velocities = np.zeros_like(generation.positions)
         for number in range(len(self._start) if generation.index == 0 else 0):
             member = generation.member(number)
@@ -77,14 +77,14 @@ class Placing:
         if name in known and is_value_of(distribution, known[name]):
             return encode(distribution, known[name])
         settings = self._settings
-        if settings.screening.spread:
+        if settings.screening.latin_hypercube:
             size = settings.population_size
-            share = float(spread(settings.seed, seat.generation, name, size)[seat.number])
+            share = float(latin_hypercube(settings.seed, seat.generation, name, size)[seat.number])
         else:
             share = uniform(settings.seed, seat.generation, seat.number, name)
         low, high = interval(distribution)
         point = low + share * (high - low)
-        if settings.screening.on:  # as `Encoding.settled`
+        if settings.screening.on:  # as `Encoding.canonical`
             return encode(distribution, decode(distribution, point))
         return point
 
@@ -146,7 +146,7 @@ class Placing:
             generation.positions[member] = encoding.adopt(position, trial.params)
             return
         scored = encoding.position_of(trial.params, position)
-        if generation.again[member] and np.array_equal(scored, position):
+        if generation.reevaluated[member] and np.array_equal(scored, position):
             return  # it has not moved
         generation.positions[member] = scored
         if before is not None and before.encoding is not None:
@@ -162,7 +162,7 @@ class Placing:
         slow = int(generation.pairs[pair, 1 if generation.first_fast[pair] else 0])
         encoding = generation.encoding
         assert encoding is not None
-        trial = following.tallies[following.seat(slow)].scored_trial
+        trial = following.seat_scores[following.seat(slow)].scored_trial
         if trial is not None and self._shows_move(trial, encoding, basis):
             # Scored already, as most are that a new process reads: it is known where it went.
             position = encoding.position_of(trial.params, generation.positions[slow])
@@ -171,7 +171,11 @@ class Placing:
         else:
             position, velocity = by.step(generation, pair)
             # What is read from its parameters may have other last digits.
-            seen = encoding.settled(position) if self._settings.screening.pending else position
+            seen = (
+                encoding.canonical(position)
+                if self._settings.screening.models_pending
+                else position
+            )
         following.positions[slow], following.velocities[slow] = position, velocity
         following.proposed[slow] = seen
 
@@ -180,7 +184,7 @@ class Placing:
         screening = self._settings.screening
         if not screening.on or not encoding.describes(trial.params):
             return False
-        return not screening.pending or is_as_proposed(trial, encoding, basis)
+        return not screening.models_pending or is_as_proposed(trial, encoding, basis)
 
 
 def is_as_proposed(trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:

@@ -15,7 +15,7 @@ from relativenas_optuna.samplers.relative_nas.learned_space import LearnedSpace
 from relativenas_optuna.samplers.relative_nas.learning import Learning
 from relativenas_optuna.samplers.relative_nas.placement import Placing
 from relativenas_optuna.samplers.seats.claims import Claim, Seat
-from relativenas_optuna.samplers.seats.seat_score import Tally
+from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,11 +66,11 @@ class Population:
             else PaperDraws(settings.seed, settings.population_size, len(self._known.space))
         )
         self._placing = Placing(settings, self._draws, self._start)
-        self._tallies: dict[Seat, Tally] = {}
+        self._seat_scores: dict[Seat, SeatScore] = {}
         if settings.keeps_scores:
             for number, trial in enumerate(self._start):
                 if settings.describes(trial.params):  # else its score is not the member's
-                    self._tally(Seat(0, number)).add(trial)
+                    self._seat_score(Seat(0, number)).add(trial)
         self._replay()
 
     def add(self, trial: FrozenTrial, claim: Claim) -> None:
@@ -80,7 +80,7 @@ class Population:
             return  # an extra trial is none of the population's
         if not 0 <= seat.number < self.settings.population_size or seat.generation < 0:
             return  # a study's attributes are open to anyone
-        changed = self._tally(seat).add(trial)
+        changed = self._seat_score(seat).add(trial)
         known = self.generations[seat.generation : seat.generation + 1]
         if changed and any(generation.learned[seat.pair] for generation in known):
             self._replay()  # it had finished before the trial that we knew
@@ -97,8 +97,8 @@ class Population:
                 self._learn_if_scored(generation, pair)
             if index == self._frontier and generation.learned.all():
                 before = self.generations[index - 1] if index else None
-                if self.settings.screening.pending:
-                    generation.digest = generation.digest_after(before, generation.tallies)
+                if self.settings.screening.models_pending:
+                    generation.digest = generation.digest_after(before, generation.seat_scores)
                 if self._known is None:
                     self._extend(generation)
                 self._frontier += 1
@@ -110,7 +110,7 @@ class Population:
         known = (generation.encoding for generation in reversed(self.generations))
         return next((encoding for encoding in known if encoding is not None), None)
 
-    def members(self, encoding: Encoding) -> list[tuple[Vector, Vector, Tally]]:
+    def members(self, encoding: Encoding) -> list[tuple[Vector, Vector, SeatScore]]:
         """Return each member's last scored position, its velocity there and its trials.
 
         Members that were not scored with this encoding are left out.
@@ -118,29 +118,29 @@ class Population:
         found = []
         for member in range(self.settings.population_size):
             for generation in reversed(self.generations):
-                tally = generation.tallies[generation.seat(member)]
+                seat_score = generation.seat_scores[generation.seat(member)]
                 if generation.encoding is not encoding:
                     continue
-                if generation.ready[member] and tally.scored:
+                if generation.ready[member] and seat_score.scored:
                     position, velocity = generation.positions[member], generation.velocities[member]
-                    found.append((position, velocity, tally))
+                    found.append((position, velocity, seat_score))
                     break
         return found
 
     def open_seats(self) -> Iterator[Seat]:
         """Seats that can be scored and are not, in the order in which they are given out."""
         for generation in self.generations[self._frontier :]:
-            for number, tally in enumerate(generation.tallies):
-                if not tally.scored and generation.ready[generation.member(number)]:
+            for number, seat_score in enumerate(generation.seat_scores):
+                if not seat_score.scored and generation.ready[generation.member(number)]:
                     yield Seat(generation.index, number)
 
     def is_scored(self, seat: Seat) -> bool:
         """Whether a seat needs no further trial."""
-        return self._tally_at(seat).scored
+        return self._seat_score_at(seat).scored
 
     def counted(self, seat: Seat) -> FrozenTrial | None:
         """The trial whose score is the seat's; `None` where there is none, or none without fail."""
-        return self._tally_at(seat).counted
+        return self._seat_score_at(seat).counted
 
     def proposal(self, seat: Seat) -> tuple[Encoding, Vector] | None:
         """The position `[variables]` to score at a seat; `None` where it is not known (yet).
@@ -159,7 +159,7 @@ class Population:
 
     def fingerprint(self, seat: Seat) -> str | None:
         """What tells the parameters proposed at an open seat; `None` where nobody has to know."""
-        proposal = self.proposal(seat) if self.settings.screening.pending else None
+        proposal = self.proposal(seat) if self.settings.screening.models_pending else None
         if proposal is None or seat.generation == 0:  # where members start is drawn again
             return None
         earlier, generation = self.generations[seat.generation - 1 : seat.generation + 1]
@@ -175,7 +175,7 @@ class Population:
     def _basis(self, generation: Generation, pair: int) -> str:
         """The digest of the scores that a pair's move rests on."""
         before = self.generations[generation.index - 1] if generation.index else None
-        return generation.digest_after(before, generation.tallies[2 * pair : 2 * pair + 2])
+        return generation.digest_after(before, generation.seat_scores[2 * pair : 2 * pair + 2])
 
     def is_space_known(self, seat: Seat) -> bool:
         """Whether there is a search space for the generation of a seat that can be scored."""
@@ -229,18 +229,18 @@ class Population:
     def scored_seats(self, generations: int) -> int:
         """How many seats of the first `generations` are scored."""
         return sum(
-            tally.scored
+            seat_score.scored
             for generation in self.generations[:generations]
-            for tally in generation.tallies
+            for seat_score in generation.seat_scores
         )
 
-    def _tally(self, seat: Seat) -> Tally:
-        return self._tallies.setdefault(seat, Tally())
+    def _seat_score(self, seat: Seat) -> SeatScore:
+        return self._seat_scores.setdefault(seat, SeatScore())
 
-    def _tally_at(self, seat: Seat) -> Tally:
+    def _seat_score_at(self, seat: Seat) -> SeatScore:
         if seat.generation < len(self.generations):
-            return self.generations[seat.generation].tallies[seat.number]
-        return self._tallies.get(seat, Tally())
+            return self.generations[seat.generation].seat_scores[seat.number]
+        return self._seat_scores.get(seat, SeatScore())
 
     def _begin(self, index: int, encoding: Encoding | None) -> Generation:
         size = self.settings.population_size
@@ -248,7 +248,7 @@ class Population:
         generation = Generation(
             index=index,
             pairs=self._draws.pairs(index),
-            tallies=[self._tally(Seat(index, number)) for number in range(size)],
+            seat_scores=[self._seat_score(Seat(index, number)) for number in range(size)],
             encoding=encoding,
             positions=np.full((size, variables), np.nan),
             velocities=np.zeros((size, variables)),
@@ -270,7 +270,7 @@ class Population:
         if generation.index > self._frontier:
             return False
         if generation.encoding is None and generation.complete:
-            self._learned.add(generation.tallies)
+            self._learned.add(generation.seat_scores)
             if self._learned.has_trials:
                 self._placing.begin(generation, self._learned.encoding())
             elif not generation.learned.all():
@@ -281,7 +281,7 @@ class Population:
 
     def _extend(self, generation: Generation) -> None:
         """Bring all generations to the parameters that a complete one has shown."""
-        self._learned.add(generation.tallies)
+        self._learned.add(generation.seat_scores)
         before, after = generation.encoding, self._learned.encoding()
         if before is None or before.space.keys() == after.space.keys():
             return
@@ -297,26 +297,26 @@ class Population:
         self._pairs.extend(after, partial(self._placing.extended, before, after))
 
     def _learn_if_scored(self, generation: Generation, pair: int) -> None:
-        tallies = generation.tallies[2 * pair : 2 * pair + 2]
-        if not (tallies[0].scored and tallies[1].scored):
+        seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
+        if not (seat_scores[0].scored and seat_scores[1].scored):
             return
         members = generation.pairs[pair]
         if not generation.ready[members].all():
             return
         before = self.generations[generation.index - 1] if generation.index else None
         history = before is None or before.complete
-        if not history and self._pairs.need_history(generation, tallies):
+        if not history and self._pairs.needs_history(generation, seat_scores):
             return
         encoding = generation.encoding
         assert encoding is not None
-        for member, tally in zip(members.tolist(), tallies, strict=True):
+        for member, seat_score in zip(members.tolist(), seat_scores, strict=True):
             if generation.kept[member]:
                 continue  # it is known since the generation that scored it
-            assert tally.scored_trial is not None
-            self._placing.adopt(generation, member, tally.scored_trial, before)
+            assert seat_score.scored_trial is not None
+            self._placing.adopt(generation, member, seat_score.scored_trial, before)
             seat = Seat(generation.index, generation.seat(member))
             origin, position = generation.origins[member], generation.positions[member]
-            self._pairs.remember(tally, seat, origin, encoding, position.copy())
+            self._pairs.remember(seat_score, seat, origin, encoding, position.copy())
         if generation.index + 1 == len(self.generations):
             self.generations.append(self._begin(generation.index + 1, encoding))
         generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
@@ -329,18 +329,20 @@ class Population:
         generation.learned[pair] = True
         if not self.settings.learns:
             for member in members.tolist():
-                following.positions[member] = self._pairs.anywhere(following, member)
+                following.positions[member] = self._pairs.random_position(following, member)
             return
         fast = members[0 if generation.first_fast[pair] else 1]
-        basis = self._basis(generation, pair) if self.settings.screening.pending else ""
+        basis = self._basis(generation, pair) if self.settings.screening.models_pending else ""
         self._placing.move(generation, following, pair, self._pairs, basis)
         following.positions[fast] = following.proposed[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
         if self._known is None:
             following.origins[fast] = generation.origins[fast]
         looks_back = before if before is not None and before.encoding is not None else None
-        if looks_back is not None and self._pairs.scores_again(generation, looks_back, fast):
-            following.again[fast] = True
+        if looks_back is not None and self._pairs.needs_reevaluation(generation, looks_back, fast):
+            following.reevaluated[fast] = True
         elif self.settings.keeps_scores:
             following.kept[fast] = True
-            following.tallies[following.seat(fast)] = generation.tallies[generation.seat(fast)]
+            following.seat_scores[following.seat(fast)] = generation.seat_scores[
+                generation.seat(fast)
+            ]

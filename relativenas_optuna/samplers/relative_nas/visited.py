@@ -27,7 +27,7 @@ _REDRAWS = 8  # of the two random weights, before variables are drawn anew
 _CHANGES = 8  # attempts with one variable drawn anew, then as many with two, ...
 
 
-class Scored:
+class VisitedArchitectures:
     """The architectures of a search space that were scored up to a generation.
 
     A complete trial that suggested only some variables stands for all positions with its values of
@@ -80,13 +80,13 @@ class Scored:
         suggested = tuple(i for i, name in enumerate(space) if name in trial.params)
         return suggested if complete and suggested else self._all
 
-    def is_taken(self, vector: Vector, generation: int) -> bool:
+    def is_visited(self, vector: Vector, generation: int) -> bool:
         """Return True if a position's architecture was scored in a generation up to this one."""
         self._see(generation)
         key = self._encoding.indices(vector)
         return key in self._seen or self._is_covered(key)
 
-    def all_taken(self, generation: int) -> bool:
+    def all_visited(self, generation: int) -> bool:
         """Return True if every architecture of the space was scored up to a generation."""
         if self._encoding.counts is None:
             return False
@@ -94,7 +94,7 @@ class Scored:
         taken = sum(len(keys) * self._size_of(places) for places, keys in self._blocks())
         return taken + len(self._alone()) >= self._encoding.size
 
-    def free_from(self, vector: Vector, generation: int) -> list[int] | None:
+    def first_unvisited(self, vector: Vector, generation: int) -> list[int] | None:
         """Return the indices of an architecture that is not taken; None in an infinite space.
 
         Each variable in turn has the first value, counted from that of `vector` `[variables]`, with
@@ -185,41 +185,41 @@ def _only(places: Places, key: Key) -> Key:
     return tuple([key[place] for place in places])
 
 
-def around(
+def propose_unvisited(
     encoding: Encoding,
     start: Vector,
     *,
     redraw: Callable[[Vector, Vector], Vector],
-    scored: Scored,
+    visited: VisitedArchitectures,
     generation: int,
     random: np.random.Generator,
 ) -> Vector:
     """Return a position whose architecture was not scored up to a generation.
 
-    First the slow learner's random weights are drawn anew; then, from `start`, more and more
-    variables; at last it is what `Scored.free_from` finds. In an infinite space, where that finds
-    nothing, it is the last position drawn.
+    Three attempts follow each other. The learning rule gets new random weights. Then ever more
+    variables of `start` are drawn anew. Last, `VisitedArchitectures.first_unvisited` decides; in
+    an infinite space, where it finds nothing, the last position drawn is returned.
 
     Args:
         encoding: Of the search space.
         start: `[variables]`, the position that is taken.
         redraw: The position that the learning rule gives for two random weights `[variables]`.
-        scored: What was scored; there must be something else.
+        visited: The visited architectures; not all of the space.
         generation: The last generation that counts.
         random: The draws.
     """
     for _ in range(_REDRAWS):
         position = redraw(random.random(len(start)), random.random(len(start)))
-        if not scored.is_taken(position, generation):
+        if not visited.is_visited(position, generation):
             return position
     for attempt in range(_CHANGES * len(start)):
         position = start.copy()
         changed = random.permutation(len(start))[: 1 + attempt // _CHANGES]
         width = encoding.high[changed] - encoding.low[changed]
         position[changed] = encoding.low[changed] + random.random(len(changed)) * width
-        if not scored.is_taken(position, generation):
+        if not visited.is_visited(position, generation):
             return position
-    found = scored.free_from(position, generation)
+    found = visited.first_unvisited(position, generation)
     if found is None:
         return position
     was = encoding.indices(position)

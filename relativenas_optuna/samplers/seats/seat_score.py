@@ -12,7 +12,7 @@ MAX_FAILURES = 3  # of the objective itself at one seat; then the seat counts as
 
 
 @dataclass
-class Tally:
+class SeatScore:
     """The finished trials of one seat.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Finished trials, and what seats they leave."""
+"""FinishedTrials trials, and what seats they leave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
-from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES, Tally
+from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES, SeatScore
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
 
 if TYPE_CHECKING:
@@ -48,24 +48,26 @@ def ended(
     return trial
 
 
-def tally(*trials: FrozenTrial) -> Tally:
+def seat_score(*trials: FrozenTrial) -> SeatScore:
     """What these trials say of their seat."""
-    filled = Tally()
+    filled = SeatScore()
     for trial in trials:
         filled.add(trial)
     return filled
 
 
-def complete(*values: float, **constraints: float) -> Tally:
+def complete(*values: float, **constraints: float) -> SeatScore:
     """A seat with a complete trial."""
-    return tally(ended(COMPLETE, values=values, constraints=constraints))
+    return seat_score(ended(COMPLETE, values=values, constraints=constraints))
 
 
-def pruned(**reports: float) -> Tally:
+def pruned(**reports: float) -> SeatScore:
     """A seat with a pruned trial, that reported at steps s0, s1, ..."""
-    return tally(ended(PRUNED, reports={int(step[1:]): loss for step, loss in reports.items()}))
+    return seat_score(
+        ended(PRUNED, reports={int(step[1:]): loss for step, loss in reports.items()})
+    )
 
 
-def failed() -> Tally:
+def failed() -> SeatScore:
     """A seat whose objective always failed."""
-    return tally(*(ended(FAIL, number=n) for n in range(MAX_FAILURES)))
+    return seat_score(*(ended(FAIL, number=n) for n in range(MAX_FAILURES)))

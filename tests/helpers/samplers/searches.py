@@ -121,7 +121,7 @@ def bits(found: Population) -> list[tuple[object, ...]]:
             generation.velocities.tolist(),
             generation.ready.tolist(),
             generation.kept.tolist(),
-            generation.again.tolist(),
+            generation.reevaluated.tolist(),
             generation.first_fast.tolist(),
         )
         for generation in found.generations

@@ -109,7 +109,7 @@ class SeatRules:
         pair = self._pair(generation - 1, member)
         before = self.population.generations[generation - 1]
         fast = before.pairs[pair][0 if before.first_fast[pair] else 1]
-        again = self.population.generations[generation].again[member]
+        again = self.population.generations[generation].reevaluated[member]
         return self.moved(generation - 1, pair) and member == fast and not again
 
     def _member(self, place: Place) -> int:

@@ -20,7 +20,7 @@ from tests.helpers.samplers.finished_trials import (
     ended,
     failed,
     pruned,
-    tally,
+    seat_score,
 )
 from tests.helpers.samplers.pareto_reference import crowding, dominates
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.seats.seat_score import Tally
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 MINIMIZE, MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 directions = st.sampled_from([MINIMIZE, MAXIMIZE])
@@ -41,7 +41,7 @@ excesses = st.dictionaries(st.sampled_from("uvw"), st.sampled_from([-1.0, 0.0, 0
 
 
 @st.composite
-def seats(draw: st.DrawFn, objectives: int = 1) -> Tally:
+def seats(draw: st.DrawFn, objectives: int = 1) -> SeatScore:
     """A scored seat of any kind."""
     kind = draw(st.sampled_from([COMPLETE, COMPLETE, PRUNED, None]))
     if kind is None:
@@ -51,10 +51,10 @@ def seats(draw: st.DrawFn, objectives: int = 1) -> Tally:
         values = draw(st.lists(small, min_size=objectives, max_size=objectives))
         return complete(*values, **constraints)
     reports = draw(st.dictionaries(st.integers(0, 3), small | st.just(math.nan)))
-    return tally(ended(PRUNED, reports=reports, constraints=constraints))
+    return seat_score(ended(PRUNED, reports=reports, constraints=constraints))
 
 
-def negated(seat: Tally, which: Sequence[bool]) -> Tally:
+def negated(seat: SeatScore, which: Sequence[bool]) -> SeatScore:
     """The same seat with the chosen objectives negated; reports are of the first one."""
     trial = seat.counted
     if trial is None:
@@ -63,7 +63,7 @@ def negated(seat: Tally, which: Sequence[bool]) -> Tally:
     values = trial.values and [s * v for s, v in zip(sign, trial.values, strict=True)]
     reports = {step: sign[0] * value for step, value in trial.intermediate_values.items()}
     again = ended(trial.state, values=values, reports=reports, constraints=trial.constraints)
-    return tally(again)
+    return seat_score(again)
 
 
 def constrained_dominates(a: FrozenTrial, b: FrozenTrial, maximize: Sequence[bool]) -> bool:
@@ -96,7 +96,7 @@ def test_two_complete_ones_compare_by_constrained_domination(
 
 @given(seats(2), seats(2), st.tuples(directions, directions))
 def test_the_other_way_round_the_other_is_better(
-    one: Tally, other: Tally, studys: tuple[StudyDirection, ...]
+    one: SeatScore, other: SeatScore, studys: tuple[StudyDirection, ...]
 ) -> None:
     assert compare(one, other, studys) == -compare(other, one, studys)
     assert compare(one, one, studys) == 0
@@ -104,7 +104,7 @@ def test_the_other_way_round_the_other_is_better(
 
 @given(seats(2), seats(2), seats(2), st.tuples(directions, directions))
 def test_who_is_better_than_the_better_one_is_better(
-    a: Tally, b: Tally, c: Tally, studys: tuple[StudyDirection, ...]
+    a: SeatScore, b: SeatScore, c: SeatScore, studys: tuple[StudyDirection, ...]
 ) -> None:
     # Pruned ones compare at steps that the two have in common, which three need not have.
     states = {seat.counted.state for seat in (a, b, c) if seat.counted is not None}
@@ -114,9 +114,9 @@ def test_who_is_better_than_the_better_one_is_better(
 
 @given(seats(3), seats(3), st.permutations(range(3)), st.lists(directions, min_size=3, max_size=3))
 def test_the_order_of_objectives_does_not_matter(
-    one: Tally, other: Tally, order: list[int], studys: list[StudyDirection]
+    one: SeatScore, other: SeatScore, order: list[int], studys: list[StudyDirection]
 ) -> None:
-    def shuffled(seat: Tally) -> Tally:
+    def shuffled(seat: SeatScore) -> SeatScore:
         if seat.counted is None or seat.counted.values is None:
             return seat
         values = [seat.counted.values[i] for i in order]
@@ -131,7 +131,7 @@ def test_the_order_of_objectives_does_not_matter(
 
 @given(seats(2), seats(2), st.tuples(st.booleans(), st.booleans()))
 def test_to_maximise_is_to_minimise_the_negative(
-    one: Tally, other: Tally, which: tuple[bool, bool]
+    one: SeatScore, other: SeatScore, which: tuple[bool, bool]
 ) -> None:
     studys = [MAXIMIZE if chosen else MINIMIZE for chosen in which]
     assert compare(one, other, studys) == compare(

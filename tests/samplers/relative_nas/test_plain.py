@@ -200,7 +200,7 @@ def test_a_seat_whose_member_keeps_its_score_is_never_given_out(space: Space | N
         for number in range(6)
         if generation.kept[generation.member(number)]
     }
-    again = sum(int(generation.again.sum()) for generation in found.generations)
+    again = sum(int(generation.reevaluated.sum()) for generation in found.generations)
     learned = sum(int(generation.learned.sum()) for generation in found.generations)
     assert len(kept) + again == learned  # every fast learner's, but for second scores
     assert again <= 4 < learned
@@ -209,8 +209,8 @@ def test_a_seat_whose_member_keeps_its_score_is_never_given_out(space: Space | N
     for generation, following in zip(found.generations, found.generations[1:], strict=False):
         for member in range(6):
             if following.kept[member]:
-                before = generation.tallies[generation.seat(member)]
-                assert following.tallies[following.seat(member)] is before
+                before = generation.seat_scores[generation.seat(member)]
+                assert following.seat_scores[following.seat(member)] is before
                 assert following.positions[member].tolist() == (
                     generation.positions[member].tolist()
                 )

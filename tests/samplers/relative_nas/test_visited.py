@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.encoding import Encoding
-from relativenas_optuna.samplers.relative_nas.visited import Scored, around
+from relativenas_optuna.samplers.relative_nas.visited import VisitedArchitectures, propose_unvisited
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.samplers.relative_nas_reference import decoded
 
@@ -44,7 +44,9 @@ def scored(space: dict[str, BaseDistribution], params: dict[str, Any]) -> optuna
     return optuna.create_trial(value=0.0, params=params, distributions=space)
 
 
-def recorded(encoding: Encoding, params: dict[str, Any], generation: int, record: Scored) -> None:
+def recorded(
+    encoding: Encoding, params: dict[str, Any], generation: int, record: VisitedArchitectures
+) -> None:
     """Add a trial with these parameters, at the lowest position that has them."""
     distributions = {name: encoding.space[name] for name in params}
     position = encoding.position_of(params, encoding.low)
@@ -70,16 +72,16 @@ def test_around_what_is_taken_there_is_what_is_not(
     encoding = Encoding.of(space)
     every = list(product(*(KINDS[name][1] for name in names)))
     known: dict[tuple[Any, ...], int] = {}
-    record = Scored(encoding)
+    record = VisitedArchitectures(encoding)
     for number, generation in sorted(generations.items(), key=lambda item: item[1]):
         known.setdefault(every[number % len(every)], generation)
         params = dict(zip(names, every[number % len(every)], strict=True))
         recorded(encoding, params, generation, record)
     for last in range(-1, 5):
         taken = {key for key, generation in known.items() if generation <= last}
-        assert record.all_taken(last) == (len(taken) == len(every))
+        assert record.all_visited(last) == (len(taken) == len(every))
         start = encoding.low + place * (encoding.high - encoding.low)
-        assert record.is_taken(start, last) == (tuple(decoded(space, start).values()) in taken)
+        assert record.is_visited(start, last) == (tuple(decoded(space, start).values()) in taken)
         if len(taken) == len(every):
             continue
         rule = (
@@ -88,11 +90,11 @@ def test_around_what_is_taken_there_is_what_is_not(
             else (keep(start))
         )
         found = [
-            around(
+            propose_unvisited(
                 encoding,
                 start,
                 redraw=rule,
-                scored=record,
+                visited=record,
                 generation=last,
                 random=np.random.default_rng(seed),
             )
@@ -108,7 +110,7 @@ def test_the_learning_rule_is_asked_first_and_then_few_variables_change() -> Non
         f"p{i}": CategoricalDistribution([*range(9)]) for i in range(20)
     }
     encoding = Encoding.of(space)
-    start, record = np.full(20, 4.5), Scored(encoding)
+    start, record = np.full(20, 4.5), VisitedArchitectures(encoding)
     recorded(encoding, decoded(space, start), 0, record)
     asked = []
 
@@ -117,12 +119,12 @@ def test_the_learning_rule_is_asked_first_and_then_few_variables_change() -> Non
         return start if len(asked) < 3 else start + 1
 
     random = np.random.default_rng(0)
-    taken: Any = {"scored": record, "generation": 0, "random": random}
-    position = around(encoding, start, redraw=near, **taken)
+    taken: Any = {"visited": record, "generation": 0, "random": random}
+    position = propose_unvisited(encoding, start, redraw=near, **taken)
     assert position.tolist() == (start + 1).tolist()
     assert len(asked) == 3
     assert all(draw.min() >= 0 and draw.max() < 1 for both in asked for draw in both)
-    stuck = around(encoding, start, redraw=keep(start), **taken)
+    stuck = propose_unvisited(encoding, start, redraw=keep(start), **taken)
     assert (stuck != start).sum() == 1
 
 
@@ -131,16 +133,16 @@ def test_the_last_architecture_of_a_large_space_is_found() -> None:
         f"p{i}": CategoricalDistribution([*range(4)]) for i in range(5)
     }
     encoding, last = Encoding.of(space), (3, 2, 1, 0, 3)
-    record = Scored(encoding)
+    record = VisitedArchitectures(encoding)
     for values in product(range(4), repeat=5):
         if values != last:
             recorded(encoding, dict(zip(space, values, strict=True)), 0, record)
     start = np.full(5, 0.5)
-    position = around(
+    position = propose_unvisited(
         encoding,
         start,
         redraw=keep(start),
-        scored=record,
+        visited=record,
         generation=0,
         random=np.random.default_rng(0),
     )
@@ -234,7 +236,7 @@ def test_all_architectures_of_a_conditional_space_are_scored_before_one_comes_ag
 
 def test_a_scored_architecture_covers_what_it_did_not_ask_for() -> None:
     encoding = Encoding.of(OF_THE_KIND)
-    record = Scored(encoding)
+    record = VisitedArchitectures(encoding)
     recorded(encoding, {"kind": "none"}, 0, record)
     recorded(encoding, {"kind": "x", "x": 1}, 0, record)
     recorded(encoding, {"kind": "n", "n": 0}, 1, record)
@@ -243,7 +245,7 @@ def test_a_scored_architecture_covers_what_it_did_not_ask_for() -> None:
     def taken(generation: int) -> list[dict[str, Any]]:
         positions = product((0.5, 1.5, 2.5), (0.5, 1.5, 2.5, 3.5), (0.5, 1.5, 2.5), (0.5, 2.5))
         every = [np.array(position) for position in positions]
-        return [encoding.decode(x) for x in every if record.is_taken(x, generation)]
+        return [encoding.decode(x) for x in every if record.is_visited(x, generation)]
 
     assert len(taken(0)) == 4 * 3 * 2 + 3 * 2
     more = [params for params in taken(1) if params not in taken(0)]
@@ -253,13 +255,13 @@ def test_a_scored_architecture_covers_what_it_did_not_ask_for() -> None:
         recorded(encoding, {"kind": "x", "x": x}, 2, record)
     for n, names in ((2, {}), (3, {}), (1, {"more": 0})):
         recorded(encoding, {"kind": "n", "n": n, **names}, 2, record)
-    assert not record.all_taken(2)
-    found = record.free_from(encoding.low, 2)
+    assert not record.all_visited(2)
+    found = record.first_unvisited(encoding.low, 2)
     assert found is not None
     assert (found[0], found[2], found[3]) == (1, 1, 1)  # the only one that is left
     recorded(encoding, {"kind": "n", "n": 1, "more": 1}, 3, record)
-    assert record.all_taken(3)
-    assert not record.all_taken(2)
+    assert record.all_visited(3)
+    assert not record.all_visited(2)
 
 
 def test_without_a_parameter_that_decides_it_a_trial_covers_its_own_position_alone() -> None:
@@ -268,18 +270,18 @@ def test_without_a_parameter_that_decides_it_a_trial_covers_its_own_position_alo
         "late": IntDistribution(0, 2),
     }
     encoding = Encoding.of(space)
-    record = Scored(encoding)
+    record = VisitedArchitectures(encoding)
     recorded(encoding, {"a": 0}, 0, record)
     others = [np.array([0.5, x]) for x in (1.5, 2.5)]
-    assert all(record.is_taken(x, 0) for x in others)
+    assert all(record.is_visited(x, 0) for x in others)
     recorded(encoding, {"a": 0, "late": 1}, 1, record)  # the objective has changed
-    assert [record.is_taken(x, 1) for x in others] == [True, False]
-    assert record.free_from(others[0], 1) is not None
+    assert [record.is_visited(x, 1) for x in others] == [True, False]
+    assert record.first_unvisited(others[0], 1) is not None
     for a, late in product(range(3), range(3)):
-        assert not record.all_taken(2)
+        assert not record.all_visited(2)
         recorded(encoding, {"a": a, "late": late}, 2, record)
-        record.is_taken(others[0], -1)  # begins anew
-    assert record.all_taken(2)
+        record.is_visited(others[0], -1)  # begins anew
+    assert record.all_visited(2)
 
 
 def test_an_architecture_without_floats_is_not_proposed_again_in_an_infinite_space() -> None:
@@ -296,20 +298,20 @@ def test_an_architecture_without_floats_is_not_proposed_again_in_an_infinite_spa
 
 
 def test_what_is_no_value_of_the_space_counts_as_what_was_proposed() -> None:
-    record = Scored(Encoding.of({"c": CategoricalDistribution(["a", "b"])}))
+    record = VisitedArchitectures(Encoding.of({"c": CategoricalDistribution(["a", "b"])}))
     elsewhere: dict[str, BaseDistribution] = {"c": CategoricalDistribution(["a", "z"])}
     record.add(scored(elsewhere, {"c": "z"}), 0, np.array([1.5]))
-    assert [record.is_taken(np.array([x]), 0) for x in (0.5, 1.5)] == [False, True]
+    assert [record.is_visited(np.array([x]), 0) for x in (0.5, 1.5)] == [False, True]
 
 
 def test_with_parameters_beside_the_space_a_trial_is_another_architecture() -> None:
     space: dict[str, BaseDistribution] = {"i": IntDistribution(0, 1)}
-    record = Scored(Encoding.of(space))
+    record = VisitedArchitectures(Encoding.of(space))
     position = np.array([0.5])
     more = space | {"more": IntDistribution(0, 1)}
     record.add(scored(more, {"i": 0, "more": 1}), 0, position)
-    assert not record.is_taken(position, 0)
+    assert not record.is_visited(position, 0)
     single = space | {"one": IntDistribution(7, 7)}
     record.add(scored(single, {"i": 0, "one": 7}), 1, position)
-    assert not record.is_taken(position, 0)
-    assert record.is_taken(position, 1)
+    assert not record.is_visited(position, 0)
+    assert record.is_visited(position, 1)

@@ -81,7 +81,7 @@ def test_the_first_seats_start_from_the_best_trials_of_others(
             for name, value in trial.params.items()
         }
         if preset == "plain":
-            assert first.tallies[number].counted == trial
+            assert first.seat_scores[number].counted == trial
     assert not first.velocities.any()
 
 
@@ -176,12 +176,12 @@ def test_a_trial_that_does_not_fit_the_space_is_scored_anew_where_it_does(
             if space[name]._contains(internal(space[name], value))
         }
         fits = fitting.keys() == space.keys()
-        tally = found.tallies[number]
-        assert tally.counted is not None
-        assert (tally.counted.number == number) == (fits and preset == "plain")
+        seat_score = found.seat_scores[number]
+        assert seat_score.counted is not None
+        assert (seat_score.counted.number == number) == (fits and preset == "plain")
         position = decoded(varying, found.positions[found.member(number)])
-        assert position.items() <= tally.counted.params.items()
-        assert fitting.items() <= tally.counted.params.items()
+        assert position.items() <= seat_score.counted.params.items()
+        assert fitting.items() <= seat_score.counted.params.items()
     assert population(study).scored_seats(2) == 8
 
 

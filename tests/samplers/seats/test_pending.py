@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import PartialFixedSampler
 
-from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Forecast
+from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
 from relativenas_optuna.samplers.relative_nas.surrogate.settings import PLAIN
 from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, claim_data
 from tests.helpers.samplers.searches import (
@@ -130,7 +130,9 @@ def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
     study = search(space=SPACE, trials=20, preset="plain")
     claims = [claim_data(trial.system_attrs) for trial in study.trials]
     assert [claim["generation"] > 0 for claim in claims] == ["proposed" in c for c in claims]
-    before = search(space=SPACE, trials=20, preset="plain", screening=replace(PLAIN, pending=False))
+    before = search(
+        space=SPACE, trials=20, preset="plain", screening=replace(PLAIN, models_pending=False)
+    )
     assert not any("proposed" in claim_data(trial.system_attrs) for trial in before.trials)
 
 
@@ -166,7 +168,7 @@ def test_pairs_choose_an_architecture_twice_less_often() -> None:
                 population_size=8,
                 seed=seed,
                 preset="plain",
-                screening=replace(PLAIN, pending=pending, scores=1),
+                screening=replace(PLAIN, models_pending=pending, max_scores=1),
                 objective=lambda trial: sum(
                     (i + 1) * (value != "c") + (value == "a")
                     for i, value in enumerate(suggest(trial, space).values())
@@ -182,13 +184,15 @@ def test_pairs_choose_an_architecture_twice_less_often() -> None:
 
 def test_a_large_generation_looks_at_the_nearest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    known = Forecast.given
+    original = GaussianProcess.condition_on
 
-    def given(self: Forecast, positions: Any, losses: Any, pending: Any) -> Forecast:
+    def condition_on(
+        self: GaussianProcess, positions: Any, losses: Any, pending: Any
+    ) -> GaussianProcess:
         seen.append(len(pending))
-        return known(self, positions, losses, pending)
+        return original(self, positions, losses, pending)
 
-    monkeypatch.setattr(Forecast, "given", given)
+    monkeypatch.setattr(GaussianProcess, "condition_on", condition_on)
     search(space=SPACE, trials=220, population_size=100, preset="plain")
     assert max(seen) == 32
 

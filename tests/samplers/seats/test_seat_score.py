@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES, Tally
+from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES, SeatScore
 from tests.helpers.samplers.finished_trials import (
     COMPLETE,
     FAIL,
@@ -18,7 +18,7 @@ from tests.helpers.samplers.finished_trials import (
     ended,
     failed,
     pruned,
-    tally,
+    seat_score,
 )
 
 if TYPE_CHECKING:
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
 
 
 def test_a_seat_is_scored_by_one_trial_or_by_three_failures_of_the_objective() -> None:
-    assert not Tally().scored
+    assert not SeatScore().scored
     assert complete(1.0).scored
     assert pruned().scored
-    assert not tally(*(ended(FAIL, number=n) for n in range(MAX_FAILURES - 1))).scored
+    assert not seat_score(*(ended(FAIL, number=n) for n in range(MAX_FAILURES - 1))).scored
     assert failed().scored
 
 
 def test_failures_that_are_not_the_objectives_do_not_count() -> None:
     killed = [ended(FAIL, number=n, interrupted=True) for n in range(9)]
-    assert not tally(*killed).scored
-    assert not tally(*killed, *(ended(FAIL, number=10 + n) for n in range(2))).scored
+    assert not seat_score(*killed).scored
+    assert not seat_score(*killed, *(ended(FAIL, number=10 + n) for n in range(2))).scored
 
 
 def test_of_doubles_that_counts_which_finished_first_and_then_the_lower_number() -> None:
     late = ended(COMPLETE, 1.0, number=3, second=9)
     early = ended(PRUNED, number=8, second=2)
     twin = ended(COMPLETE, 5.0, number=9, second=2)
-    assert tally(late, twin, early).counted is early
+    assert seat_score(late, twin, early).counted is early
 
 
 def test_a_failed_seat_shows_what_failed_there_first() -> None:
     trials = [ended(FAIL, number=n, second=second) for n, second in enumerate((5, 3, 3, 4))]
     for order in permutations(trials):
-        assert tally(*order).scored_trial is trials[1]
+        assert seat_score(*order).scored_trial is trials[1]
 
 
 @st.composite
@@ -70,10 +70,10 @@ def doubles(draw: st.DrawFn) -> list[FrozenTrial]:
 
 @given(doubles(), st.randoms())
 def test_the_order_of_reading_does_not_matter(trials: list[FrozenTrial], random: Random) -> None:
-    in_order = tally(*trials)
+    in_order = seat_score(*trials)
     shuffled = list(trials)
     random.shuffle(shuffled)
-    other = tally(*shuffled)
+    other = seat_score(*shuffled)
     assert other.scored == in_order.scored
     assert other.counted is in_order.counted
     assert other.scored_trial is in_order.scored_trial
@@ -81,7 +81,7 @@ def test_the_order_of_reading_does_not_matter(trials: list[FrozenTrial], random:
 
 @given(doubles())
 def test_adding_says_whether_the_score_is_another_one_now(trials: list[FrozenTrial]) -> None:
-    filled = Tally()
+    filled = SeatScore()
     for trial in trials:
         before = filled.scored_trial
         assert filled.add(trial) == (filled.scored_trial is not before)

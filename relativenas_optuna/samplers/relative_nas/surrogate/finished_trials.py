@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna.samplers.intervals import is_value_of
 from relativenas_optuna.samplers.relative_nas.dominance import loss_of
-from relativenas_optuna.samplers.relative_nas.visited import Scored, around
+from relativenas_optuna.samplers.relative_nas.visited import VisitedArchitectures, propose_unvisited
 from relativenas_optuna.storages.interruption import was_interrupted
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 
-class Finished:
+class FinishedTrials:
     """Positions and losses of a study's finished trials, for one encoding.
 
     Attributes:
         encoding: The variables of the positions.
         trials: The list of the trials, which grows.
         positions: Positions `[variables]` of the trials that have a value of any variable.
-        losses: Losses of the same trials, see `comparison.loss_of`; 0 with several objectives.
+        losses: Losses of the same trials, see `dominance.loss_of`; 0 with several objectives.
     """
 
     def __init__(self, encoding: Encoding, trials: list[FrozenTrial]) -> None:
@@ -37,7 +37,7 @@ class Finished:
         self.trials = trials
         self.positions: list[Vector] = []
         self.losses: list[float] = []
-        self._scored = Scored(encoding)
+        self._visited = VisitedArchitectures(encoding)
         self._read = 0
 
     def read(self, directions: Sequence[StudyDirection]) -> None:
@@ -49,25 +49,25 @@ class Finished:
                 continue
             self.positions.append(position)
             self.losses.append(loss_of(trial, directions) if len(directions) == 1 else 0.0)
-            self._scored.add(trial, len(self.positions) - 1, position)
+            self._visited.add(trial, len(self.positions) - 1, position)
 
-    def is_taken(self, position: Vector) -> bool:
+    def is_visited(self, position: Vector) -> bool:
         """Return True if the architecture at a position `[variables]` was scored."""
-        return self._scored.is_taken(position, self._last)
+        return self._visited.is_visited(position, self._last)
 
-    def all_taken(self) -> bool:
+    def all_visited(self) -> bool:
         """Return True if every architecture of the space was scored."""
-        return self._scored.all_taken(self._last)
+        return self._visited.all_visited(self._last)
 
-    def around(
+    def propose_unvisited(
         self, start: Vector, redraw: Callable[[Vector, Vector], Vector], random: np.random.Generator
     ) -> Vector:
-        """Return a position that is not taken, see `repeats.around`."""
-        return around(
+        """Return a position that is not taken, see `visited.propose_unvisited`."""
+        return propose_unvisited(
             self.encoding,
             start,
             redraw=redraw,
-            scored=self._scored,
+            visited=self._visited,
             generation=self._last,
             random=random,
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
-    Shape = tuple[bool, float, float]
+    Hyperparameters = tuple[bool, float, float]
 
 _SCALES = (0.5, 1.0, 2.0, 4.0)  # that are tried, in units of the reciprocal mean distance
 _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units of the process'
@@ -55,7 +55,7 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-class Forecast:
+class GaussianProcess:
     """A Gaussian process over the normal scores of the losses' ranks.
 
     Its kernel is the squared exponential, or the exponential, of the distance over all variables;
@@ -67,7 +67,7 @@ class Forecast:
         features_of: Makes `[n, features]` of positions `[n, variables]`, see `Encoding.features`.
         positions: `[scored, variables]`.
         losses: `[scored]`, infinite for what failed; at least one.
-        shape: Kernel, length scale and noise of an earlier fit, to be taken again.
+        hyperparameters: Kernel, length scale and noise of an earlier fit, to be taken again.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Forecast:
         features_of: Callable[[Vector], Vector],
         positions: Vector,
         losses: Vector,
-        shape: Shape | None = None,
+        hyperparameters: Hyperparameters | None = None,
     ) -> None:
         kept = _kept(losses, _SIZE)
         self._features_of = features_of
@@ -86,12 +86,12 @@ class Forecast:
         self._mean = float(scores.mean())
         # Matrices this small are slower with threads, and many times so on a busy machine.
         with _one_thread():
-            self._fit(scores - self._mean, shape)
+            self._fit(scores - self._mean, hyperparameters)
 
-    def _fit(self, scores: Vector, shape: Shape | None) -> None:
+    def _fit(self, scores: Vector, hyperparameters: Hyperparameters | None) -> None:
         few = _kept(scores, _FEW)
-        self.shape = shape or _likeliest(self._features[few], scores[few])
-        self._smooth, self._scale, self._noise = self.shape
+        self.hyperparameters = hyperparameters or _likeliest(self._features[few], scores[few])
+        self._smooth, self._scale, self._noise = self.hyperparameters
         kernel = self._kernel(self._features, self._features)
         self._inverse = np.linalg.inv(kernel + self._noise * np.eye(len(scores)))
         self._weights = self._inverse @ scores
@@ -104,7 +104,7 @@ class Forecast:
         below: Vector = (ends[0] + ends[1]) / 2
         return below
 
-    def given(self, positions: Vector, losses: Vector, pending: Vector) -> Forecast:
+    def condition_on(self, positions: Vector, losses: Vector, pending: Vector) -> GaussianProcess:
         """The same, with a few more scores in it, and sure of what is about to be scored.
 
         Scores to come are taken to be what is expected of them (the Kriging believer of Ginsbourger
@@ -140,14 +140,16 @@ class Forecast:
         order = np.argsort(np.round(far, _DIGITS), kind="stable")  # many are equally far
         return positions[np.sort(order[:number])]
 
-    def hopes(self, positions: Vector) -> Vector:
+    def log_expected_improvement(self, positions: Vector) -> Vector:
         """The logarithm of the expected improvement `[n]` at `positions` `[n, variables]`.
 
         It is that over the lowest mean of what was scored.
         """
         means, deviations = self._posterior(positions)
-        hopes: Vector = np.log(deviations) + _log_improvement((self._best - means) / deviations)
-        return np.round(hopes, _DIGITS)
+        improvement: Vector = np.log(deviations) + _log_improvement(
+            (self._best - means) / deviations
+        )
+        return np.round(improvement, _DIGITS)
 
     def _posterior(self, positions: Vector) -> tuple[Vector, Vector]:
         """Means, less that of all scores, and standard deviations."""
@@ -205,7 +207,7 @@ def _kernel(squared: Vector, *, smooth: bool) -> Vector:
     return kernel
 
 
-def _likeliest(features: Vector, scores: Vector) -> Shape:
+def _likeliest(features: Vector, scores: Vector) -> Hyperparameters:
     """Kernel, scale and noise of the largest likelihood among a few."""
     squared = _squared_distances(features, features)
     typical = float(squared.mean()) or 1.0

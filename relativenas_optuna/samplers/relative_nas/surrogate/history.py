@@ -25,7 +25,7 @@ class History:
         """Count in what a seat scored at a position `[variables]`."""
         self._by_generation.setdefault(generation, {})[seat] = position.copy(), loss
 
-    def upto(self, generation: int) -> tuple[Vector, Vector]:
+    def up_to(self, generation: int) -> tuple[Vector, Vector]:
         """Positions `[scored, variables]` and losses `[scored]` up to a complete generation.
 
         They are in the order of generations and seats, whoever came first.

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import Pool, Pooling
+from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import (
+    ScoreStatistics,
+    StatisticsTable,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +24,7 @@ _FIRST = 7  # generation that decides first: before it, to look elsewhere is wor
 _SURE = 0.975  # probability of Student's t, up to which a difference may be luck
 
 
-class Rescoring:
+class Reevaluation:
     """Has the best member scored again while it may owe its place to luck.
 
     A departure from the paper, which has all fast learners scored again. It looks at the scores of
@@ -34,20 +37,24 @@ class Rescoring:
 
     def __init__(self, most: int, history: History) -> None:
         self._most = most
-        self._pooling = Pooling(history)
-        self._standing: tuple[int, list[tuple[Pool, int, Vector]]] | None = None
+        self._table = StatisticsTable(history)
+        self._standing: tuple[int, list[tuple[ScoreStatistics, int, Vector]]] | None = None
 
-    def pools(self, generation: Generation, pair: int, losses: Vector) -> tuple[Pool, Pool]:
+    def statistics(
+        self, generation: Generation, pair: int, losses: Vector
+    ) -> tuple[ScoreStatistics, ScoreStatistics]:
         """What is known of both members of a pair, whose scores are `losses` `[2]`."""
-        self._pooling.see(generation.index - 1)
+        self._table.read_up_to(generation.index - 1)
         first, second = (
             known if generation.kept[member] else known.with_score(float(loss))
             for member, loss in zip(generation.pairs[pair], losses, strict=True)
-            for known in [self._pooling.of(generation.positions[member])]
+            for known in [self._table.of(generation.positions[member])]
         )
         return first, second
 
-    def is_wanted(self, generation: Generation, before: Generation, fast: int, pool: Pool) -> bool:
+    def is_needed(
+        self, generation: Generation, before: Generation, fast: int, known: ScoreStatistics
+    ) -> bool:
         """Whether a pair's fast learner is to be scored again in the generation after this one.
 
         That is so where it is better than all others of the generation before that can be scored
@@ -59,13 +66,15 @@ class Rescoring:
             generation: Of the pair.
             before: The one before, which is complete.
             fast: The member.
-            pool: What is known of it, from `pools`, which looks at the scores.
+            known: What is known of it, from `statistics`, which looks at the scores.
         """
         position = generation.positions[fast]
-        noise, freedom = self._pooling.noise(position, pool)
-        if generation.index < _FIRST or not self._can(pool) or (freedom and noise == 0):
+        noise, freedom = self._table.noise(position, known)
+        if generation.index < _FIRST or not self._can(known) or (freedom and noise == 0):
             return False
-        if self._pooling.vain > freedom + 1:  # an objective that will not score one twice
+        if (
+            self._table.failed_reevaluations > freedom + 1
+        ):  # an objective that will not score one twice
             return False
         pair = generation.pairs[generation.seat(fast) // 2].tolist()
         if not freedom and not self._may_probe(generation, before, pair):
@@ -76,11 +85,11 @@ class Rescoring:
             if member not in pair and not np.array_equal(where, position)
         ]
         can = next(((other.mean, member) for other, member in others if self._can(other)), None)
-        if can is not None and can < (pool.mean, fast):
+        if can is not None and can < (known.mean, fast):
             return False
         luck = noise * _student(freedom) if freedom else math.inf
         return any(
-            other.mean - pool.mean < luck * math.sqrt(1 / pool.count + 1 / other.count)
+            other.mean - known.mean < luck * math.sqrt(1 / known.count + 1 / other.count)
             for other, _ in others
             if other.count
         )
@@ -92,19 +101,19 @@ class Rescoring:
         the generation before, as no more than one pair's is.
         """
         standings = self._standings(generation, before)
-        best = next((member for pool, member, _ in standings if self._can(pool)), None)
+        best = next((member for known, member, _ in standings if self._can(known)), None)
         return (generation.index - _FIRST) % 2 == 0 and best in pair
 
-    def _can(self, pool: Pool) -> bool:
+    def _can(self, known: ScoreStatistics) -> bool:
         """Whether an architecture can be scored again: as long as that came to something."""
-        return 0 < pool.count < self._most and not pool.vain
+        return 0 < known.count < self._most and not known.failed_reevaluations
 
     def _standings(
         self, generation: Generation, before: Generation
-    ) -> list[tuple[Pool, int, Vector]]:
+    ) -> list[tuple[ScoreStatistics, int, Vector]]:
         """What is known of the members of the generation before, the best one first."""
         if self._standing is None or self._standing[0] != generation.index:
-            every = [(self._pooling.of(x), member, x) for member, x in enumerate(before.positions)]
+            every = [(self._table.of(x), member, x) for member, x in enumerate(before.positions)]
             every.sort(key=lambda one: (one[0].mean, one[1]))
             self._standing = generation.index, every
         return self._standing[1]

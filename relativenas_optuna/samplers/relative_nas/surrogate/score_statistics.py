@@ -19,7 +19,7 @@ WORTHLESS = 8e307  # losses from here on are not of a complete and feasible tria
 
 
 @dataclass(frozen=True)
-class Pool:
+class ScoreStatistics:
     """The scores of one architecture.
 
     Attributes:
@@ -31,37 +31,39 @@ class Pool:
 
     count: int = 0
     mean: float = math.inf
-    squares: float = 0.0
-    asked: int = 0
+    squared_deviations: float = 0.0
+    evaluations: int = 0
 
-    def with_score(self, loss: float) -> Pool:
+    def with_score(self, loss: float) -> ScoreStatistics:
         """The same with one more score."""
-        asked = self.asked + 1
+        asked = self.evaluations + 1
         if not abs(loss) < WORTHLESS:
             mean = self.mean if self.count else min(loss, self.mean)
-            return Pool(self.count, mean, self.squares, asked)
+            return ScoreStatistics(self.count, mean, self.squared_deviations, asked)
         if not self.count:
-            return Pool(1, loss, 0.0, asked)
+            return ScoreStatistics(1, loss, 0.0, asked)
         difference = loss - self.mean
         mean = self.mean + difference / (self.count + 1)
-        return Pool(self.count + 1, mean, self.squares + difference * (loss - mean), asked)
+        return ScoreStatistics(
+            self.count + 1, mean, self.squared_deviations + difference * (loss - mean), asked
+        )
 
     @property
-    def freedom(self) -> int:
+    def degrees_of_freedom(self) -> int:
         """How many scores there are beyond the first one, of complete and feasible trials."""
         return max(self.count - 1, 0)
 
     @property
-    def vain(self) -> int:
+    def failed_reevaluations(self) -> int:
         """How many came to nothing though another one did not."""
-        return self.asked - self.count if self.count else 0
+        return self.evaluations - self.count if self.count else 0
 
 
-class Pooling:
-    """The pools of all architectures, by the scores of complete generations.
+class StatisticsTable:
+    """The statistics of all architectures, by the scores of complete generations.
 
     Attributes:
-        vain: How many scores came to nothing where another one of the architecture did not.
+        failed_reevaluations: Number of failed scores of architectures that also have a usable one.
     """
 
     def __init__(self, history: History) -> None:
@@ -70,41 +72,41 @@ class Pooling:
 
     def _begin(self) -> None:
         self._generation, self._rows = -1, 0
-        self._pools: dict[bytes, Pool] = {}
-        self._squares, self._freedom, self.vain = 0.0, 0, 0
+        self._by_position: dict[bytes, ScoreStatistics] = {}
+        self._squared_deviations, self._degrees_of_freedom, self.failed_reevaluations = 0.0, 0, 0
 
-    def see(self, generation: int) -> None:
+    def read_up_to(self, generation: int) -> None:
         """Count in all scores up to a complete generation, and no others."""
         if generation < self._generation:
             self._begin()
-        positions, losses = self._history.upto(generation)
+        positions, losses = self._history.up_to(generation)
         for position, loss in zip(positions[self._rows :], losses[self._rows :], strict=True):
             before = self.of(position)
             after = before.with_score(float(loss))
-            self._pools[position.tobytes()] = after
-            self._squares += after.squares - before.squares
-            self._freedom += after.freedom - before.freedom
-            self.vain += after.vain - before.vain
+            self._by_position[position.tobytes()] = after
+            self._squared_deviations += after.squared_deviations - before.squared_deviations
+            self._degrees_of_freedom += after.degrees_of_freedom - before.degrees_of_freedom
+            self.failed_reevaluations += after.failed_reevaluations - before.failed_reevaluations
         self._generation, self._rows = generation, len(losses)
 
-    def of(self, position: Vector) -> Pool:
+    def of(self, position: Vector) -> ScoreStatistics:
         """The scores at a settled position `[variables]`."""
-        return self._pools.get(position.tobytes(), Pool())
+        return self._by_position.get(position.tobytes(), ScoreStatistics())
 
-    def noise(self, position: Vector, pool: Pool) -> tuple[float, int]:
+    def noise(self, position: Vector, known: ScoreStatistics) -> tuple[float, int]:
         """The standard deviation of the scores of one architecture, by all that have several.
 
         Args:
             position: Of an architecture of which more is known by now, `[variables]`.
-            pool: What is known of it.
+            known: What is known of it.
 
         Returns:
             It, and how many scores it rests on beyond the first ones; 0 and 0 where on none.
             Infinite where squares are.
         """
         before = self.of(position)
-        freedom = self._freedom + pool.freedom - before.freedom
-        squares = self._squares + pool.squares - before.squares
+        freedom = self._degrees_of_freedom + known.degrees_of_freedom - before.degrees_of_freedom
+        squares = self._squared_deviations + known.squared_deviations - before.squared_deviations
         if not math.isfinite(squares):
             return math.inf, freedom
         return (math.sqrt(max(squares, 0.0) / freedom) if freedom else 0.0), freedom

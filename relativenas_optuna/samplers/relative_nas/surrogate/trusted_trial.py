@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.relative_nas.dominance import losses, violation
-from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import Pool
+from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import ScoreStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -61,18 +61,18 @@ def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
         architectures: What was scored, `[scored]`.
         losses: `[scored]`.
     """
-    pools: dict[Hashable, Pool] = {}
+    statistics: dict[Hashable, ScoreStatistics] = {}
     for architecture, loss in zip(architectures, losses, strict=True):
-        pools[architecture] = pools.get(architecture, Pool()).with_score(loss)
-    means = sorted(pool.mean for pool in pools.values())
+        statistics[architecture] = statistics.get(architecture, ScoreStatistics()).with_score(loss)
+    means = sorted(known.mean for known in statistics.values())
     good = means[math.ceil(_GOOD * len(means)) - 1]
-    several = [pool for pool in pools.values() if pool.count > 1 and pool.mean <= good]
-    freedom = sum(pool.freedom for pool in several)
-    squares = sum(pool.squares for pool in several)
+    several = [known for known in statistics.values() if known.count > 1 and known.mean <= good]
+    freedom = sum(known.degrees_of_freedom for known in several)
+    squares = sum(known.squared_deviations for known in several)
     noise = math.sqrt(squares / freedom) if freedom else 0.0
     bounds = {
-        architecture: pool.mean + (_SURE * noise / math.sqrt(pool.count) if pool.count else 0.0)
-        for architecture, pool in pools.items()
+        architecture: known.mean + (_SURE * noise / math.sqrt(known.count) if known.count else 0.0)
+        for architecture, known in statistics.items()
     }
     best = min(bounds, key=lambda architecture: bounds[architecture])
     return list(architectures).index(best)

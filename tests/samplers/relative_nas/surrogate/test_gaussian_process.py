@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import _last_fit
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import (
-    Forecast,
+    GaussianProcess,
     _kept,
     _likeliest,
     _log_improvement,
@@ -37,47 +37,49 @@ def scored(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
     return positions, np.sin(4 * positions[:, 0]) + positions[:, 1] ** 2 + random.random(number) / 9
 
 
-def reference(forecast: Forecast, positions: np.ndarray, scores: np.ndarray) -> object:
+def reference(model: GaussianProcess, positions: np.ndarray, scores: np.ndarray) -> object:
     """scikit-learn's process with the hyper-parameters that were found."""
-    length = 1 / forecast._scale
-    shape = RBF(length) if forecast._smooth else Matern(length, nu=0.5)
+    length = 1 / model._scale
+    shape = RBF(length) if model._smooth else Matern(length, nu=0.5)
     process = GaussianProcessRegressor(
-        ConstantKernel(forecast._variance) * shape,
-        alpha=forecast._noise * forecast._variance,
+        ConstantKernel(model._variance) * shape,
+        alpha=model._noise * model._variance,
         optimizer=None,
     )
-    return process.fit(positions, scores - forecast._mean)
+    return process.fit(positions, scores - model._mean)
 
 
 @pytest.mark.parametrize("number", [3, 20, 60])
 @pytest.mark.parametrize("seed", range(3))
 def test_means_and_hopes_are_those_of_scikit_learns_process(seed: int, number: int) -> None:
     positions, losses = scored(seed, number)
-    forecast = Forecast(same, positions, losses)
+    model = GaussianProcess(same, positions, losses)
     scores = norm.ppf((np.argsort(np.argsort(losses)) + 0.5) / number)
-    process = reference(forecast, positions, scores)
+    process = reference(model, positions, scores)
     asked = np.random.default_rng(9).random((40, 3))
     means, deviations = process.predict(asked, return_std=True)  # type: ignore[attr-defined]
-    assert forecast._posterior(asked)[0] == pytest.approx(means, abs=1e-5)
+    assert model._posterior(asked)[0] == pytest.approx(means, abs=1e-5)
     best = process.predict(positions).min()  # type: ignore[attr-defined]
     z = (best - means) / deviations
     improvement = deviations * (z * norm.cdf(z) + norm.pdf(z))
-    assert np.exp(forecast.hopes(asked)) == pytest.approx(improvement, rel=1e-3, abs=1e-5)
+    assert np.exp(model.log_expected_improvement(asked)) == pytest.approx(
+        improvement, rel=1e-3, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) -> None:
     positions, losses = scored(seed, 30)
-    forecast = Forecast(same, positions[:28], losses[:28])
+    model = GaussianProcess(same, positions[:28], losses[:28])
     ranks = [np.sum(losses[:28] < loss) for loss in losses[28:]]
     scores = norm.ppf((np.argsort(np.argsort(losses[:28])) + 0.5) / 28)
     both = np.append(scores, norm.ppf((np.array(ranks) + 0.5) / 29))
-    process = reference(forecast, positions, both)
+    process = reference(model, positions, both)
     asked = np.random.default_rng(9).random((40, 3))
     expected = process.predict(asked)  # type: ignore[attr-defined]
-    given = forecast.given(positions[28:], losses[28:], positions[:0])
+    given = model.condition_on(positions[28:], losses[28:], positions[:0])
     assert given._posterior(asked)[0] == pytest.approx(expected, abs=1e-5)
-    assert forecast._posterior(asked)[0] != pytest.approx(expected, abs=1e-5)
+    assert model._posterior(asked)[0] != pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("told", [0, 2])
@@ -85,16 +87,16 @@ def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_k
     told: int,
 ) -> None:
     positions, losses = scored(0, 36)
-    forecast = Forecast(same, positions[:30], losses[:30])
+    model = GaussianProcess(same, positions[:30], losses[:30])
     later = positions[30 : 30 + told], losses[30 : 30 + told]
     random = np.random.default_rng(9)
     pending, asked = positions[32:], random.random((40, 3))
     pending[1] = pending[0]  # two pairs may choose one architecture
-    before = forecast.given(*later, positions[:0])
-    means, deviations = forecast.given(*later, pending)._posterior(asked)
+    before = model.condition_on(*later, positions[:0])
+    means, deviations = model.condition_on(*later, pending)._posterior(asked)
     assert means == pytest.approx(before._posterior(asked)[0], abs=1e-9)
     process = reference(
-        forecast,
+        model,
         np.concatenate([positions[:30], later[0], pending]),
         random.random(30 + told + len(pending)),  # on which deviations do not depend
     )
@@ -107,15 +109,15 @@ def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_k
 @given(number=st.integers(0, 30), at=st.integers(0, 9))
 def test_the_nearest_of_what_is_equally_far_are_the_first(number: int, at: int) -> None:
     corners = np.random.default_rng(at).permutation(np.eye(30))  # distances have rounding errors
-    forecast = Forecast(lambda x: x @ ROTATION, corners[:4], np.arange(4.0))
-    found = forecast.nearest(corners, np.zeros(30), number)
+    model = GaussianProcess(lambda x: x @ ROTATION, corners[:4], np.arange(4.0))
+    found = model.nearest(corners, np.zeros(30), number)
     assert found.tolist() == corners[:number].tolist()
 
 
 @given(number=st.integers(0, 30), at=st.integers(0, 9))
 def test_the_nearest_positions_keep_their_order(number: int, at: int) -> None:
     positions, losses = scored(at, 20)
-    found = Forecast(same, positions, losses).nearest(positions, positions[at], number)
+    found = GaussianProcess(same, positions, losses).nearest(positions, positions[at], number)
     far = np.linalg.norm(positions - positions[at], axis=1)
     near = np.sort(np.argsort(far)[:number])
     assert found.tolist() == positions[near].tolist()
@@ -142,17 +144,20 @@ def test_the_better_half_and_the_latest_are_kept(losses: list[int], size: int) -
 def test_only_the_order_of_losses_matters(seed: int) -> None:
     positions, losses = scored(seed, 25)
     asked = np.random.default_rng(seed).random((9, 3))
-    one = Forecast(same, positions, losses)
-    other = Forecast(same, positions, np.exp(9 * losses) * 1e30)
-    assert one.hopes(asked).tolist() == other.hopes(asked).tolist()
+    one = GaussianProcess(same, positions, losses)
+    other = GaussianProcess(same, positions, np.exp(9 * losses) * 1e30)
+    assert (
+        one.log_expected_improvement(asked).tolist()
+        == other.log_expected_improvement(asked).tolist()
+    )
 
 
 @pytest.mark.parametrize("losses", [[1.0] * 6, [math.inf] * 5 + [1.0], [0.0, *[math.inf] * 5]])
 def test_ties_and_failures_are_taken(losses: list[float]) -> None:
     positions = np.random.default_rng(0).random((6, 2))
-    forecast = Forecast(same, positions, np.array(losses))
-    assert np.isfinite(forecast.hopes(positions)).all()
-    given = forecast.given(positions[:1], np.array([math.inf]), positions[2:])
+    model = GaussianProcess(same, positions, np.array(losses))
+    assert np.isfinite(model.log_expected_improvement(positions)).all()
+    given = model.condition_on(positions[:1], np.array([math.inf]), positions[2:])
     assert np.isfinite(given._posterior(positions)[0]).all()
 
 
@@ -171,7 +176,7 @@ def test_fits_in_many_threads_leave_the_libraries_threads_as_they_were() -> None
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
     def fit(seed: int) -> None:
-        Forecast(same, *scored(seed, 40))
+        GaussianProcess(same, *scored(seed, 40))
 
     with threadpool_limits(2, user_api="blas"):
         before = threads()
@@ -182,9 +187,9 @@ def test_fits_in_many_threads_leave_the_libraries_threads_as_they_were() -> None
 
 def test_a_shape_that_is_given_is_not_fitted() -> None:
     positions, losses = scored(0, 40)
-    fitted = Forecast(same, positions[:20], losses[:20])
-    again = Forecast(same, positions, losses, fitted.shape)
-    assert again.shape == fitted.shape
+    fitted = GaussianProcess(same, positions[:20], losses[:20])
+    again = GaussianProcess(same, positions, losses, fitted.hyperparameters)
+    assert again.hyperparameters == fitted.hyperparameters
     kernel = again._kernel(positions, positions) + again._noise * np.eye(40)
     assert np.linalg.inv(kernel) == pytest.approx(again._inverse, rel=1e-6, abs=1e-8)
 

@@ -23,7 +23,7 @@ def test_a_history_is_in_the_order_of_generations_and_seats(
     for generation, seat in shuffled:
         history.add(generation, seat, np.array([generation, seat]), generation + seat / 100)
     for last in [generation for generation in asked if generation < len(sizes)]:
-        positions, losses = history.upto(last)
+        positions, losses = history.up_to(last)
         expected = [seat for seat in seats if seat[0] <= last]
         assert [tuple(position) for position in positions.astype(int).tolist()] == expected
         assert losses.tolist() == [generation + seat / 100 for generation, seat in expected]

@@ -105,8 +105,8 @@ def test_the_best_member_is_scored_again_where_its_place_is_in_doubt(seed: int) 
     for index, pair in expected:
         generation, following = generations[index], generations[index + 1]
         fast = generation.pairs[pair][0 if generation.first_fast[pair] else 1]
-        found[index, pair] = bool(following.again[fast])
-        assert following.again[fast] != following.kept[fast]
+        found[index, pair] = bool(following.reevaluated[fast])
+        assert following.reevaluated[fast] != following.kept[fast]
     assert found == expected
     assert 5 < sum(found.values()) < 30
 
@@ -117,7 +117,7 @@ def test_what_is_scored_again_stays_where_it_is_and_goes_on_as_it_was(space: Spa
     generations = population(study, 6).generations
     stayed = 0
     for generation, following in pairwise(generations[:-1]):
-        for member in np.flatnonzero(following.again).tolist():
+        for member in np.flatnonzero(following.reevaluated).tolist():
             stayed += 1
             assert place(following, member) == place(generation, member)
             velocities = [g.velocities[member].tolist() for g in (generation, following)]
@@ -133,7 +133,7 @@ def test_no_architecture_has_more_scores_than_are_allowed(seed: int) -> None:
         trials=70,
         seed=seed,
         preset="plain",
-        screening=replace(PLAIN, draws=4, scores=3),
+        screening=replace(PLAIN, draws=4, max_scores=3),
         objective=NOISY,
     )
     assert max(Counter(repr(trial.params) for trial in study.trials).values()) <= 3
@@ -145,7 +145,7 @@ def test_without_noise_one_architecture_alone_is_scored_twice(
     space: Space | None, seed: int
 ) -> None:
     study = search(space=space, trials=150, population_size=6, seed=seed, preset="plain")
-    again = [g.again.sum() for g in population(study, 6).generations]
+    again = [g.reevaluated.sum() for g in population(study, 6).generations]
     assert (sum(again[:8]), sum(again)) == (0, 1)
 
 
@@ -157,7 +157,7 @@ def test_a_failure_of_what_is_scored_again_does_not_count(seed: int) -> None:
     bad = next(
         Seat(g.index, g.seat(member))
         for g in population(study, 6).generations
-        for member in np.flatnonzero(g.again).tolist()
+        for member in np.flatnonzero(g.reevaluated).tolist()
     )
 
     def failing(trial: optuna.Trial) -> float:
@@ -180,20 +180,20 @@ def test_a_failure_of_what_is_scored_again_does_not_count(seed: int) -> None:
     means = {m: float(np.mean(known[place(generation, m)])) for m in (int(fast), int(slow))}
     assert len(known[place(generation, member)]) == 1
     assert means[int(fast)] <= means[int(slow)]
-    assert not generations[bad.generation + 1].again[member]
+    assert not generations[bad.generation + 1].reevaluated[member]
 
 
 @pytest.mark.parametrize("how", ["pruned", "infinite", "failed"])
 def test_an_objective_that_will_not_score_one_twice_is_left_in_peace(how: str) -> None:
     seen: set[str] = set()
-    vain = 0
+    failed_reevaluations = 0
 
     def objective(trial: optuna.Trial) -> float:
-        nonlocal vain
+        nonlocal failed_reevaluations
         value = loss_of(SPACE)(trial)
         there = repr(trial.params) in seen
         seen.add(repr(trial.params))
-        vain += there
+        failed_reevaluations += there
         if there and how == "failed":
             raise RuntimeError
         if there and how == "pruned":
@@ -201,12 +201,12 @@ def test_an_objective_that_will_not_score_one_twice_is_left_in_peace(how: str) -
         return np.inf if there else value
 
     search(space=SPACE, trials=300, population_size=8, preset="plain", objective=objective)
-    assert vain <= 2 * (3 if how == "failed" else 1)
+    assert failed_reevaluations <= 2 * (3 if how == "failed" else 1)
 
 
 def test_of_many_members_alike_one_is_scored_again() -> None:
     study = search(space=SPACE, trials=200, population_size=20, preset="plain", objective=constant)
-    assert sum(int(g.again.sum()) for g in population(study, 20).generations) == 1
+    assert sum(int(g.reevaluated.sum()) for g in population(study, 20).generations) == 1
 
 
 def constant(trial: optuna.Trial) -> float:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from relativenas_optuna.samplers.relative_nas.surrogate.history import History
 from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import (
     WORTHLESS,
-    Pool,
-    Pooling,
+    ScoreStatistics,
+    StatisticsTable,
 )
 
 SCORES = st.one_of(
@@ -22,33 +22,33 @@ SCORES = st.one_of(
 )
 
 
-def pool_of(losses: list[float]) -> Pool:
-    pool = Pool()
+def pool_of(losses: list[float]) -> ScoreStatistics:
+    known = ScoreStatistics()
     for loss in losses:
-        pool = pool.with_score(loss)
-    return pool
+        known = known.with_score(loss)
+    return known
 
 
 @given(st.lists(SCORES, max_size=12))
 def test_a_pool_is_the_mean_of_what_is_worth_something(losses: list[float]) -> None:
     good = [loss for loss in losses if abs(loss) < WORTHLESS]
-    pool = pool_of(losses)
-    assert pool.count == len(good)
-    assert pool.asked == len(losses)
-    assert pool.freedom == max(len(good) - 1, 0)
-    assert pool.vain == (len(losses) - len(good) if good else 0)
+    known = pool_of(losses)
+    assert known.count == len(good)
+    assert known.evaluations == len(losses)
+    assert known.degrees_of_freedom == max(len(good) - 1, 0)
+    assert known.failed_reevaluations == (len(losses) - len(good) if good else 0)
     if good:
         mean = sum(map(Fraction, good)) / len(good)
         squares = sum((Fraction(loss) - mean) ** 2 for loss in good)
-        assert pool.mean == pytest.approx(float(mean), rel=1e-9, abs=1e-9)
-        assert pool.squares == pytest.approx(float(squares), rel=1e-9, abs=1e-9)
+        assert known.mean == pytest.approx(float(mean), rel=1e-9, abs=1e-9)
+        assert known.squared_deviations == pytest.approx(float(squares), rel=1e-9, abs=1e-9)
     else:
-        assert pool.mean == min(losses, default=math.inf)
+        assert known.mean == min(losses, default=math.inf)
 
 
 @given(st.floats(-1e300, 1e300), st.integers(1, 12))
 def test_equal_scores_have_exactly_no_noise(loss: float, number: int) -> None:
-    assert pool_of([loss] * number) == Pool(number, loss, 0.0, number)
+    assert pool_of([loss] * number) == ScoreStatistics(number, loss, 0.0, number)
 
 
 @given(
@@ -63,21 +63,23 @@ def test_what_is_known_is_what_the_generations_up_to_one_scored(
     for generation, scored in enumerate(scores):
         for seat, (where, loss) in enumerate(scored):
             history.add(generation, seat, np.array([float(where)]), loss)
-    pooling = Pooling(history)
+    table = StatisticsTable(history)
     for last in [generation for generation in asked if generation < len(scores)]:
-        pooling.see(last)
+        table.read_up_to(last)
         known = {
             where: [loss for scored in scores[: last + 1] for w, loss in scored if w == where]
             for where in range(4)
         }
-        pools = {where: pool_of(losses) for where, losses in known.items()}
-        assert {where: pooling.of(np.array([float(where)])) for where in range(4)} == pools
-        assert pooling.vain == sum(pool.vain for pool in pools.values())
-        pools[0] = pools[0].with_score(more)
-        freedom = sum(max(pool.count - 1, 0) for pool in pools.values())
-        squares = math.fsum(pool.squares for pool in pools.values())
+        statistics = {where: pool_of(losses) for where, losses in known.items()}
+        assert {where: table.of(np.array([float(where)])) for where in range(4)} == statistics
+        assert table.failed_reevaluations == sum(
+            known.failed_reevaluations for known in statistics.values()
+        )
+        statistics[0] = statistics[0].with_score(more)
+        freedom = sum(max(known.count - 1, 0) for known in statistics.values())
+        squares = math.fsum(known.squared_deviations for known in statistics.values())
         expected = math.sqrt(squares / freedom) if freedom else 0.0
-        noise, beyond = pooling.noise(np.array([0.0]), pools[0])
+        noise, beyond = table.noise(np.array([0.0]), statistics[0])
         assert noise == pytest.approx(expected, rel=1e-6, abs=1e-9)
         assert beyond == freedom
 
@@ -86,7 +88,7 @@ def test_noise_beyond_all_numbers_is_infinite_and_stays_so() -> None:
     history = History()
     for seat, loss in enumerate([8e307, -8e307, 1.0, 7e307, -7e307, 7e307]):
         history.add(0, seat, np.array([0.0]), loss)
-    pooling = Pooling(history)
-    pooling.see(0)
-    assert pooling.noise(np.array([1.0]), Pool()) == (math.inf, 3)
-    assert pooling.noise(np.array([0.0]), pooling.of(np.array([0.0]))) == (math.inf, 3)
+    table = StatisticsTable(history)
+    table.read_up_to(0)
+    assert table.noise(np.array([1.0]), ScoreStatistics()) == (math.inf, 3)
+    assert table.noise(np.array([0.0]), table.of(np.array([0.0]))) == (math.inf, 3)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.relative_nas.generation import Generation
 
-SMALL = Screening(draws=6, anew=0.0, spread=True)
+SMALL = Screening(draws=6, redraw_probability=0.0, latin_hypercube=True)
 
 
 @both_spaces
@@ -243,7 +243,15 @@ def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None
 def test_screening_comes_back_from_json() -> None:
     for screening in (
         PLAIN,
-        replace(PLAIN, draws=3, anew=0.5, spread=False, scores=1, sparse=False, pending=False),
+        replace(
+            PLAIN,
+            draws=3,
+            redraw_probability=0.5,
+            latin_hypercube=False,
+            max_scores=1,
+            sparse_fits=False,
+            models_pending=False,
+        ),
     ):
         assert Screening(**screening.to_json()) == screening
 
@@ -272,7 +280,14 @@ def test_a_value_from_outside_of_the_space_given_does_not_make_processes_differ(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"draws": 10**9}, {"draws": 2.5}, {"draws": "x"}, {"anew": 2.0}, {"scores": 0}]
+    "wrong",
+    [
+        {"draws": 10**9},
+        {"draws": 2.5},
+        {"draws": "x"},
+        {"redraw_probability": 2.0},
+        {"max_scores": 0},
+    ],
 )
 def test_settings_of_a_study_from_elsewhere_have_bounds(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
