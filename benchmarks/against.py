@@ -4,7 +4,7 @@
     python benchmarks/against.py
 
 runs our sampler alone, and compares it with what is stored of the others in studies/against; it
-writes the tables to studies/against/tables.md and the picture to studies/against.png. `--run NAME`
+writes the tables to studies/against/tables.md and the chart to studies/against.png. `--run NAME`
 runs another sampler, whose studies that are there already are kept.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-from against_figures import ablation, behind, details, overview, picture, trust
+from against_figures import ablation, behind, chart, details, overview, trust
 from against_problems import Problem, functions, tables
 from against_samplers import ONCE, OURS, PAPER, RIVALS, VARIANTS
 from against_traces import STORED, gather, gather_trusted, run, stored, stored_trusted
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def compare(sets: dict[str, list[str]]) -> None:
-    """Write tables and picture of all that is stored."""
+    """Write tables and chart of all that is stored."""
     regrets = {name: stored(name) for name in [OURS, PAPER, *RIVALS]}
     names = [name for name in regrets if name not in ("GP", PAPER) and regrets[name]]
     groups = {
@@ -85,7 +85,7 @@ def compare(sets: dict[str, list[str]]) -> None:
     text += [ablation(regrets[OURS], {name: stored(name) for name in VARIANTS})]
     STORED.mkdir(parents=True, exist_ok=True)
     (STORED / "tables.md").write_text("\n".join(text), encoding="utf-8")
-    picture(regrets, names, groups, STORED.with_suffix(".png"))
+    chart(regrets, names, groups, STORED.with_suffix(".png"))
     print("\n".join(text))
 
 

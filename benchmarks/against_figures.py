@@ -1,4 +1,4 @@
-"""The comparison as text and as a picture."""
+"""The comparison as text and as a chart."""
 
 from __future__ import annotations
 
@@ -128,9 +128,7 @@ def ablation(ours: Mapping[str, Vector], variants: Regrets) -> str:
     return "\n".join([*lines, ""])
 
 
-def picture(
-    regrets: Regrets, names: Sequence[str], groups: dict[str, list[str]], path: Path
-) -> None:
+def chart(regrets: Regrets, names: Sequence[str], groups: dict[str, list[str]], path: Path) -> None:
     """Average rank against trials for each group, and regret on each table of NAS-Bench-201."""
     from matplotlib import pyplot as plt
 

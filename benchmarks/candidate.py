@@ -1,8 +1,8 @@
 """Seconds per candidate: the published procedure, ours, and the bare passes.
 
-Usage: python benchmarks/candidate.py [--threads N] [--repetitions N] [--pictures N] [--sizes ...]
+Usage: python benchmarks/candidate.py [--threads N] [--repetitions N] [--images N] [--sizes ...]
 
-A candidate is one epoch of training and one validation, on 500 + 500 pictures of 32 pixels; they
+A candidate is one epoch of training and one validation, on 500 + 500 images of 32 pixels; they
 are noise, for their content does not change the work. All three do the same work for the same three
 genotypes, one after the other in turn. "Bare" is forward, backward, SGD step and validation of the
 stand-alone network on tensors that are ready; "published" is `published_procedure.py`. Processor
@@ -17,7 +17,7 @@ thread of a 2-core EPYC (AVX-512) under a load of 5, so +-10 %.
     `kept_memory`: 3,000 page faults a step become 100; no difference in time beyond the noise
 All of it: a step in 0.85, 0.84, 0.68 (C4 L5) and 0.64, 0.64 (C16 L8) of the time, in processes of
 the old and the new code in turn. Channels-last and inference mode were on before.
-Did not: several pictures as one of more channels for pooling, 1.4 (largest) and 2.9 (mean) times
+Did not: several images as one of more channels for pooling, 1.4 (largest) and 2.9 (mean) times
 as fast at 4 channels and stride 1, elsewhere no faster. Not tried: fused ReLU, multi-tensor SGD.
 """
 
@@ -43,7 +43,7 @@ from relativenas_optuna.objective.settings import SearchSettings, preset
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype, published
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.data.images import Pictures
+from relativenas_optuna.training.data.images import Images
 from relativenas_optuna.training.memory import kept_memory
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def genotypes() -> list[Genotype]:
     return [published("RelativeNAS"), SPACE.random(rng), SPACE.random(rng)]
 
 
-def noise(count: int, seed: int) -> Pictures:
-    """Pictures of 32x32 in ten classes."""
+def noise(count: int, seed: int) -> Images:
+    """Images of 32x32 in ten classes."""
     generator = torch.Generator().manual_seed(seed)
-    return Pictures(
+    return Images(
         images=torch.randint(256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8),
         labels=torch.arange(count) % 10,
         classes=tuple("0123456789"),
@@ -101,7 +101,7 @@ def per_candidate(times: dict[int, list[float]], of: Callable[[list[float]], flo
     return statistics.fmean(of(seconds) for seconds in times.values())
 
 
-def ways(settings: SearchSettings, training: Pictures, validation: Pictures) -> dict[str, Way]:
+def ways(settings: SearchSettings, training: Images, validation: Images) -> dict[str, Way]:
     """The three ways, with the same first weights."""
     trainer = Trainer(SPACE, training, validation, settings=settings, seed=0)
     shared = {name: tensor.clone() for name, tensor in trainer.weights.snapshot().items()}
@@ -109,12 +109,12 @@ def ways(settings: SearchSettings, training: Pictures, validation: Pictures) -> 
         [
             (images.contiguous(memory_format=torch.channels_last), labels)
             for images, labels in zip(
-                torch.split(normalise(pictures.images, *pictures.statistics()), size),
-                torch.split(pictures.labels, size),
+                torch.split(normalise(data.images, *data.statistics()), size),
+                torch.split(data.labels, size),
                 strict=True,
             )
         ]
-        for pictures, size in (
+        for data, size in (
             (training, settings.batch_size),
             (validation, 2 * settings.batch_size),
         )
@@ -207,7 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds per candidate.")
     parser.add_argument("--threads", type=int, default=1, help="of the processor; 1 unless given")
     parser.add_argument("--repetitions", type=int, default=3, help="3 unless given")
-    parser.add_argument("--pictures", type=int, default=500, help="of each half; 500 unless given")
+    parser.add_argument("--images", type=int, default=500, help="of each half; 500 unless given")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES), help="or all")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -216,7 +216,7 @@ def main() -> None:
         settings = replace(
             preset("paper"), channels=channels, cells=cells, batch_size=64, learning_rate=0.025
         )
-        measured = ways(settings, noise(options.pictures, 0), noise(options.pictures, 1))
+        measured = ways(settings, noise(options.images, 0), noise(options.images, 1))
         for _ in range(options.repetitions):
             for number in range(3):
                 for way in measured.values():

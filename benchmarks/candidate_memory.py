@@ -2,11 +2,11 @@
 
 Usage: python benchmarks/candidate_memory.py [CANDIDATES]   (200 unless given)
 
-What stays: random architectures, 32 + 32 pictures of 32 pixels, 4 channels, 5 cells, each
+What stays: random architectures, 32 + 32 images of 32 pixels, 4 channels, 5 cells, each
 committed. "Tensors" are all that live between two candidates, "resident" is the process as the
 system sees it.
 
-At most: see `candidate_peak.py`; 192 + 192 pictures, batches of 64, the genotypes of
+At most: see `candidate_peak.py`; 192 + 192 images, batches of 64, the genotypes of
 `candidate.py`. "Needed" is the supernet, gradients and momentum of one sub-network, the data, and
 the activations of one batch, which are what the bare passes of the stand-alone network take over
 its weights, gradients, momentum and data.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MEGABYTE = 2**20
-PICTURES = 192  # of each half: three batches to train on, for more take no more memory
+IMAGES = 192  # of each half: three batches to train on, for more take no more memory
 WAYS = ("bare", "ours", "ours, with a checkpoint", "published")
 
 
@@ -47,7 +47,7 @@ class Peak:
         supernet: All shared weights; 0 without them.
         network: Weights and buffers of the sub-network.
         learned: Its parameters, which have gradients and momentum of the same size.
-        data: Pictures and labels.
+        data: Images and labels.
     """
 
     more: float
@@ -71,7 +71,7 @@ def of(tensors: Iterable[Tensor]) -> float:
 
 def bare(settings: SearchSettings, number: int) -> Peak:
     """Forward, backward, SGD step and validation of the stand-alone network, batch by batch."""
-    data = noise(PICTURES, 0), noise(PICTURES, 1)
+    data = noise(IMAGES, 0), noise(IMAGES, 1)
     network = build(
         genotypes()[number], "cifar10", channels=settings.channels, cells=settings.cells
     ).to(memory_format=torch.channels_last)
@@ -101,7 +101,7 @@ def bare(settings: SearchSettings, number: int) -> Peak:
 
 def shared(settings: SearchSettings, number: int, way: str) -> Peak:
     """A candidate of a search, committed; or of the published procedure."""
-    data = noise(PICTURES, 0), noise(PICTURES, 1)
+    data = noise(IMAGES, 0), noise(IMAGES, 1)
     trainer = Trainer(SPACE, *data, settings=settings, seed=0)
     genotype, state = genotypes()[number], trainer.supernet.state_dict()
     own = trainer.supernet.tensors(genotype).values()

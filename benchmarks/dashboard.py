@@ -3,7 +3,7 @@
 Usage: python benchmarks/dashboard.py [--quick] [--generations 10,50,200] [--window 200]
 
 Generations of 20 members with 16 edges and 7 operations, in a SQLite database. Two studies are
-alike but for the dashboard's notes, pictures and figures; asked and told in turn, the one says what
+alike but for the dashboard's notes, drawings and figures; asked and told in turn, the one says what
 the sampler's own cost is without them, the other with them. Processor time of this process, the
 least of the windows.
 """
@@ -59,7 +59,7 @@ class Measured:
 def row(plain: Measured, shown: Measured, folder: Path, window: int) -> list[str]:
     """Figures of two studies that are as long as each other."""
     reporter = DashboardReporter(folder)
-    reporter.write(shown.study)  # all pictures that are missing
+    reporter.write(shown.study)  # all drawings that are missing
     shown.trials(MEMBERS)
     plain.trials(MEMBERS)
     start, processor = time.monotonic(), time.process_time()

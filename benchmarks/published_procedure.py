@@ -1,7 +1,7 @@
 """The published procedure for one candidate, written plainly from its description.
 
 For every candidate the whole search network is built and takes all shared weights; a data loader
-transforms picture by picture; validation goes through the same transforms and builds gradients;
+transforms image by image; validation goes through the same transforms and builds gradients;
 then the weights are copied back by name. The layers are torch's own, in its default memory format.
 Names of tensors are those of `Supernet`, so both can hold the same weights.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.spaces import CellSpace, Genotype
     from relativenas_optuna.spaces.genotype import Cell
-    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.images import Images
 
 
 class Layers(nn.Module):
@@ -43,7 +43,7 @@ class Layers(nn.Module):
 
 
 class Reduce(nn.Module):
-    """Two 1x1 convolutions of stride 2, the second of the picture without its first pixels."""
+    """Two 1x1 convolutions of stride 2, the second of the image without its first pixels."""
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
@@ -163,13 +163,13 @@ class SearchNetwork(nn.Module):
 
 
 class Cutout:
-    """Blanks a square at a random place of one picture `[c, h, w]`."""
+    """Blanks a square at a random place of one image `[c, h, w]`."""
 
     def __init__(self, side: int) -> None:
         self.side = side
 
     def __call__(self, image: Tensor) -> Tensor:
-        """The picture with zeros in the square."""
+        """The image with zeros in the square."""
         _, height, width = image.shape
         mask = np.ones((height, width), np.float32)
         row, column = np.random.randint(height), np.random.randint(width)  # noqa: NPY002
@@ -179,17 +179,17 @@ class Cutout:
 
 
 class Transformed(Dataset[Any]):
-    """Pictures that are transformed when they are read."""
+    """Images that are transformed when they are read."""
 
-    def __init__(self, pictures: Pictures, settings: SearchSettings) -> None:
-        self.images = pictures.images.permute(0, 2, 3, 1).numpy()
-        self.labels = pictures.labels.tolist()
+    def __init__(self, images: Images, settings: SearchSettings) -> None:
+        self.images = images.images.permute(0, 2, 3, 1).numpy()
+        self.labels = images.labels.tolist()
         self.transform = transforms.Compose(
             [
                 transforms.RandomCrop(self.images.shape[1], padding=settings.padding),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
-                transforms.Normalize(pictures.mean, pictures.std),
+                transforms.Normalize(images.mean, images.std),
                 Cutout(settings.cutout),
             ]
         )
@@ -207,8 +207,8 @@ def published_candidate(
     genotype: Genotype,
     *,
     settings: SearchSettings,
-    training: Pictures,
-    validation: Pictures,
+    training: Images,
+    validation: Images,
 ) -> dict[str, float]:
     """Train and score one candidate, and write its weights to the shared ones.
 
@@ -227,8 +227,8 @@ def published_candidate(
         weight_decay=settings.weight_decay,
     )
     loaders = [
-        DataLoader(Transformed(pictures, settings), settings.batch_size, shuffle=shuffle)
-        for pictures, shuffle in ((training, True), (validation, False))
+        DataLoader(Transformed(data, settings), settings.batch_size, shuffle=shuffle)
+        for data, shuffle in ((training, True), (validation, False))
     ]
     network.train()
     for images, labels in loaders[0]:

@@ -1,7 +1,7 @@
 """What an epoch of `relativenas train` costs beside the bare passes of its network.
 
 "ours" is all of an epoch: order, augmentation, forward, backward, clipping, step and figures, from
-pictures in memory as bytes; with "files" from JPEG files that another process reads ahead. "bare"
+images in memory as bytes; with "files" from JPEG files that another process reads ahead. "bare"
 is forward, backward and SGD step of the same network on batches that are ready. Both run in turn,
 with the drop-path of the middle of the training. On a CPU the processor time of the process counts,
 as others may use the machine (what reads ahead is another one); on a GPU the clock does.
@@ -37,8 +37,8 @@ from relativenas_optuna.training.memory import kept_memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.streamed import StreamedPictures
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.streamed import StreamedImages
 
 GENOTYPE = published("RelativeNAS")
 CASES = {
@@ -69,19 +69,17 @@ class Way:
         self.seconds.append(clock() - start)
 
 
-def ways(
-    recipe: Recipe, pictures: Pictures | StreamedPictures, device: torch.device
-) -> tuple[Way, Way]:
+def ways(recipe: Recipe, data: Images | StreamedImages, device: torch.device) -> tuple[Way, Way]:
     """Ours and the bare passes."""
     recipe = replace(recipe, validation_fraction=0.0)
     middle = recipe.epochs // 2
-    trainer = AloneTrainer(GENOTYPE, pictures, recipe=recipe, seed=0, team=Team(device=device))
-    network = new_network(
-        GENOTYPE, recipe, in_channels=3, classes=len(pictures.classes), seed=0
-    ).to(device)
+    trainer = AloneTrainer(GENOTYPE, data, recipe=recipe, seed=0, team=Team(device=device))
+    network = new_network(GENOTYPE, recipe, in_channels=3, classes=len(data.classes), seed=0).to(
+        device
+    )
     optimizer, dtype = sgd(network, recipe), precision_of(recipe, device)
     loss = RecipeLoss(recipe.label_smoothing, recipe.auxiliary)
-    there = pictures.to(device)
+    there = data.to(device)
     ready = [
         (normalise(images, *there.statistics()).contiguous(memory_format=torch.channels_last), of)
         for images, of in there.batches(recipe.batch_size)
@@ -117,13 +115,13 @@ def measure(name: str, device: torch.device, options: argparse.Namespace) -> tup
     """Both ways of a case, run in turn."""
     recipe = CASES[name]
     with tempfile.TemporaryDirectory() as folder, kept_memory():
-        pictures: Pictures | StreamedPictures = noise(options.pictures, 0)
+        images: Images | StreamedImages = noise(options.images, 0)
         if recipe.random_resized_crop:
-            count = max(20, options.pictures // 8) if device.type == "cpu" else options.pictures
-            pictures = stream_folder(
+            count = max(20, options.images // 8) if device.type == "cpu" else options.images
+            images = stream_folder(
                 files(Path(folder), count), size=recipe.size, workers=options.readers
             )
-        both = ways(recipe, pictures, device)
+        both = ways(recipe, images, device)
         for _ in range(options.repetitions + 1):
             for way in both:
                 way.measure(device)
@@ -136,7 +134,7 @@ def main() -> None:
     parser.add_argument("--device", help="the best there is unless given")
     parser.add_argument("--threads", type=int, default=1, help="of a CPU; 1 unless given")
     parser.add_argument("--repetitions", type=int, default=5, help="5 unless given")
-    parser.add_argument("--pictures", type=int, default=512, help="of an epoch; 512 unless given")
+    parser.add_argument("--images", type=int, default=512, help="of an epoch; 512 unless given")
     parser.add_argument("--readers", type=int, default=1, help="processes; 1 unless given")
     parser.add_argument("--cases", nargs="+", choices=CASES, help="those for the device")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/workers.py [--cores N] [--generations N] [--repetitions N] [--quick]
 
-A search of preset "small", on 500 + 500 pictures of 32 pixels that are noise, for their content
+A search of preset "small", on 500 + 500 images of 32 pixels that are noise, for their content
 does not change the work. One worker with all cores as threads, and a worker of one thread for each
 core, search a new study each time, on SQLite and a folder; one worker of one thread says what the
 second core brings in either way. "published" trains the architectures that the first one scored by
@@ -109,7 +109,7 @@ def table(ways: Sequence[Way], load: Load) -> Table:
     settings = load.settings
     title = (
         f"candidates per minute, C{settings.channels}L{settings.cells}, "
-        f"{load.pictures} + {load.pictures} pictures"
+        f"{load.images} + {load.images} images"
     )
     found = Table(title=title)
     for column in ("", "per minute", "each run", "to published", "to 1 worker", "stale commits"):
@@ -138,10 +138,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="whether it runs, not how fast")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    load = Load(replace(preset("small"), generations=options.generations), pictures=500)
+    load = Load(replace(preset("small"), generations=options.generations), images=500)
     if options.quick:
         tiny = replace(load.settings, nodes=1, channels=2, cells=3, generations=2, population=4)
-        load, options.repetitions = Load(tiny, pictures=20), 1
+        load, options.repetitions = Load(tiny, images=20), 1
     if not 1 <= options.cores <= load.settings.population // 2:  # a pair each to warm up with
         parser.error(f"--cores must be 1 to {load.settings.population // 2}; got {options.cores}")
     ways = [

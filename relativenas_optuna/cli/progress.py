@@ -119,11 +119,11 @@ class TrainingProgress:
     Args:
         console: To print on.
         epochs: In all.
-        pictures: To train on in one of them.
+        images: To train on in one of them.
     """
 
-    def __init__(self, console: Console, *, epochs: int, pictures: int) -> None:
-        self._epochs, self._pictures = epochs, pictures
+    def __init__(self, console: Console, *, epochs: int, images: int) -> None:
+        self._epochs, self._images = epochs, images
         self._best: float | None = None
         self._progress = _progress(console)
         self._task = self._progress.add_task("", total=epochs, best="")
@@ -150,9 +150,9 @@ class TrainingProgress:
             _say(self._progress, f"going on after {self._done} of {self._epochs} epochs")
         self._show(0)
 
-    def batch(self, pictures: int) -> None:
-        """Take notice of the pictures of the epoch so far."""
-        self._show(pictures)
+    def batch(self, images: int) -> None:
+        """Take notice of the images of the epoch so far."""
+        self._show(images)
 
     def epoch(self, epoch: Epoch) -> None:
         """Take notice of a whole epoch."""
@@ -174,10 +174,10 @@ class TrainingProgress:
         if epoch.validation_accuracy is not None:
             self._best = max(epoch.validation_accuracy, self._best or 0.0)
 
-    def _show(self, pictures: int) -> None:
+    def _show(self, images: int) -> None:
         self._progress.update(
             self._task,
-            completed=self._done + min(pictures / self._pictures, 1),
+            completed=self._done + min(images / self._images, 1),
             best="" if self._best is None else f"best accuracy {100 * self._best:.2f} %",
             description=f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}",
         )

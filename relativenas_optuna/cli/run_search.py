@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from relativenas_optuna.cli.output.search import Console
     from relativenas_optuna.search.choice import Choice
     from relativenas_optuna.search.plan import Wishes
-    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.images import Images
 
 
-def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -> Pictures:
+def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -> Images:
     """Prepare a search in memory and return its images.
 
     A mistake ends it here, before there is a database file.
@@ -35,7 +35,7 @@ def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -
     Raises:
         SearchError: See `Search`, as for its other errors.
     """
-    from relativenas_optuna.search.search import Search, load_images
+    from relativenas_optuna.search.search import Search, images_of_plan
     from relativenas_optuna.training.device import resolve_device
 
     with storage_at("sqlite://") as storage:
@@ -46,7 +46,7 @@ def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -
         with empty_folders_removed(plan.out, on_success=True):
             make_folder(plan.out)
             with locked(plan.out), TemporaryDirectory() as folder:
-                images = load_images(plan)
+                images = images_of_plan(plan)
                 local = plan.weights is None or "://" not in plan.weights
                 here = replace(plan, out=folder, weights=None if local else plan.weights)
                 Search(study, here, device=str(found), images=images)
@@ -60,7 +60,7 @@ def search_to_the_end(
     *,
     device: str | None,
     workers: int = 1,
-    images: Pictures | None = None,
+    images: Images | None = None,
 ) -> Choice:
     """Search a study, or go on with it, and report what it ends with.
 

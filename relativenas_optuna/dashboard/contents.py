@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from optuna_dashboard import save_plotly_graph_object
 
-from relativenas_optuna.dashboard.pictures import add_picture
+from relativenas_optuna.dashboard.drawings import add_drawing
 from relativenas_optuna.dashboard.staged_attributes import Draft
 from relativenas_optuna.dashboard.study_note import study_note
 from relativenas_optuna.dashboard.trial_note import Best, trial_note
@@ -39,9 +39,9 @@ def drafted(
     Args:
         study: The study.
         written: What was given to the dashboard so far; the versions of the notes are kept there.
-        store: Opens where pictures go; `None` for none.
+        store: Opens where drawings go; `None` for none.
         failed: Told what failed, and how, where the rest goes on without it.
-        seconds: After which no further picture is begun; those that are missing then come later.
+        seconds: After which no further drawing is begun; those that are missing then come later.
     """
     attributes = study._storage.get_study_system_attrs(study._study_id)
     draft, seen = Draft(study, attributes), Seen.of(study)
@@ -51,7 +51,7 @@ def drafted(
     try:
         _draw(draft, seen, best, store, seconds)
     except Exception as error:
-        failed("pictures", error)
+        failed("drawings", error)
     _note_trials(draft, seen, best, written)
     body = study_note(study, seen, best)
     written.study_note = draft.notes().put(None, body, written.study_note)
@@ -66,7 +66,7 @@ def _note_trials(draft: Draft, seen: Seen, best: Best, written: Written) -> None
         key = str(trial._trial_id)
         body = trial_note(trial, seen.view, best)
         for artifact in draft.artifacts(trial._trial_id) if number in best.generations else ():
-            body += f"\n\n{_picture(draft.study, trial._trial_id, artifact)}"
+            body += f"\n\n{_drawing(draft.study, trial._trial_id, artifact)}"
         version = notes.put(trial._trial_id, body, written.notes.get(key))
         if version is not None:
             ours[key] = version
@@ -76,9 +76,9 @@ def _note_trials(draft: Draft, seen: Seen, best: Best, written: Written) -> None
     written.notes = ours
 
 
-def _picture(study: optuna.Study, trial_id: int, artifact: str) -> str:
-    """The picture, or where the dashboard has none what may be the reason."""
-    instead = "the picture of its two cells, for which optuna-dashboard needs --artifact-dir"
+def _drawing(study: optuna.Study, trial_id: int, artifact: str) -> str:
+    """The drawing, or where the dashboard has none what may be the reason."""
+    instead = "the drawing of its two cells, for which optuna-dashboard needs --artifact-dir"
     return f"![{instead}](/artifacts/{study._study_id}/{trial_id}/{artifact})"
 
 
@@ -99,6 +99,6 @@ def _draw(
         return
     end = time.monotonic() + seconds
     for index in sorted(missing, reverse=True):
-        drawn = add_picture(draft, store, seen.view.generations, index, seen.trials)
+        drawn = add_drawing(draft, store, seen.view.generations, index, seen.trials)
         if drawn and time.monotonic() > end:
             return

@@ -32,7 +32,7 @@ _SHARE = 0.05  # of the time, at most, that is spent on writing
 _TRIALS = 20  # after which a study without generations is written
 _PAUSE = 60.0  # seconds until what failed is tried again
 _PATIENCE = 10.0  # seconds for another worker that is writing
-_DRAWING = 0.3  # seconds after which no further picture is begun, while the search goes on
+_DRAWING = 0.3  # seconds after which no further drawing is begun, while the search goes on
 _DRAWING_AT_LAST = 10.0  # and when it has ended
 
 
@@ -41,7 +41,7 @@ class DashboardReporter:
 
     A callback for `study.optimize`. After every generation, but for at most a twentieth of the
     time, one of the workers writes to the study: a note for each of the newest 100 trials and for
-    the best of every generation; a picture of the two cells of these; a note of the study; and the
+    the best of every generation; a drawing of the two cells of these; a note of the study; and the
     figures of `relativenas_optuna.visualization`. A note that a person changed is left alone.
     Whatever fails there is one warning, and the search goes on.
 
@@ -57,9 +57,9 @@ class DashboardReporter:
         >>> reporter.write(study)  # the last generation too
 
     Args:
-        artifacts: Where the pictures go: a folder, which `optuna-dashboard --artifact-dir` is
+        artifacts: Where the drawings go: a folder, which `optuna-dashboard --artifact-dir` is
             started with and which is made where it is missing, or an artifact store of Optuna's.
-            `None` for no pictures; only trials that carry a genotype, as those of
+            `None` for no drawings; only trials that carry a genotype, as those of
             `SupernetObjective` do, have one.
         warn: Called with one line about what cannot be shown, once for each reason.
     """
@@ -194,5 +194,5 @@ def reporter_of(
 
 _LOST = {
     "dashboard": "what optuna-dashboard shows could not be brought up to date",
-    "pictures": "a picture for optuna-dashboard could not be written",
+    "drawings": "a drawing for optuna-dashboard could not be written",
 }

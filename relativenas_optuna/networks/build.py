@@ -43,7 +43,7 @@ def build(
         cells: Number of cells.
         num_classes: Classes to tell apart; where it is left out but `dataset` is not, those of the
             data set.
-        in_channels: Channels of a picture; 3 by default.
+        in_channels: Channels of an image; 3 by default.
         auxiliary: Whether to add the auxiliary head: the network then gives
             (logits, auxiliary logits) in training, and still logits alone in evaluation.
         weights: A file of trained weights: one of `relativenas train`, which ends in

@@ -35,7 +35,7 @@ def check_supernet(
         space: The architectures.
         supernet: Its weights, modes and gradients are afterwards as before.
         images: `[b, c, h, w]`, normalised, on the device of the supernet; b at least 2.
-        classes: How many logits a picture gets.
+        classes: How many logits an image gets.
         samples: How many architectures are tried.
         seed: Of the architectures.
 

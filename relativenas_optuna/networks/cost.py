@@ -17,7 +17,7 @@ class Cost:
 
     Attributes:
         parameters: Number of learnt parameters.
-        multiply_adds: Multiply-adds of one forward pass over one picture, those of convolutions
+        multiply_adds: Multiply-adds of one forward pass over one image, those of convolutions
             and linear layers.
     """
 
@@ -32,10 +32,10 @@ def cost(network: nn.Module, input_size: tuple[int, int, int]) -> Cost:
 
     Args:
         network: The network; `Supernet.standalone` gives one for a path of a supernet.
-        input_size: (channels, height, width) of a picture.
+        input_size: (channels, height, width) of an image.
 
     Raises:
-        ValueError: The network does not take pictures of this size.
+        ValueError: The network does not take images of this size.
     """
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     modes = {module: module.training for module in network.modules()}
@@ -69,7 +69,7 @@ class CostLimits:
 
     Attributes:
         parameters: Most learnt parameters; `None`: any number.
-        multiply_adds: Most multiply-adds of one picture; `None`: any number.
+        multiply_adds: Most multiply-adds of one image; `None`: any number.
 
     Raises:
         ValueError: A limit is not a whole number of at least 1.

@@ -15,7 +15,7 @@ from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.spaces.nasbench201 import NASBench201
 
-#: (channels of a picture, classes) -> a fresh supernet.
+#: (channels of an image, classes) -> a fresh supernet.
 Build: TypeAlias = Callable[[int, int], SharedNetwork[Any]]
 
 
@@ -41,7 +41,7 @@ def first_supernet(
         channels: Of the first cell; for a supernet that is not given, as is the next.
         cells: Cells in all, those that reduce included. Of NAS-Bench-201 the three stages have a
             third of the rest each, 17 cells are the paper's.
-        in_channels: Channels of a picture.
+        in_channels: Channels of an image.
         num_classes: Classes to tell apart.
         seed: Of the first weights.
 

@@ -20,7 +20,7 @@ class NASBench201Network(Stages):
         channels: Channels of the first stage; the second has twice as many, the third four times.
         cells: Cells of each stage.
         num_classes: Classes to tell apart.
-        in_channels: Channels of a picture.
+        in_channels: Channels of an image.
 
     Raises:
         ValueError: A size is out of range.
@@ -70,7 +70,7 @@ class NASBench201Supernet(Stages):
         channels: See `NASBench201Network`, as for the others.
         cells: Cells of each stage.
         num_classes: Classes to tell apart.
-        in_channels: Channels of a picture.
+        in_channels: Channels of an image.
 
     Raises:
         ValueError: A size is out of range.
@@ -109,7 +109,7 @@ class NASBench201Supernet(Stages):
             genotype: An architecture of the space.
             drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only,
                 and identities are never dropped. The paper has none.
-            generator: Source of what is dropped, on the device of the pictures.
+            generator: Source of what is dropped, on the device of the images.
 
         Returns:
             Logits `[b, num_classes]`.

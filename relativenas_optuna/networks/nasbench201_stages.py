@@ -101,7 +101,7 @@ class Stages(nn.Module):
     """Stem, three stages of cells with reductions between them, classifier."""
 
     least_size = 4
-    """Least height and width of a picture: one pixel is left behind the reductions."""
+    """Least height and width of an image: one pixel is left behind the reductions."""
 
     def __init__(
         self,

@@ -32,12 +32,12 @@ class CellNetwork(nn.Module):
         channels: Channels of the first cell's nodes; they double at every reduction.
         cells: Number of cells.
         num_classes: Classes to tell apart.
-        in_channels: Channels of a picture.
+        in_channels: Channels of an image.
         auxiliary: Whether to add the auxiliary head.
     """
 
     least_size: int
-    """Least height and width of a picture: one pixel is left behind the reductions."""
+    """Least height and width of an image: one pixel is left behind the reductions."""
     auxiliary_pool_stride: int
     auxiliary_last_norm: bool
 
@@ -104,7 +104,7 @@ class CellNetwork(nn.Module):
         Args:
             images: `[b, in_channels, h, w]`, normalised.
             drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only.
-            generator: Source of what is dropped, on the device of the pictures.
+            generator: Source of what is dropped, on the device of the images.
 
         Returns:
             Logits `[b, num_classes]`; with the auxiliary head and in training, these and the
@@ -126,9 +126,9 @@ class CellNetwork(nn.Module):
 
 
 class CifarNetwork(CellNetwork):
-    """The network for small pictures: they keep their size up to the first reduction.
+    """The network for small images: they keep their size up to the first reduction.
 
-    The auxiliary head needs pictures of at least 29x29.
+    The auxiliary head needs images of at least 29x29.
     """
 
     least_size = 4
@@ -145,9 +145,9 @@ class CifarNetwork(CellNetwork):
 
 
 class ImageNetNetwork(CellNetwork):
-    """The network for large pictures: the stem divides their size by 8.
+    """The network for large images: the stem divides their size by 8.
 
-    The auxiliary head needs pictures of at least 193x193.
+    The auxiliary head needs images of at least 193x193.
     """
 
     least_size = 32

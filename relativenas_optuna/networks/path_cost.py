@@ -35,7 +35,7 @@ class PathCosts(Generic[A]):
 
     Args:
         supernet: Only read.
-        input_size: (channels, height, width) of a picture.
+        input_size: (channels, height, width) of an image.
 
     Raises:
         TypeError: `supernet` is no module with `tensors`.
@@ -65,7 +65,7 @@ class PathCosts(Generic[A]):
 
         Raises:
             ValueError: The architecture is not in the space, or the supernet does not run on
-                tensors without values or pictures of this size.
+                tensors without values or images of this size.
         """
         with self._lock:
             if genotype not in self._costs:

@@ -19,7 +19,7 @@ class SharedNetwork(Protocol[A_contra]):
     `Supernet` and `NASBench201Supernet` are such networks. One's own is a module with the two
     methods below; `check_supernet` tests them. Three more are used where a supernet has them:
 
-    - ``least_size``: least height and width of a picture.
+    - ``least_size``: least height and width of an image.
     - ``standalone(genotype)``: the architecture's own network, which its parameters are counted of.
     - ``parameter_count(genotype)``: the same number without building that network.
     """
@@ -86,13 +86,13 @@ def check_path(
         supernet: On the device of `images`; its weights and modes stay as they are.
         genotype: An architecture of its space.
         images: `[b, c, h, w]`, normalised.
-        classes: How many logits a picture must get.
+        classes: How many logits an image must get.
 
     Returns:
         The logits `[b, classes]`.
 
     Raises:
-        ProtocolError: `tensors` are not those of the state dict, the pictures do not go through, or
+        ProtocolError: `tensors` are not those of the state dict, the images do not go through, or
             the logits have another shape.
         TypeError: It is no module, or has no `tensors`.
     """
@@ -107,7 +107,7 @@ def check_path(
     except Exception as error:  # a network of one's own can end with anything
         reason = " ".join(str(error).split())
         raise ProtocolError(
-            f"the supernet does not take pictures of {images.shape[1]} channels and {width}x"
+            f"the supernet does not take images of {images.shape[1]} channels and {width}x"
             f"{height} pixels, {type(error).__name__}: {reason[:200]}"
         ) from error
     finally:

@@ -65,7 +65,7 @@ class Supernet(nn.Module):
         channels: Channels of the first cell's nodes; they double at every reduction.
         cells: Number of cells.
         num_classes: Classes to tell apart.
-        in_channels: Channels of a picture.
+        in_channels: Channels of an image.
 
     Raises:
         ValueError: An operation of the space is unknown, or a size is out of range.
@@ -124,7 +124,7 @@ class Supernet(nn.Module):
             images: `[b, in_channels, h, w]`, normalised; h and w of at least 4.
             genotype: A genotype of the space.
             drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only.
-            generator: Source of what is dropped, on the device of the pictures.
+            generator: Source of what is dropped, on the device of the images.
 
         Returns:
             Logits `[b, num_classes]`.

@@ -21,7 +21,7 @@ from relativenas_optuna.objective.settings import SearchSettings, check_seed
 from relativenas_optuna.objective.weight_set import Trained, WeightSet
 from relativenas_optuna.training.augmentation import Augmentation, normalise
 from relativenas_optuna.training.calibration import calibrate
-from relativenas_optuna.training.data.images import Pictures, require_pair
+from relativenas_optuna.training.data.images import Images, require_pair
 from relativenas_optuna.training.loop import (
     EpochResult,
     Evaluation,
@@ -56,7 +56,7 @@ class Outcome:
 
     Attributes:
         training: How the epoch went.
-        score: On the validation pictures after it.
+        score: On the validation images after it.
         trained: The candidate's weights after it.
         spoilt: Whether a number among them is no longer finite.
         phases: Seconds that it took so far.
@@ -80,26 +80,26 @@ class Trainer(Generic[A]):
 
     Args:
         space: The architectures.
-        training: Pictures to train on; they set the device.
-        validation: Pictures to score with, on the same device.
+        training: Images to train on; they set the device.
+        validation: Images to score with, on the same device.
         settings: How.
         seed: Of the first weights and all training; from 0 to 2**32 - 1.
         supernet: See `first_supernet`. One's own is moved to the device and trained in place.
         loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
-        metric: (logits, labels) of all validation pictures -> a number to score with instead.
+        metric: (logits, labels) of all validation images -> a number to score with instead.
 
     Raises:
-        DataError: The pictures do not fit each other or the supernet, or are too few.
+        DataError: The images do not fit each other or the supernet, or are too few.
         ProtocolError: The supernet breaks its protocol; a `ValueError`.
         TypeError: The supernet is none, or there is none for this space.
-        ValueError: The seed is out of range, or the pictures are too small for the settings.
+        ValueError: The seed is out of range, or the images are too small for the settings.
     """
 
     def __init__(
         self,
         space: Space[A],
-        training: Pictures,
-        validation: Pictures,
+        training: Images,
+        validation: Images,
         *,
         settings: SearchSettings,
         seed: int,
@@ -116,7 +116,7 @@ class Trainer(Generic[A]):
             self._augmentation.check(*training.images.shape[2:])
         except ValueError as error:
             raise ValueError(
-                f"{error}: take settings that fit, as 'digits' does for small pictures"
+                f"{error}: take settings that fit, as 'digits' does for small images"
             ) from None
         self._training, self._validation = training, validation
         self._settings = settings
@@ -143,14 +143,14 @@ class Trainer(Generic[A]):
 
     @cached_property
     def costs(self) -> PathCosts[A]:
-        """What architectures cost for these pictures, before they are trained."""
+        """What architectures cost for these images, before they are trained."""
         channels, height, width = self._training.images.shape[1:]
         return PathCosts(self.supernet, (channels, height, width))
 
     def train(self, genotype: A, place: Seat, *, report: Report | None = None) -> Outcome:
         """Train a candidate for one epoch and score it; the shared weights stay as they are.
 
-        Order of pictures, augmentation and drop-path follow from the seed and `place` alone.
+        Order of images, augmentation and drop-path follow from the seed and `place` alone.
 
         Args:
             genotype: The candidate.
@@ -199,7 +199,7 @@ class Trainer(Generic[A]):
         )
 
     def evaluate(self, genotype: A) -> Evaluation:
-        """Score an architecture untrained, with batch norms calibrated on the training pictures."""
+        """Score an architecture untrained, with batch norms calibrated on the training images."""
         with self.weights.candidate(genotype):
             calibrate(
                 lambda images: self.supernet(images, genotype),
@@ -240,7 +240,7 @@ class Watch:
         return seconds
 
 
-def _check_size(pictures: Pictures, least: int) -> None:
-    height, width = pictures.images.shape[2:]
+def _check_size(images: Images, least: int) -> None:
+    height, width = images.images.shape[2:]
     if min(height, width) < least:
-        raise DataError(f"pictures must have at least {least}x{least} pixels; got {width}x{height}")
+        raise DataError(f"images must have at least {least}x{least} pixels; got {width}x{height}")

@@ -24,16 +24,16 @@ class SearchSettings:
         cells: Cells of the network; those at a third and two thirds are reductions.
         population: Members per generation, even.
         generations: Generations in all; learning rate and drop-path follow their number.
-        train_fraction: Share of the pictures that candidates train on; the rest scores them.
-        batch_size: Pictures per step.
+        train_fraction: Share of the images that candidates train on; the rest scores them.
+        batch_size: Images per step.
         learning_rate: Of the first generation.
         learning_rate_end: That the cosine over the generations ends at.
         momentum: Of SGD, with a fresh buffer for every candidate.
         weight_decay: Of SGD.
         clip: Largest norm of all gradients together.
         drop_path: Probability that drop-path rises to, in proportion to the generation.
-        padding: Pixels of zeros around a picture before it is cropped to its size again.
-        flip: Whether pictures are mirrored at random.
+        padding: Pixels of zeros around an image before it is cropped to its size again.
+        flip: Whether images are mirrored at random.
         cutout: Side of the square that is blanked, in pixels.
         precision: "float32"; or "bfloat16", automatic mixed precision, which pays only where the
             device computes in that type: many a CPU does not. Calibration, losses and the shared
@@ -116,7 +116,7 @@ PRESETS: Mapping[str, SearchSettings] = MappingProxyType(
     {
         # The paper's: 9 hours on a GTX 1080 Ti.
         "paper": SearchSettings(),
-        # Pictures of 32 pixels or so, in minutes on a CPU.
+        # Images of 32 pixels or so, in minutes on a CPU.
         "small": SearchSettings(
             channels=8,
             cells=5,
@@ -126,7 +126,7 @@ PRESETS: Mapping[str, SearchSettings] = MappingProxyType(
             drop_path=0.0,
             cutout=8,
         ),
-        # Pictures of 8 pixels that mean something else when mirrored.
+        # Images of 8 pixels that mean something else when mirrored.
         "digits": SearchSettings(
             channels=8,
             cells=5,

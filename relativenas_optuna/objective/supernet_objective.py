@@ -36,7 +36,7 @@ from relativenas_optuna.spaces.protocol import check_space, suggest
 from relativenas_optuna.storages.interruption import mark_interrupted
 from relativenas_optuna.storages.study_attributes import StudyPointer, agreed
 from relativenas_optuna.training.data.fingerprint import digest
-from relativenas_optuna.training.data.load import DataError, Pictures, as_pictures
+from relativenas_optuna.training.data.load import DataError, Images, as_images
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ IMAGES = "relative_nas:objective_images"  # user attribute
 class SupernetObjective(Generic[A]):
     """Scores a trial's architecture with a supernet that all trials share.
 
-    A candidate inherits the weights of its own operations, trains on the training pictures for
-    one epoch, and is scored by its cross-entropy on the validation pictures. Under
+    A candidate inherits the weights of its own operations, trains on the training images for
+    one epoch, and is scored by its cross-entropy on the validation images. Under
     `RelativeNASSampler` both of a pair start from the same weights, and when the second is scored
     the pair is committed: operations only in the slow learner come from it, all else that was used
     from the fast learner. Under a sampler without pairs each trial commits its own weights.
 
-    Order of pictures, augmentation and drop-path follow from (seed, generation, seat), and so,
+    Order of images, augmentation and drop-path follow from (seed, generation, seat), and so,
     on one machine's CPU with the same number of threads, does all else to the last bit. torch's
     global random state is not touched. Threads (`n_jobs`) take turns.
 
@@ -86,18 +86,18 @@ class SupernetObjective(Generic[A]):
     Args:
         space: The architectures; the trial's parameters are its `distributions`. See
             `spaces.Space` for one's own.
-        data: Pictures; or what `load_pictures` takes: "digits", "cifar10", "cifar100" or a folder
-            with one of pictures per class; or a torch data set of pictures and labels. They are
-            divided into training and validation pictures.
-        validation: Pictures, or a data set, to score with; then `data` is not divided.
+        data: Images; or what `load_images` takes: "digits", "cifar10", "cifar100" or a folder
+            with one of images per class; or a torch data set of images and labels. They are
+            divided into training and validation images.
+        validation: Images, or a data set, to score with; then `data` is not divided.
         supernet: For a space of one's own: a network as `networks.SharedNetwork` says, or what
-            builds one from the channels of a picture and the number of classes.
+            builds one from the channels of an image and the number of classes.
         settings: Or the name of a preset: "paper", "small", "digits". Their `nodes` are not used,
             for `space` has its own, and `population` and `generations` are for the schedules.
         seed: Of the division, the first weights and all training; from 0 to 2**32 - 1.
         device: "cpu", "cuda", "cuda:1", "mps"; `None` takes the best one there is.
         loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
-        metric: (logits, labels) of all validation pictures -> a number to score with instead, in
+        metric: (logits, labels) of all validation images -> a number to score with instead, in
             the direction of the study.
         limits: Of an architecture's cost. One that is over a limit is not trained: its loss is
             infinite, and its trial has a constraint that is violated.
@@ -112,7 +112,7 @@ class SupernetObjective(Generic[A]):
             goes on with a new one warns that its weights begin anew.
 
     Raises:
-        DataError: The pictures cannot be used; a `ValueError`.
+        DataError: The images cannot be used; a `ValueError`.
         OSError: The folder of the checkpoint cannot be made or written to.
         ProtocolError: The supernet breaks its protocol; a `ValueError`.
         TypeError: `space`, `supernet`, `settings` or `validation` is none.
@@ -122,9 +122,9 @@ class SupernetObjective(Generic[A]):
     def __init__(
         self,
         space: Space[A],
-        data: Pictures | MapDataset | str | Path,
+        data: Images | MapDataset | str | Path,
         *,
-        validation: Pictures | MapDataset | None = None,
+        validation: Images | MapDataset | None = None,
         supernet: SharedNetwork[A] | Build | None = None,
         settings: SearchSettings | str = "paper",
         seed: int = 0,
@@ -149,12 +149,12 @@ class SupernetObjective(Generic[A]):
         )
         self.seed = seed
         self.device = resolve_device(device)
-        training = as_pictures(data)
+        training = as_images(data)
         self._images = digest(training)
         if validation is None:
             training, held_out = training.split(self.settings.train_fraction, seed=seed)
         else:
-            held_out = as_pictures(validation, like=training)
+            held_out = as_images(validation, like=training)
             self._images += f" {digest(held_out)}"
         self.training, self.validation = training.to(self.device), held_out.to(self.device)
         self.classes = training.classes
@@ -193,7 +193,7 @@ class SupernetObjective(Generic[A]):
         Ctrl-C or a full disk, is none, and `RelativeNASSampler` gives its seat out again.
 
         Returns:
-            The mean loss on the validation pictures (cross-entropy in nats), or the metric; NaN
+            The mean loss on the validation images (cross-entropy in nats), or the metric; NaN
             where the training diverged, which makes Optuna fail the trial, and the weights are
             then as before. With `second` that cost too.
 
@@ -248,9 +248,9 @@ class SupernetObjective(Generic[A]):
             raise
 
     def evaluate(self, genotype: A) -> Evaluation:
-        """Score an architecture on the validation pictures with the newest weights, untrained.
+        """Score an architecture on the validation images with the newest weights, untrained.
 
-        The batch norms of its path take the statistics of the training pictures first, for the
+        The batch norms of its path take the statistics of the training images first, for the
         shared ones are a mixture of all paths that were trained. The weight set is left as it was.
 
         Raises:
@@ -295,7 +295,7 @@ class SupernetObjective(Generic[A]):
         if begun != self.seed:
             raise ValueError(
                 f"seed must be {begun}, with which study {study.study_name!r} was begun: another "
-                f"one divides the pictures otherwise, and weights would be scored with those that "
+                f"one divides the images otherwise, and weights would be scored with those that "
                 f"they were trained on; got {self.seed}"
             )
         self._compare_images(study, agreed(study, IMAGES, self._images))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SearchView:
     """What a study's search has come to: its settings, and all its generations.
 
-    It is a picture of one moment, made from the study's trials alone. Nothing is written to the
+    It is a snapshot, made from the study's trials alone. Nothing is written to the
     study, and no sampler is needed.
 
     Example:

@@ -37,7 +37,7 @@ class Finalist:
         genotype: Its architecture.
         search_loss: Its loss in the search, in nats, after an epoch of its own.
         loss: Its loss with the final shared weights, in nats, without training.
-        accuracy: The same's share of validation pictures classified right, 0 to 1.
+        accuracy: The same's share of validation images classified right, 0 to 1.
     """
 
     trial: int

@@ -33,8 +33,8 @@ class Wishes:
     """What a caller asks of a search; what is left out comes from the study, then the preset.
 
     Attributes:
-        data: "digits" (the default), "cifar10", "cifar100", or a folder of pictures per class.
-        size: Side in pixels that the pictures are brought to.
+        data: "digits" (the default), "cifar10", "cifar100", or a folder of images per class.
+        size: Side in pixels that the images are brought to.
         preset: Of the settings; "digits" for the digits, else "small".
         seed: 0 where nothing is said.
         out: Folder for results, and for weights that have no place of their own.

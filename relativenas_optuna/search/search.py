@@ -23,7 +23,7 @@ from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.pair_loop import score_pairs
 from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan
 from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.training.data.load import DataError, load_pictures
+from relativenas_optuna.training.data.load import DataError, load_images
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.relative_nas.population import Population
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.images import Images
 
 
 class Search:
@@ -74,7 +74,7 @@ class Search:
         *,
         device: str | None = None,
         leads: bool = True,
-        images: Pictures | None = None,
+        images: Images | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> None:
         self.study = study
@@ -109,7 +109,7 @@ class Search:
         if (newest is not None and checkpoint.record() is None) or checkpoint.is_lost():
             raise self._lost()
         if images is None:
-            images = load_images(plan)
+            images = images_of_plan(plan)
         if resolve_device(device).type == "cpu":
             check_search_memory(plan.settings, images=len(images), input_size=images.shape)
         self.objective = SupernetObjective(
@@ -266,10 +266,10 @@ class Search:
         )
 
 
-def load_images(plan: SearchPlan) -> Pictures:
+def images_of_plan(plan: SearchPlan) -> Images:
     """Return all images of a search: those to train on and those to score with.
 
     Raises:
         DataError: They are not there, or cannot be used as they are.
     """
-    return load_pictures(plan.data, size=plan.size, download=True)
+    return load_images(plan.data, size=plan.size, download=True)

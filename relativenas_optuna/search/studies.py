@@ -36,7 +36,7 @@ def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
             yield study
     except FolderInUseError:
         raise
-    except BaseException:  # Ctrl-C while pictures are read too
+    except BaseException:  # Ctrl-C while images are read too
         # The error in the block is the one to be heard of.
         with suppress(OptunaError, KeyError):
             begun = study.user_attrs.get(PLAN_ATTRIBUTE) or study.trials

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.io.tensors_file import load, save
     from relativenas_optuna.training.augmentation import Augmentation
     from relativenas_optuna.training.calibration import calibrate
-    from relativenas_optuna.training.data.dataset import pictures_of
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.load import as_pictures, load_pictures
+    from relativenas_optuna.training.data.dataset import images_of
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.load import as_images, load_images
     from relativenas_optuna.training.loop import (
         EpochResult,
         Evaluation,
@@ -32,15 +32,15 @@ __all__ = [
     "EpochResult",
     "Evaluation",
     "Generators",
-    "Pictures",
+    "Images",
     "Stopped",
-    "as_pictures",
+    "as_images",
     "calibrate",
     "evaluate",
     "generators",
+    "images_of",
     "load",
-    "load_pictures",
-    "pictures_of",
+    "load_images",
     "save",
     "train_epoch",
 ]
@@ -51,15 +51,15 @@ _HOMES = {
     "EpochResult": "training.loop",
     "Evaluation": "training.loop",
     "Generators": "training.randomness",
-    "Pictures": "training.data.images",
+    "Images": "training.data.images",
     "Stopped": "training.loop",
-    "as_pictures": "training.data.load",
+    "as_images": "training.data.load",
     "calibrate": "training.calibration",
     "evaluate": "training.loop",
     "generators": "training.randomness",
     "load": "networks.io.tensors_file",
-    "load_pictures": "training.data.load",
-    "pictures_of": "training.data.dataset",
+    "load_images": "training.data.load",
+    "images_of": "training.data.dataset",
     "save": "networks.io.tensors_file",
     "train_epoch": "training.loop",
 }

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, as tensor operations on the pictures' device."""
+"""Augmentation of whole batches, as tensor operations on the images' device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Gives `(images / 255 - mean) / std`; `Pictures.statistics` fits this to the images' type.
+    """Gives `(images / 255 - mean) / std`; `Images.statistics` fits this to the images' type.
 
     Args:
         images: uint8 or float32, `[b, c, h, w]`; they stay as they are.
@@ -30,9 +30,9 @@ class Draws:
     """The random choices for a batch, each `[b]`.
 
     Args:
-        top, left: Corner of the crop in the padded picture, 0..2*padding.
+        top, left: Corner of the crop in the padded image, 0..2*padding.
         flip: Whether to mirror left and right, bool.
-        row, column: Centre of the cutout, any pixel of the picture.
+        row, column: Centre of the cutout, any pixel of the image.
     """
 
     top: Tensor
@@ -42,7 +42,7 @@ class Draws:
     column: Tensor
 
     def __getitem__(self, part: slice) -> Draws:
-        """The choices for some of the pictures."""
+        """The choices for some of the images."""
         return Draws(**{name: tensor[part] for name, tensor in vars(self).items()})
 
 
@@ -51,12 +51,12 @@ class Augmentation:
     """Random crop, horizontal flip, normalisation and cutout, in this order.
 
     Cutout is that of DeVries and Taylor (arXiv 1708.04552): a square of zeros after normalisation,
-    its centre uniform over the picture, clipped at the border. The defaults are those of the paper
+    its centre uniform over the image, clipped at the border. The defaults are those of the paper
     for CIFAR; `padding=0, flip=False, cutout=0` only normalises.
 
     Args:
-        padding: Zeros around the picture before it is cropped to its own size again, in pixels.
-        flip: Mirror each picture with probability 1/2.
+        padding: Zeros around the image before it is cropped to its own size again, in pixels.
+        flip: Mirror each image with probability 1/2.
         cutout: Side of the square, in pixels.
 
     Raises:
@@ -73,11 +73,11 @@ class Augmentation:
                 raise ValueError(f"{name} must be at least 0 pixels, got {pixels}")
 
     def check(self, height: int, width: int) -> None:
-        """Refuses pictures that are too small for this augmentation.
+        """Refuses images that are too small for this augmentation.
 
         Raises:
             ValueError: `padding` could crop to nothing but padding, or `cutout` blank whole
-                pictures.
+                images.
         """
         side = min(height, width)
         for name, pixels, most in (
@@ -86,11 +86,11 @@ class Augmentation:
         ):
             if pixels > most:
                 raise ValueError(
-                    f"{name} must be at most {most} for pictures of {width}x{height}, got {pixels}"
+                    f"{name} must be at most {most} for images of {width}x{height}, got {pixels}"
                 )
 
     def draw(self, count: int, height: int, width: int, generator: Generator) -> Draws:
-        """Draws the choices for `count` pictures, on the generator's device."""
+        """Draws the choices for `count` images, on the generator's device."""
 
         def below(bound: int) -> Tensor:
             return torch.randint(bound, (count,), generator=generator, device=generator.device)
@@ -110,7 +110,7 @@ class Augmentation:
             images: uint8, `[b, c, h, w]`.
             mean: float32, `[c]`, in units of [0, 1].
             std: float32, `[c]`, in the same units.
-            draws: For these b pictures.
+            draws: For these b images.
 
         Returns:
             float32, `[b, c, h, w]`.
@@ -144,7 +144,7 @@ class Augmentation:
         return padded.flatten(2).gather(2, pixels).view(images.shape)
 
     def _kept(self, images: Tensor, draws: Draws) -> Tensor:
-        """Where the cutout leaves the picture as it is: bool, `[b, 1, h, w]`."""
+        """Where the cutout leaves the image as it is: bool, `[b, 1, h, w]`."""
 
         def inside(centre: Tensor, side: int) -> Tensor:
             offset = torch.arange(side, device=images.device) - centre[:, None] + self.cutout // 2

@@ -54,7 +54,7 @@ class Share:
         """The bounds of the batches of an epoch.
 
         What is left over for the last batch joins the one before where it would leave a part
-        with less than 2 of the `count` pictures, on which batch norm cannot train.
+        with less than 2 of the `count` images, on which batch norm cannot train.
         """
         return list(self._batches(count, batch_size))
 

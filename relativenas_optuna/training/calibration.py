@@ -11,21 +11,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.data.images import Pictures
+from relativenas_optuna.training.data.images import Images
 from relativenas_optuna.training.loop import Output
 from relativenas_optuna.training.modes import mode
 
 
 def calibrate(
     forward: Callable[[Tensor], Output],
-    pictures: Pictures,
+    images: Images,
     *,
     module: nn.Module,
     batch_size: int,
     generator: Generator,
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> None:
-    """Sets the statistics of the batch norms that `forward` runs to those of `pictures`.
+    """Sets the statistics of the batch norms that `forward` runs to those of `images`.
 
     Shared weights serve many paths, so the running statistics of a batch norm are a mixture of
     what came its way; one pass without gradients or augmentation makes them those of this path.
@@ -33,30 +33,30 @@ def calibrate(
 
     Args:
         forward: Images `[b, c, h, w]` -> output.
-        pictures: On the device of the network.
+        images: On the device of the network.
         module: Holds the batch norms; others than those that `forward` runs stay as they are.
-        batch_size: Largest batch, at least 2; batches are of nearly equal size, and 3 pictures may
+        batch_size: Largest batch, at least 2; batches are of nearly equal size, and 3 images may
             be one where this is 2.
-        generator: Of the order of pictures, on the CPU. They often lie class by class, and
+        generator: Of the order of images, on the CPU. They often lie class by class, and
             batches of one class would know nothing of how classes differ.
         memory_format: Of the images that `forward` gets.
 
     Raises:
-        DataError: There are fewer than 2 pictures.
+        DataError: There are fewer than 2 images.
         ValueError: `batch_size` is below 2.
     """
     if batch_size < 2:
         raise ValueError(f"batch_size must be at least 2 to calibrate, got {batch_size}")
-    if len(pictures) < 2:
-        raise DataError(f"calibration needs at least 2 pictures, got {len(pictures)}")
-    mean, std = pictures.statistics()
-    order = torch.randperm(len(pictures), generator=generator).to(pictures.device)
-    # Equal parts but for one picture: each counts alike, and none is too small for a variance.
-    parts = order.tensor_split(-(-len(pictures) // max(batch_size, 3)))
+    if len(images) < 2:
+        raise DataError(f"calibration needs at least 2 images, got {len(images)}")
+    mean, std = images.statistics()
+    order = torch.randperm(len(images), generator=generator).to(images.device)
+    # Equal parts but for one image: each counts alike, and none is too small for a variance.
+    parts = order.tensor_split(-(-len(images) // max(batch_size, 3)))
     with mode(module, training=True), _averaging(module), torch.no_grad():
         for index in parts:
-            images = normalise(pictures.images.index_select(0, index), mean, std)
-            forward(images.contiguous(memory_format=memory_format))
+            batch = normalise(images.images.index_select(0, index), mean, std)
+            forward(batch.contiguous(memory_format=memory_format))
 
 
 @contextmanager

@@ -52,9 +52,9 @@ class EpochResult:
     """How a training epoch went, measured while the weights moved.
 
     Args:
-        loss: Mean training loss of a picture; not finite when the training diverged.
-        accuracy: Share of pictures classified right, 0 to 1.
-        count: Number of pictures.
+        loss: Mean training loss of an image; not finite when the training diverged.
+        accuracy: Share of images classified right, 0 to 1.
+        count: Number of images.
     """
 
     loss: float
@@ -64,13 +64,13 @@ class EpochResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well pictures are classified.
+    """How well images are classified.
 
     Args:
-        loss: Mean loss of a picture; the cross-entropy in nats where no other was given.
-        accuracy: Share of pictures classified right, 0 to 1.
-        count: Number of pictures.
-        metric: Of all pictures, where one was given.
+        loss: Mean loss of an image; the cross-entropy in nats where no other was given.
+        accuracy: Share of images classified right, 0 to 1.
+        count: Number of images.
+        metric: Of all images, where one was given.
     """
 
     loss: float
@@ -87,7 +87,7 @@ class Evaluation:
 def train_epoch(
     forward: Forward | Sequence[Forward],
     parameters: Iterable[nn.Parameter],
-    pictures: Source,
+    images: Source,
     *,
     module: nn.Module,
     optimizer: Optimizer,
@@ -104,7 +104,7 @@ def train_epoch(
     on_batch: Callable[[int], None] | None = None,
     report: Report | None = None,
 ) -> EpochResult:
-    """Trains for one pass over the pictures in random order.
+    """Trains for one pass over the images in random order.
 
     Without `report` nothing waits for the device before the end, so a loss that is not finite
     stops nothing: it shows in the result, and the caller decides.
@@ -112,12 +112,12 @@ def train_epoch(
     Args:
         forward: The network; or one for each part of a batch that this process trains on.
         parameters: Those whose gradient norm is clipped; `optimizer` steps on its own.
-        pictures: On the device of the network.
+        images: On the device of the network.
         module: Put in training mode for the epoch, and back into its own modes afterwards.
         optimizer: Over the parameters to train.
-        generators: Of the order of pictures and of the augmentation.
+        generators: Of the order of images and of the augmentation.
         augmentation: Applied to every batch anew.
-        batch_size: At least 2 for each part. A single picture that is left over joins the batch
+        batch_size: At least 2 for each part. A single image that is left over joins the batch
             before, since batch norm cannot train on one.
         loss: (output, labels `[b]`) -> mean loss of the batch.
         clip: Largest norm of the gradients of `parameters` together; None: no clipping.
@@ -127,14 +127,14 @@ def train_epoch(
         share: Of every batch, where it is trained on in parts.
         apart: Holds for backward passes behind which processes need not add up their gradients:
             those of all own parts but the last.
-        on_batch: Called after every batch with the number of pictures done so far.
+        on_batch: Called after every batch with the number of images done so far.
         report: Called after every eighth of the epoch (every batch where they are fewer) with the
             eighths done and the mean loss so far; the epoch ends where it says so.
 
     Raises:
-        DataError: There are fewer than 2 pictures (for each part).
+        DataError: There are fewer than 2 images (for each part).
         Stopped: `report` ended the epoch.
-        ValueError: `batch_size` or `clip` is out of range, or the pictures are too small for
+        ValueError: `batch_size` or `clip` is out of range, or the images are too small for
             `augmentation`.
     """
     if batch_size < 2 * share.parts:
@@ -142,24 +142,24 @@ def train_epoch(
         raise ValueError(f"batch_size must be at least {2 * share.parts} {to}, got {batch_size}")
     if clip is not None and not clip > 0:
         raise ValueError(f"clip must be above 0 (or None), got {clip}")
-    if len(pictures) < 2 * share.parts:
-        raise DataError(f"training needs at least {2 * share.parts} pictures, got {len(pictures)}")
-    augmentation.check(*pictures.shape[1:])
+    if len(images) < 2 * share.parts:
+        raise DataError(f"training needs at least {2 * share.parts} images, got {len(images)}")
+    augmentation.check(*images.shape[1:])
     clipped = list(parameters)
-    batches = share.batches(len(pictures), batch_size)
+    batches = share.batches(len(images), batch_size)
     forwards = [forward] * share.accumulate if callable(forward) else list(forward)
-    parts = training_parts(pictures, batches, share, augmentation, generators)
+    parts = training_parts(images, batches, share, augmentation, generators)
     tally = Tally()
     with mode(module, training=True):
         for number, (start, stop) in enumerate(batches):
             optimizer.zero_grad(set_to_none=True)
             for own, run in enumerate(forwards, start=1):
-                images, labels = next(parts)
+                batch, labels = next(parts)
                 with nullcontext() if own == share.accumulate else apart():
-                    with autocasting(pictures.device, autocast):
-                        output = run(images.contiguous(memory_format=memory_format))
+                    with autocasting(batch.device, autocast):
+                        output = run(batch.contiguous(memory_format=memory_format))
                         batch_loss = mean_loss(loss, output, labels)
-                    # Processes take the mean of their gradients; here each picture counts alike.
+                    # Processes take the mean of their gradients; here each image counts alike.
                     weight = share.processes * len(labels) / (stop - start)
                     weighted = batch_loss if weight == 1 else batch_loss * weight
                     scaled = weighted if scaler is None else scaler.scale(weighted)
@@ -178,7 +178,7 @@ def train_epoch(
 
 def evaluate(
     forward: Forward,
-    pictures: Source,
+    images: Source,
     *,
     module: nn.Module,
     batch_size: int,
@@ -188,41 +188,41 @@ def evaluate(
     autocast: torch.dtype | None = None,
     on_batch: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Evaluation:
-    """Scores a network on pictures as they are: no augmentation, no gradients.
+    """Scores a network on images as they are: no augmentation, no gradients.
 
     Args:
         forward: Images `[b, c, h, w]` -> output.
-        pictures: On the device of the network.
+        images: On the device of the network.
         module: Put in evaluation mode, and back into its own modes afterwards.
         batch_size: At least 1; the result does not depend on it but for rounding.
         loss: (logits, labels) -> mean loss of a batch.
-        metric: (logits, labels) of all pictures -> a number that the result is to hold too.
+        metric: (logits, labels) of all images -> a number that the result is to hold too.
         memory_format: Of the images that `forward` gets.
         autocast: Type for automatic mixed precision; None: none.
         on_batch: Called after every batch with its logits `[b, classes]` and labels `[b]`, for
             other measures of the same pass.
 
     Raises:
-        DataError: There are no pictures.
+        DataError: There are no images.
         ValueError: `batch_size` is below 1, or `loss` or `metric` gives something else.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    if len(pictures) == 0:
-        raise DataError("evaluation needs at least 1 picture, got none")
+    if len(images) == 0:
+        raise DataError("evaluation needs at least 1 image, got none")
     tally = Tally()
     outputs: list[Tensor] = []
     with mode(module, training=False), torch.inference_mode():
-        for images, labels in plain_batches(pictures, batch_size):
-            with autocasting(pictures.device, autocast):
-                output = forward(images.contiguous(memory_format=memory_format))
+        for batch, labels in plain_batches(images, batch_size):
+            with autocasting(batch.device, autocast):
+                output = forward(batch.contiguous(memory_format=memory_format))
             logits = _logits(output).float()
             tally.add(summed_loss(loss, logits, labels), logits, labels)
             if metric is not None:
                 outputs.append(logits)
             if on_batch is not None:
                 on_batch(logits, labels)
-        measured = metric and metric_of(metric, torch.cat(outputs), pictures.labels)
+        measured = metric and metric_of(metric, torch.cat(outputs), images.labels)
     return Evaluation(**tally.means(), metric=measured)
 
 

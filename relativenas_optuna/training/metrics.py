@@ -12,7 +12,7 @@ from torch.nn import functional
 
 #: (output of a network, labels `[b]`) -> mean loss of the batch, a tensor without dimensions.
 Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
-#: (logits `[n, classes]`, labels `[n]`) of all pictures -> one number.
+#: (logits `[n, classes]`, labels `[n]`) of all images -> one number.
 Metric: TypeAlias = Callable[[Tensor, Tensor], float | Tensor]
 
 
@@ -31,7 +31,7 @@ class Tally:
         self._count += len(labels)
 
     def loss(self) -> float:
-        """Mean loss of the pictures so far; waits for the device."""
+        """Mean loss of the images so far; waits for the device."""
         losses = torch.stack(self._losses).tolist()
         # fsum raises on infinities of both signs, a plain sum gives NaN.
         total = math.fsum(losses) if all(map(math.isfinite, losses)) else sum(losses)
@@ -60,14 +60,14 @@ def mean_loss(loss: Loss, output: object, labels: Tensor) -> Tensor:
 
 
 def summed_loss(loss: Loss, logits: Tensor, labels: Tensor) -> Tensor:
-    """The loss of a batch times its pictures."""
+    """The loss of a batch times its images."""
     if loss is functional.cross_entropy:  # has the sum itself, which is one rounding less
         return functional.cross_entropy(logits, labels, reduction="sum")
     return mean_loss(loss, logits, labels) * len(labels)
 
 
 def metric_of(metric: Metric, logits: Tensor, labels: Tensor) -> float:
-    """The metric of all pictures as a number.
+    """The metric of all images as a number.
 
     Raises:
         ValueError: It is no number.

@@ -14,7 +14,7 @@ class Generators:
     """The three independent random streams of one training.
 
     Args:
-        order: Of the pictures in an epoch; on the CPU.
+        order: Of the images in an epoch; on the CPU.
         augmentation: On the training's device.
         drop_path: On the training's device.
     """

@@ -21,11 +21,11 @@ _SHADES = {
     SLOW: "rgba(213,94,0,0.18)",
     CHANCE: "rgba(140,140,140,0.22)",
 }
-# All but those that save the picture and show all of it: they would lie over the title.
+# All but those that save the drawing and show all of it: they would lie over the title.
 _BUTTONS = ["autoScale", "lasso", "pan", "select", "zoom", "zoomIn", "zoomOut"]
 _WIDE = 100  # from this ratio of largest to smallest an axis is logarithmic
 _FEW = 10  # numbers that each have a tick
-_DIGITS = 4  # significant ones; more than a picture shows
+_DIGITS = 4  # significant ones; more than a drawing shows
 
 
 def figure(

@@ -98,7 +98,7 @@ def page(program: str) -> Iterator[Page]:
 def searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> tuple[str, Path, int]:
-    """A short search: its database, its pictures, and its last generation's best trial."""
+    """A short search: its database, its drawings, and its last generation's best trial."""
     monkeypatch.chdir(tmp_path)
     file = Path(write_study_file(tmp_path, "mine", generations=2))
     file.write_text(file.read_text().replace("'mine'", f"'{STUDY}'"))
@@ -118,7 +118,7 @@ def searched(
     return url, artifact_folder(plan.out), best
 
 
-def test_a_browser_shows_the_figures_the_notes_and_the_picture(
+def test_a_browser_shows_the_figures_the_notes_and_the_drawing(
     searched: tuple[str, Path, int],
 ) -> None:
     program = browser()
@@ -150,10 +150,10 @@ def test_a_browser_shows_the_figures_the_notes_and_the_picture(
         tab.get_by_text("The best of generation 1", exact=True).wait_for()
         for row in ("seat", "partner", "outcome", "parameters", "multiply-adds", "weight set"):
             assert tab.get_by_role("cell", name=row, exact=True).is_visible()
-        pictures = tab.locator('img[src*="/artifacts/"]')
-        pictures.nth(1).wait_for()  # in the note, and among the artifacts
+        drawings = tab.locator('img[src*="/artifacts/"]')
+        drawings.nth(1).wait_for()  # in the note, and among the artifacts
         for number in range(2):
-            width = pictures.nth(number).evaluate("i => i.decode().then(() => i.naturalWidth)")
+            width = drawings.nth(number).evaluate("i => i.decode().then(() => i.naturalWidth)")
             assert width > 500
         tab.screenshot(path=SCREENSHOTS / "trial.png")
 

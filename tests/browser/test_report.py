@@ -52,9 +52,9 @@ def test_the_page_is_whole_without_a_network(
         tab.emulate_media(color_scheme=light)
         tab.goto(file.as_uri())
         look(tab, 5)
-        pictures = tab.locator(".picture img")
-        assert pictures.count() >= 2
-        width = pictures.first.evaluate("i => i.decode().then(() => i.naturalWidth)")
+        drawings = tab.locator(".drawing img")
+        assert drawings.count() >= 2
+        width = drawings.first.evaluate("i => i.decode().then(() => i.naturalWidth)")
         assert width > 300
         tab.screenshot(path=SCREENSHOTS / f"report-{light}.png", full_page=True)
         tab.set_viewport_size(NARROW)

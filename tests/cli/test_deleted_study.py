@@ -108,7 +108,7 @@ def test_a_worker_ends_with_one_line(
     settings = {"nodes": 1, "channels": 2, "cells": 3, "population": 2, "generations": LONG}
     with storage_at(url) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
-        wishes = Wishes(data="pictures", preset="digits", settings=settings)
+        wishes = Wishes(data="images", preset="digits", settings=settings)
         plan = SearchPlan.of(study, wishes)
         plan.store(study)
         Path(plan.place).mkdir(parents=True)

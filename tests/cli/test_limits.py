@@ -9,7 +9,7 @@ import pytest
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.search.study_file import StudyFile
-from relativenas_optuna.training.data.load import load_pictures
+from relativenas_optuna.training.data.load import load_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_recipe_of_a_size_that_no_memory_holds_is_refused(name: str) -> None:
 
 def test_images_of_a_size_that_no_memory_holds_are_refused() -> None:
     with pytest.raises(ValueError, match="size must be 1 to 16384 pixels, got 1000000"):
-        load_pictures("digits", size=1_000_000)
+        load_images("digits", size=1_000_000)
 
 
 def test_a_blank_name_in_a_study_file_is_refused(tmp_path: Path) -> None:

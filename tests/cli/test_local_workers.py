@@ -26,7 +26,7 @@ from tests.cli.commands.test_worker import (
     plan,
     searched,
 )
-from tests.helpers.command import call, end, started, write_pictures
+from tests.helpers.command import call, end, started, write_images
 from tests.helpers.tiny_search import scores
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ def test_workers_end_when_the_search_was_killed(folder: Path, data: Path) -> Non
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_workers_of_a_study_in_memory_are_refused(url: str, folder: Path, capfd: Capture) -> None:
-    write_pictures(folder / "pictures", each=2)
-    words = ("--storage", url, "--data", "pictures", "--device", "cpu")
+    write_images(folder / "images", each=2)
+    words = ("--storage", url, "--data", "images", "--device", "cpu")
     outcome = call(capfd, "search", *words, "--workers", "3")
     assert outcome.status == 1
     assert outcome.line == (

@@ -13,7 +13,7 @@ from relativenas_optuna.cli.main import _message
 from relativenas_optuna.networks.activations import activation_bytes
 from relativenas_optuna.networks.meta_copy import meta_copy
 from relativenas_optuna.search.memory import check_search_memory
-from relativenas_optuna.training.data.dataset import pictures_of
+from relativenas_optuna.training.data.dataset import images_of
 from relativenas_optuna.training.data.load import DataError
 from tests.helpers.tiny_search import SETTINGS
 
@@ -80,4 +80,4 @@ def test_images_that_do_not_fit_are_refused_before_they_are_read() -> None:
             return np.zeros((100, 200), np.uint8), index % 2
 
     with pytest.raises(DataError, match=r"^1,000,000,000,000 images of 200x100 need at least 20,"):
-        pictures_of(Many())
+        images_of(Many())

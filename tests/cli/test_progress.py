@@ -29,7 +29,7 @@ def epoch(number: int, accuracy: float | None) -> Epoch:
 def test_in_a_terminal_a_bar_shows_how_far_it_is(accuracy: float | None) -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=100, color_system=None)
-    progress: Any = TrainingProgress(console, epochs=4, pictures=10)
+    progress: Any = TrainingProgress(console, epochs=4, images=10)
     with progress:
         progress.begin([epoch(0, accuracy)])
         progress.batch(5)
@@ -46,7 +46,7 @@ def test_in_a_terminal_a_bar_shows_how_far_it_is(accuracy: float | None) -> None
 
 def test_a_line_of_an_epoch_stays_one_in_a_file() -> None:
     file = io.StringIO()
-    with TrainingProgress(Console(file=file, width=40), epochs=4, pictures=10) as progress:
+    with TrainingProgress(Console(file=file, width=40), epochs=4, images=10) as progress:
         progress.epoch(epoch(1, 0.5))
     line = "epoch 2: loss 0.5000, accuracy 75.00 %; validation loss 0.2500, accuracy 50.00 %"
     assert file.getvalue().strip() == line

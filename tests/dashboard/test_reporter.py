@@ -65,7 +65,7 @@ def quiet(line: str) -> None:
 
 
 @pytest.mark.parametrize("database", KINDS)
-def test_a_search_shows_figures_notes_and_pictures(database: str, tmp_path: Path) -> None:
+def test_a_search_shows_figures_notes_and_drawings(database: str, tmp_path: Path) -> None:
     with empty_database(database, tmp_path) as url, storage_at(url) as storage:
         folder = tmp_path / "artifacts"
         reporter = DashboardReporter(folder, warn=quiet)
@@ -83,8 +83,8 @@ def test_a_search_shows_figures_notes_and_pictures(database: str, tmp_path: Path
         for number in set(best):
             (artifact,) = artifacts(study, number)
             assert artifact["mimetype"] == "image/png"
-            with Image.open(folder / artifact["artifact_id"]) as picture:
-                assert picture.width > 500
+            with Image.open(folder / artifact["artifact_id"]) as drawing:
+                assert drawing.width > 500
             assert f"/{artifact['artifact_id']})" in note(study, number)
             assert note(study, number).startswith("**The best of generation")
         assert len(list(folder.iterdir())) == len(set(best))
@@ -213,7 +213,7 @@ def test_what_fails_is_one_line_and_ends_nothing(storage: SearchStorage, tmp_pat
     study.optimize(score, n_trials=8)
     reporter.write(study)
     (line,) = lines
-    assert line.startswith("a picture for optuna-dashboard could not be written (NotADirectory")
+    assert line.startswith("a drawing for optuna-dashboard could not be written (NotADirectory")
     assert line.endswith("; the search goes on")
     assert figures(study).keys() == FIGURES
     assert not any(artifacts(study, number) for number in range(16))
@@ -231,7 +231,7 @@ def test_a_folder_that_was_removed_is_made_again(storage: SearchStorage, tmp_pat
     assert len(list(folder.iterdir())) == 1
 
 
-def test_a_worker_without_the_folder_of_the_search_leaves_the_pictures_to_others(
+def test_a_worker_without_the_folder_of_the_search_leaves_the_drawings_to_others(
     storage: SearchStorage, tmp_path: Path
 ) -> None:
     study = searched(4, storage=storage)
@@ -257,7 +257,7 @@ class FullStore:
         raise OSError("no space left")
 
 
-def test_a_picture_that_was_not_stored_is_drawn_later(
+def test_a_drawing_that_was_not_stored_is_drawn_later(
     storage: SearchStorage, tmp_path: Path
 ) -> None:
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Running the command, in this process and in others, on pictures of no size to speak of."""
+"""Running the command, in this process and in others, on images of no size to speak of."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CO
 _STUDY_FILE = """\
 study = {study!r}
 [search]
-data = "pictures"
+data = "images"
 preset = "digits"
 [settings]
 nodes = 1
@@ -58,7 +58,7 @@ class Outcome:
         return line
 
 
-def write_pictures(folder: Path, *, classes: int = 2, each: int = 8, side: int = 8) -> Path:
+def write_images(folder: Path, *, classes: int = 2, each: int = 8, side: int = 8) -> Path:
     """Write coloured noise into a sub-folder for each class."""
     rng = np.random.default_rng(0)
     for label in range(classes):
@@ -71,9 +71,9 @@ def write_pictures(folder: Path, *, classes: int = 2, each: int = 8, side: int =
 
 
 def write_study_file(folder: Path, study: str, *, generations: int = 2, more: str = "") -> str:
-    """Write a study of a second or so, and its pictures; the file's name."""
-    if not (folder / "pictures").exists():
-        write_pictures(folder / "pictures")
+    """Write a study of a second or so, and its images; the file's name."""
+    if not (folder / "images").exists():
+        write_images(folder / "images")
     text = _STUDY_FILE.format(study=study, generations=generations, more=more)
     (folder / f"{study}.toml").write_text(text)
     return f"{study}.toml"

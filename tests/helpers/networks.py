@@ -1,4 +1,4 @@
-"""Pictures, a small space, a genotype with twins, and what the published code wrote."""
+"""Images, a small space, a genotype with twins, and what the published code wrote."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TWIN = Genotype.from_text(
 )
 
 
-def pictures(*shape: int, seed: int = 0) -> Tensor:
+def random_images(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 

@@ -13,12 +13,12 @@ from relativenas_optuna.objective.candidate import Trainer
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from tests.helpers.tiny_search import SEED, SETTINGS, SPACE, Scoring, pictures, same_bits
+from tests.helpers.tiny_search import SEED, SETTINGS, SPACE, Scoring, same_bits, tiny_images
 
 
 def aiming(**options: Any) -> Scoring:
     return SupernetObjective(
-        SPACE, pictures(), settings=SETTINGS, seed=SEED, device="cpu", **options
+        SPACE, tiny_images(), settings=SETTINGS, seed=SEED, device="cpu", **options
     )
 
 

@@ -20,9 +20,9 @@ from relativenas_optuna.networks import NetworkDescription
 from relativenas_optuna.objective.checkpoints import faults
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.training import load
-from relativenas_optuna.training.data.images import Pictures
+from relativenas_optuna.training.data.images import Images
 from tests.helpers.killed_search import die, dying
-from tests.helpers.tiny_search import pictures
+from tests.helpers.tiny_search import tiny_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,14 +54,14 @@ DESCRIPTION = NetworkDescription(
     std=(0.2, 0.3, 0.4),
     size=(8, 8),
 )
-"""Of a network of it for what `tests.helpers.command.write_pictures` writes."""
+"""Of a network of it for what `tests.helpers.command.write_images` writes."""
 
 
 def train(
     out: Path,
     *,
-    data: Pictures | None = None,
-    test: Pictures | None = None,
+    data: Images | None = None,
+    test: Images | None = None,
     seed: int = SEED,
     on_epoch: Callable[[Any], None] | None = None,
     **changes: Any,
@@ -69,7 +69,7 @@ def train(
     torch.set_num_threads(1)
     return training_run(
         GENOTYPE,
-        pictures(60) if data is None else data,
+        tiny_images(60) if data is None else data,
         recipe=replace(RECIPE, **changes),
         seed=seed,
         out=out,
@@ -124,7 +124,7 @@ def _train_and_die(point: str, out: Path, changes: dict[str, Any]) -> None:
         if point == f"told:{told}":
             die()
 
-    train(out, test=pictures(20), on_epoch=after, **changes)
+    train(out, test=tiny_images(20), on_epoch=after, **changes)
 
 
 def killed(point: str, out: Path, **changes: Any) -> int:

@@ -21,7 +21,7 @@ from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.spaces import CellSpace, Genotype
-from relativenas_optuna.training import Augmentation, Generators, Pictures, generators
+from relativenas_optuna.training import Augmentation, Generators, Images, generators
 from relativenas_optuna.training.augmentation import normalise
 
 
@@ -33,21 +33,21 @@ class Found:
 
 
 def first_supernet(
-    space: CellSpace, pictures: Pictures, settings: SearchSettings, seed: int
+    space: CellSpace, images: Images, settings: SearchSettings, seed: int
 ) -> Supernet:
     supernet = Supernet(
         space,
         channels=settings.channels,
         cells=settings.cells,
-        num_classes=len(pictures.classes),
-        in_channels=pictures.images.shape[1],
+        num_classes=len(images.classes),
+        in_channels=images.images.shape[1],
     )
     draw_weights(supernet, torch.Generator().manual_seed(seed))
     return supernet.to(memory_format=torch.channels_last)
 
 
-def augmented(batch: Pictures, settings: SearchSettings, streams: Generators) -> Tensor:
-    """Crop, mirror, normalise and cut out picture by picture."""
+def augmented(batch: Images, settings: SearchSettings, streams: Generators) -> Tensor:
+    """Crop, mirror, normalise and cut out image by image."""
     count, _, height, width = batch.images.shape
     draws = Augmentation(padding=settings.padding, flip=settings.flip, cutout=settings.cutout).draw(
         count, height, width, streams.augmentation
@@ -73,7 +73,7 @@ def augmented(batch: Pictures, settings: SearchSettings, streams: Generators) ->
 def trained(
     shared: Supernet,
     genotype: Genotype,
-    pictures: Pictures,
+    data: Images,
     settings: SearchSettings,
     *,
     seed: int,
@@ -87,7 +87,7 @@ def trained(
     progress = generation / settings.generations
     span = settings.learning_rate - settings.learning_rate_end
     rate = settings.learning_rate_end + span / 2 * (1 + math.cos(math.pi * progress))
-    order = torch.randperm(len(pictures), generator=streams.order)
+    order = torch.randperm(len(data), generator=streams.order)
     batches = [
         order[i : i + settings.batch_size] for i in range(0, len(order), settings.batch_size)
     ]
@@ -95,7 +95,7 @@ def trained(
         batches[-2:] = [torch.cat(batches[-2:])]
     buffers: dict[int, Tensor] = {}
     for index in batches:
-        batch = pictures.subset(index)
+        batch = data.subset(index)
         images = augmented(batch, settings, streams).contiguous(memory_format=torch.channels_last)
         for parameter in used:
             parameter.grad = None
@@ -121,18 +121,16 @@ def trained(
 
 
 @torch.no_grad()
-def loss_of(
-    network: Supernet, genotype: Genotype, pictures: Pictures, settings: SearchSettings
-) -> float:
+def loss_of(network: Supernet, genotype: Genotype, data: Images, settings: SearchSettings) -> float:
     network = deepcopy(network).eval()
     sums = []
     size = 2 * settings.batch_size
-    for start in range(0, len(pictures), size):
-        batch = pictures.subset(range(start, min(start + size, len(pictures))))
+    for start in range(0, len(data), size):
+        batch = data.subset(range(start, min(start + size, len(data))))
         images = normalise(batch.images, *batch.statistics())
         logits = network(images.contiguous(memory_format=torch.channels_last), genotype)
         sums.append(functional.cross_entropy(logits, batch.labels, reduction="sum").item())
-    return math.fsum(sums) / len(pictures) if all(map(math.isfinite, sums)) else math.inf
+    return math.fsum(sums) / len(data) if all(map(math.isfinite, sums)) else math.inf
 
 
 def committed(
@@ -162,8 +160,8 @@ def decoded(space: CellSpace, position: Any) -> Genotype:
 
 def search(
     space: CellSpace,
-    training: Pictures,
-    validation: Pictures,
+    training: Images,
+    validation: Images,
     settings: SearchSettings,
     *,
     seed: int,

@@ -1,4 +1,4 @@
-"""The smallest search: pictures, settings, objectives, studies, and what they came to."""
+"""The smallest search: images, settings, objectives, studies, and what they came to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.spaces import CellSpace, Genotype
-from relativenas_optuna.training import Pictures, load_pictures
+from relativenas_optuna.training import Images, load_images
 
 SETTINGS = SearchSettings(
     nodes=1,
@@ -45,22 +45,22 @@ Scoring = SupernetObjective[Genotype]
 
 
 @cache
-def pictures(count: int = 60) -> Pictures:
-    return load_pictures("digits").subset(range(count))
+def tiny_images(count: int = 60) -> Images:
+    return load_images("digits").subset(range(count))
 
 
 def objective(
     *,
-    data: Pictures | None = None,
+    data: Images | None = None,
     checkpoint: Checkpoint | Path | None = None,
     space: CellSpace = SPACE,
     seed: int = SEED,
-    validation: Pictures | None = None,
+    validation: Images | None = None,
     **changes: Any,
 ) -> Scoring:
     return SupernetObjective(
         space,
-        pictures() if data is None else data,
+        tiny_images() if data is None else data,
         settings=replace(SETTINGS, **changes),
         seed=seed,
         device="cpu",
@@ -130,10 +130,10 @@ def same_bits(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     )
 
 
-def write_pictures(folder: Path, count: int = 60) -> Path:
-    """The same pictures in a folder per class."""
+def write_images(folder: Path, count: int = 60) -> Path:
+    """The same images in a folder per class."""
     for number, (image, label) in enumerate(
-        zip(pictures(count).images, pictures(count).labels.tolist(), strict=True)
+        zip(tiny_images(count).images, tiny_images(count).labels.tolist(), strict=True)
     ):
         path = folder / str(label) / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

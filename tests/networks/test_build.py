@@ -15,7 +15,7 @@ from relativenas_optuna.networks import NetworkDescription, build, save_network
 from relativenas_optuna.networks.io.network_file import StoredNetwork, read_weights
 from relativenas_optuna.networks.network import ImageNetNetwork
 from relativenas_optuna.spaces import Genotype, published
-from tests.helpers.networks import golden, pictures
+from tests.helpers.networks import golden, random_images
 from tests.helpers.tiny_search import same_bits
 
 WEIGHTS = StoredNetwork(golden().state, None, "the weights")
@@ -69,10 +69,10 @@ def test_an_auxiliary_head_is_left_out_or_starts_anew(own: Path) -> None:
     assert len(caught) == 1
     kept = {name: network.state_dict()[name] for name in without}
     assert same_bits(kept, without)
-    assert network.train()(pictures(2, 2, 32, 32))[1].shape == (2, 2)
+    assert network.train()(random_images(2, 2, 32, 32))[1].shape == (2, 2)
 
 
-def test_weights_of_large_pictures_are_known_by_their_stem() -> None:
+def test_weights_of_large_images_are_known_by_their_stem() -> None:
     genotype = published("RelativeNAS")
     state = build(genotype, "imagenet", channels=6, cells=3, num_classes=4).state_dict()
     network = build(genotype, weights=StoredNetwork(state, None, "w"))
@@ -101,7 +101,7 @@ def test_for_other_classes_the_classifier_starts_anew_and_says_so(
     kept = {name: tensor for name, tensor in state.items() if "classifier." not in name}
     assert len(state) - len(kept) == 2 + 2 * auxiliary
     assert same_bits(kept, {name: theirs[name] for name in kept})
-    assert network.eval()(pictures(2, 2, 8, 8)).shape == (2, 3)
+    assert network.eval()(random_images(2, 2, 8, 8)).shape == (2, 3)
     # It learns: the first weights are not zero.
     assert network.classifier.weight.abs().min() > 0
 
@@ -118,7 +118,7 @@ def test_fine_tuning_begins_with_what_the_old_network_sees(own: Path) -> None:
     seen: list[Tensor] = []
     for network in (tuned, old):
         network.global_pooling.register_forward_hook(lambda *given: seen.append(given[2]))
-        network(pictures(2, 2, 8, 8))
+        network(random_images(2, 2, 8, 8))
     assert torch.equal(*seen)
 
 
@@ -193,7 +193,7 @@ def test_types_that_differ_are_named() -> None:
         {f"cells.{number}.x": (1,) for number in range(5000)},
         {"stem0.3.weight": (10**12, 3, 3, 0), "stem0.0.weight": (1, 10**12, 0, 0)},
     ],
-    ids=["channels", "no channels", "no pictures", "classes", "cells", "imagenet"],
+    ids=["channels", "no channels", "no images", "classes", "cells", "imagenet"],
 )
 def test_sizes_that_no_network_has_are_refused_by_name(
     shapes: dict[str, tuple[int, ...]],

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from relativenas_optuna.networks import ProtocolError, SharedNetwork, check_supernet
 from relativenas_optuna.networks.protocol import as_module
 from relativenas_optuna.spaces import Space
-from tests.helpers.networks import SMALL, pictures, small_supernet
+from tests.helpers.networks import SMALL, random_images, small_supernet
 
-IMAGES = pictures(4, 3, 4, 4)
+IMAGES = random_images(4, 3, 4, 4)
 
 
 class Switch:
@@ -80,7 +80,7 @@ def test_a_small_space_and_supernet_of_ones_own_pass() -> None:
 
 
 def test_the_cell_space_passes() -> None:
-    check_supernet(SMALL, small_supernet(), pictures(4, 3, 8, 8), classes=10)
+    check_supernet(SMALL, small_supernet(), random_images(4, 3, 8, 8), classes=10)
 
 
 class TooFew(Arms):
@@ -166,7 +166,7 @@ class Broken(Arms):
         (GlobalNoise, "training must draw from `generator`"),
         (Penalised, "training gives a gradient to 'arms.(left|right).weight'"),
         (WrongCopy, "standalone.genotype. must give the logits of its path"),
-        (Broken, "does not take pictures of 3 channels and 4x4 pixels, RuntimeError: mat1 and"),
+        (Broken, "does not take images of 3 channels and 4x4 pixels, RuntimeError: mat1 and"),
     ],
 )
 def test_what_breaks_the_protocol_is_named_in_one_line(

@@ -59,6 +59,6 @@ def test_a_path_of_a_supernet_costs_less_than_the_supernet_holds() -> None:
     assert 0 < path.parameters < sum(p.numel() for p in supernet.parameters())
 
 
-def test_pictures_that_the_network_does_not_take_are_refused() -> None:
+def test_images_that_the_network_does_not_take_are_refused() -> None:
     with pytest.raises(ValueError, match="images must be"):
         cost(build("DARTS_V1", channels=2, cells=3), (1, 32, 32))

@@ -18,7 +18,7 @@ from relativenas_optuna.networks import (
     draw_weights,
 )
 from relativenas_optuna.spaces import NASBench201, NASBench201Cell
-from tests.helpers.networks import pictures
+from tests.helpers.networks import random_images
 
 SPACE = NASBench201()
 
@@ -72,7 +72,7 @@ def test_parameters_of_any_architecture_equal_a_sum_by_hand(seed: int) -> None:
 def test_a_path_equals_the_standalone_network_to_the_last_bit(seed: int, size: int) -> None:
     supernet = small_supernet().eval()
     genotype = SPACE.random(np.random.default_rng(seed))
-    images = pictures(2, 3, size, size, seed=seed)
+    images = random_images(2, 3, size, size, seed=seed)
     standalone = supernet.standalone(genotype)
     logits = supernet(images, genotype)
     assert logits.shape == (2, 4)
@@ -81,7 +81,7 @@ def test_a_path_equals_the_standalone_network_to_the_last_bit(seed: int, size: i
 
 
 def test_the_protocol_holds() -> None:
-    check_supernet(SPACE, small_supernet(), pictures(4, 3, 8, 8), classes=4)
+    check_supernet(SPACE, small_supernet(), random_images(4, 3, 8, 8), classes=4)
 
 
 @torch.no_grad()
@@ -91,7 +91,7 @@ def test_a_cell_computes_what_its_text_says() -> None:
     genotype = SPACE.parse(
         "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|nor_conv_3x3~2|"
     )
-    x = pictures(2, 3, 6, 6)
+    x = random_images(2, 3, 6, 6)
     part = supernet.cells[0]
     seen: list[Tensor] = []
     part.register_forward_hook(lambda module, args, output: seen.extend([args[0], output]))
@@ -116,7 +116,7 @@ def test_stages_double_channels_and_halve_the_size() -> None:
     shapes: list[tuple[int, ...]] = []
     for part in supernet.cells:
         part.register_forward_hook(lambda module, args, output: shapes.append(output.shape[1:]))
-    supernet(pictures(2, 3, 32, 32), NASBench201Cell(("skip_connect",) * 6))
+    supernet(random_images(2, 3, 32, 32), NASBench201Cell(("skip_connect",) * 6))
     assert shapes == [(2, 32, 32)] * 2 + [(4, 16, 16)] * 3 + [(8, 8, 8)] * 3
     assert [after[0] - before[0] for before, after in pairwise(shapes)] == [0, 2, 0, 0, 4, 0, 0]
 
@@ -126,11 +126,11 @@ def test_bad_arguments_are_refused() -> None:
         NASBench201Supernet(SPACE, cells=0)
     supernet = small_supernet()
     with pytest.raises(ValueError, match=r"images must be \[batch, 3, .*got \[2, 3, 3, 3\]"):
-        supernet(pictures(2, 3, 3, 3), NASBench201Cell(("none",) * 6))
+        supernet(random_images(2, 3, 3, 3), NASBench201Cell(("none",) * 6))
     small = NASBench201Supernet(NASBench201(operations=("none",)), channels=2, cells=1)
     cell = NASBench201Cell(("skip_connect",) * 6)
     for method in (small.tensors, small.standalone, small.parameter_count):
         with pytest.raises(ValueError, match="genotype is not in this space"):
             method(cell)
     with pytest.raises(ValueError, match="genotype is not in this space"):
-        small(pictures(2, 3, 8, 8), cell)
+        small(random_images(2, 3, 8, 8), cell)

@@ -12,7 +12,7 @@ import relativenas_optuna
 from relativenas_optuna.networks import CellNetwork, CifarNetwork, ImageNetNetwork, build
 from relativenas_optuna.networks.layers.cell import CellShape, DropPath, FixedCell
 from relativenas_optuna.spaces import PUBLISHED, Cell, CellSpace, Edge, Genotype, published
-from tests.helpers.networks import golden, pictures
+from tests.helpers.networks import golden, random_images
 
 
 def parameters(module: nn.Module) -> int:
@@ -71,7 +71,7 @@ def test_auxiliary_heads_have_their_number_of_parameters(dataset: str, expected:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_every_published_architecture_runs_on_both_kinds_of_pictures(name: str) -> None:
+def test_every_published_architecture_runs_on_both_kinds_of_images(name: str) -> None:
     small = meta_build(name, "cifar10", channels=4, cells=4)
     large = meta_build(name, "imagenet", channels=4, cells=4)
     with torch.device("meta"):
@@ -87,7 +87,7 @@ def test_cells_double_channels_and_halve_sizes_at_the_thirds(
     space = CellSpace(nodes=2, operations=("skip_connect", "dil_conv_3x3", "avg_pool_3x3"))
     genotype = space.random(np.random.default_rng(cells))
     network = CifarNetwork(genotype, channels=3, cells=cells, num_classes=5, in_channels=1).eval()
-    shapes = cell_shapes(network, pictures(2, 1, height, width))
+    shapes = cell_shapes(network, random_images(2, 1, height, width))
     for index, shape in enumerate(shapes):
         halvings = len({at for at in (cells // 3, 2 * cells // 3) if at <= index})
         side = 2**halvings
@@ -97,19 +97,21 @@ def test_cells_double_channels_and_halve_sizes_at_the_thirds(
 
 def test_the_imagenet_stem_divides_the_size_by_eight() -> None:
     network = build("DARTS_V2", "imagenet", channels=6, cells=6, num_classes=5).eval()
-    shapes = cell_shapes(network, pictures(1, 3, 64, 96))
+    shapes = cell_shapes(network, random_images(1, 3, 64, 96))
     assert shapes[0] == (1, 4 * 6, 8, 12)
     assert shapes[-1] == (1, 4 * 24, 2, 3)
 
 
 def test_a_partial_concat_decides_the_channels() -> None:
-    shapes = cell_shapes(build("AmoebaNet_A", channels=2, cells=3).eval(), pictures(1, 3, 16, 16))
+    shapes = cell_shapes(
+        build("AmoebaNet_A", channels=2, cells=3).eval(), random_images(1, 3, 16, 16)
+    )
     assert [shape[1] for shape in shapes] == [3 * 2, 3 * 4, 3 * 8]
 
 
 def test_the_auxiliary_logits_come_in_training_only() -> None:
     network = build("DARTS_V1", channels=2, cells=3, num_classes=6, auxiliary=True)
-    images = pictures(2, 3, 32, 32)
+    images = random_images(2, 3, 32, 32)
     logits, auxiliary = network(images)
     assert logits.shape == auxiliary.shape == (2, 6)
     assert network.eval()(images).shape == (2, 6)
@@ -119,23 +121,23 @@ def test_the_auxiliary_logits_come_in_training_only() -> None:
 
 def test_the_auxiliary_head_reads_the_last_reduction_cell() -> None:
     network = build("DARTS_V1", channels=2, cells=4, auxiliary=True)
-    _, auxiliary = network(pictures(2, 3, 32, 32))
+    _, auxiliary = network(random_images(2, 3, 32, 32))
     auxiliary.sum().backward()
     reached = [any(p.grad is not None for p in cell.parameters()) for cell in network.cells]
     assert reached == [True, True, True, False]
 
 
-def test_the_auxiliary_head_refuses_small_pictures_and_takes_larger_ones() -> None:
+def test_the_auxiliary_head_refuses_small_images_and_takes_larger_ones() -> None:
     network = build("DARTS_V1", channels=2, cells=3, auxiliary=True)
-    with pytest.raises(ValueError, match="at least 8x8 pixels, got 7x8: use larger pictures"):
-        network(pictures(2, 3, 28, 32))
+    with pytest.raises(ValueError, match="at least 8x8 pixels, got 7x8: use larger images"):
+        network(random_images(2, 3, 28, 32))
     for size in (29, 64):
-        assert network(pictures(2, 3, size, size))[1].shape == (2, 10)
+        assert network(random_images(2, 3, size, size))[1].shape == (2, 10)
 
 
 def test_drop_path_draws_from_the_given_generator_alone() -> None:
     network = build("RelativeNAS", channels=2, cells=3)
-    images = pictures(4, 3, 8, 8)
+    images = random_images(4, 3, 8, 8)
     before = torch.get_rng_state()
     first, again, other = (
         network(images, drop_path=0.5, generator=torch.Generator().manual_seed(seed))
@@ -147,7 +149,7 @@ def test_drop_path_draws_from_the_given_generator_alone() -> None:
 
 
 def test_drop_path_leaves_evaluation_alone() -> None:
-    images = pictures(4, 3, 8, 8)
+    images = random_images(4, 3, 8, 8)
     network = build("RelativeNAS", channels=2, cells=3).eval()
     assert torch.equal(network(images), network(images, drop_path=0.9))
 
@@ -158,27 +160,27 @@ def test_drop_path_leaves_identities_alone(operation: str, drops: bool) -> None:
     module = FixedCell(cell, CellShape(3, 3, 2, reduction=False, older_is_larger=False))
     generator = torch.Generator().manual_seed(0)
     state = generator.get_state()
-    module(pictures(4, 3, 8, 8), pictures(4, 3, 8, 8), DropPath(0.9, generator))
+    module(random_images(4, 3, 8, 8), random_images(4, 3, 8, 8), DropPath(0.9, generator))
     assert torch.equal(generator.get_state(), state) is not drops
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, math.nan])
 def test_a_drop_path_out_of_range_is_refused(p: float) -> None:
     with pytest.raises(ValueError, match="drop_path must be at least 0 and less than 1"):
-        build("RelativeNAS", channels=2, cells=3)(pictures(2, 3, 8, 8), drop_path=p)
+        build("RelativeNAS", channels=2, cells=3)(random_images(2, 3, 8, 8), drop_path=p)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (2, 3, 3, 32), (2, 3, 32)])
 def test_a_batch_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     network = build("RelativeNAS", channels=2, cells=3)
     with pytest.raises(ValueError, match=r"images must be \[batch, 3, height, width\].*least 4"):
-        network(pictures(*shape))
+        network(random_images(*shape))
 
 
-def test_too_small_pictures_for_imagenet_are_refused() -> None:
+def test_too_small_images_for_imagenet_are_refused() -> None:
     network = build("RelativeNAS", "imagenet", channels=2, cells=3)
     with pytest.raises(ValueError, match=r"of at least 32, got \[2, 3, 31, 64\]"):
-        network(pictures(2, 3, 31, 64))
+        network(random_images(2, 3, 31, 64))
 
 
 @pytest.mark.parametrize(

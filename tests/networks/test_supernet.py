@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relativenas_optuna.networks import Supernet, draw_weights
 from relativenas_optuna.spaces import CellSpace, Genotype, published
-from tests.helpers.networks import SMALL, TWIN, pictures, small_supernet
+from tests.helpers.networks import SMALL, TWIN, random_images, small_supernet
 
 PAPER = CellSpace()
 
@@ -23,7 +23,7 @@ def train(supernet: Supernet, genotype: Genotype, *, steps: int = 3) -> None:
     supernet.train()
     for step in range(steps):
         optimizer.zero_grad()
-        logits = supernet(3 * pictures(8, 3, 16, 16, seed=step) + 1, genotype)
+        logits = supernet(3 * random_images(8, 3, 16, 16, seed=step) + 1, genotype)
         torch.autograd.backward(F.cross_entropy(logits, torch.arange(8)))
         optimizer.step()
 
@@ -64,7 +64,7 @@ def test_a_path_equals_the_standalone_network_to_the_last_bit(
         params = PAPER.params(genotype)
         params |= {n: params[n.replace("put2", "put1").replace("op2", "op1")] for n in params}
         genotype = PAPER.genotype(params)
-    images = pictures(3, 3, 16, 16, seed=seed)
+    images = random_images(3, 3, 16, 16, seed=seed)
     assert torch.equal(trained(images, genotype), trained.standalone(genotype)(images))
     images = images.to(memory_format=torch.channels_last)
     standalone = trained_channels_last.standalone(genotype)
@@ -73,13 +73,13 @@ def test_a_path_equals_the_standalone_network_to_the_last_bit(
 
 def test_the_published_cell_with_its_twin_equals_the_standalone_network(trained: Supernet) -> None:
     genotype = published("RelativeNAS")
-    images = pictures(4, 3, 32, 32)
+    images = random_images(4, 3, 32, 32)
     assert torch.equal(trained(images, genotype), trained.standalone(genotype)(images))
 
 
 def test_evaluation_changes_nothing(trained: Supernet) -> None:
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
-    trained(pictures(2, 3, 16, 16), published("RelativeNAS"), drop_path=0.5)
+    trained(random_images(2, 3, 16, 16), published("RelativeNAS"), drop_path=0.5)
     assert all(torch.equal(before[name], t) for name, t in trained.state_dict().items())
 
 
@@ -87,7 +87,7 @@ def test_training_gives_the_gradients_of_the_standalone_network() -> None:
     """Where an edge is a twin, its one module gets the gradients of both copies."""
     supernet = small_supernet()
     standalone = supernet.standalone(TWIN)
-    images, labels = pictures(8, 3, 16, 16), torch.arange(8)
+    images, labels = random_images(8, 3, 16, 16), torch.arange(8)
     torch.autograd.backward(F.cross_entropy(supernet(images, TWIN), labels))
     logits = standalone(images)
     assert isinstance(logits, Tensor)
@@ -153,7 +153,7 @@ def spoilt() -> Supernet:
 
 @torch.no_grad()
 def test_forward_reads_every_one_of_its_tensors_and_no_other(spoilt: Supernet) -> None:
-    images = pictures(2, 3, 8, 8)
+    images = random_images(2, 3, 8, 8)
     expected = small_supernet().eval()(images, TWIN)
     assert torch.equal(spoilt(images, TWIN), expected)
     for name, tensor in spoilt.tensors(TWIN).items():
@@ -190,7 +190,7 @@ def test_the_standalone_network_is_a_copy_that_touches_no_random_state() -> None
 
 def test_drop_path_draws_from_the_given_generator_alone() -> None:
     supernet = small_supernet()
-    images = pictures(8, 3, 8, 8)
+    images = random_images(8, 3, 8, 8)
     before = torch.get_rng_state()
     first, again, plain = (
         supernet(images, TWIN, drop_path=p, generator=torch.Generator().manual_seed(1))
@@ -205,7 +205,7 @@ def test_a_supernet_and_its_standalone_network_drop_the_same_edges() -> None:
     genotype = SMALL.random(np.random.default_rng(3))
     supernet = small_supernet()
     standalone = supernet.standalone(genotype)
-    images = pictures(8, 3, 8, 8)
+    images = random_images(8, 3, 8, 8)
     first, second = (torch.Generator().manual_seed(1) for _ in range(2))
     ours = supernet(images, genotype, drop_path=0.5, generator=first)
     assert torch.equal(ours, standalone(images, drop_path=0.5, generator=second))
@@ -213,12 +213,12 @@ def test_a_supernet_and_its_standalone_network_drop_the_same_edges() -> None:
 
 @pytest.mark.parametrize("inputs", [1, 3])
 @pytest.mark.parametrize("cells", [1, 2, 4])
-def test_small_grey_pictures_and_other_spaces_work(inputs: int, cells: int) -> None:
+def test_small_grey_images_and_other_spaces_work(inputs: int, cells: int) -> None:
     space = CellSpace(nodes=3, operations=("dil_conv_5x5", "skip_connect"), inputs=inputs)
     supernet = Supernet(space, channels=3, cells=cells, num_classes=7, in_channels=1)
     genotype = space.random(np.random.default_rng(0))
     for size in (4, 7, 8):
-        assert supernet(pictures(5, 1, size, size), genotype).shape == (5, 7)
+        assert supernet(random_images(5, 1, size, size), genotype).shape == (5, 7)
 
 
 def test_what_lies_outside_the_operations_counts_even_where_no_edge_reads_it() -> None:
@@ -231,7 +231,7 @@ def test_a_genotype_outside_the_space_is_refused_everywhere() -> None:
     supernet = small_supernet()
     genotype = published("RelativeNAS")
     with pytest.raises(ValueError, match="genotype is not in this space: normal has 4"):
-        supernet(pictures(2, 3, 8, 8), genotype)
+        supernet(random_images(2, 3, 8, 8), genotype)
     for method in (supernet.tensors, supernet.operation_names, supernet.standalone):
         with pytest.raises(ValueError, match="genotype is not in this space"):
             method(genotype)
@@ -244,6 +244,6 @@ def test_bad_arguments_are_refused() -> None:
         Supernet(SMALL, channels=0)
     supernet = small_supernet()
     with pytest.raises(ValueError, match=r"images must be \[batch, 3, .*got \[2, 3, 3, 8\]"):
-        supernet(pictures(2, 3, 3, 8), TWIN)
+        supernet(random_images(2, 3, 3, 8), TWIN)
     with pytest.raises(ValueError, match="drop_path must be"):
-        supernet(pictures(2, 3, 8, 8), TWIN, drop_path=1.5)
+        supernet(random_images(2, 3, 8, 8), TWIN, drop_path=1.5)

@@ -11,8 +11,8 @@ from relativenas_optuna.objective import weight_set
 from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.training import evaluate
 from tests.helpers.training.sharing import (
+    IMAGES,
     KIN,
-    PICTURES,
     POOLS,
     TWIN,
     assert_equal,
@@ -99,7 +99,7 @@ def test_the_score_inside_is_that_of_the_trained_weights() -> None:
 
     def score(network: Supernet) -> float:
         return evaluate(
-            lambda images: network(images, KIN), PICTURES, module=network, batch_size=5
+            lambda images: network(images, KIN), IMAGES, module=network, batch_size=5
         ).loss
 
     with weights.candidate(KIN) as candidate:

@@ -1,4 +1,4 @@
-"""Pictures of one's own through the objective, and those that it refuses."""
+"""Images of one's own through the objective, and those that it refuses."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from torchvision.datasets import ImageFolder
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.spaces import NASBench201
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
-from relativenas_optuna.training import Pictures, pictures_of
+from relativenas_optuna.training import Images, images_of
 from tests.helpers.tiny_search import (
     SEED,
     SETTINGS,
     SPACE,
     Scoring,
-    pictures,
     same_bits,
     scores,
     study,
-    write_pictures,
+    tiny_images,
+    write_images,
 )
 
 
@@ -38,7 +38,7 @@ class Own(Dataset[tuple[Any, int]]):
     """Some of the digits, each in a form of one's own."""
 
     def __init__(self, form: Callable[[Tensor], Any], start: int = 0, stop: int = 60) -> None:
-        self.form, self.all = form, pictures(90)
+        self.form, self.all = form, tiny_images(90)
         self.numbers: Sequence[int] = range(start, stop)
 
     def __len__(self) -> int:
@@ -69,12 +69,12 @@ def result_on(data: Any, **options: Any) -> tuple[Scoring, dict[Any, float]]:
     return scoring, scores(found)
 
 
-def values_of(given: Pictures) -> Tensor:
+def values_of(given: Images) -> Tensor:
     return given.images.float() / (1 if given.images.is_floating_point() else 255)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_data_set_is_searched_on_as_its_pictures_are(form: str) -> None:
+def test_a_data_set_is_searched_on_as_its_images_are(form: str) -> None:
     training, validation = Own(FORMS[form]), Own(FORMS[form], 60, 90)
     scoring, losses = result_on(training, validation=validation)
     assert len(scoring.training) == 60
@@ -83,15 +83,15 @@ def test_a_data_set_is_searched_on_as_its_pictures_are(form: str) -> None:
         scoring.training.mean,
         scoring.training.std,
     )
-    own = pictures_of(training)
-    same, oracle = result_on(own, validation=pictures_of(validation, like=own))
+    own = images_of(training)
+    same, oracle = result_on(own, validation=images_of(validation, like=own))
     assert losses == oracle
     assert same_bits(scoring.weights.snapshot(), same.weights.snapshot())
     if form != "normalised":
-        assert torch.equal(values_of(own), values_of(pictures(60)))
+        assert torch.equal(values_of(own), values_of(tiny_images(60)))
 
 
-def test_kinds_of_one_picture_give_one_search() -> None:
+def test_kinds_of_one_image_give_one_search() -> None:
     for first, second in (("pil", "uint8"), ("uint8", "array")):
         one, losses = result_on(Own(FORMS[first]))
         other, same = result_on(Own(FORMS[second]))
@@ -101,7 +101,7 @@ def test_kinds_of_one_picture_give_one_search() -> None:
 
 
 def test_a_folder_is_searched_on_by_its_path_or_as_torchvision_reads_it(tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path)
+    folder = write_images(tmp_path)
     by_path, losses = result_on(folder)
     by_torchvision, same = result_on(ImageFolder(folder))
     assert losses == same
@@ -131,29 +131,29 @@ def cut(size: int) -> Own:
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        (lambda: of_class(0), {}, "pictures must be of at least 2 classes, all 8 are of class '0'"),
-        (lambda: of_class(3), {}, "pictures must be of at least 2 classes, all 5 are of class '3'"),
+        (lambda: of_class(0), {}, "images must be of at least 2 classes, all 8 are of class '0'"),
+        (lambda: of_class(3), {}, "images must be of at least 2 classes, all 5 are of class '3'"),
         (lambda: Own(FORMS["uint8"], 0, 0), {}, r"the data set \(Own\) is empty"),
         (Stream, {}, "a map-style data set with .*got Stream"),
         (lambda: 5, {}, "a map-style data set with .*got int"),
         (lambda: "digit", {}, "data 'digit' is neither one of digits, "),
         (lambda: cut(3), {}, "at least 4x4 pixels; got 3x3"),
-        (lambda: cut(8), {"validation": lambda: Own(FORMS["float"])}, "pictures differ in kind"),
+        (lambda: cut(8), {"validation": lambda: Own(FORMS["float"])}, "images differ in kind"),
         (
             lambda: cut(8),
             {"validation": lambda: cut(6)},
-            "pictures differ in size, 8x8 is that of the training",
+            "images differ in size, 8x8 is that of the training",
         ),
         (lambda: cut(8), {"validation": lambda: Own(FORMS["uint8"], 0, 0)}, "is empty"),
         (
             lambda: [(torch.full((1, 8, 8), torch.nan), 0)] * 4,
             {},
-            "picture 0 has values that are not",
+            "image 0 has values that are not",
         ),
         (lambda: [(torch.zeros(1, 8, 8), "cat")] * 4, {}, "labels must be whole numbers from 0"),
     ],
 )
-def test_pictures_that_cannot_be_used_are_refused(
+def test_images_that_cannot_be_used_are_refused(
     data: Any, options: dict[str, Any], message: str
 ) -> None:
     given = {name: make() for name, make in options.items()}
@@ -194,7 +194,7 @@ def test_a_loss_that_is_no_number_costs_the_trial_and_no_weights(
     otherwise: float, pruning: bool
 ) -> None:
     batches = 6  # four to train and two to validate
-    scoring = scoring_on(pictures(), loss=after(2 * batches + 1, otherwise), pruning=pruning)
+    scoring = scoring_on(tiny_images(), loss=after(2 * batches + 1, otherwise), pruning=pruning)
     found = study(study_name="s")
     found.optimize(scoring, n_trials=2)
     good = scoring.weights.snapshot()

@@ -20,7 +20,7 @@ from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.spaces import NASBench201, Space
-from tests.helpers.tiny_search import SEED, SETTINGS, database, pictures, same_bits, study
+from tests.helpers.tiny_search import SEED, SETTINGS, database, same_bits, study, tiny_images
 from tests.networks.test_conformance import Switch
 from tests.objective.test_trainer import Arms
 
@@ -49,7 +49,7 @@ def own(name: str, **options: Any) -> SupernetObjective[Any]:
     supernet = None if name == "nasbench201" else example()["Network"]
     return SupernetObjective(
         space_of(name),
-        pictures(),
+        tiny_images(),
         supernet=supernet,
         settings=replace(SETTINGS, cells=5),
         seed=SEED,
@@ -141,7 +141,7 @@ def test_threads_score_every_seat_and_commit_every_pair_once() -> None:
 def of_arms(supernet: Any = Arms, **options: Any) -> SupernetObjective[str]:
     return SupernetObjective(
         Switch(),
-        pictures(),
+        tiny_images(),
         supernet=supernet,
         settings=SETTINGS,
         seed=SEED,
@@ -163,7 +163,7 @@ class Locked(Arms):
 
 
 class Looking(Arms):
-    """Reads the values of its pictures."""
+    """Reads the values of its images."""
 
     def forward(self, images: Tensor, genotype: str, **options: Any) -> Tensor:
         return super().forward(images / images.abs().max().item(), genotype, **options)
@@ -210,7 +210,7 @@ class Narrow(Arms):
     [
         (Headless, ValueError, r"must give logits \[2, 10\], got tuple"),
         (Copies, ValueError, "must hold the module's own tensors"),
-        (Narrow, ValueError, "does not take pictures of 1 channels and 8x8 pixels"),
+        (Narrow, ValueError, "does not take images of 1 channels and 8x8 pixels"),
         (nn.Flatten(), TypeError, "with a method tensors"),
         (None, TypeError, "needs supernet="),
     ],
@@ -226,5 +226,5 @@ def test_a_supernet_that_breaks_the_protocol_is_refused_at_construction(
 def test_a_space_that_breaks_the_protocol_is_refused_at_construction() -> None:
     space: Any = Switch.distributions
     with pytest.raises(TypeError, match=r"lacks distributions, genotype, .*text") as caught:
-        SupernetObjective(space, pictures(), supernet=Arms, settings=SETTINGS)
+        SupernetObjective(space, tiny_images(), supernet=Arms, settings=SETTINGS)
     assert "\n" not in str(caught.value)

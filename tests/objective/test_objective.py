@@ -17,7 +17,7 @@ from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
-from relativenas_optuna.training import DataError, Pictures
+from relativenas_optuna.training import DataError, Images
 from tests.helpers import supernet_reference as reference
 from tests.helpers.tiny_search import (
     SEATS,
@@ -26,12 +26,12 @@ from tests.helpers.tiny_search import (
     SPACE,
     Scoring,
     objective,
-    pictures,
     positions,
     same_bits,
     scores,
     searched,
     study,
+    tiny_images,
 )
 
 Way = dict[str, Any]
@@ -81,7 +81,7 @@ def test_a_search_is_the_plain_algorithm_to_the_last_bit() -> None:
 
 
 def test_in_a_tie_the_first_of_the_pair_is_the_fast_learner_of_the_weights_too() -> None:
-    one_class = dataclasses.replace(pictures(), labels=torch.zeros_like(pictures().labels))
+    one_class = dataclasses.replace(tiny_images(), labels=torch.zeros_like(tiny_images().labels))
     scoring, found = searched(
         data=one_class.subset(range(30)),
         validation=one_class.subset(range(30, 60)),
@@ -230,11 +230,11 @@ def test_an_evaluation_leaves_the_weights_as_they_were_and_repeats_itself() -> N
     assert same_bits(scoring.weights.snapshot(), before)
 
 
-def other_classes(given: Pictures) -> Pictures:
+def other_classes(given: Images) -> Images:
     return dataclasses.replace(given, classes=tuple("abcdefghij"))
 
 
-def other_shape(given: Pictures) -> Pictures:
+def other_shape(given: Images) -> Images:
     return dataclasses.replace(given, images=given.images[..., :6])
 
 
@@ -244,12 +244,12 @@ def other_shape(given: Pictures) -> Pictures:
         ({"seed": -1}, "seed must be a whole number from 0 to 2"),
         ({"seed": 2**32}, "seed must be a whole number from 0 to 2"),
         ({"seed": True}, "seed must be a whole number from 0 to 2"),
-        ({"cutout": 9}, "cutout must be at most 8 for pictures of 8x8, got 9"),
-        ({"padding": 8}, "padding must be at most 7 for pictures of 8x8, got 8"),
-        ({"validation": other_classes(pictures())}, "validation pictures must have the classes"),
-        ({"validation": other_shape(pictures())}, "validation pictures must have the shape"),
-        ({"validation": pictures().subset([])}, "1 to score with; got 60 and 0"),
-        ({"data": pictures().subset([0]), "validation": pictures()}, "2 pictures to train on"),
+        ({"cutout": 9}, "cutout must be at most 8 for images of 8x8, got 9"),
+        ({"padding": 8}, "padding must be at most 7 for images of 8x8, got 8"),
+        ({"validation": other_classes(tiny_images())}, "validation images must have the classes"),
+        ({"validation": other_shape(tiny_images())}, "validation images must have the shape"),
+        ({"validation": tiny_images().subset([])}, "1 to score with; got 60 and 0"),
+        ({"data": tiny_images().subset([0]), "validation": tiny_images()}, "2 images to train on"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_first_trial(options: Way, message: str) -> None:
@@ -258,12 +258,12 @@ def test_what_does_not_fit_is_refused_before_the_first_trial(options: Way, messa
     assert "\n" not in str(caught.value)
 
 
-def test_pictures_that_are_too_small_are_refused_before_the_first_trial() -> None:
-    small = dataclasses.replace(pictures(), images=pictures().images[..., :3, :3])
+def test_images_that_are_too_small_are_refused_before_the_first_trial() -> None:
+    small = dataclasses.replace(tiny_images(), images=tiny_images().images[..., :3, :3])
     with pytest.raises(DataError, match="at least 4x4 pixels; got 3x3"):
         objective(data=small)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="device must be one of"):
-        SupernetObjective(SPACE, pictures(), settings=SETTINGS, device="cuda:99")
+        SupernetObjective(SPACE, tiny_images(), settings=SETTINGS, device="cuda:99")

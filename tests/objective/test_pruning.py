@@ -15,7 +15,7 @@ from relativenas_optuna.training.loop import REPORTS
 from tests.helpers.pairwise_searches import accuracy, aiming, assert_is_by_hand, by_seat
 from tests.helpers.tiny_search import SEATS, SETTINGS, Scoring, same_bits, scores, searched, study
 
-BATCHES = 4  # of at most nine pictures; so few there are in an epoch here
+BATCHES = 4  # of at most nine images; so few there are in an epoch here
 ALWAYS = ThresholdPruner(lower=1e9)
 
 

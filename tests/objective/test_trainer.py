@@ -17,8 +17,8 @@ from relativenas_optuna.objective.candidate import Trainer
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import NASBench201, Space
-from relativenas_optuna.training import DataError, Pictures, Stopped
-from tests.helpers.tiny_search import SEED, SETTINGS, SPACE, pictures, same_bits
+from relativenas_optuna.training import DataError, Images, Stopped
+from tests.helpers.tiny_search import SEED, SETTINGS, SPACE, same_bits, tiny_images
 from tests.networks.test_conformance import Switch
 
 PLACE = Seat(0, 0)
@@ -59,11 +59,11 @@ class Arms(nn.Module):
 def trainer(
     space: Space[Any] = SPACE,
     *,
-    data: Pictures | None = None,
+    data: Images | None = None,
     settings: SearchSettings = SETTINGS,
     **options: Any,
 ) -> Trainer[Any]:
-    training, validation = (data or pictures()).split(seed=SEED)
+    training, validation = (data or tiny_images()).split(seed=SEED)
     return Trainer(space, training, validation, settings=settings, seed=SEED, **options)
 
 
@@ -204,7 +204,7 @@ class Careful(Arms):
     ("supernet", "message"),
     [
         (Wide(1, 10), r"logits \[2, 10\] for 10 classes, got torch.float32 \[2, 11\]"),
-        (Arms(3, 10), "does not take pictures of 1 channels and 8x8 pixels, RuntimeError"),
+        (Arms(3, 10), "does not take images of 1 channels and 8x8 pixels, RuntimeError"),
         (Foreign(1, 10), "names of the state dict, got 'net.arms"),
         (Careful(1, 10), "at least 9x9 pixels; got 8x8"),
     ],
@@ -233,8 +233,8 @@ def test_what_is_no_supernet_is_refused(supernet: Any, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_pictures_of_one_class_are_refused() -> None:
-    first = pictures().subset((pictures().labels == 0).nonzero().flatten())
+def test_images_of_one_class_are_refused() -> None:
+    first = tiny_images().subset((tiny_images().labels == 0).nonzero().flatten())
     alike = dataclasses.replace(first, classes=("zero",))
     with pytest.raises(DataError, match="at least 2 classes, all are of class 'zero'"):
         trainer(data=alike)

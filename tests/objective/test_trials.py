@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from tests.helpers.tiny_search import SPACE, Scoring, objective, pictures, same_bits, study
+from tests.helpers.tiny_search import SPACE, Scoring, objective, same_bits, study, tiny_images
 
 
 def scored(scoring: Scoring, found: optuna.Study, trial: optuna.Trial) -> float:
@@ -28,7 +28,7 @@ def scored(scoring: Scoring, found: optuna.Study, trial: optuna.Trial) -> float:
 @pytest.mark.parametrize("options", [{"space": "paper"}, {"settings": None}], ids=str)
 def test_an_argument_of_another_type_is_refused_by_name(options: dict[str, Any]) -> None:
     (name,) = options
-    good: dict[str, Any] = {"space": SPACE, "data": pictures(), "settings": "digits"}
+    good: dict[str, Any] = {"space": SPACE, "data": tiny_images(), "settings": "digits"}
     with pytest.raises(TypeError, match=f"^{name} must be a "):
         SupernetObjective(**good | options, device="cpu")
 
@@ -72,7 +72,7 @@ def test_a_second_study_does_not_get_the_scores_of_the_first() -> None:
 
 
 def test_a_tie_does_not_depend_on_who_is_scored_first() -> None:
-    one_class = dataclasses.replace(pictures(), labels=torch.zeros_like(pictures().labels))
+    one_class = dataclasses.replace(tiny_images(), labels=torch.zeros_like(tiny_images().labels))
     level: dict[str, Any] = {"learning_rate": 10.0, "clip": 1e6, "drop_path": 0.0}
     weights = []
     for order in ((0, 1), (1, 0)):

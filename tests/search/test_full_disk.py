@@ -12,7 +12,7 @@ import pytest
 from relativenas_optuna._utils.files import write_whole
 from tests.helpers import killed_search as mortal
 from tests.helpers.small_disks import empty, file_system, fill
-from tests.helpers.tiny_search import write_pictures
+from tests.helpers.tiny_search import write_images
 from tests.search.test_kill import assert_undisturbed
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +39,7 @@ def full_and_ended(tmp_path: Path, times: int, moments: random.Random, **changes
     Database and weights are both on it, so that either can be what does not fit.
     """
     with file_system(tmp_path / "disk", megabytes=4) as disk:
-        url, data = f"sqlite:///{disk / 's.db'}", write_pictures(tmp_path / "data")
+        url, data = f"sqlite:///{disk / 's.db'}", write_images(tmp_path / "data")
         full = 0
         while full < times:
             process, hears = mortal.process(url, disk / "out", data, point="never", **changes)

@@ -24,7 +24,7 @@ from tests.helpers.tiny_search import (
     positions,
     same_bits,
     scores,
-    write_pictures,
+    write_images,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +60,7 @@ def assert_undisturbed(tmp_path: Path, url: str, data: Path, **changes: Any) -> 
 
 def dies_at_every(points: Iterable[str], tmp_path: Path, *, status: int = -signal.SIGKILL) -> int:
     """Search by processes that each die at a point, until one ends; returns how many died."""
-    url, data = f"sqlite:///{tmp_path / 's.db'}", write_pictures(tmp_path / "data")
+    url, data = f"sqlite:///{tmp_path / 's.db'}", write_images(tmp_path / "data")
     died = 0
     for point in points:
         process, _ = mortal.process(url, tmp_path / "out", data, point=point)
@@ -98,7 +98,7 @@ def killed_and_ended(
     points: Iterable[str], tmp_path: Path, moments: random.Random, **changes: Any
 ) -> None:
     """Search by processes that die at a point, or where that is "" at a random moment."""
-    url, data = f"sqlite:///{tmp_path / 's.db'}", write_pictures(tmp_path / "data")
+    url, data = f"sqlite:///{tmp_path / 's.db'}", write_images(tmp_path / "data")
     for point in points:
         process, hears = mortal.process(
             url, tmp_path / "out", data, point=point or "never", **changes

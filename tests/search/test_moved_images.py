@@ -15,7 +15,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.search import Search
 from relativenas_optuna.training.data.load import DataError
-from tests.helpers.command import write_pictures
+from tests.helpers.command import write_images
 from tests.helpers.tiny_search import SETTINGS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> optuna.Study:
     """A study with one scored trial of a search on the images in "images"."""
     monkeypatch.chdir(tmp_path)
-    write_pictures(tmp_path / "images")
+    write_images(tmp_path / "images")
     study = optuna.create_study(study_name="s")
     search = Search(study, plan(study, "images"), device="cpu")
     study.optimize(search.objective, n_trials=1)

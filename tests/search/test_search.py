@@ -30,13 +30,13 @@ from tests.helpers.tiny_search import (
     SPACE,
     same_bits,
     scores,
-    write_pictures,
+    write_images,
 )
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data"))
+    return write_images(tmp_path_factory.mktemp("data"))
 
 
 def begin(

@@ -71,7 +71,7 @@ def test_the_same_command_given_twice_leaves_the_study_to_the_other_one(
     make_folder("relativenas-out/s")
     with storage_at("sqlite:///relativenas.db") as opened:
         optuna.create_study(study_name="s", storage=opened)
-    with locked("relativenas-out/s"):  # by one that has opened the study, and loads its pictures
+    with locked("relativenas-out/s"):  # by one that has opened the study, and loads its images
         assert "by another process" in call(capfd, "search", "--study", "s").line
     with storage_at("sqlite:///relativenas.db", create=False) as opened:
         assert names(opened) == ["s"]
@@ -90,9 +90,9 @@ def test_one_that_was_deleted_meanwhile_is_a_line(storage: BaseStorage) -> None:
     [
         (("--data", "nowhere"), "nowhere"),
         (("--weights", "ftp://x"), "weights must be a folder, s3://BUCKET"),
-        (("--size", "1"), "for pictures of 1x1"),
+        (("--size", "1"), "for images of 1x1"),
         (("--device", "cuda:99"), "cuda"),
-        (("--size", "1", "--out", "a/b", "--weights", "c/d"), "for pictures of 1x1"),
+        (("--size", "1", "--out", "a/b", "--weights", "c/d"), "for images of 1x1"),
     ],
 )
 def test_a_mistake_in_the_arguments_leaves_no_study_and_no_folder(

@@ -37,7 +37,7 @@ def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         """
         study = "mine"
         [search]
-        data = "pictures"
+        data = "images"
         size = 32
         preset = "small"
         seed = 7
@@ -51,7 +51,7 @@ def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     )
     wishes = described.wishes
     assert described.study == "mine"
-    assert (wishes.data, wishes.size, wishes.preset) == ("pictures", 32, "small")
+    assert (wishes.data, wishes.size, wishes.preset) == ("images", 32, "small")
     assert (wishes.seed, wishes.out) == (7, "results")
     assert wishes.settings == {"channels": 4, "learning_rate": 0.05}
     assert described.reach == {"accuracy": 0.9}

@@ -27,7 +27,7 @@ def statistics(channels: int = 3) -> tuple[Tensor, Tensor]:
 
 
 def slow(settings: Augmentation, image: np.ndarray, draws: Draws, index: int) -> np.ndarray:
-    """One picture, pixel by pixel, in float64."""
+    """One image, pixel by pixel, in float64."""
     channels, height, width = image.shape
     result = np.zeros(image.shape)
     top, left = int(draws.top[index]), int(draws.left[index])
@@ -55,7 +55,7 @@ def slow(settings: Augmentation, image: np.ndarray, draws: Draws, index: int) ->
     st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(5, 8), st.integers(5, 8)),
     st.integers(0, 2**32),
 )
-def test_a_batch_equals_its_pictures_one_by_one(
+def test_a_batch_equals_its_images_one_by_one(
     settings: Augmentation, shape: tuple[int, int, int, int], seed: int
 ) -> None:
     count, channels, height, width = shape
@@ -92,7 +92,7 @@ def test_nothing_to_choose_only_normalises_and_draws_nothing() -> None:
     assert torch.equal(generator.get_state(), state)
 
 
-def test_normalised_pictures_of_a_set_have_mean_0_and_std_1() -> None:
+def test_normalised_images_of_a_set_have_mean_0_and_std_1() -> None:
     images = random_images(50, 8, 8)
     values = images.double() / 255
     mean, std = values.mean((0, 2, 3)).float(), values.std((0, 2, 3)).float()
@@ -154,11 +154,11 @@ def test_negative_pixels_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Augmentation(), "cutout must be at most 8 for pictures of 12x8, got 16"),
-        (Augmentation(padding=8, cutout=0), "padding must be at most 7 for pictures of 12x8"),
+        (Augmentation(), "cutout must be at most 8 for images of 12x8, got 16"),
+        (Augmentation(padding=8, cutout=0), "padding must be at most 7 for images of 12x8"),
     ],
 )
-def test_pictures_too_small_for_the_augmentation_are_refused(
+def test_images_too_small_for_the_augmentation_are_refused(
     settings: Augmentation, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):

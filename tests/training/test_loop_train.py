@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from relativenas_optuna.training import (
     Augmentation,
-    Pictures,
+    Images,
     Stopped,
     evaluate,
     generators,
@@ -20,11 +20,11 @@ from relativenas_optuna.training import (
 )
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.batch_parts import Share
-from tests.helpers.training.small import PLAIN, assert_equal_weights, network, pictures_of, train
+from tests.helpers.training.small import PLAIN, assert_equal_weights, network, random_images, train
 
 
 @given(st.integers(2, 300), st.integers(2, 40), st.integers(1, 3), st.integers(1, 3))
-def test_batches_are_full_but_the_last_and_never_a_single_picture_in_a_part(
+def test_batches_are_full_but_the_last_and_never_a_single_image_in_a_part(
     count: int, batch_size: int, processes: int, accumulate: int
 ) -> None:
     shares = [
@@ -51,17 +51,17 @@ def test_batches_are_full_but_the_last_and_never_a_single_picture_in_a_part(
 
 @pytest.mark.parametrize("clip", [None, 0.05])
 def test_an_epoch_equals_a_plain_loop_over_the_same_order(clip: float | None) -> None:
-    pictures, trained, plain = pictures_of(25), network(), network()
-    result = train(trained, pictures, clip=clip)
+    data, trained, plain = random_images(25), network(), network()
+    result = train(trained, data, clip=clip)
 
     plain.train()
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
     order = torch.randperm(25, generator=generators(0).order)
     total, right = 0.0, 0
     for index in (order[:8], order[8:16], order[16:]):
-        images = normalise(pictures.images[index], *pictures.statistics())
+        images = normalise(data.images[index], *data.statistics())
         logits = plain(images)
-        batch_loss = functional.cross_entropy(logits, pictures.labels[index])
+        batch_loss = functional.cross_entropy(logits, data.labels[index])
         optimizer.zero_grad()
         batch_loss.backward()  # type: ignore[no-untyped-call]
         if clip is not None:
@@ -71,7 +71,7 @@ def test_an_epoch_equals_a_plain_loop_over_the_same_order(clip: float | None) ->
             nn.utils.clip_grad_norm_(plain.parameters(), clip)
         optimizer.step()
         total += batch_loss.item() * len(index)
-        right += int((logits.argmax(1) == pictures.labels[index]).sum())
+        right += int((logits.argmax(1) == data.labels[index]).sum())
 
     assert_equal_weights(trained, plain)
     assert result.loss == pytest.approx(total / 25, rel=1e-6)
@@ -80,10 +80,10 @@ def test_an_epoch_equals_a_plain_loop_over_the_same_order(clip: float | None) ->
 
 
 def test_two_epochs_of_one_seed_are_equal_to_the_last_bit_and_of_another_are_not() -> None:
-    pictures, augmentation = pictures_of(40), Augmentation(padding=1, cutout=2)
+    images, augmentation = random_images(40), Augmentation(padding=1, cutout=2)
     trained = [network() for _ in range(3)]
     results = [
-        train(module, pictures, seed=seed, augmentation=augmentation)
+        train(module, images, seed=seed, augmentation=augmentation)
         for module, seed in zip(trained, (1, 1, 2), strict=True)
     ]
     assert results[0] == results[1] != results[2]
@@ -91,25 +91,25 @@ def test_two_epochs_of_one_seed_are_equal_to_the_last_bit_and_of_another_are_not
 
 
 def test_training_learns() -> None:
-    pictures, module = load_bright_and_dark(), network()
+    images, module = load_bright_and_dark(), network()
     for _ in range(10):
-        train(module, pictures)
-    result = evaluate(module, pictures, module=module, batch_size=7)
+        train(module, images)
+    result = evaluate(module, images, module=module, batch_size=7)
     assert result.accuracy > 0.9
 
 
-def load_bright_and_dark() -> Pictures:
-    pictures = pictures_of(60, classes=2)
-    return Pictures(
+def load_bright_and_dark() -> Images:
+    images = random_images(60, classes=2)
+    return Images(
         **{
-            **vars(pictures),
-            "images": pictures.images // 2 + (100 * pictures.labels).byte()[:, None, None, None],
+            **vars(images),
+            "images": images.images // 2 + (100 * images.labels).byte()[:, None, None, None],
         }
     )
 
 
 def test_clipping_counts_only_the_parameters_given() -> None:
-    pictures, module = pictures_of(8), network(batch_norm=False)
+    images, module = random_images(8), network(batch_norm=False)
     first, last = module[0], module[-1]
     norms: list[float] = []
 
@@ -126,7 +126,7 @@ def test_clipping_counts_only_the_parameters_given() -> None:
     train_epoch(
         module,
         last.parameters(),
-        pictures,
+        images,
         module=module,
         optimizer=Spy(module.parameters(), lr=0.1),
         generators=generators(0),
@@ -139,7 +139,7 @@ def test_clipping_counts_only_the_parameters_given() -> None:
 
 
 def test_a_loss_of_several_outputs_can_be_trained() -> None:
-    pictures, module = pictures_of(16), network()
+    data, module = random_images(16), network()
     expected = network()
 
     def forward(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,7 +152,7 @@ def test_a_loss_of_several_outputs_can_be_trained() -> None:
     result = train_epoch(
         forward,
         module.parameters(),
-        pictures,
+        data,
         module=module,
         optimizer=torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9),
         generators=generators(0),
@@ -160,20 +160,20 @@ def test_a_loss_of_several_outputs_can_be_trained() -> None:
         batch_size=8,
         loss=loss,
     )
-    assert result == train(expected, pictures)
+    assert result == train(expected, data)
     assert_equal_weights(module, expected)
 
 
 def test_progress_is_told_after_every_batch() -> None:
     done: list[int] = []
-    train(network(), pictures_of(17), on_batch=done.append)
+    train(network(), random_images(17), on_batch=done.append)
     assert done == [8, 17]
 
 
 def test_a_diverged_epoch_runs_to_its_end_and_shows_it() -> None:
     done: list[int] = []
     result = train(
-        network(batch_norm=False), pictures_of(40), lr=1e30, clip=None, on_batch=done.append
+        network(batch_norm=False), random_images(40), lr=1e30, clip=None, on_batch=done.append
     )
     assert done[-1] == 40
     assert not math.isfinite(result.loss)
@@ -186,12 +186,12 @@ def test_an_error_in_training_gives_the_modes_back_too() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(module, pictures_of(8), on_batch=stop)
+        train(module, random_images(8), on_batch=stop)
     assert not module.training
 
 
 def test_images_come_in_the_memory_format_asked_for() -> None:
-    pictures, module = pictures_of(8), network()
+    data, module = random_images(8), network()
 
     def forward(images: Tensor) -> Tensor:
         assert images.is_contiguous(memory_format=torch.channels_last)
@@ -199,11 +199,11 @@ def test_images_come_in_the_memory_format_asked_for() -> None:
         logits: Tensor = module(images)
         return logits
 
-    evaluate(forward, pictures, module=module, batch_size=4, memory_format=torch.channels_last)
+    evaluate(forward, data, module=module, batch_size=4, memory_format=torch.channels_last)
     train_epoch(
         forward,
         module.parameters(),
-        pictures,
+        data,
         module=module,
         optimizer=torch.optim.SGD(module.parameters(), lr=0.1),
         generators=generators(0),
@@ -225,7 +225,7 @@ def test_training_settings_out_of_range_are_refused(
     options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        train(network(), pictures_of(8), **options)  # type: ignore[arg-type]
+        train(network(), random_images(8), **options)  # type: ignore[arg-type]
 
 
 @given(st.integers(2, 90), st.integers(2, 9))
@@ -244,16 +244,16 @@ def test_reports_come_after_each_eighth_of_the_epoch_with_the_mean_loss_so_far(
     seen: list[int] = []
     reported, plain = network(), network()
     options: dict[str, object] = {"batch_size": batch_size, "on_batch": seen.append}
-    result = train(reported, pictures_of(count), report=report, **options)  # type: ignore[arg-type]
+    result = train(reported, random_images(count), report=report, **options)  # type: ignore[arg-type]
     batches = seen.copy()
     assert len(told) == min(8, len(batches))
     steps = [step for step, _ in told]
     assert steps == sorted(set(steps))
     assert told[-1] == (8, result.loss)
-    for step, pictures in zip(steps, done, strict=True):
-        number = batches.index(pictures) + 1
+    for step, images in zip(steps, done, strict=True):
+        number = batches.index(images) + 1
         assert 8 * (number - 1) // len(batches) < step == 8 * number // len(batches)
-    assert train(plain, pictures_of(count), batch_size=batch_size) == result
+    assert train(plain, random_images(count), batch_size=batch_size) == result
     assert_equal_weights(plain, reported)
 
 
@@ -263,7 +263,7 @@ def test_a_report_can_stop_the_epoch() -> None:
     with pytest.raises(Stopped, match="stopped after 2/8 of the epoch at a loss of") as caught:
         train(
             module,
-            pictures_of(32),
+            random_images(32),
             batch_size=2,
             on_batch=done.append,
             report=lambda step, loss: step == 2,
@@ -281,4 +281,4 @@ def test_a_loss_that_is_no_mean_is_refused_in_one_line(reduction: str) -> None:
         return values if reduction == "none" else values.mean().item()  # type: ignore[return-value]
 
     with pytest.raises(ValueError, match=r"must give the mean of the batch.*got (a tensor|\d)"):
-        train(network(), pictures_of(8), loss=loss)
+        train(network(), random_images(8), loss=loss)

@@ -45,7 +45,7 @@ SECTIONS = {
     epilog=paragraphs(
         examples(
             "relativenas search                            the digits, two minutes on a CPU",
-            "relativenas search --data FOLDER --study my   your pictures, a folder per class",
+            "relativenas search --data FOLDER --study my   your images, a folder per class",
             "relativenas status --study my --watch         how far it is",
             "relativenas show --study my                   what was found",
             "relativenas train --study my                  the best of it, from first weights",

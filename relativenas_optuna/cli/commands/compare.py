@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.comparison.contestants import Contestant
     from relativenas_optuna.evaluation.comparison.report import Comparison
     from relativenas_optuna.evaluation.comparison.workers import Conditions
-    from relativenas_optuna.evaluation.standalone.images import AnyPictures
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.spaces.genotype import Genotype
 
 _MOST = 1000
@@ -83,7 +83,7 @@ _FOLDER = "compare"
     help="Another value of a field of the recipe; may be given more than once.",
 )
 @click.option(
-    "--data", metavar="DATA", help="Pictures to train on and to test with.  [default: the study's]"
+    "--data", metavar="DATA", help="Images to train on and to test with.  [default: the study's]"
 )
 @click.option(
     "--published",
@@ -112,7 +112,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
 
     That is the best of a random search with the same weight sharing, candidates and learning rates,
     a published architecture, and some drawn from the study's space. All are trained from their
-    first weights with one recipe and the same seeds, and tested on pictures that no choice was made
+    first weights with one recipe and the same seeds, and tested on images that no choice was made
     by.
 
     The random search is a study of its own, NAME-random. The same command goes on where it was
@@ -125,7 +125,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         if plan is None:
             raise SearchError(
                 f"study {study!r} was not searched by `relativenas search`, so that nothing is "
-                f"known of its pictures: name another --study"
+                f"known of its images: name another --study"
             )
         check_study(found, plan.settings)
         plan = _with_images_of_now(plan, options["data"], study)
@@ -134,9 +134,9 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         with empty_folders_removed(str(out)), ExitStack() as stack:
             make_folder(str(out))
             stack.enter_context(locked(str(out), use="compared", option="--out"))
-            conditions, pictures = _prepared(plan, out, options)
+            conditions, images = _prepared(plan, out, options)
             if conditions.device == "cpu":
-                _estimate(notices, best, conditions, pictures[0], options)
+                _estimate(notices, best, conditions, images[0], options)
             drawn = None
             if not options["no_baseline"]:
                 watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
@@ -151,7 +151,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
                 plan, found=best, drawn=drawn, published=published, random=options["random"]
             )
             comparison = _compared(
-                notices, everyone, conditions, pictures, study=study, options=options
+                notices, everyone, conditions, images, study=study, options=options
             )
             write(comparison, out)
     if as_json:
@@ -171,7 +171,7 @@ def _with_images_of_now(plan: SearchPlan, data: str | None, study: str) -> Searc
 
 def _prepared(
     plan: SearchPlan, out: Path, options: dict[str, Any]
-) -> tuple[Conditions, tuple[AnyPictures, AnyPictures]]:
+) -> tuple[Conditions, tuple[AnyImages, AnyImages]]:
     """How all are trained, and on what: refused now if need be, not after the random search."""
     from relativenas_optuna.evaluation.comparison.workers import Conditions
     from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
@@ -186,16 +186,16 @@ def _prepared(
         device=str(resolve_device(options["device"])),
         out=out / "trainings",
     )
-    pictures = conditions.pictures()
-    check_fit(conditions.recipe, *pictures)
-    return conditions, pictures
+    images = conditions.images()
+    check_fit(conditions.recipe, *images)
+    return conditions, images
 
 
 def _estimate(
     notices: rich.console.Console,
     genotype: Genotype,
     conditions: Conditions,
-    training: AnyPictures,
+    training: AnyImages,
     options: dict[str, Any],
 ) -> None:
     """Say how long the trainings will take a CPU, and refuse what takes it too long.
@@ -230,7 +230,7 @@ def _compared(
     notices: rich.console.Console,
     everyone: list[Contestant],
     conditions: Conditions,
-    pictures: tuple[AnyPictures, AnyPictures],
+    images: tuple[AnyImages, AnyImages],
     *,
     study: str,
     options: dict[str, Any],
@@ -245,7 +245,7 @@ def _compared(
     bar = counting(notices, f"training {len(everyone)} architectures", len(jobs))
     try:
         with bar as advance:
-            for job, result in train_all(conditions, pictures, jobs, workers=options["workers"]):
+            for job, result in train_all(conditions, images, jobs, workers=options["workers"]):
                 results[job] = result
                 advance()
                 line = training_line(jobs[job], training_of(result))

@@ -1,4 +1,4 @@
-"""The command `relativenas dashboard`: the stock optuna-dashboard, with a search's pictures."""
+"""The command `relativenas dashboard`: the stock optuna-dashboard, with a search's drawings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--artifacts",
     metavar="FOLDER",
-    help="Of the pictures.  [default: that of the study's search]",
+    help="Of the drawings.  [default: that of the study's search]",
 )
 @click.option(
     "--host",
@@ -70,7 +70,7 @@ def dashboard(
     host: str,
     port: int,
 ) -> None:
-    """Show the studies of a storage in a browser, with the pictures and figures of a search.
+    """Show the studies of a storage in a browser, with the drawings and figures of a search.
 
     This is optuna-dashboard. It may run before, while and after a study is searched, and as often
     as wanted. Ctrl-C ends it.
@@ -86,9 +86,9 @@ def dashboard(
         # Takes seconds: a mistake does not wait for it.
         from optuna_dashboard import wsgi
 
-        from relativenas_optuna.dashboard.picture_server import ServedPictures
+        from relativenas_optuna.dashboard.drawing_server import ServedDrawings
 
-        store = None if folder is None else ServedPictures(folder)
+        store = None if folder is None else ServedDrawings(folder)
         server.set_app(wsgi(opened, artifact_store=store))
         page = "" if study_id is None else f"/studies/{study_id}"
         shown = f"[{host}]" if ":" in host else host
@@ -151,11 +151,11 @@ def _study_id(storage: BaseStorage, name: str, *, required: bool) -> int | None:
 def _folder(
     storage: BaseStorage, name: str, wanted: str | None
 ) -> Callable[[], Path | None] | None:
-    """What says where the pictures are; `None` where there will be none."""
+    """What says where the drawings are; `None` where there will be none."""
     if wanted is not None:
         if not Path(wanted).is_dir():
             raise SearchError(
-                f"artifacts must be a folder with the pictures of a search; there is none at "
+                f"artifacts must be a folder with the drawings of a search; there is none at "
                 f"{wanted!r}"
             )
         return lambda: Path(wanted)
@@ -170,21 +170,21 @@ def _folder(
     if folder is None:
         if _has_trials(storage, name):
             notice(
-                f"study {name!r} was not searched by `relativenas search`: there are no pictures, "
+                f"study {name!r} was not searched by `relativenas search`: there are no drawings, "
                 f"or --artifacts names their folder"
             )
             return None
-        notice(f"study {name!r} is not searched yet: pictures are shown as soon as there are some")
+        notice(f"study {name!r} is not searched yet: drawings are shown as soon as there are some")
         return known
     if not folder.exists():
         if not folder.parent.is_dir():
             notice(
-                f"the search's folder {folder.parent} is not on this machine: pictures are not "
+                f"the search's folder {folder.parent} is not on this machine: drawings are not "
                 f"shown, or --artifacts names their folder"
             )
             return None
-        # A search that goes on puts its pictures there.
-        notice(f"there are no pictures yet in {shown_path(folder)}")
+        # A search that goes on puts its drawings there.
+        notice(f"there are no drawings yet in {shown_path(folder)}")
     return lambda: folder
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples(
-        "relativenas evaluate relativenas-out/my-trained/network.safetensors --data my-pictures",
+        "relativenas evaluate relativenas-out/my-trained/network.safetensors --data my-images",
         "relativenas evaluate cifar10.pt --data cifar10     the published weights of the paper",
         "relativenas evaluate imagenet.pt --data imagenet --device cuda --out measured",
     ),
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
     "--data",
     metavar="DATA",
     required=True,
-    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.",
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.",
 )
 @click.option(
     "--part",
     type=click.Choice(("test", "validation", "training")),
     default="test",
     show_default=True,
-    help="Which of its pictures: validation means those that the network was chosen by, training "
-    "all but the test pictures.",
+    help="Which of its images: validation means those that the network was chosen by, training "
+    "all but the test images.",
 )
 @click.option(
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the pictures are brought to.  [default: the network's]",
+    help="Side that the images are brought to.  [default: the network's]",
 )
 @click.option(
     "--batch-size",
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     metavar="N",
     default=128,
     show_default=True,
-    help="Pictures at once, in the second of both measurements of the latency too.",
+    help="Images at once, in the second of both measurements of the latency too.",
 )
 @click.option("--out", metavar="FOLDER", help=f"For {' and '.join(FILES)}.")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as one line of JSON.")
@@ -125,26 +125,26 @@ def _measured(
 ) -> EvaluationReport:
     # These load PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.evaluation.measurement.measure import measure
-    from relativenas_optuna.evaluation.measurement.scored_images import pictures_to_score
+    from relativenas_optuna.evaluation.measurement.scored_images import images_to_score
     from relativenas_optuna.training.device import resolve_device
 
     found = resolve_device(device)
     given = network_in(file, architecture, dataset)
-    pictures = pictures_to_score(
+    images = images_to_score(
         given.description, data, part=part, size=size, named=given.taken_for is None
     )
-    batches = -(-len(pictures) // batch_size)
+    batches = -(-len(images) // batch_size)
     silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
-    bar = counting(notices, f"scoring {len(pictures):,} pictures", batches)
+    bar = counting(notices, f"scoring {len(images):,} images", batches)
     with silence if quiet else bar as advance:
         measured = measure(
-            given.network, pictures, device=found, batch_size=batch_size, on_batch=advance
+            given.network, images, device=found, batch_size=batch_size, on_batch=advance
         )
-    _, height, width = pictures.shape
+    _, height, width = images.shape
     return EvaluationReport(
         file=shown_path(file.absolute()),
         taken_for=given.taken_for,
-        description=replace(given.description, classes=pictures.classes),
+        description=replace(given.description, classes=images.classes),
         data=data,
         part=part,
         side=f"{width}x{height}",

@@ -52,8 +52,8 @@ def export(
 ) -> None:
     """Write the network in FILE in formats that other programs load.
 
-    Each file is loaded again and compared with the network on the same pictures, one and several at
-    once; what differs by more than rounding is not written. onnx and torch take float32 pictures in
+    Each file is loaded again and compared with the network on the same images, one and several at
+    once; what differs by more than rounding is not written. onnx and torch take float32 images in
     [0, 1], any number at once, and normalise them.
     """
     # Loads PyTorch, for seconds: what needs none does not wait for it.
@@ -96,4 +96,4 @@ def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> I
     found = f"differ by at most {one.difference:.2g} (bound {one.bound:.2g})"
     if one.difference == 0:
         found = "are those of the network, to the last bit"
-    yield f"  loaded again, its logits for {' and '.join(map(str, batches))} pictures {found}"
+    yield f"  loaded again, its logits for {' and '.join(map(str, batches))} images {found}"

@@ -29,7 +29,7 @@ from relativenas_optuna.storages.open_storage import is_missing_file, storage_at
 @click.command(
     epilog=examples(
         "relativenas search",
-        "relativenas search --data my-pictures --study mine",
+        "relativenas search --data my-images --study mine",
         "relativenas search --study mine --generations 20",
         "relativenas search --data cifar10 --preset paper --study c10 --device cuda",
     )
@@ -37,14 +37,14 @@ from relativenas_optuna.storages.open_storage import is_missing_file, storage_at
 @click.option(
     "--data",
     metavar="DATA",
-    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.  "
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.  "
     "[default: digits]",
 )
 @click.option(
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the pictures are brought to.  [default: as they are]",
+    help="Side that the images are brought to.  [default: as they are]",
 )
 @click.option(
     "--preset",

@@ -22,7 +22,7 @@ from relativenas_optuna.search.study_access import study_at
 @click.command(
     epilog=examples(
         "relativenas show --study my",
-        "relativenas show --study my --top 3 --out pictures",
+        "relativenas show --study my --top 3 --out drawings",
         "relativenas show --study my --json | jq -r '.[0].genotype'",
     )
 )
@@ -36,7 +36,7 @@ from relativenas_optuna.search.study_access import study_at
     show_default=True,
     help="How many architectures.",
 )
-@click.option("--out", metavar="FOLDER", help="For the pictures.  [default: the study's folder]")
+@click.option("--out", metavar="FOLDER", help="For the drawings.  [default: the study's folder]")
 @json_option
 def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> None:
     """Print and draw the best architectures of a study.

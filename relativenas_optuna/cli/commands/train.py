@@ -39,7 +39,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.command(
     epilog=examples(
         "relativenas train --study my                         the best of a study",
-        "relativenas train best.txt --data my-pictures --set epochs=50",
+        "relativenas train best.txt --data my-images --set epochs=50",
         "relativenas train RelativeNAS --data cifar10 --recipe cifar --device cuda",
         "torchrun --nproc-per-node 4 -m relativenas_optuna train RelativeNAS \\",
         "  --data imagenet --recipe imagenet --set accumulate=2",
@@ -49,14 +49,14 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.option(
     "--data",
     metavar="DATA",
-    help="digits, cifar10, cifar100, or a folder with a sub-folder of pictures for each class.  "
+    help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.  "
     "[default: that of the study, else digits]",
 )
 @click.option(
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the pictures are brought to.  [default: the recipe's, or that of the study]",
+    help="Side that the images are brought to.  [default: the recipe's, or that of the study]",
 )
 @click.option(
     "--recipe",
@@ -85,7 +85,7 @@ _INTERRUPTED = 128 + signal.SIGINT
     "--readers",
     type=click.IntRange(0),
     metavar="N",
-    help="Processes that read pictures with random_resized_crop.  [default: up to 8]",
+    help="Processes that read images with random_resized_crop.  [default: up to 8]",
 )
 @click.option("--yes", is_flag=True, help=f"Begin also what takes a CPU over {_LONGEST} hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
@@ -105,7 +105,7 @@ def train(
     That is a file with a genotype, a published name, or nothing for the best of the study.
 
     The same command goes on after the last whole epoch. The weights that are kept are those of the
-    epoch that was best on a validation part; test pictures are used once, in the end. Processes
+    epoch that was best on a validation part; test images are used once, in the end. Processes
     that torchrun starts train together.
     """
     named = architecture_of(architecture, storage=storage, study=study)
@@ -137,17 +137,17 @@ def _train(
     # These load PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.evaluation.standalone.distributed import local_number, processes_of
     from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
-    from relativenas_optuna.evaluation.standalone.images import pictures_for
+    from relativenas_optuna.evaluation.standalone.images import images_for
     from relativenas_optuna.evaluation.standalone.run import training_run
     from relativenas_optuna.evaluation.standalone.trainer import counts
     from relativenas_optuna.training.device import resolve_device
 
     device = resolve_device(options["device"], index=local_number())  # before the data
-    training, test = pictures_for(recipe, data, readers=options["readers"])
+    training, test = images_for(recipe, data, readers=options["readers"])
     seed = options["seed"]
     report.preparing(named, recipe, data=data, seed=seed, device=device)
     trained, validated = counts(training, recipe, seed=seed)
-    report.pictures(trained, validated, 0 if test is None else len(test), len(training.classes))
+    report.images(trained, validated, 0 if test is None else len(test), len(training.classes))
     done = 0
 
     def begin(history: Sequence[Epoch]) -> None:

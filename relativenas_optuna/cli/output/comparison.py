@@ -1,4 +1,4 @@
-"""A comparison in the terminal and in files, as a table and as a picture."""
+"""A comparison in the terminal and in files, as a table and as a chart."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def write(comparison: Comparison, out: Path) -> None:
     Raises:
         OSError: A file cannot be written.
     """
-    page, data, picture = (out / name for name in FILES)
+    page, data, chart = (out / name for name in FILES)
     write_whole(page, comparison.to_markdown().encode())
     figures = json.dumps(comparison.to_data(), allow_nan=False, indent=1)
     write_whole(data, f"{figures}\n".encode())
-    save_picture(comparison, picture)
+    save_chart(comparison, chart)
 
 
-def save_picture(comparison: Comparison, path: Path) -> None:
+def save_chart(comparison: Comparison, path: Path) -> None:
     """Draw a comparison into a PNG or SVG file, whole or not at all.
 
     Raises:
@@ -100,7 +100,7 @@ def save_picture(comparison: Comparison, path: Path) -> None:
             note=f"mean of {seeds} seeds, each as a dash, and one standard deviation to each side"
             if seeds > 1
             else "one training each",
-            across="multiply-adds of one picture, millions",
+            across="multiply-adds of one image, millions",
             upward="test accuracy, %",
             band=band,
             band_label="dashed line and grey band: mean of the random ones and one deviation",

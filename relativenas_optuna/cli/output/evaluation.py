@@ -24,15 +24,15 @@ _PUBLISHED = {"cifar10": (36, 20, 2.26), "cifar100": (36, 20, 15.86), "imagenet"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """All figures of a network on pictures.
+    """All figures of a network on images.
 
     Attributes:
         file: Of the network, as a person would type it.
         taken_for: What it was taken for where the file does not say; see `NetworkIn`.
         description: Of the network, with the names of the data's classes.
-        data: Name or folder of the pictures.
+        data: Name or folder of the images.
         part: "test", "validation" or "training".
-        side: Width and height of the pictures, as text.
+        side: Width and height of the images, as text.
         device: That measured.
         measured: The figures.
     """
@@ -79,14 +79,14 @@ class EvaluationReport:
         lines = [
             f"{self.file}: {of.cells} cells of {of.channels} channels, {len(of.classes)} classes",
             *([] if self.taken_for is None else [self.taken_for]),
-            f"{scored.count:,} {self.part} pictures of {self.data}, {self.side}",
+            f"{scored.count:,} {self.part} images of {self.data}, {self.side}",
             "",
             f"accuracy   {100 * scored.accuracy:.2f} %{top5}",
             f"error      {100 * found.error:.2f} % "
             f"({round(found.error * scored.count):,} of {scored.count:,}){error}",
             f"loss       {scored.loss:.4f}",
             f"cost       {found.cost.parameters:,} parameters, "
-            f"{found.cost.multiply_adds:,} multiply-adds a picture",
+            f"{found.cost.multiply_adds:,} multiply-adds an image",
             *self._latencies(),
         ]
         pairs = found.most_confused(_MOST_CONFUSED)
@@ -111,7 +111,7 @@ class EvaluationReport:
                 self.measured.confusion,
                 self.description.classes,
                 title=f"{100 * scored.accuracy:.2f} % classified right",
-                note=f"{scored.count:,} {self.part} pictures of {self.data}",
+                note=f"{scored.count:,} {self.part} images of {self.data}",
             ),
             folder / FILES[1],
         )
@@ -130,6 +130,6 @@ class EvaluationReport:
 
 
 def _latency(of: Latency) -> str:
-    pictures = f"{of.batch_size} picture{'s' if of.batch_size > 1 else ''}"
+    images = f"{of.batch_size} image{'s' if of.batch_size > 1 else ''}"
     spread = f"{1000 * of.interquartile_range:.2f}"
-    return f"{pictures}: {1000 * of.median:.2f} ms (interquartile range {spread} ms)"
+    return f"{images}: {1000 * of.median:.2f} ms (interquartile range {spread} ms)"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def write_genotype(genotype: Genotype, folder: Path, stem: str, title: str) -> None:
-    """Write an architecture as text, JSON and pictures into a folder."""
+    """Write an architecture as text, JSON and drawings into a folder."""
     from relativenas_optuna.visualization.drawing._save import save_drawing
 
     write_whole(folder / f"{stem}.txt", f"{genotype.to_text()}\n".encode())

@@ -67,7 +67,7 @@ class Console:
         names = ", ".join(objective.classes[:_NAMED])
         more = ", ..." if len(objective.classes) > _NAMED else ""
         self._note(
-            f"{len(objective.training)} pictures to train on, {len(objective.validation)} to "
+            f"{len(objective.training)} images to train on, {len(objective.validation)} to "
             f"score with, {len(objective.classes)} classes ({names}{more}); "
             f"device {objective.device}"
         )

@@ -51,16 +51,16 @@ class TrainingReport:
             f"{recipe.batch_size}, {recipe.channels} channels, {recipe.cells} cells"
         )
 
-    def pictures(self, trained: int, validated: int, tested: int, classes: int) -> None:
-        """Say what the pictures are for."""
+    def images(self, trained: int, validated: int, tested: int, classes: int) -> None:
+        """Say what the images are for."""
         self._note(
-            f"{trained} pictures to train on, {validated} to choose by, {tested} to test with, "
+            f"{trained} images to train on, {validated} to choose by, {tested} to test with, "
             f"{classes} classes"
         )
 
-    def progress(self, epochs: int, pictures: int) -> TrainingProgress:
+    def progress(self, epochs: int, images: int) -> TrainingProgress:
         """A progress bar."""
-        return TrainingProgress(self._notices, epochs=epochs, pictures=pictures)
+        return TrainingProgress(self._notices, epochs=epochs, images=images)
 
     def interrupted(self, saved: str) -> None:
         """Say on standard error what is saved of a training by several processes."""
@@ -71,12 +71,12 @@ class TrainingReport:
         """Say what came of it, and what to do with that."""
         kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
         if result.validation_accuracy is None or result.validation_loss is None:
-            self._print(f"\n{kept}, the last one, for no pictures were set apart to choose by")
+            self._print(f"\n{kept}, the last one, for no images were set apart to choose by")
         else:
             of = _score(result.validation_accuracy, result.validation_loss)
             self._print(f"\n{kept}: validation {of}")
         if result.test_accuracy is None or result.test_loss is None:
-            self._print("there are no test pictures")
+            self._print("there are no test images")
         else:
             self._print(f"test {_score(result.test_accuracy, result.test_loss)}")
         self._print(

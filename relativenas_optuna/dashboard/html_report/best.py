@@ -1,4 +1,4 @@
-"""The best of a study as a report shows it: figures, text and a picture."""
+"""The best of a study as a report shows it: figures, text and a drawing."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Best:
         values: The objectives' values there; of a finalist the loss with the final weights.
         accuracy: Of a finalist, in percent.
         parameters: Of its network.
-        multiply_adds: Of its network, for one picture.
+        multiply_adds: Of its network, for one image.
         text: The genotype, or the trial's parameters, one a line.
-        picture: Of its two cells, as a `data:` URL; `None` where the trial carries no cells.
+        drawing: Of its two cells, as a `data:` URL; `None` where the trial carries no cells.
     """
 
     trial: int
@@ -41,7 +41,7 @@ class Best:
     parameters: str
     multiply_adds: str
     text: str
-    picture: str | None
+    drawing: str | None
 
 
 def best_of(study: optuna.Study, top: int) -> list[Best]:
@@ -85,14 +85,14 @@ def _best(
         parameters=_count(trial, "parameters"),
         multiply_adds=_count(trial, "multiply_adds"),
         text=architecture_lines(trial)[:_LONGEST],
-        picture=None if genotype is None else picture_of(genotype),
+        drawing=None if genotype is None else drawing_of(genotype),
     )
 
 
-def picture_of(genotype: Genotype) -> str:
-    """The two cells of an architecture as a URL that holds the whole picture.
+def drawing_of(genotype: Genotype) -> str:
+    """The two cells of an architecture as a URL that holds the whole drawing.
 
-    In a picture of its own no name or style meets those of the page and of other pictures.
+    In a drawing of its own no name or style meets those of the page and of other drawings.
     """
     drawn = figure_bytes(lambda: draw_genotype(genotype), "svg")
     return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"

@@ -56,7 +56,7 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
         size = "as they are" if plan.size is None else f"{plan.size} pixels"
         return [
             ("data", plan.data),
-            ("size of pictures", size),
+            ("size of images", size),
             ("preset", plan.preset),
             ("candidates", "drawn at random" if plan.random else "of slow-fast learning"),
             ("seed", str(plan.seed)),

@@ -73,7 +73,7 @@ def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str
         best=best,
         has_accuracy=any(one.accuracy for one in best),
         has_cost=any(one.parameters for one in best),
-        has_pictures=any(one.picture for one in best),
+        has_drawings=any(one.drawing for one in best),
         # Losses of the search, or with the final weights?
         value_names=["loss"] if plan is not None else _value_names(status.directions),
         figures=figures,

@@ -1,6 +1,6 @@
 """Random search with shared weights, as a study beside the one that it is compared with.
 
-It is what a sceptic asks for: the same supernet, settings, pictures, seed, number of candidates and
+It is what a sceptic asks for: the same supernet, settings, images, seed, number of candidates and
 learning rates, and candidates that are drawn at random. They sit in pairs too, of which both begin
 with the same weights and are committed together: if each committed its own, the weights would take
 twice as many steps one after the other, and the comparison would be one of commits. As no

@@ -22,7 +22,7 @@ class Training:
 
     Attributes:
         seed: Of the training.
-        test_accuracy: Of the weights that were kept, on pictures that chose nothing.
+        test_accuracy: Of the weights that were kept, on images that chose nothing.
         validation_accuracy: The same on those that chose the weights; `None` without any.
         seconds: That it took.
     """
@@ -42,7 +42,7 @@ class Compared:
         name: What it is called in a table.
         genotype: As text.
         parameters: Learnt parameters.
-        multiply_adds: Of one picture.
+        multiply_adds: Of one image.
         trainings: One for each seed.
     """
 

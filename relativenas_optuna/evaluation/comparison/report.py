@@ -34,7 +34,7 @@ class Comparison:
 
     Attributes:
         study: That found one of them.
-        data: On whose pictures.
+        data: On whose images.
         recipe: Its fields by name.
         seeds: Of the trainings.
         baseline: The study of the random search with shared weights; `None` where there is none.

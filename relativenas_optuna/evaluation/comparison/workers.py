@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.signals import ctrl_c_ignored
-from relativenas_optuna.evaluation.standalone.images import pictures_for
+from relativenas_optuna.evaluation.standalone.images import images_for
 from relativenas_optuna.exceptions import DataError, DivergedError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from relativenas_optuna.evaluation.comparison.contestants import Job
-    from relativenas_optuna.evaluation.standalone.images import AnyPictures
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
 
@@ -30,7 +30,7 @@ class Conditions:
     """What all trainings have in common.
 
     Attributes:
-        data: See `load_pictures`.
+        data: See `load_images`.
         recipe: How to train.
         device: Where.
         out: Folder of all.
@@ -41,17 +41,17 @@ class Conditions:
     device: str
     out: Path
 
-    def pictures(self) -> tuple[AnyPictures, AnyPictures]:
+    def images(self) -> tuple[AnyImages, AnyImages]:
         """Those to train on, and those to test with.
 
         Raises:
             DataError: There are none.
         """
-        training, test = pictures_for(self.recipe, self.data)
+        training, test = images_for(self.recipe, self.data)
         if test is None:
             raise DataError(
-                f"data {self.data!r} has no test pictures, by which to compare: put them in its "
-                f"sub-folder test, and the training pictures in train"
+                f"data {self.data!r} has no test images, by which to compare: put them in its "
+                f"sub-folder test, and the training images in train"
             )
         return training, test
 
@@ -61,12 +61,12 @@ class Trainer:
 
     Args:
         conditions: How.
-        pictures: To train on, and to test with.
+        images: To train on, and to test with.
     """
 
-    def __init__(self, conditions: Conditions, pictures: tuple[AnyPictures, AnyPictures]) -> None:
+    def __init__(self, conditions: Conditions, images: tuple[AnyImages, AnyImages]) -> None:
         self._conditions = conditions
-        self._training, self._test = pictures
+        self._training, self._test = images
 
     def train(self, job: Job, name: str) -> Result:
         """Train, go on with a training that was ended, or say what a finished one came to.
@@ -99,7 +99,7 @@ class Trainer:
 
 def train_all(
     conditions: Conditions,
-    pictures: tuple[AnyPictures, AnyPictures],
+    images: tuple[AnyImages, AnyImages],
     jobs: Mapping[Job, str],
     *,
     workers: int,
@@ -111,7 +111,7 @@ def train_all(
 
     Args:
         conditions: Of all trainings.
-        pictures: What `conditions` gives.
+        images: What `conditions` gives.
         jobs: What to train, and its name.
         workers: How many at once.
 
@@ -120,7 +120,7 @@ def train_all(
         BrokenProcessPool: A process was killed.
     """
     if workers == 1:
-        trainer = Trainer(conditions, pictures)
+        trainer = Trainer(conditions, images)
         yield from ((job, trainer.train(job, name)) for job, name in jobs.items())
         return
     threads = threads_of_each(workers)
@@ -159,7 +159,7 @@ def _begin(conditions: Conditions, threads: int, lifeline: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all
     threading.Thread(target=_end_after, args=(lifeline,), daemon=True).start()
     torch.set_num_threads(threads)
-    _trainer = Trainer(conditions, conditions.pictures())
+    _trainer = Trainer(conditions, conditions.images())
 
 
 def _end_after(lifeline: Connection) -> None:

@@ -54,7 +54,7 @@ def export(
 ) -> Iterator[Exported]:
     """Write a network in some formats. What gives other logits when loaded again is not written.
 
-    A program in ONNX or of torch.export takes float32 pictures `[b, c, h, w]` in [0, 1], any
+    A program in ONNX or of torch.export takes float32 images `[b, c, h, w]` in [0, 1], any
     number of them and of the size that the network was trained with, normalises them, and gives
     logits `[b, classes]`. It carries the description of the network.
 

@@ -17,7 +17,7 @@ from relativenas_optuna.networks.io.network_file import network_bytes, network_i
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-#: Pictures `[b, c, h, w]` in [0, 1] -> logits `[b, classes]`.
+#: Images `[b, c, h, w]` in [0, 1] -> logits `[b, classes]`.
 Run: TypeAlias = Callable[[Tensor], Tensor]
 #: Gives the network as a traced program, made once for all formats that need it.
 Traced: TypeAlias = Callable[[], "ExportedProgram"]
@@ -50,7 +50,7 @@ class Form:
 def traced(serving: ServingNetwork) -> ExportedProgram:
     """The network as a graph of torch's operators, for batches of any size."""
     channels, (height, width) = serving.description.in_channels, serving.description.size
-    # Of 2 pictures, for torch takes a size of 1 for one that stays.
+    # Of 2 images, for torch takes a size of 1 for one that stays.
     images = torch.zeros(2, channels, height, width)
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A trained network as programs take it: pictures in, logits out."""
+"""A trained network as programs take it: images in, logits out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ServingNetwork(nn.Module):
-    """A network that normalises its pictures itself, in evaluation mode.
+    """A network that normalises its images itself, in evaluation mode.
 
     Args:
         network: On the CPU; it is put in evaluation mode.
@@ -26,7 +26,7 @@ class ServingNetwork(nn.Module):
     def __init__(self, network: CellNetwork, description: NetworkDescription) -> None:
         super().__init__()
         self.network, self.description = network, description
-        # As `normalise` has it, for pictures in units of [0, 1].
+        # As `normalise` has it, for images in units of [0, 1].
         std = torch.tensor(description.std)
         shift = -torch.tensor(description.mean) / std
         self.register_buffer("scale", (1 / std).view(-1, 1, 1))

@@ -48,7 +48,7 @@ def measure(
 
     Half of the sample come from the study's trials, whichever they are, and half are drawn at
     random. Each is trained from first weights of its own for some epochs, with the settings of the
-    search, on the training pictures, and scored on the validation pictures. What was done is in the
+    search, on the training images, and scored on the validation images. What was done is in the
     study after each of them, so that the same call goes on after it was ended by anything; with
     more architectures it goes on with a larger sample. With other shared weights than then only
     their scores are taken again.

@@ -25,11 +25,11 @@ MOST = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How good an architecture is on the validation pictures.
+    """How good an architecture is on the validation images.
 
     Attributes:
         value: What the search goes by: the loss, or its metric; NaN where the training diverged.
-        accuracy: Share of the pictures classified right, 0 to 1.
+        accuracy: Share of the images classified right, 0 to 1.
     """
 
     value: float

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from relativenas_optuna.objective.settings import SearchSettings
-    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.metrics import Loss, Metric
 
 
@@ -66,8 +66,8 @@ def first_network(supernet: Any, genotype: Any, *, seed: int) -> nn.Module:
 
 def train_alone(
     network: nn.Module,
-    training: Pictures,
-    validation: Pictures,
+    training: Images,
+    validation: Images,
     *,
     settings: SearchSettings,
     epochs: int,
@@ -75,18 +75,18 @@ def train_alone(
     loss: Loss = functional.cross_entropy,
     metric: Metric | None = None,
 ) -> Evaluation:
-    """Train a network for some epochs and score it on the validation pictures.
+    """Train a network for some epochs and score it on the validation images.
 
     Learning rate and drop-path go in the epochs as in the generations of a search.
 
     Args:
-        network: Images `[b, c, h, w]` -> logits; is moved to the pictures' device. Drop-path is
+        network: Images `[b, c, h, w]` -> logits; is moved to the images' device. Drop-path is
             for one whose `forward` takes `drop_path` and `generator`.
-        training: Pictures to train on.
-        validation: Pictures to score with, on the same device.
+        training: Images to train on.
+        validation: Images to score with, on the same device.
         settings: Of the search; its `generations` are not used.
         epochs: At least 1.
-        seed: Of the order of pictures, augmentation and drop-path; from 0 to 2**64 - 1.
+        seed: Of the order of images, augmentation and drop-path; from 0 to 2**64 - 1.
         loss: See `train_epoch`.
         metric: See `evaluate`.
 

@@ -16,10 +16,10 @@ _LONGEST = 10.0  # seconds to wait for them
 
 @dataclass(frozen=True)
 class Latency:
-    """Time that a network takes for a batch, from pictures on the device to logits.
+    """Time that a network takes for a batch, from images on the device to logits.
 
     Attributes:
-        batch_size: Pictures in the batch.
+        batch_size: Images in the batch.
         median: In seconds.
         interquartile_range: In seconds: half of the measurements lie within it.
         measurements: How many there were.
@@ -44,7 +44,7 @@ def latency(
 
     Args:
         network: On the device to measure, in channels-last.
-        shape: Channels, height and width of a picture.
+        shape: Channels, height and width of an image.
         batch_size: Of the batch.
         seconds: That the measurement takes at least.
     """

@@ -17,8 +17,8 @@ from relativenas_optuna.training.modes import mode
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.network import CellNetwork
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.streamed import StreamedPictures
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.streamed import StreamedImages
 
 TOP = 5
 
@@ -28,10 +28,10 @@ class Confused:
     """A class that was taken for another one.
 
     Attributes:
-        true: Index of the class of the pictures.
+        true: Index of the class of the images.
         taken: Index of the class that the network took them for.
         count: How many.
-        of: Pictures of the class.
+        of: Images of the class.
     """
 
     true: int
@@ -42,15 +42,15 @@ class Confused:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a network came to on pictures.
+    """What a network came to on images.
 
     Attributes:
-        scored: Loss, accuracy and number of pictures.
-        top5: Share of pictures whose class is among the five with the highest logits; `None` where
+        scored: Loss, accuracy and number of images.
+        top5: Share of images whose class is among the five with the highest logits; `None` where
             there are five classes or fewer.
-        confusion: How many pictures of class i (rows) were taken for class j (columns).
+        confusion: How many images of class i (rows) were taken for class j (columns).
         cost: Parameters and multiply-adds.
-        latencies: Of a single picture, and of a batch.
+        latencies: Of a single image, and of a batch.
     """
 
     scored: Evaluation
@@ -61,7 +61,7 @@ class Measured:
 
     @property
     def error(self) -> float:
-        """Share of pictures classified wrong, 0 to 1."""
+        """Share of images classified wrong, 0 to 1."""
         return 1 - self.scored.accuracy
 
     def most_confused(self, most: int) -> list[Confused]:
@@ -84,7 +84,7 @@ class Measured:
     def to_data(self) -> dict[str, Any]:
         """All figures as plain JSON data."""
         return {
-            "pictures": self.scored.count,
+            "images": self.scored.count,
             "accuracy": self.scored.accuracy,
             "error": self.error,
             "top5": self.top5,
@@ -98,7 +98,7 @@ class Measured:
 
 def measure(
     network: CellNetwork,
-    pictures: Pictures | StreamedPictures,
+    images: Images | StreamedImages,
     *,
     device: torch.device | str = "cpu",
     batch_size: int,
@@ -109,22 +109,22 @@ def measure(
 
     Args:
         network: It is brought to the device and to channels-last, and put in evaluation mode.
-        pictures: With the mean and std that the network was trained with; at least one.
+        images: With the mean and std that the network was trained with; at least one.
         device: To compute on.
         batch_size: At least 1.
         seconds: That each measurement of the latency takes at least.
         on_batch: Called after every batch.
 
     Raises:
-        DataError: There are no pictures.
-        ValueError: The network does not take pictures of this size, or gives logits that are not
+        DataError: There are no images.
+        ValueError: The network does not take images of this size, or gives logits that are not
             finite.
     """
     # It takes a second to import, and only this needs it.
     from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
     network.to(device).to(memory_format=torch.channels_last)
-    costs = cost(network, pictures.shape)  # first, for it tells at once what does not fit
+    costs = cost(network, images.shape)  # first, for it tells at once what does not fit
     outputs, labels = [], []
 
     def after(logits: Tensor, of: Tensor) -> None:
@@ -134,7 +134,7 @@ def measure(
 
     scored = evaluate(
         network,
-        pictures.to(device),
+        images.to(device),
         module=network,
         batch_size=batch_size,
         memory_format=torch.channels_last,
@@ -146,7 +146,7 @@ def measure(
     classes = range(logits.shape[1])
     with mode(network, training=False):
         sizes = sorted({1, batch_size})
-        latencies = [latency(network, pictures.shape, size, seconds=seconds) for size in sizes]
+        latencies = [latency(network, images.shape, size, seconds=seconds) for size in sizes]
     return Measured(
         scored=scored,
         top5=top_k_accuracy_score(truth, logits, k=TOP, labels=classes)

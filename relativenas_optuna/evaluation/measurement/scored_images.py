@@ -1,4 +1,4 @@
-"""The pictures that a trained network is scored on, prepared as those that it was trained with."""
+"""The images that a trained network is scored on, prepared as those that it was trained with."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.data.image_parts import has_part
-from relativenas_optuna.training.data.images import Pictures
-from relativenas_optuna.training.data.load import DATA_SETS, load_pictures
-from relativenas_optuna.training.data.streamed import StreamedPictures, stream_folder
+from relativenas_optuna.training.data.images import Images
+from relativenas_optuna.training.data.load import DATA_SETS, load_images
+from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.io.description import NetworkDescription
@@ -21,22 +21,22 @@ _NAMED = 3
 """Classes that a message names."""
 
 
-def pictures_to_score(
+def images_to_score(
     description: NetworkDescription,
     data: str,
     *,
     part: str = "test",
     size: int | None = None,
     named: bool = True,
-) -> Pictures | StreamedPictures:
-    """The pictures of a data set, with mean and std of the network.
+) -> Images | StreamedImages:
+    """The images of a data set, with mean and std of the network.
 
     Args:
         description: Of the network.
-        data: As for `load_pictures`.
+        data: As for `load_images`.
         part: "test"; "training": all that the data set has for training; "validation": those of
             them that the network was chosen by, which its file must tell.
-        size: Side in pixels that pictures are brought to; `None`: that of the network.
+        size: Side in pixels that images are brought to; `None`: that of the network.
         named: Whether the network's classes have names, which must then be those of the data.
 
     Raises:
@@ -51,26 +51,26 @@ def pictures_to_score(
     if not train and data not in DATA_SETS:
         _require_test(Path(data))
     streamed = recipe.get("random_resized_crop", description.dataset == "imagenet") is True
-    pictures: Pictures | StreamedPictures
+    images: Images | StreamedImages
     if streamed and size is not None and data not in DATA_SETS:
-        pictures = stream_folder(data, size=size, train=train)
+        images = stream_folder(data, size=size, train=train)
     else:
-        pictures = load_pictures(data, size=size, train=train, download=True)
-    if pictures.shape[0] != description.in_channels:
+        images = load_images(data, size=size, train=train, download=True)
+    if images.shape[0] != description.in_channels:
         raise DataError(
-            f"the network takes pictures of {description.in_channels} channels, those of "
-            f"{data!r} have {pictures.shape[0]}"
+            f"the network takes images of {description.in_channels} channels, those of "
+            f"{data!r} have {images.shape[0]}"
         )
-    _require_classes(description.classes, pictures.classes, named=named)
+    _require_classes(description.classes, images.classes, named=named)
     if part == "validation":
-        pictures = pictures.split(1 - _fraction(recipe), seed=_seed(description.notes))[1]
-    return replace(pictures, mean=description.mean, std=description.std)
+        images = images.split(1 - _fraction(recipe), seed=_seed(description.notes))[1]
+    return replace(images, mean=description.mean, std=description.std)
 
 
 def _require_test(folder: Path) -> None:
     if has_part(folder, True) and not has_part(folder, False):
         raise DataError(
-            f"folder {str(folder)!r} has no test pictures, for it has no sub-folders train and "
+            f"folder {str(folder)!r} has no test images, for it has no sub-folders train and "
             f"test: take --part training to score what is there"
         )
 
@@ -95,7 +95,7 @@ def _fraction(recipe: Mapping[str, Any]) -> float:
     fraction = recipe.get("validation_fraction")
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         raise DataError(
-            "the network's file does not say which pictures it was chosen by: take --part test or "
+            "the network's file does not say which images it was chosen by: take --part test or "
             "--part training"
         )
     return fraction

@@ -10,10 +10,10 @@ from relativenas_optuna.training.data.fingerprint import digest
 if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.streamed import StreamedPictures
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.streamed import StreamedImages
 
-PICTURES = ("training pictures", "test pictures")
+IMAGES = ("training images", "test images")
 """Names of arguments whose values say nothing to people."""
 SHOWN = {"parts": "processes times accumulate"}
 """Arguments that people know under another name."""
@@ -21,8 +21,8 @@ SHOWN = {"parts": "processes times accumulate"}
 
 def arguments_of(
     genotype: Genotype,
-    training: Pictures | StreamedPictures,
-    test: Pictures | StreamedPictures | None,
+    training: Images | StreamedImages,
+    test: Images | StreamedImages | None,
     *,
     recipe: Recipe,
     seed: int,
@@ -35,7 +35,7 @@ def arguments_of(
     return {
         "architecture": genotype.to_text(),
         "seed": seed,
-        PICTURES[0]: digest(training),
-        PICTURES[1]: None if test is None else digest(test),
+        IMAGES[0]: digest(training),
+        IMAGES[1]: None if test is None else digest(test),
         **fields,
     }

@@ -1,4 +1,4 @@
-"""The learning curve of a training as a picture."""
+"""The learning curve of a training as a figure."""
 
 from __future__ import annotations
 

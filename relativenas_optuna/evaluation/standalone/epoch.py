@@ -70,7 +70,7 @@ def augmentation_of(schedule: Schedule) -> Augmentation:
 def one_epoch(
     network: nn.Module,
     optimizer: Optimizer,
-    pictures: Source,
+    images: Source,
     *,
     schedule: Schedule,
     epoch: int,
@@ -90,7 +90,7 @@ def one_epoch(
         network: Images `[b, c, h, w]` -> output. Drop-path is for one whose `forward` takes
             `drop_path` and `generator`.
         optimizer: See `sgd`; its learning rate is set.
-        pictures: See `train_epoch`, as for what is not named here.
+        images: See `train_epoch`, as for what is not named here.
         schedule: See `Schedule`.
         epoch: Its number, from 0.
         seed: From 0 to 2**64 - 1.
@@ -105,19 +105,19 @@ def one_epoch(
     """
     for group in optimizer.param_groups:
         group["lr"] = schedule.learning_rate_of(epoch)
-    random = generators(seed, epoch, device=pictures.device)
+    random = generators(seed, epoch, device=images.device)
     module = network if run is None else run
     forwards: list[Forward] = [module] * share.accumulate
     if "drop_path" in signature(network.forward).parameters:
         probability = schedule.drop_path_of(epoch)
         forwards = [
             partial(module, drop_path=probability, generator=generator)
-            for generator in _of_parts(random, seed, epoch, share, pictures.device)
+            for generator in _of_parts(random, seed, epoch, share, images.device)
         ]
     return train_epoch(
         forwards,
         network.parameters(),
-        pictures,
+        images,
         module=module,
         optimizer=optimizer,
         generators=random,

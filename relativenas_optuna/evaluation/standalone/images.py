@@ -1,4 +1,4 @@
-"""The pictures that a training is begun with, as its recipe needs them."""
+"""The images that a training is begun with, as its recipe needs them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.data.image_parts import has_part
-from relativenas_optuna.training.data.images import Pictures
-from relativenas_optuna.training.data.load import DATA_SETS, load_pictures
-from relativenas_optuna.training.data.streamed import StreamedPictures, stream_folder
+from relativenas_optuna.training.data.images import Images
+from relativenas_optuna.training.data.load import DATA_SETS, load_images
+from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 
-AnyPictures = Pictures | StreamedPictures
+AnyImages = Images | StreamedImages
 
 
-def pictures_for(
+def images_for(
     recipe: Recipe, data: str, *, readers: int | None = None
-) -> tuple[AnyPictures, AnyPictures | None]:
-    """Training and test pictures of a data set.
+) -> tuple[AnyImages, AnyImages | None]:
+    """Training and test images of a data set.
 
     Args:
-        recipe: With `random_resized_crop` pictures stay in their folder, to be read while training.
-        data: As for `load_pictures`.
+        recipe: With `random_resized_crop` images stay in their folder, to be read while training.
+        data: As for `load_images`.
         readers: Processes that read ahead from a folder; None: see `stream_folder`.
 
     Returns:
-        Training pictures, the validation part included, and test pictures: `None` for a folder
+        Training images, the validation part included, and test images: `None` for a folder
         that has none.
 
     Raises:
@@ -34,15 +34,15 @@ def pictures_for(
     tested = data in DATA_SETS or has_part(Path(data), False)
     if not recipe.random_resized_crop:
         size = recipe.size or None
-        training = load_pictures(data, size=size, download=True)
-        return training, load_pictures(data, size=size, train=False) if tested else None
+        training = load_images(data, size=size, download=True)
+        return training, load_images(data, size=size, train=False) if tested else None
     if data in DATA_SETS:
         raise DataError(
-            f"random_resized_crop is for a folder with a sub-folder of pictures for each class, "
+            f"random_resized_crop is for a folder with a sub-folder of images for each class, "
             f"got {data!r}: take another recipe, or set random_resized_crop=false"
         )
 
-    def streamed(*, train: bool) -> StreamedPictures:
+    def streamed(*, train: bool) -> StreamedImages:
         return stream_folder(
             data,
             size=recipe.size,

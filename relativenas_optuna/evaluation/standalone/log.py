@@ -1,4 +1,4 @@
-"""The log of a training: JSON lines, TensorBoard, and the curve as a picture."""
+"""The log of a training: JSON lines, TensorBoard, and the curve as a figure."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ class Recipe:
     """How a network is trained from its first weights. The defaults are the paper's, for CIFAR.
 
     Attributes:
-        family: "cifar", the network for small pictures, or "imagenet", that for large ones.
+        family: "cifar", the network for small images, or "imagenet", that for large ones.
         channels: Channels of the first cell's nodes.
         cells: Cells of the network.
-        size: Side that pictures are brought to, in pixels; 0 leaves them as they are.
-        epochs: Passes over the training pictures.
-        batch_size: Pictures of one step, over all processes.
+        size: Side that images are brought to, in pixels; 0 leaves them as they are.
+        epochs: Passes over the training images.
+        batch_size: Images of one step, over all processes.
         accumulate: Parts in which each process takes its share of a step, one after another; more
             parts need less memory. Batch norm sees a part at a time.
         auxiliary: Weight of the auxiliary head's loss; 0: there is no head.
@@ -34,14 +34,14 @@ class Recipe:
         clip: Largest norm of all gradients together; 0: they are not clipped.
         label_smoothing: Share of the target that all classes have in common.
         drop_path: Probability that drop-path rises to, in proportion to the epoch.
-        padding: Pixels of zeros around a picture before it is cropped to its size again.
-        flip: Whether pictures are mirrored at random.
+        padding: Pixels of zeros around an image before it is cropped to its size again.
+        flip: Whether images are mirrored at random.
         cutout: Side of the square that is blanked, in pixels.
-        random_resized_crop: Whether crops are of random size and shape, for a folder of pictures
+        random_resized_crop: Whether crops are of random size and shape, for a folder of images
             that is read anew in every epoch. It needs a `size`, and no `padding`.
         color_jitter: How far brightness, contrast and saturation go up and down at random, as a
             share of 1; with `random_resized_crop`.
-        validation_fraction: Share of the training pictures by which the epoch is chosen whose
+        validation_fraction: Share of the training images by which the epoch is chosen whose
             weights are kept; 0: all are trained on, and those of the last epoch are kept.
         precision: "float32", or "bfloat16" or "float16" for automatic mixed precision; "auto" takes
             what the device computes fast.
@@ -86,10 +86,10 @@ class Recipe:
         if self.batch_size < 2 * self.accumulate:
             raise ValueError(
                 f"batch_size must be at least twice accumulate ({self.accumulate}), for batch norm "
-                f"needs 2 pictures in each part; got {self.batch_size}"
+                f"needs 2 images in each part; got {self.batch_size}"
             )
         if self.random_resized_crop and not self.size:
-            raise ValueError("random_resized_crop needs a size to bring the pictures to; got 0")
+            raise ValueError("random_resized_crop needs a size to bring the images to; got 0")
         if self.random_resized_crop and self.padding:
             raise ValueError(
                 f"random_resized_crop crops already, so padding must be 0; got {self.padding}"
@@ -195,7 +195,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             color_jitter=0.4,
             validation_fraction=0.02,
         ),
-        # Pictures of 32 pixels or so, in minutes on a CPU.
+        # Images of 32 pixels or so, in minutes on a CPU.
         "short": Recipe(
             channels=8,
             cells=5,
@@ -208,7 +208,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             cutout=4,
             validation_fraction=0.2,
         ),
-        # Pictures of 8 pixels that mean something else when mirrored.
+        # Images of 8 pixels that mean something else when mirrored.
         "digits": Recipe(
             channels=8,
             cells=5,

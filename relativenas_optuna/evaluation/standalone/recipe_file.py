@@ -25,8 +25,8 @@ def recipe_of(
         text: One of `RECIPES`; else a TOML file with fields of a recipe, and `base` for the one
             that it takes the others from. `None` is "digits" for the digits, else "short".
         changes: Each `NAME=VALUE`; a later one counts more.
-        data: What is trained on; see `load_pictures`.
-        size: Of the pictures, in pixels, where neither the recipe nor a change says one.
+        data: What is trained on; see `load_images`.
+        size: Of the images, in pixels, where neither the recipe nor a change says one.
 
     Raises:
         ValueError: There is no such recipe, field or value; the message is one line.

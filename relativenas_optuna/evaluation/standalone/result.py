@@ -14,7 +14,7 @@ FILE = "result.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """How one epoch went. Losses are means over pictures, in nats; accuracies are shares of 1.
+    """How one epoch went. Losses are means over images, in nats; accuracies are shares of 1.
 
     Attributes:
         epoch: Its number, from 0.
@@ -49,10 +49,10 @@ class Result:
         kept_epoch: Number of the epoch whose weights are kept, from 0.
         validation_accuracy: After that epoch; `None` where no part was kept for it.
         validation_loss: The same's loss.
-        test_accuracy: Of the kept weights, measured once in the end; `None` without test pictures.
+        test_accuracy: Of the kept weights, measured once in the end; `None` without test images.
         test_loss: The same's loss.
         parameters: Learnt parameters, without the auxiliary head.
-        multiply_adds: Multiply-adds of one picture.
+        multiply_adds: Multiply-adds of one image.
         seconds: Of all epochs together.
         network: The trained-network file.
     """

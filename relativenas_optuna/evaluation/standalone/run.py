@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.streamed import StreamedPictures
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.streamed import StreamedImages
 
 NETWORK = "network.safetensors"
 
 
 def training_run(
     genotype: Genotype,
-    training: Pictures | StreamedPictures,
+    training: Images | StreamedImages,
     *,
     recipe: Recipe,
     seed: int,
     out: Path,
-    test: Pictures | StreamedPictures | None = None,
+    test: Images | StreamedImages | None = None,
     device: torch.device | str | None = None,
     name: str = "",
     on_begin: Callable[[Sequence[Epoch]], None] | None = None,
@@ -53,7 +53,7 @@ def training_run(
     """Train an architecture by a recipe, or go on with that where it was ended.
 
     The weights that are kept are those of the epoch with the highest accuracy on a part of the
-    training pictures that is drawn from the seed and never trained on; the test pictures are used
+    training images that is drawn from the seed and never trained on; the test images are used
     once, for these weights. Called again with the same arguments it goes on after the last whole
     epoch, on a CPU to the last bit as if it had not been ended; once finished it gives its result.
 
@@ -61,24 +61,24 @@ def training_run(
 
     Args:
         genotype: The architecture.
-        training: Pictures, on any device, or a folder of them that is read while training.
+        training: Images, on any device, or a folder of them that is read while training.
         recipe: How.
         seed: Of the validation part, the first weights and all that is random in training; from 0
             to 2**32 - 1.
         out: Folder of this training alone; made where it is missing. It gets the state, the log,
             the curve, and in the end the trained network.
-        test: Pictures of the same classes, to report in the end.
+        test: Images of the same classes, to report in the end.
         device: See `resolve_device`.
         name: Of the architecture, for the files and the result.
         on_begin: Called with the epochs that are done already, before the next one.
-        on_batch: Called after every batch with the number of pictures of the epoch so far.
+        on_batch: Called after every batch with the number of images of the epoch so far.
         on_epoch: Called after every epoch that was trained, once it is saved.
 
     Raises:
         DivergedError: The loss is no number any more; what the epochs before came to is kept.
         SearchError: The folder holds another training, which the message tells apart by name, or is
             in use.
-        ValueError: The recipe does not fit the pictures or the device.
+        ValueError: The recipe does not fit the images or the device.
     """
     check_seed(seed)
     found = resolve_device(device, index=local_number())
@@ -142,14 +142,14 @@ def _train(trainer: AloneTrainer, state: State, out: Path, log: Log, listening: 
 def _ended(
     trainer: AloneTrainer,
     state: State,
-    training: Pictures | StreamedPictures,
-    test: Pictures | StreamedPictures | None,
+    training: Images | StreamedImages,
+    test: Images | StreamedImages | None,
     *,
     seed: int,
     out: Path,
     name: str,
 ) -> Result:
-    """Score the kept weights on the test pictures, and write them with what they came to."""
+    """Score the kept weights on the test images, and write them with what they came to."""
     network, recipe = trainer.network, trainer.recipe
     network.load_state_dict(state.kept)
     tested = None if test is None else trainer.score(test)

@@ -1,4 +1,4 @@
-"""A network, and what it is trained with, for given pictures by a recipe."""
+"""A network, and what it is trained with, for given images by a recipe."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.build import build
 from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.networks.network import CellNetwork
-from relativenas_optuna.training.data.streamed import StreamedPictures
+from relativenas_optuna.training.data.streamed import StreamedImages
 
 if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.training.data.images import Pictures
+    from relativenas_optuna.training.data.images import Images
 
 DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
 """What `build` calls the networks of a recipe."""
@@ -55,10 +55,10 @@ def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list
 
     Args:
         network: To be trained.
-        shape: Channels, height and width of a picture.
+        shape: Channels, height and width of an image.
 
     Raises:
-        ValueError: The network does not take such pictures.
+        ValueError: The network does not take such images.
     """
     parameters = {
         name: nn.Parameter(parameter.detach().to("meta"))
@@ -72,7 +72,7 @@ def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list
         if network.auxiliary_head is None:
             raise
         side = f"{shape[2]}x{shape[1]}"
-        raise ValueError(f"auxiliary must be 0 for pictures of {side}: {error}") from error
+        raise ValueError(f"auxiliary must be 0 for images of {side}: {error}") from error
     tensors = [output] if isinstance(output, Tensor) else list(output)
     torch.autograd.backward(
         sum((tensor.sum() for tensor in tensors), torch.zeros((), device="meta"))
@@ -82,26 +82,26 @@ def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list
 
 def check_fit(
     recipe: Recipe,
-    training: Pictures | StreamedPictures,
-    test: Pictures | StreamedPictures | None,
+    training: Images | StreamedImages,
+    test: Images | StreamedImages | None,
 ) -> None:
-    """Refuse pictures that a recipe cannot train on.
+    """Refuse images that a recipe cannot train on.
 
     Raises:
-        DataError: Test pictures are not like training pictures.
-        ValueError: A field of the recipe does not fit the pictures.
+        DataError: Test images are not like training images.
+        ValueError: A field of the recipe does not fit the images.
     """
     _, height, width = training.shape
-    streamed = isinstance(training, StreamedPictures)
+    streamed = isinstance(training, StreamedImages)
     if recipe.random_resized_crop != streamed:
         must, are = ("true", "read while training") if streamed else ("false", "in memory")
         raise ValueError(
-            f"random_resized_crop must be {must} for pictures that are {are}; got "
+            f"random_resized_crop must be {must} for images that are {are}; got "
             f"{str(recipe.random_resized_crop).lower()}"
         )
     if recipe.size not in (0, height) or (recipe.size and height != width):
         raise ValueError(
-            f"size must be that of the pictures, which have {width}x{height} pixels; got "
+            f"size must be that of the images, which have {width}x{height} pixels; got "
             f"{recipe.size}"
         )
     augmentation_of(recipe).check(height, width)
@@ -110,11 +110,11 @@ def check_fit(
     if test.classes != training.classes:
         odd = min(set(test.classes) ^ set(training.classes), default="their order")
         raise DataError(
-            f"test pictures must have the classes of the training pictures; they differ in {odd!r}"
+            f"test images must have the classes of the training images; they differ in {odd!r}"
         )
     if test.shape != training.shape:
         raise DataError(
-            f"test pictures must have the shape of the training pictures, {training.shape}; got "
+            f"test images must have the shape of the training images, {training.shape}; got "
             f"{test.shape}"
         )
 

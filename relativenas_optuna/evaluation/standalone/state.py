@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna.evaluation.standalone.arguments import PICTURES, SHOWN
+from relativenas_optuna.evaluation.standalone.arguments import IMAGES, SHOWN
 from relativenas_optuna.evaluation.standalone.result import Epoch
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.networks.io.tensors_file import load, to_bytes
@@ -162,7 +162,7 @@ def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, An
             continue
         differs = (
             f"other {name}"
-            if name in PICTURES
+            if name in IMAGES
             else f"{SHOWN.get(name, name)} {other!r}, which does not go together with {value!r}"
         )
         raise SearchError(

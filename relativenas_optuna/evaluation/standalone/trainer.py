@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.networks.network import CellNetwork
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.streamed import StreamedPictures
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.streamed import StreamedImages
 
 
-def counts(training: Pictures | StreamedPictures, recipe: Recipe, *, seed: int) -> tuple[int, int]:
-    """How many pictures a training trains on, and by how many it chooses the epoch that is kept.
+def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> tuple[int, int]:
+    """How many images a training trains on, and by how many it chooses the epoch that is kept.
 
     Raises:
-        DataError: A class has fewer than two pictures, and some are to be set apart.
+        DataError: A class has fewer than two images, and some are to be set apart.
     """
     if not recipe.validation_fraction:
         return len(training), 0
@@ -58,7 +58,7 @@ class AloneTrainer:
 
     Args:
         genotype: The architecture.
-        training: All pictures to train on, the validation part included.
+        training: All images to train on, the validation part included.
         recipe: How.
         seed: Of the validation part, the first weights and all that is random in training.
         team: The processes that train together.
@@ -71,13 +71,13 @@ class AloneTrainer:
         scaler: Of the loss in float16; else `None`.
 
     Raises:
-        ValueError: The recipe does not fit the pictures or the processes.
+        ValueError: The recipe does not fit the images or the processes.
     """
 
     def __init__(
         self,
         genotype: Genotype,
-        training: Pictures | StreamedPictures,
+        training: Images | StreamedImages,
         *,
         recipe: Recipe,
         seed: int,
@@ -109,10 +109,10 @@ class AloneTrainer:
         self.scaler = scaler_of(self._autocast, team.device)
         self._running: nn.Module | None = None
         self._augmentation = augmentation_of(recipe)
-        if recipe.random_resized_crop:  # such pictures are mirrored where they are read
+        if recipe.random_resized_crop:  # such images are mirrored where they are read
             self._augmentation = replace(self._augmentation, flip=False)
         self._loss = RecipeLoss(recipe.label_smoothing, recipe.auxiliary)
-        validation: Pictures | StreamedPictures | None = None
+        validation: Images | StreamedImages | None = None
         if recipe.validation_fraction:
             training, validation = training.split(1 - recipe.validation_fraction, seed=seed)
         self._training = training.to(team.device)
@@ -164,12 +164,12 @@ class AloneTrainer:
             seconds=perf_counter() - start,
         )
 
-    def score(self, pictures: Pictures | StreamedPictures) -> tuple[float, float]:
-        """Cross-entropy and accuracy of the network as it is; processes share the pictures."""
-        own = pictures
+    def score(self, images: Images | StreamedImages) -> tuple[float, float]:
+        """Cross-entropy and accuracy of the network as it is; processes share the images."""
+        own = images
         if self.team.processes > 1:
-            own = pictures.subset(range(self.team.process, len(pictures), self.team.processes))
-        if len(own) == 0:  # there are fewer pictures than processes
+            own = images.subset(range(self.team.process, len(images), self.team.processes))
+        if len(own) == 0:  # there are fewer images than processes
             return self._means(0.0, 0.0, 0)
         found = evaluate(
             self.network,
@@ -182,7 +182,7 @@ class AloneTrainer:
         )
         return self._means(found.loss, found.accuracy, found.count)
 
-    def _check_memory(self, network: CellNetwork, training: Pictures | StreamedPictures) -> None:
+    def _check_memory(self, network: CellNetwork, training: Images | StreamedImages) -> None:
         """Raise `DataError` if a part of a batch cannot be trained in memory."""
         recipe, genotype = self.recipe, network.genotype
         nodes = max(len(cell.nodes) for cell in (genotype.normal, genotype.reduce))
@@ -200,7 +200,7 @@ class AloneTrainer:
         )
 
     def _means(self, loss: float, accuracy: float, count: int) -> tuple[float, float]:
-        """The means over the pictures of all processes."""
+        """The means over the images of all processes."""
         if self.team.processes == 1:
             return loss, accuracy
         losses, right, counts = self.team.sums([loss * count, accuracy * count, count])

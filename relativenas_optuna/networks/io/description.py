@@ -39,11 +39,11 @@ class NetworkDescription:
         dataset: "cifar10", "cifar100" or "imagenet": which network `build` makes.
         channels: Channels of the first cell's nodes.
         cells: Number of cells.
-        in_channels: Channels of a picture.
+        in_channels: Channels of an image.
         classes: Their names, in the order of the logits.
         auxiliary: Whether the network has the auxiliary head.
-        mean: Of the training pictures, per channel: what the network takes is
-            `(picture - mean) / std`. For pictures of 8 bits a value of 255 is 1.
+        mean: Of the training images, per channel: what the network takes is
+            `(image - mean) / std`. For images of 8 bits a value of 255 is 1.
         std: In the same units, above 0.
         size: Height and width in pixels that it was trained with.
         notes: Anything else that is worth keeping, as JSON has it.

@@ -10,7 +10,7 @@ Fact: TypeAlias = int | str | list[str]
 _SIZES = {
     "channels": "channels",
     "num_classes": "classes",
-    "in_channels": "picture channels",
+    "in_channels": "image channels",
 }
 
 

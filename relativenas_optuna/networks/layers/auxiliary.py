@@ -37,13 +37,13 @@ class AuxiliaryHead(nn.Module):
         """`[b, in_channels, h, w]` to logits `[b, num_classes]`.
 
         Raises:
-            ValueError: The features, and so the pictures, are too small.
+            ValueError: The features, and so the images, are too small.
         """
         height, width = x.shape[-2:]
         if min(height, width) < self._least_size:
             raise ValueError(
                 f"auxiliary=True needs features of at least {self._least_size}x{self._least_size} "
-                f"pixels, got {height}x{width}: use larger pictures or auxiliary=False"
+                f"pixels, got {height}x{width}: use larger images or auxiliary=False"
             )
         # At the sizes of the papers one pixel is left, and its mean is itself.
         logits: Tensor = self.classifier(self.features(x).mean(dim=(2, 3)))

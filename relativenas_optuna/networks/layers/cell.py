@@ -29,7 +29,7 @@ class DropPath:
 
     Attributes:
         p: Probability in [0, 1).
-        generator: Source of the masks, on the device of the pictures; the default one where None.
+        generator: Source of the masks, on the device of the images; the default one where None.
     """
 
     p: float = 0.0

@@ -46,7 +46,7 @@ class DepthwiseConv2d(nn.Conv2d):
         """`[b, channels, h, w]` to `[b, channels, ceil(h / stride), ceil(w / stride)]`."""
         stride, dilation = self.stride[0], self.dilation[0]
         if stride == dilation == 2:
-            # It reads every second pixel only: it is an undilated one on a quarter of the picture.
+            # It reads every second pixel only: it is an undilated one on a quarter of the image.
             x, stride, dilation = every_second(x), 1, 1
         if (
             x.device.type == "cpu"
@@ -69,7 +69,7 @@ def every_second(x: Tensor, first: int = 0) -> Tensor:
 def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int, dilation: int) -> Tensor:
     """The gradient of a depthwise convolution's weights.
 
-    A dilated one is that of an undilated one on the phases of the picture, and a wide one is put
+    A dilated one is that of an undilated one on the phases of the image, and a wide one is put
     together from narrow ones.
 
     Args:
@@ -96,7 +96,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int, dilat
     for first in range(0, kernel, _FAST_WIDTH):
         width = min(_FAST_WIDTH, kernel - first)
         # The columns that this part of the kernel reads; a negative padding cuts them off.
-        # Rows are padded here too: the library is slow where its own padding is half of a picture.
+        # Rows are padded here too: the library is slow where its own padding is half of an image.
         read = F.pad(x, (reach - first, first - reach + width - 1, reach, reach))
         parts.append(_narrow_gradient(read, gradient, (kernel, width), stride, (0, 0)))
     return torch.cat(parts, dim=3)
@@ -115,7 +115,7 @@ def _narrow_gradient(
 
 
 def _phases(x: Tensor, step: int) -> Tensor:
-    """The pictures of every `step`-th pixel: rows become batch, columns become channels.
+    """The images of every `step`-th pixel: rows become batch, columns become channels.
 
     In this layout the columns need no copy, and the rows are copied whole.
 
@@ -172,7 +172,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 class _EverySecond(torch.autograd.Function):
-    """Slicing, but for a gradient in the memory format of the picture."""
+    """Slicing, but for a gradient in the memory format of the image."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, first: int) -> Tensor:

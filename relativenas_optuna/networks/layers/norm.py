@@ -34,7 +34,7 @@ class BatchNorm2d(nn.BatchNorm2d):
             assert self.running_mean is not None and self.running_var is not None
             scale = self.weight * torch.rsqrt(self.running_var + self.eps)
             scale, shift = _tiled(fold, scale, self.bias - self.running_mean * scale)
-            return _pictures(torch.addcmul(shift, _rows(x, fold), scale), x.shape)
+            return _images(torch.addcmul(shift, _rows(x, fold), scale), x.shape)
         result, mean, variance = _TrainingNorm.apply(x, self.weight, self.bias, self.eps, fold)
         self._track(mean, variance, x.numel() // x.shape[1])
         return result  # type: ignore[no-any-return]
@@ -73,7 +73,7 @@ def _rows(x: Tensor, fold: int) -> Tensor:
     return x.permute(0, 2, 3, 1).reshape(-1, fold * x.shape[1])
 
 
-def _pictures(rows: Tensor, shape: torch.Size) -> Tensor:
+def _images(rows: Tensor, shape: torch.Size) -> Tensor:
     """The inverse of `_rows`."""
     batch, channels, height, width = shape
     return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
@@ -131,5 +131,5 @@ class _TrainingNorm(torch.autograd.Function):
             rest = -of_gradient * of_bias / count - of_input * mean
             of_gradient, of_input, rest = _tiled(fold, of_gradient, of_input, rest)
             moved = torch.addcmul(rest, of_rows, of_gradient).addcmul_(rows, of_input)
-            of_x = _pictures(moved, x.shape)
+            of_x = _images(moved, x.shape)
         return of_x, of_weight, of_bias, None, None

@@ -24,7 +24,7 @@ class Scored:
         seat: What it was trained as; under a sampler without seats one made from its number.
         architecture: What was trained, as text.
         loss: What the study is told.
-        accuracy: Share of the validation pictures classified right, 0 to 1.
+        accuracy: Share of the validation images classified right, 0 to 1.
         train_loss: Mean loss while it was trained.
     """
 

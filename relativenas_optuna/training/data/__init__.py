@@ -11,28 +11,28 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import DataError
-    from relativenas_optuna.training.data.dataset import pictures_of
-    from relativenas_optuna.training.data.images import Pictures
-    from relativenas_optuna.training.data.load import as_pictures, load_pictures
-    from relativenas_optuna.training.data.streamed import StreamedPictures, stream_folder
+    from relativenas_optuna.training.data.dataset import images_of
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.load import as_images, load_images
+    from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 
 __all__ = [
     "DataError",
-    "Pictures",
-    "StreamedPictures",
-    "as_pictures",
-    "load_pictures",
-    "pictures_of",
+    "Images",
+    "StreamedImages",
+    "as_images",
+    "images_of",
+    "load_images",
     "stream_folder",
 ]
 
 _HOMES = {
     "DataError": "exceptions",
-    "Pictures": "training.data.images",
-    "StreamedPictures": "training.data.streamed",
-    "as_pictures": "training.data.load",
-    "load_pictures": "training.data.load",
-    "pictures_of": "training.data.dataset",
+    "Images": "training.data.images",
+    "StreamedImages": "training.data.streamed",
+    "as_images": "training.data.load",
+    "load_images": "training.data.load",
+    "images_of": "training.data.dataset",
     "stream_folder": "training.data.streamed",
 }
 

@@ -1,4 +1,4 @@
-"""Pictures of a torch data set of one's own."""
+"""Images of a torch data set of one's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset
 from relativenas_optuna._utils.memory import shortage
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.data.image_file import DEEP_MODES, opaque
-from relativenas_optuna.training.data.images import Pictures, channel_statistics, require_classes
+from relativenas_optuna.training.data.images import Images, channel_statistics, require_classes
 
 _GREY = ("1", "L", "LA")  # Pillow's modes of one colour, with 8 bits or less
 _MOST_CHANNELS = 4  # where so few are the first or last dimension, the channels are there
@@ -31,33 +31,33 @@ class MapDataset(Protocol):
         """Number of items."""
 
     def __getitem__(self, index: int, /) -> Any:
-        """Item `index`: (picture, label)."""
+        """Item `index`: (image, label)."""
 
 
-def pictures_of(
+def images_of(
     dataset: MapDataset,
     *,
     classes: Sequence[str] | None = None,
-    like: Pictures | None = None,
-) -> Pictures:
+    like: Images | None = None,
+) -> Images:
     """Reads a whole data set into memory.
 
     Every item is read once, so leave random transforms out: crops, flips and cutout are made anew
     for every batch of the training.
 
     Args:
-        dataset: Its items are pairs of a picture and a label. A picture is a PIL image, a uint8 or
+        dataset: Its items are pairs of an image and a label. An image is a PIL image, a uint8 or
             floating-point array `[h, w]` or `[h, w, c]`, or such a tensor `[h, w]` or `[c, h, w]`;
             all have one size and one kind. A label is a whole number from 0.
         classes: Names of the classes; without them the data set's own `classes`, else numbers.
-        like: Training pictures that these are to validate: their classes, mean and std are taken.
+        like: Training images that these are to validate: their classes, mean and std are taken.
 
     Returns:
-        Pictures on the CPU, uint8 or float32 as the data set has them. Mean and std are theirs,
+        Images on the CPU, uint8 or float32 as the data set has them. Mean and std are theirs,
         also where the data set normalised them already.
 
     Raises:
-        DataError: An item cannot be read or is something else, pictures differ in size or kind, a
+        DataError: An item cannot be read or is something else, images differ in size or kind, a
             label has no class, or there are fewer than two classes.
     """
     given: object = dataset
@@ -88,9 +88,9 @@ def pictures_of(
         require_classes(labels, names)
         mean, std = channel_statistics(images)
     else:
-        _require_alike(like.images[0], images[0], 0, of="of the training pictures")
+        _require_alike(like.images[0], images[0], 0, of="of the training images")
         mean, std = like.mean, like.std
-    return Pictures(
+    return Images(
         images=images,
         labels=torch.tensor(labels, dtype=torch.int64),
         classes=names,
@@ -118,7 +118,7 @@ def _pairs(dataset: MapDataset) -> Iterator[tuple[Any, Any]]:
             continue
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise DataError(
-                f"every item of a data set must be a pair (picture, label), item {number} is "
+                f"every item of a data set must be a pair (image, label), item {number} is "
                 f"{_kind(item)}"
             )
         if not unreadable:
@@ -137,64 +137,64 @@ def _unreadable_items(items: list[tuple[int, str]]) -> DataError:
     return DataError(f"{count} items of the data set cannot be read: {named}{more}")
 
 
-def _tensor(picture: object, number: int) -> Tensor:
-    """A picture as a uint8 or float32 tensor `[c, h, w]`."""
-    if isinstance(picture, Image.Image):
-        if picture.mode in DEEP_MODES:
+def _tensor(image: object, number: int) -> Tensor:
+    """An image as a uint8 or float32 tensor `[c, h, w]`."""
+    if isinstance(image, Image.Image):
+        if image.mode in DEEP_MODES:
             raise DataError(
-                f"picture {number} has more than 8 bits a channel (mode {picture.mode}); convert "
+                f"image {number} has more than 8 bits a channel (mode {image.mode}); convert "
                 f"it to 8 bits or to a float tensor"
             )
-        picture = opaque(ImageOps.exif_transpose(picture))
-        picture = np.asarray(picture.convert("L" if picture.mode in _GREY else "RGB"))
-    if isinstance(picture, np.ndarray) and picture.dtype.kind in "uf" and picture.ndim in (2, 3):
-        if picture.ndim == 3 and picture.shape[2] > _MOST_CHANNELS >= picture.shape[0]:
+        image = opaque(ImageOps.exif_transpose(image))
+        image = np.asarray(image.convert("L" if image.mode in _GREY else "RGB"))
+    if isinstance(image, np.ndarray) and image.dtype.kind in "uf" and image.ndim in (2, 3):
+        if image.ndim == 3 and image.shape[2] > _MOST_CHANNELS >= image.shape[0]:
             raise DataError(
-                f"an array must be [h, w, c], picture {number} is {list(picture.shape)}: give a "
+                f"an array must be [h, w, c], image {number} is {list(image.shape)}: give a "
                 f"tensor where channels come first"
             )
         # A copy, for the data set may give a view that is turned or cannot be written to; in the
         # byte order of this machine, and of a kind that torch has.
-        kind = np.dtype(np.float32) if picture.dtype.kind == "f" else picture.dtype
-        own = np.array(picture, dtype=kind.newbyteorder("="))
+        kind = np.dtype(np.float32) if image.dtype.kind == "f" else image.dtype
+        own = np.array(image, dtype=kind.newbyteorder("="))
         tensor = torch.from_numpy(own if own.ndim == 3 else own[..., None])
         tensor = tensor.permute(2, 0, 1)
-    elif isinstance(picture, Tensor) and picture.dim() in (2, 3):
-        tensor = picture.detach().cpu()
+    elif isinstance(image, Tensor) and image.dim() in (2, 3):
+        tensor = image.detach().cpu()
         if tensor.dim() == 3 and tensor.shape[0] > _MOST_CHANNELS >= tensor.shape[2]:
             raise DataError(
-                f"a tensor must be [c, h, w], picture {number} is {list(tensor.shape)}: give an "
+                f"a tensor must be [c, h, w], image {number} is {list(tensor.shape)}: give an "
                 f"array, or tensor.permute(2, 0, 1), where channels come last"
             )
         tensor = tensor if tensor.dim() == 3 else tensor[None]
     else:
-        raise _no_picture(picture, number)
+        raise _no_image(image, number)
     if tensor.is_floating_point():
         tensor = tensor.to(torch.float32)
         if not tensor.isfinite().all():
-            raise DataError(f"picture {number} has values that are not finite")
+            raise DataError(f"image {number} has values that are not finite")
     if tensor.dtype not in (torch.uint8, torch.float32) or 0 in tensor.shape:
-        raise _no_picture(picture, number)
+        raise _no_image(image, number)
     return tensor
 
 
-def _no_picture(picture: object, number: int) -> DataError:
+def _no_image(image: object, number: int) -> DataError:
     return DataError(
-        f"a picture must be a PIL image, a uint8 or float array [h, w, c] or a tensor [c, h, w], "
-        f"picture {number} is {_kind(picture)}"
+        f"an image must be a PIL image, a uint8 or float array [h, w, c] or a tensor [c, h, w], "
+        f"image {number} is {_kind(image)}"
     )
 
 
 def _require_alike(first: Tensor, tensor: Tensor, number: int, of: str = "of number 0") -> None:
     if tensor.shape[1:] != first.shape[1:]:
         raise DataError(
-            f"pictures differ in size, {_size(first)} is that {of} and {_size(tensor)} that of "
+            f"images differ in size, {_size(first)} is that {of} and {_size(tensor)} that of "
             f"number {number}: bring them to one by torchvision.transforms.Resize((h, w)) in the "
             f"data set"
         )
     if tensor.shape != first.shape or tensor.dtype != first.dtype:
         raise DataError(
-            f"pictures differ in kind, {_kind(first)} is that {of} and {_kind(tensor)} that of "
+            f"images differ in kind, {_kind(first)} is that {of} and {_kind(tensor)} that of "
             f"number {number}: convert them to one in the data set"
         )
 

@@ -1,4 +1,4 @@
-"""A set of labelled pictures as two tensors."""
+"""A set of labelled images as two tensors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from relativenas_optuna.networks.io.description import check_classes
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Pictures:
-    """Labelled pictures, whole in the memory of one device.
+class Images:
+    """Labelled images, whole in the memory of one device.
 
     Args:
         images: uint8 or float32, `[n, c, h, w]`.
@@ -45,7 +45,7 @@ class Pictures:
             )
         if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise DataError(
-                f"labels must be an int64 tensor [{len(images)}], one for each picture, "
+                f"labels must be an int64 tensor [{len(images)}], one for each image, "
                 f"got {labels.dtype} {list(labels.shape)}"
             )
         channels = images.shape[1]
@@ -74,18 +74,18 @@ class Pictures:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a picture."""
+        """Channels, height and width of an image."""
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
-    def to(self, device: torch.device | str) -> Pictures:
-        """The same pictures on `device`."""
+    def to(self, device: torch.device | str) -> Images:
+        """The same images on `device`."""
         return dataclasses.replace(
             self, images=self.images.to(device), labels=self.labels.to(device)
         )
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """The mean and the std as float32 tensors `[c]` on the pictures' device, as units of 255.
+        """The mean and the std as float32 tensors `[c]` on the images' device, as units of 255.
 
         So a value of the images becomes `(value / 255 - mean) / std`, whatever its type.
         """
@@ -95,8 +95,8 @@ class Pictures:
             torch.tensor(self.std, dtype=torch.float32, device=self.device) / unit,
         )
 
-    def subset(self, indices: Tensor | Sequence[int]) -> Pictures:
-        """The pictures at `indices`, in their order, with this set's mean and std."""
+    def subset(self, indices: Tensor | Sequence[int]) -> Images:
+        """The images at `indices`, in their order, with this set's mean and std."""
         index = torch.as_tensor(indices, dtype=torch.int64, device=self.device)
         return dataclasses.replace(
             self,
@@ -105,7 +105,7 @@ class Pictures:
         )
 
     def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Source.pieces`; nothing is random about pictures in memory."""
+        """See `Source.pieces`; nothing is random about images in memory."""
         for index in indices:
             yield self.images.index_select(0, index), self.labels.index_select(0, index)
 
@@ -115,19 +115,19 @@ class Pictures:
             part = slice(start, start + batch_size)
             yield self.images[part], self.labels[part]
 
-    def split(self, fraction: float = 0.5, *, seed: int) -> tuple[Pictures, Pictures]:
-        """Divides the pictures at random, class by class, into training and validation pictures.
+    def split(self, fraction: float = 0.5, *, seed: int) -> tuple[Images, Images]:
+        """Divides the images at random, class by class, into training and validation images.
 
-        The two parts are disjoint, hold every picture between them, and have every class.
+        The two parts are disjoint, hold every image between them, and have every class.
         The same seed gives the same parts on every device.
 
         Args:
-            fraction: Share of the training part, above 0 and below 1; met to within one picture in
+            fraction: Share of the training part, above 0 and below 1; met to within one image in
                 every class.
             seed: At least 0.
 
         Raises:
-            DataError: A class has fewer than two pictures.
+            DataError: A class has fewer than two images.
             ValueError: `fraction` or `seed` is out of range.
         """
         chosen, rest = split_indices(self.labels, self.classes, fraction, seed=seed)
@@ -137,76 +137,76 @@ class Pictures:
 def split_indices(
     labels: Tensor, classes: Sequence[str], fraction: float, *, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """The indices of both parts of `Pictures.split`, on the CPU and in order."""
+    """The indices of both parts of `Images.split`, on the CPU and in order."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be above 0 and below 1, got {fraction}")
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
-    of_picture = labels.cpu().numpy()
-    counts = np.bincount(of_picture, minlength=len(classes))
+    of_image = labels.cpu().numpy()
+    counts = np.bincount(of_image, minlength=len(classes))
     if counts.min(initial=2) < 2:
         name = classes[int(counts.argmin())]
         raise DataError(
-            "every class needs at least 2 pictures to be split into training and validation, "
+            "every class needs at least 2 images to be split into training and validation, "
             f"class {name!r} has {counts.min()}"
         )
     # Rounding the running total, not each class, keeps the whole at the fraction too.
     ends = np.floor(fraction * counts.cumsum() + 0.5).astype(np.int64)
     shares = np.clip(np.diff(ends, prepend=0), 1, counts - 1)
     rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(of_picture), dtype=np.bool_)
+    chosen = np.zeros(len(of_image), dtype=np.bool_)
     for label, share in enumerate(shares):
-        members = np.flatnonzero(of_picture == label)
+        members = np.flatnonzero(of_image == label)
         chosen[rng.permutation(members)[:share]] = True
     return torch.from_numpy(np.flatnonzero(chosen)), torch.from_numpy(np.flatnonzero(~chosen))
 
 
 def require_classes(labels: Sequence[int], classes: Sequence[str] | None = None) -> None:
-    """Refuses pictures that leave nothing to tell apart.
+    """Refuses images that leave nothing to tell apart.
 
     Args:
-        labels: Of all pictures.
+        labels: Of all images.
         classes: Names of the classes; None: they have none but their numbers.
 
     Raises:
-        DataError: Fewer than two classes have pictures.
+        DataError: Fewer than two classes have images.
     """
     if len(set(labels)) < 2:
         only = classes[labels[0]] if classes and labels else str(*labels[:1])
         found = f"all {len(labels)} are of class {only!r}" if labels else "got none"
-        raise DataError(f"pictures must be of at least 2 classes, {found}")
+        raise DataError(f"images must be of at least 2 classes, {found}")
 
 
-def require_pair(training: Pictures, validation: Pictures) -> None:
-    """Refuses pictures that no search can train on and score with.
+def require_pair(training: Images, validation: Images) -> None:
+    """Refuses images that no search can train on and score with.
 
     Raises:
         DataError: They are too few, of one class, or do not fit each other.
     """
     if len(training) < 2 or len(validation) < 1:
         raise DataError(
-            f"a search needs at least 2 pictures to train on and 1 to score with; got "
+            f"a search needs at least 2 images to train on and 1 to score with; got "
             f"{len(training)} and {len(validation)}"
         )
     if training.classes != validation.classes:
         raise DataError(
-            f"validation pictures must have the classes of the training pictures, "
+            f"validation images must have the classes of the training images, "
             f"{', '.join(training.classes)}; got {', '.join(validation.classes)}"
         )
-    shapes = [tuple(pictures.images.shape[1:]) for pictures in (training, validation)]
+    shapes = [tuple(images.images.shape[1:]) for images in (training, validation)]
     if shapes[0] != shapes[1]:
         raise DataError(
-            f"validation pictures must have the shape of the training pictures, {shapes[0]}; got "
+            f"validation images must have the shape of the training images, {shapes[0]}; got "
             f"{shapes[1]}"
         )
     if len(training.classes) < 2:
         raise DataError(
-            f"pictures must be of at least 2 classes, all are of class {training.classes[0]!r}"
+            f"images must be of at least 2 classes, all are of class {training.classes[0]!r}"
         )
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of every channel, in the units of `Pictures.mean`.
+    """Mean and standard deviation of every channel, in the units of `Images.mean`.
 
     Args:
         images: uint8 or float32, `[n, c, h, w]`, n at least 1.
@@ -222,7 +222,7 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 def _statistics_of_bytes(channel: Tensor) -> tuple[float, float]:
     levels = np.arange(256, dtype=np.float64) / 255
-    # A histogram is exact, and needs no float copy of the pictures.
+    # A histogram is exact, and needs no float copy of the images.
     share = torch.bincount(channel.reshape(-1), minlength=256).cpu().numpy() / channel.numel()
     mean = float(share @ levels)
     return mean, max(float(share @ (levels - mean) ** 2) ** 0.5, 1 / 255)

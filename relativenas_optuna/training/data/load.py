@@ -1,4 +1,4 @@
-"""Pictures by name, folder or data set: the digits, CIFAR-10, CIFAR-100, a folder per class."""
+"""Images by name, folder or data set: the digits, CIFAR-10, CIFAR-100, a folder per class."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torchvision.datasets import CIFAR10, CIFAR100
 from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna._utils.locks import locked
 from relativenas_optuna.exceptions import DataError
-from relativenas_optuna.training.data.dataset import MapDataset, pictures_of
+from relativenas_optuna.training.data.dataset import MapDataset, images_of
 from relativenas_optuna.training.data.folder import read_images
 from relativenas_optuna.training.data.image_parts import list_part
-from relativenas_optuna.training.data.images import Pictures, channel_statistics
+from relativenas_optuna.training.data.images import Images, channel_statistics
 from relativenas_optuna.training.data.statistics import STATISTICS, Statistics
 
-__all__ = ["DATA_SETS", "DataError", "Pictures", "as_pictures", "load_pictures"]
+__all__ = ["DATA_SETS", "DataError", "Images", "as_images", "load_images"]
 
 # The digits have no test set of their own; neighbours are often of one writer, so the last ones in
 # file order, not random ones, are kept for the test.
@@ -29,50 +29,48 @@ _TRAINING_DIGITS = 1500
 _PATIENCE = 3600.0  # seconds, with a process that downloads
 
 
-def as_pictures(
-    data: Pictures | MapDataset | str | Path, *, like: Pictures | None = None
-) -> Pictures:
-    """Pictures of whatever holds them.
+def as_images(data: Images | MapDataset | str | Path, *, like: Images | None = None) -> Images:
+    """Images of whatever holds them.
 
     Args:
-        data: Pictures, what `load_pictures` takes, or a data set that `pictures_of` takes.
-        like: Training pictures that a data set is to validate; see `pictures_of`.
+        data: Images, what `load_images` takes, or a data set that `images_of` takes.
+        like: Training images that a data set is to validate; see `images_of`.
 
     Raises:
-        DataError: The pictures are not there, or cannot be used as they are.
+        DataError: The images are not there, or cannot be used as they are.
     """
-    if isinstance(data, Pictures):
+    if isinstance(data, Images):
         return data
     if isinstance(data, str | Path):
-        return load_pictures(data)
-    return pictures_of(data, like=like)
+        return load_images(data)
+    return images_of(data, like=like)
 
 
-def load_pictures(
+def load_images(
     source: str | Path,
     *,
     root: str | Path = "data",
     train: bool = True,
     size: int | None = None,
     download: bool = False,
-) -> Pictures:
+) -> Images:
     """Loads a data set into memory.
 
     Args:
-        source: "digits" (1,797 grey pictures of 8x8 that scikit-learn carries; the last 297 are the
-            test pictures), "cifar10", "cifar100", or a folder with a sub-folder of pictures for
+        source: "digits" (1,797 grey images of 8x8 that scikit-learn carries; the last 297 are the
+            test images), "cifar10", "cifar100", or a folder with a sub-folder of images for
             each class. A folder with sub-folders `train` and `test` (or `val`), each with class
-            folders, is taken as divided; otherwise all of it is training pictures. The rules are
+            folders, is taken as divided; otherwise all of it is training images. The rules are
             in docs/image_folders.md.
         root: Folder in which torchvision keeps its data sets.
-        train: The training pictures, or else the test pictures.
-        size: Side in pixels to which pictures are brought. None leaves them as they are; those of a
+        train: The training images, or else the test images.
+        size: Side in pixels to which images are brought. None leaves them as they are; those of a
             folder must then be of equal size.
         download: Whether torchvision may download a data set that is not in `root`.
 
     Returns:
-        Pictures on the CPU. Their mean and std are those of the training pictures, also for the
-        test pictures; for CIFAR they are the constants of the paper.
+        Images on the CPU. Their mean and std are those of the training images, also for the
+        test images; for CIFAR they are the constants of the paper.
 
     Raises:
         DataError: The data set is not there, or cannot be used as it is.
@@ -81,17 +79,17 @@ def load_pictures(
     if size is not None and not 1 <= size <= MOST["size"]:
         raise ValueError(f"size must be 1 to {MOST['size']} pixels, got {size}")
     if isinstance(source, str) and source in DATA_SETS:
-        pictures = DATA_SETS[source](Path(root), train, download)
-        return pictures if size is None else _resized(pictures, size)
+        images = DATA_SETS[source](Path(root), train, download)
+        return images if size is None else _resized(images, size)
     folder = Path(source)
     if isinstance(source, str) and not folder.exists() and folder.name == source:
         raise DataError(
-            f"data {source!r} is neither one of {', '.join(DATA_SETS)} nor a folder of pictures"
+            f"data {source!r} is neither one of {', '.join(DATA_SETS)} nor a folder of images"
         )
     return _folder(folder, train, size)
 
 
-def _digits(root: Path, train: bool, download: bool) -> Pictures:
+def _digits(root: Path, train: bool, download: bool) -> Images:
     # scikit-learn takes a second to import, and only the digits need it.
     from sklearn.datasets import load_digits
 
@@ -101,7 +99,7 @@ def _digits(root: Path, train: bool, download: bool) -> Pictures:
     labels = torch.from_numpy(digits.target.astype(np.int64))
     mean, std = channel_statistics(images[:_TRAINING_DIGITS])
     part = slice(_TRAINING_DIGITS) if train else slice(_TRAINING_DIGITS, None)
-    return Pictures(
+    return Images(
         images=images[part],
         labels=labels[part],
         classes=tuple(str(name) for name in digits.target_names),
@@ -110,17 +108,17 @@ def _digits(root: Path, train: bool, download: bool) -> Pictures:
     )
 
 
-def _cifar10(root: Path, train: bool, download: bool) -> Pictures:
+def _cifar10(root: Path, train: bool, download: bool) -> Images:
     return _cifar(CIFAR10, STATISTICS["cifar10"], root, train, download)
 
 
-def _cifar100(root: Path, train: bool, download: bool) -> Pictures:
+def _cifar100(root: Path, train: bool, download: bool) -> Images:
     return _cifar(CIFAR100, STATISTICS["cifar100"], root, train, download)
 
 
 def _cifar(
     kind: type[CIFAR10], statistics: Statistics, root: Path, train: bool, download: bool
-) -> Pictures:
+) -> Images:
     try:
         data_set = _fetched(kind, root, train) if download else kind(root=root, train=train)
     except (OSError, RuntimeError) as error:
@@ -133,10 +131,10 @@ def _cifar(
             ) from error
         raise DataError(
             f"{kind.__name__} is not (or not whole) in {folder!r}; fetch it by "
-            f"training.load_pictures({kind.__name__.lower()!r}, root={str(root)!r}, "
+            f"training.load_images({kind.__name__.lower()!r}, root={str(root)!r}, "
             f"download=True), or unpack {kind.url} there"
         ) from error
-    return Pictures(
+    return Images(
         images=torch.from_numpy(data_set.data).permute(0, 3, 1, 2).contiguous(),
         labels=torch.tensor(data_set.targets, dtype=torch.int64),
         classes=tuple(data_set.classes),
@@ -154,22 +152,20 @@ def _fetched(kind: type[CIFAR10], root: Path, train: bool) -> CIFAR10:
         return kind(root=root, train=train, download=True)
 
 
-def _folder(folder: Path, train: bool, size: int | None) -> Pictures:
+def _folder(folder: Path, train: bool, size: int | None) -> Images:
     listed, training = list_part(folder, train)
     images = read_images(listed.paths, size)
     mean, std = channel_statistics(images if train else read_images(training.paths, size))
-    return Pictures(images=images, labels=listed.labels, classes=listed.classes, mean=mean, std=std)
+    return Images(images=images, labels=listed.labels, classes=listed.classes, mean=mean, std=std)
 
 
-def _resized(pictures: Pictures, size: int) -> Pictures:
-    images = functional.interpolate(
-        pictures.images, size=(size, size), mode="bilinear", antialias=True
-    )
-    return replace(pictures, images=images)
+def _resized(data: Images, size: int) -> Images:
+    images = functional.interpolate(data.images, size=(size, size), mode="bilinear", antialias=True)
+    return replace(data, images=images)
 
 
 #: Data sets known by name.
-DATA_SETS: dict[str, Callable[[Path, bool, bool], Pictures]] = {
+DATA_SETS: dict[str, Callable[[Path, bool, bool], Images]] = {
     "digits": _digits,
     "cifar10": _cifar10,
     "cifar100": _cifar100,

@@ -1,4 +1,4 @@
-"""Where batches come from: pictures in memory, or such as are read while training."""
+"""Where batches come from: images in memory, or such as are read while training."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from relativenas_optuna.training.randomness import Generators
 
 
 class Source(Protocol):
-    """Labelled pictures of one size; `Pictures` is one."""
+    """Labelled images of one size; `Images` is one."""
 
     @property
     def labels(self) -> Tensor:
-        """Of all pictures: int64, `[n]`."""
+        """Of all images: int64, `[n]`."""
 
     @property
     def device(self) -> torch.device:
-        """Where pictures and labels come to."""
+        """Where images and labels come to."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a picture."""
+        """Channels, height and width of an image."""
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
 
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and std for `normalise`."""
 
     def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pictures `[b, c, h, w]` and labels `[b]` to train on, for each of the index tensors.
+        """Images `[b, c, h, w]` and labels `[b]` to train on, for each of the index tensors.
 
-        What is random about a picture follows from `seed` and its index alone.
+        What is random about an image follows from `seed` and its index alone.
         """
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All pictures and labels in order, as they are scored."""
+        """All images and labels in order, as they are scored."""
 
 
 def training_parts(
@@ -54,10 +54,10 @@ def training_parts(
     """The parts of an epoch that a process trains on: images ready for the network, and labels.
 
     Every process draws the same order, and the same augmentation for a whole batch, so that it
-    does not matter for a picture who trains on it.
+    does not matter for an image who trains on it.
 
     Args:
-        source: Of the pictures.
+        source: Of the images.
         batches: Their bounds in the order drawn.
         share: Of this process.
         augmentation: Applied to every batch anew.
@@ -78,7 +78,7 @@ def training_parts(
 
 
 def plain_batches(source: Source, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """All pictures, normalised, and their labels."""
+    """All images, normalised, and their labels."""
     mean, std = source.statistics()
     for images, labels in source.batches(batch_size):
         yield normalise(images, mean, std), labels

@@ -1,4 +1,4 @@
-"""Mean and std of the pictures that the networks of the paper were trained with."""
+"""Mean and std of the images that the networks of the paper were trained with."""
 
 from __future__ import annotations
 

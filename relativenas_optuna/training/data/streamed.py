@@ -1,4 +1,4 @@
-"""Pictures that are read from a folder while training: all of ImageNet fits no memory."""
+"""Images that are read from a folder while training: all of ImageNet fits no memory."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from relativenas_optuna.training.data.statistics import STATISTICS
 
 _CPU = torch.device("cpu")
 _MARGIN = 256 / 224
-"""How much larger the shorter side of a picture is before its centre is cropped."""
+"""How much larger the shorter side of an image is before its centre is cropped."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class StreamedPictures:
-    """Labelled pictures in files, a `Source` that reads them anew in every epoch.
+class StreamedImages:
+    """Labelled images in files, a `Source` that reads them anew in every epoch.
 
-    To train on, a picture is cropped to a random part of 8 to 100 % of its area and brought to
-    its size; to be scored, its centre is cropped from a picture that is 256/224 times as large.
+    To train on, an image is cropped to a random part of 8 to 100 % of its area and brought to
+    its size; to be scored, its centre is cropped from an image that is 256/224 times as large.
 
     Args:
         paths: Of the files.
         labels: int64, `[n]`, each the index of one of `classes`.
         classes: Names of the classes.
-        size: Side in pixels that pictures are brought to.
+        size: Side in pixels that images are brought to.
         flip: Whether they are mirrored at random to train on.
         color_jitter: How far brightness, contrast and saturation go up and down to train on.
-        workers: Processes that read ahead; 0: this one reads. Pictures are the same either way.
+        workers: Processes that read ahead; 0: this one reads. Images are the same either way.
         device: Where batches come to.
         mean: Per channel, in units of [0, 1].
         std: Per channel, in the same units, above 0.
@@ -63,11 +63,11 @@ class StreamedPictures:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of a picture."""
+        """Channels, height and width of an image."""
         return 3, self.size, self.size
 
-    def to(self, device: torch.device | str) -> StreamedPictures:
-        """The same pictures, that come to `device`."""
+    def to(self, device: torch.device | str) -> StreamedImages:
+        """The same images, that come to `device`."""
         return replace(self, device=torch.device(device))
 
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -78,16 +78,14 @@ class StreamedPictures:
         )
         return mean, std
 
-    def subset(self, indices: Tensor | Sequence[int]) -> StreamedPictures:
-        """The pictures at `indices`, in their order."""
+    def subset(self, indices: Tensor | Sequence[int]) -> StreamedImages:
+        """The images at `indices`, in their order."""
         index = torch.as_tensor(indices, dtype=torch.int64)
         paths = [self.paths[number] for number in index.tolist()]
         return replace(self, paths=paths, labels=self.labels[index])
 
-    def split(
-        self, fraction: float = 0.5, *, seed: int
-    ) -> tuple[StreamedPictures, StreamedPictures]:
-        """See `Pictures.split`."""
+    def split(self, fraction: float = 0.5, *, seed: int) -> tuple[StreamedImages, StreamedImages]:
+        """See `Images.split`."""
         chosen, rest = split_indices(self.labels, self.classes, fraction, seed=seed)
         return self.subset(chosen), self.subset(rest)
 
@@ -132,22 +130,22 @@ def stream_folder(
     workers: int | None = None,
     flip: bool = True,
     color_jitter: float = 0.0,
-) -> StreamedPictures:
-    """The pictures of a folder with one sub-folder per class, unread.
+) -> StreamedImages:
+    """The images of a folder with one sub-folder per class, unread.
 
     Args:
-        folder: As for `load_pictures`.
-        size: See `StreamedPictures`, as for those not named here.
-        train: The training pictures, or else the test pictures.
+        folder: As for `load_images`.
+        size: See `StreamedImages`, as for those not named here.
+        train: The training images, or else the test images.
         workers: None: as many as there are processors, and 8 at most.
-        flip: See `StreamedPictures`.
-        color_jitter: See `StreamedPictures`.
+        flip: See `StreamedImages`.
+        color_jitter: See `StreamedImages`.
 
     Raises:
         DataError: The folder is missing, or is no such folder.
     """
     listed, _ = list_part(Path(folder), train)
-    return StreamedPictures(
+    return StreamedImages(
         paths=listed.paths,
         labels=listed.labels,
         classes=listed.classes,
@@ -159,7 +157,7 @@ def stream_folder(
 
 
 class _Files(Dataset[Tensor | UnreadableImages]):
-    """Pictures as `[3, h, w]`, uint8; the error of one that cannot be read.
+    """Images as `[3, h, w]`, uint8; the error of one that cannot be read.
 
     If it were raised, it would come out of a worker with the worker's traceback in its message.
     """
@@ -169,24 +167,24 @@ class _Files(Dataset[Tensor | UnreadableImages]):
 
     def __getitem__(self, index: int) -> Tensor | UnreadableImages:
         try:
-            picture = open_image(self._paths[index])
+            image = open_image(self._paths[index])
         except UnreadableImages as error:
             return error
         if self._seed is None:
-            return self._transformed(picture)
+            return self._transformed(image)
         with torch.random.fork_rng(devices=[]):
             words = np.random.SeedSequence([self._seed, index]).generate_state(1, np.uint64)
             torch.default_generator.manual_seed(int(words[0]))
-            return self._transformed(picture)
+            return self._transformed(image)
 
-    def _transformed(self, picture: Image.Image) -> Tensor:
-        tensor: Tensor = v2.functional.pil_to_tensor(self._transform(picture))
+    def _transformed(self, image: Image.Image) -> Tensor:
+        tensor: Tensor = v2.functional.pil_to_tensor(self._transform(image))
         return tensor
 
 
-def _together(pictures: list[Tensor | UnreadableImages]) -> Tensor | UnreadableImages:
-    unread = [picture for picture in pictures if isinstance(picture, UnreadableImages)]
-    return unread[0] if unread else torch.stack([p for p in pictures if isinstance(p, Tensor)])
+def _together(images: list[Tensor | UnreadableImages]) -> Tensor | UnreadableImages:
+    unread = [image for image in images if isinstance(image, UnreadableImages)]
+    return unread[0] if unread else torch.stack([p for p in images if isinstance(p, Tensor)])
 
 
 def _ignore_interrupts(_worker: int) -> None:

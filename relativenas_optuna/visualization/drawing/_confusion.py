@@ -1,4 +1,4 @@
-"""Which classes a network takes for which, in a picture."""
+"""Which classes a network takes for which, in a drawing."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class _Names:
 def draw_confusion(
     confusion: Sequence[Sequence[int]], classes: Sequence[str], *, title: str, note: str
 ) -> Figure:
-    """Draw how many pictures of each class were taken for which.
+    """Draw how many images of each class were taken for which.
 
-    A row is a class, and its colours are shares of the pictures of that class. The figure belongs
+    A row is a class, and its colours are shares of the images of that class. The figure belongs
     to nobody else: neither pyplot nor a display is touched.
 
     Args:
-        confusion: Pictures of class i (rows) taken for class j (columns), `[classes, classes]`.
+        confusion: Images of class i (rows) taken for class j (columns), `[classes, classes]`.
         classes: Names of the classes.
-        title: A line above the picture.
+        title: A line above the drawing.
         note: A paler one below that.
     """
     count = len(classes)

@@ -1,4 +1,4 @@
-"""The picture of an architecture: its two cells, each from left to right."""
+"""The drawing of an architecture: its two cells, each from left to right."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def draw_genotype(
 
     Args:
         genotype: The architecture.
-        title: A line above the picture.
+        title: A line above the drawing.
         origins: Where each edge comes from, in the order of `(*normal.edges, *reduce.edges)`; see
             `origins_of`. The colours then say that, and not the kind of the operation.
 

@@ -1,4 +1,4 @@
-"""How an operation is named and coloured in a picture."""
+"""How an operation is named and coloured in a drawing."""
 
 from __future__ import annotations
 

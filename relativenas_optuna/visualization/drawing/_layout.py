@@ -1,4 +1,4 @@
-"""Where everything in the picture of a cell goes: plain geometry, in inches, `y` downwards.
+"""Where everything in the drawing of a cell goes: plain geometry, in inches, `y` downwards.
 
 Every input and every node has a row of its own, every depth of the graph a column. A wire leaves
 its source along the source's row, which is empty to the right, turns in the gutter before its
@@ -77,7 +77,7 @@ class Wire:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The parts of the picture of a cell; its upper left corner is the origin.
+    """The parts of the drawing of a cell; its upper left corner is the origin.
 
     `places` says of which edges the operations are.
     """

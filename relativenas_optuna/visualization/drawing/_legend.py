@@ -1,4 +1,4 @@
-"""What the colours and circles of a picture mean, in as many lines as its width needs."""
+"""What the colours and circles of a drawing mean, in as many lines as its width needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small search for good orders: of the rows of a picture, and of the wires in a gutter."""
+"""A small search for good orders: of the rows of a drawing, and of the wires in a gutter."""
 
 from __future__ import annotations
 

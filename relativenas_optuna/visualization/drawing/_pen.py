@@ -17,7 +17,7 @@ from relativenas_optuna.visualization.drawing._layout import Box, Point
 
 INK = "#2b2b2b"
 TEXT_SIZE = 8.5
-# Matplotlib ships this font, so the picture is the same on every machine.
+# Matplotlib ships this font, so the drawing is the same on every machine.
 _FONT = "DejaVu Sans"
 _TURN_RADIUS = 0.06
 _ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075

@@ -1,4 +1,4 @@
-"""The vertical half of the picture of a cell: which row everything is in. Inches, downwards."""
+"""The vertical half of the drawing of a cell: which row everything is in. Inches, downwards."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def best_rows(cell: Cell) -> Rows:
 
     starts = [(0, 1, *nodes), (*nodes[:middle], 0, 1, *nodes[middle:]), (0, *nodes, 1)]
     order = min((improved(start, cost) for start in starts), key=cost)
-    # The mirrored picture is as good, and readers expect the older input above.
+    # The mirrored drawing is as good, and readers expect the older input above.
     return _rows(cell, columns, order if order.index(0) < order.index(1) else order[::-1])
 
 

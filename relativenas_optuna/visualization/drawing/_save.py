@@ -1,4 +1,4 @@
-"""Writing pictures to files."""
+"""Writing drawings to files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def save_drawing(
     Args:
         genotype: The architecture.
         path: The file, ending in `.png` or `.svg`; one that exists is replaced.
-        title: A line above the picture.
+        title: A line above the drawing.
 
     Returns:
         The path.
@@ -71,7 +71,7 @@ def figure_bytes(
     """What `save_figure` writes, of the form "png" or "svg"."""
     content = io.BytesIO()
     # Matplotlib takes these from its global settings alone: words stay words in an SVG, and its
-    # names are not random. The user's own style is left out of the picture.
+    # names are not random. The user's own style is left out of the drawing.
     style = {"svg.fonttype": "none", "svg.hashsalt": "relativenas-optuna"}
     with context(["default", style]), warnings.catch_warnings():
         # A letter that Matplotlib's font lacks is drawn as a box, and the reader sees that.

@@ -1,4 +1,4 @@
-"""Accuracies and their spread against what they cost, in a picture."""
+"""Accuracies and their spread against what they cost, in a drawing."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def draw_scatter(
 
     Args:
         points: What to draw, at least one; later ones lie above earlier ones.
-        title: A line above the picture.
+        title: A line above the drawing.
         note: A paler one below that.
         across: What the horizontal axis says.
         upward: What the vertical axis says.
-        band: Mean and deviation of a group, as a line and a band across the picture.
+        band: Mean and deviation of a group, as a line and a band across the drawing.
         band_label: What these are, written below the note.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")

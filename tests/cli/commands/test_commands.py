@@ -15,7 +15,7 @@ from optuna.study import StudyDirection
 
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.storages.open_storage import storage_at
-from tests.helpers.command import ENVIRONMENT, call, write_pictures, write_study_file
+from tests.helpers.command import ENVIRONMENT, call, write_images, write_study_file
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def test_a_mistake_is_one_line(
 ) -> None:
     (folder / "file").write_text("no folder")
     if "--data" in words and words[1] not in ("file", "nowhere"):
-        write_pictures(folder / words[1], each=2)
+        write_images(folder / words[1], each=2)
     if "empty" in words:
         shutil.rmtree(folder / "empty" / "class1")
         (folder / "empty" / "class1").mkdir()
@@ -166,7 +166,7 @@ def test_a_mistake_is_one_line(
     elif "corrupt" in words:
         (folder / "corrupt" / "class0" / "0.png").write_bytes(b"\x89PNG\r\n")
     elif "sizes" in words:
-        write_pictures(folder / "sizes" / "class0" / "deeper", side=9)
+        write_images(folder / "sizes" / "class0" / "deeper", side=9)
     outcome = call(capfd, "search", *words)
     assert outcome.status == status
     assert said in outcome.line

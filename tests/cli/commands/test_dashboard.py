@@ -1,4 +1,4 @@
-"""The command that starts optuna-dashboard: its address, its pictures, its end, and mistakes."""
+"""The command that starts optuna-dashboard: its address, its drawings, its end, and mistakes."""
 
 from __future__ import annotations
 
@@ -54,26 +54,26 @@ def test_a_study_of_another_sampler_is_shown_too(tmp_path: Path) -> None:
     words = ("dashboard", "--study", "<b>it's/other</b>", "--port", "0")
     with started(*words, cwd=tmp_path) as process:
         said, page = wait_for(process, "http://").splitlines()
-        assert "was not searched by `relativenas search`: there are no pictures" in said
+        assert "was not searched by `relativenas search`: there are no drawings" in said
         assert "<b>it's/other</b>" in fetched(page, "/api/studies")
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_dashboard_that_was_there_before_the_search_shows_its_pictures(tmp_path: Path) -> None:
-    picture = tmp_path / "picture.png"
-    picture.write_text("seen")
+def test_a_dashboard_that_was_there_before_the_search_shows_its_drawings(tmp_path: Path) -> None:
+    drawing = tmp_path / "drawing.png"
+    drawing.write_text("seen")
     with storage_at("sqlite:///relativenas.db") as storage:
         study = optuna.create_study(storage=storage, study_name="mine")
         with started("dashboard", "--study", "mine", "--port", "0", cwd=tmp_path) as process:
             said, page = wait_for(process, "http://").splitlines()
-            assert "pictures are shown as soon as there are some" in said
+            assert "drawings are shown as soon as there are some" in said
             plan = SearchPlan.of(study, Wishes(data="digits", out=str(tmp_path / "out")))
             plan.store(study)
             folder = artifact_folder(plan.out)
             folder.mkdir(parents=True)
             name = optuna.artifacts.upload_artifact(
                 artifact_store=optuna.artifacts.FileSystemArtifactStore(folder),
-                file_path=str(picture),
+                file_path=str(drawing),
                 study_or_trial=study,
             )
             path = f"/artifacts/{study._study_id}/{name}"

@@ -19,7 +19,7 @@ from relativenas_optuna.evaluation.measurement.measure import Measured
 from relativenas_optuna.networks import Cost, save_network
 from relativenas_optuna.spaces import published
 from relativenas_optuna.training.loop import Evaluation
-from tests.helpers.command import call, write_pictures
+from tests.helpers.command import call, write_images
 from tests.helpers.networks import golden
 from tests.helpers.small_standalone import DESCRIPTION
 from tests.helpers.tiny_search import names
@@ -29,7 +29,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Here: a trained network, published weights, and pictures, of which some are test pictures."""
+    """Here: a trained network, published weights, and images, of which some are test images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(measuring, "latency", lambda *_, **__: LATENCY)
     with torch.random.fork_rng():
@@ -37,13 +37,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         save_network("net.safetensors", DESCRIPTION.build(), DESCRIPTION)
     torch.save({f"module.{n}": of for n, of in golden().state.items()}, "golden.pt")
     for part, each in (("train", 3), ("test", 4)):
-        write_pictures(tmp_path / "pictures" / part, each=each)
-        write_pictures(tmp_path / "seven" / part, classes=7, each=each)
+        write_images(tmp_path / "images" / part, each=each)
+        write_images(tmp_path / "seven" / part, classes=7, each=each)
     return tmp_path
 
 
 LATENCY = Latency(1, 0.00125, 0.0005, 9, 1)
-OWN = ("evaluate", "net.safetensors", "--data", "pictures", "--device", "cpu")
+OWN = ("evaluate", "net.safetensors", "--data", "images", "--device", "cpu")
 
 
 def test_a_trained_network_is_measured_for_people(folder: Path, capfd: Capture) -> None:
@@ -51,25 +51,25 @@ def test_a_trained_network_is_measured_for_people(folder: Path, capfd: Capture) 
     assert (outcome.status, outcome.err) == (0, "")
     for line in (
         "net.safetensors: 3 cells of 2 channels, 2 classes",
-        "8 test pictures of pictures, 8x8",
+        "8 test images of images, 8x8",
         r"accuracy   \d+\.\d\d %",
         r"error      \d+\.\d\d % \(\d of 8\)",
         r"loss       \d\.\d{4}",
-        r"cost       [\d,]+ parameters, [\d,]+ multiply-adds a picture",
-        r"latency    1 picture: 1.25 ms \(interquartile range 0.50 ms\); device cpu, 1 thread",
+        r"cost       [\d,]+ parameters, [\d,]+ multiply-adds an image",
+        r"latency    1 image: 1.25 ms \(interquartile range 0.50 ms\); device cpu, 1 thread",
         r"confused   \d of 4 'class[01]' taken for 'class[01]'",
         "written:   measured: evaluation.json, confusion.png",
     ):
         assert re.search(f"^{line}$", outcome.out, re.MULTILINE), (line, outcome.out)
     assert names(folder / "measured") == ["confusion.png", "evaluation.json"]
-    with Image.open(folder / "measured" / "confusion.png") as picture:
-        assert picture.width > 500
+    with Image.open(folder / "measured" / "confusion.png") as image:
+        assert image.width > 500
     written = json.loads((folder / "measured" / "evaluation.json").read_text())
     printed = call(capfd, *OWN, "--json")
     assert (printed.status, printed.err, printed.out.count("\n")) == (0, "", 1)
     assert json.loads(printed.out) == written
     assert written["classes"] == ["class0", "class1"]
-    assert sum(map(sum, written["confusion"])) == written["pictures"] == 8
+    assert sum(map(sum, written["confusion"])) == written["images"] == 8
     assert written["error"] == pytest.approx(1 - written["accuracy"])
     assert (written["top5"], written["published_error"]) == (None, None)
     assert written["latency"][0] == {
@@ -98,7 +98,7 @@ def test_every_part_of_the_data_can_be_scored(folder: Path, capfd: Capture) -> N
     save_network("chosen.safetensors", described.build(), described)
     for part, count in (("training", 6), ("validation", 2)):
         outcome = call(capfd, "evaluate", "chosen.safetensors", *OWN[2:], "--part", part)
-        assert f"\n{count} {part} pictures of pictures, 8x8\n" in outcome.out, outcome
+        assert f"\n{count} {part} images of images, 8x8\n" in outcome.out, outcome
 
 
 def damaged(folder: Path) -> None:
@@ -119,7 +119,7 @@ class Call:
     ("words", "said"),
     [
         (("none.pt",), "File 'none.pt' does not exist"),
-        (("pictures",), "File 'pictures' is a directory"),
+        (("images",), "File 'images' is a directory"),
         (("cut.safetensors",), "'cut.safetensors' is damaged or not a safetensors file"),
         (("cut.pt",), "'cut.pt' is damaged or was not written by torch.save"),
         (("empty.pt",), "'empty.pt' is damaged or was not written by torch.save"),
@@ -132,10 +132,10 @@ class Call:
         (("net.safetensors", "--dataset", "imagenet"), "--dataset is for weights that do not say"),
         (("net.safetensors", "--data", "seven"), "tells 2 classes apart, the data has 7"),
         (("net.safetensors", "--data", "odd"), "class 1 is 'other' in the data and 'class1' in"),
-        (("net.safetensors", "--data", "pictures/test"), "take --part training to score what is"),
+        (("net.safetensors", "--data", "images/test"), "take --part training to score what is"),
         (("net.safetensors", "--data", "nowhere"), "'nowhere' is neither one of digits, cifar10"),
-        (("net.safetensors", "--data", "digits"), "pictures of 3 channels, those of 'digits' have"),
-        (("net.safetensors", "--part", "validation"), "does not say which pictures it was chosen"),
+        (("net.safetensors", "--data", "digits"), "images of 3 channels, those of 'digits' have"),
+        (("net.safetensors", "--part", "validation"), "does not say which images it was chosen"),
         (("net.safetensors", "--size", "3"), "with height and width of at least 4, got [1, 3, 3"),
         (
             ("net.safetensors", "--out", "golden.pt"),
@@ -149,7 +149,7 @@ def test_a_mistake_is_one_line(
 ) -> None:
     damaged(folder)
     for part in ("train", "test"):
-        write_pictures(folder / "odd" / part)
+        write_images(folder / "odd" / part)
         (folder / "odd" / part / "class1").rename(folder / "odd" / part / "other")
     before = names(folder)
     assert said in call(capfd, "evaluate", words[0], *OWN[2:], *words[1:]).line
@@ -179,13 +179,13 @@ def report(*, part: str = "test", data: str = "cifar10", **changes: Any) -> Eval
     )
 
 
-def test_the_papers_error_stands_beside_that_of_its_network_on_its_pictures() -> None:
+def test_the_papers_error_stands_beside_that_of_its_network_on_its_images() -> None:
     found = report()
     lines = found.lines()
     assert "error      2.26 % (226 of 10,000); published: 2.26 %" in lines
     assert "accuracy   97.74 %, top-5 99.91 %" in lines
     assert "confused   226 of 5,000 'class1' taken for 'class0'" in lines
-    assert "           128 pictures: 2000.00 ms (interquartile range 0.50 ms)" in lines
+    assert "           128 images: 2000.00 ms (interquartile range 0.50 ms)" in lines
     assert found.to_data()["published_error"] == 0.0226
     thousand = tuple(map(str, range(1000)))
     large: dict[str, Any] = {
@@ -194,15 +194,15 @@ def test_the_papers_error_stands_beside_that_of_its_network_on_its_pictures() ->
         "dataset": "imagenet",
         "classes": thousand,
     }
-    assert report(data="pictures", **large).published_error == 24.88
+    assert report(data="images", **large).published_error == 24.88
     assert report(data="cifar100", dataset="cifar100").published_error == 15.86
     for other in (
         report(part="training"),
-        report(data="pictures"),
+        report(data="images"),
         report(channels=16),
         report(cells=8),
         report(genotype=published("DARTS_V2")),
-        report(data="pictures", **{**large, "classes": thousand[1:]}),
+        report(data="images", **{**large, "classes": thousand[1:]}),
     ):
         assert other.published_error is None
         assert not any("published" in line for line in other.lines())
@@ -214,7 +214,7 @@ def test_names_are_text_and_no_markup(folder: Path, capfd: Capture) -> None:
     save_network("[b].safetensors", described.build(), described)
     for part in ("train", "test"):
         for number, name in enumerate(classes):
-            path = folder / "pictures" / part
+            path = folder / "images" / part
             (path / f"class{number}").rename(path / name)
     outcome = call(capfd, "evaluate", "[b].safetensors", *OWN[2:])
     assert outcome.out.startswith("[b].safetensors: 3 cells")

@@ -43,7 +43,7 @@ def test_each_form_is_written_and_said_to_be_what_it_is(folder: Path, capfd: Cap
     takes = (
         r"  takes images, float32 \[batch, 1, 9, 13\] from 0 to 1, and gives logits \[batch, 2\]"
     )
-    again = r"  loaded again, its logits for 1 and 3 pictures "
+    again = r"  loaded again, its logits for 1 and 3 images "
     near = again + r"(differ by at most \S+ \(bound 0\.0001\)|are those of the network, .*)"
     expected = (
         r"new/served/net\.v2\.pt2: [\d,]+ bytes",
@@ -88,7 +88,7 @@ def test_published_weights_become_a_file_that_says_what_it_is(folder: Path, capf
 
 
 @pytest.mark.slow
-def test_published_weights_become_a_program_that_takes_pictures_as_they_are(
+def test_published_weights_become_a_program_that_takes_images_as_they_are(
     folder: Path, capfd: Capture
 ) -> None:
     outcome = call(capfd, "export", "golden.pt", "--format", "onnx")
@@ -96,7 +96,7 @@ def test_published_weights_become_a_program_that_takes_pictures_as_they_are(
     assert "golden.onnx: " in outcome.out
     assert names(folder) == ["golden.onnx", "golden.pt", "net.v1.json", "net.v1.safetensors"]
     mean, std = (torch.tensor(of).view(-1, 1, 1) for of in STATISTICS["cifar10"])
-    unit = golden().images * std + mean  # what is normalised to the golden pictures
+    unit = golden().images * std + mean  # what is normalised to the golden images
     session = onnxruntime.InferenceSession("golden.onnx", providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"images": unit.numpy().astype(np.float32)})
     torch.testing.assert_close(torch.from_numpy(logits), golden().logits, rtol=1e-3, atol=1e-4)

@@ -20,11 +20,11 @@ from relativenas_optuna.spaces.published import published
 from tests.helpers.command import (
     ENVIRONMENT,
     call,
-    write_pictures,
+    write_images,
     write_study_file,
 )
 from tests.helpers.small_standalone import GENOTYPE, RECIPE
-from tests.helpers.tiny_search import pictures
+from tests.helpers.tiny_search import tiny_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,16 +41,16 @@ batch_size = 4
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Here: an architecture, a recipe, and pictures, of which some are test pictures."""
+    """Here: an architecture, a recipe, and images, of which some are test images."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.txt").write_text(GENOTYPE.to_text())
     (tmp_path / "tiny.toml").write_text(_RECIPE)
     for part in ("train", "test"):
-        write_pictures(tmp_path / "pictures" / part)
+        write_images(tmp_path / "images" / part)
     return tmp_path
 
 
-TINY = ("train", "mine.txt", "--data", "pictures", "--recipe", "tiny.toml", "--device", "cpu")
+TINY = ("train", "mine.txt", "--data", "images", "--recipe", "tiny.toml", "--device", "cpu")
 
 
 def test_a_file_becomes_a_trained_network_and_the_same_command_says_it_again(
@@ -64,14 +64,14 @@ def test_a_file_becomes_a_trained_network_and_the_same_command_says_it_again(
     assert description.classes == ("class0", "class1")
     for line in (
         "mine: file mine.txt",
-        r"data pictures, seed 0, device cpu; 2 epochs of batches of 4, 2 channels, 3 cells",
-        "13 pictures to train on, 3 to choose by, 16 to test with, 2 classes",
+        r"data images, seed 0, device cpu; 2 epochs of batches of 4, 2 channels, 3 cells",
+        "13 images to train on, 3 to choose by, 16 to test with, 2 classes",
         r"epoch 1: loss .*, accuracy .* %; validation loss .*, accuracy .* %",
         r"epoch [12] of 2 is kept: validation accuracy .* %, loss .*",
         r"test accuracy .* %, loss .*",
         r"written: +relativenas-out/mine-trained: network.safetensors, network.json, .*",
         r"evaluate it: .* evaluate relativenas-out/mine-trained/network.safetensors "
-        "--data pictures",
+        "--data images",
     ):
         assert re.search(f"^{line}$", outcome.out, re.MULTILINE), (line, outcome.out)
     for name in re.findall(r"written: .*trained: (.*)", outcome.out)[0].split(", "):
@@ -110,7 +110,7 @@ def test_the_best_of_a_study_is_trained_on_its_data(folder: Path, capfd: Capture
     assert description.genotype.to_text() == best.strip()
 
 
-def test_a_folder_of_large_pictures_is_read_while_training(folder: Path, capfd: Capture) -> None:
+def test_a_folder_of_large_images_is_read_while_training(folder: Path, capfd: Capture) -> None:
     large = ("random_resized_crop=true", "padding=0", "color_jitter=0.2")
     changes = [word for one in large for word in ("--set", one)]
     outcome = call(capfd, *TINY, *changes, "--size", "12", "--readers", "0")
@@ -120,12 +120,12 @@ def test_a_folder_of_large_pictures_is_read_while_training(folder: Path, capfd: 
     assert description.mean == (0.485, 0.456, 0.406)
 
 
-def test_without_test_pictures_there_is_no_test(folder: Path, capfd: Capture) -> None:
-    words = [word if word != "pictures" else "pictures/train" for word in TINY]
+def test_without_test_images_there_is_no_test(folder: Path, capfd: Capture) -> None:
+    words = [word if word != "images" else "images/train" for word in TINY]
     outcome = call(capfd, *words, "--set", "validation_fraction=0")
     assert outcome.status == 0
-    assert "there are no test pictures" in outcome.out
-    assert "epoch 2 of 2 is kept, the last one, for no pictures were set apart" in outcome.out
+    assert "there are no test images" in outcome.out
+    assert "epoch 2 of 2 is kept, the last one, for no images were set apart" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_without_test_pictures_there_is_no_test(folder: Path, capfd: Capture) ->
     [
         (("--set", "epochs=x"), "epochs must be a whole number; got 'x'"),
         (("--recipe", "long"), "recipe must be one of cifar, imagenet, short, digits, or a TOML"),
-        (("--recipe", "cifar"), "cutout must be at most 8 for pictures of 8x8, got 16"),
+        (("--recipe", "cifar"), "cutout must be at most 8 for images of 8x8, got 16"),
         (("--data", "missing"), "'missing' is neither one of digits, cifar10"),
         (("--recipe", "imagenet", "--data", "digits"), "random_resized_crop is for a folder"),
         (("--set", "batch_size=1"), "batch_size must be 2 to 1000000; got 1"),
@@ -198,24 +198,24 @@ def test_the_estimate_is_of_real_steps(folder: Path, capfd: Capture) -> None:
     recipe = replace(RECIPE, batch_size=16)
     device = torch.device("cpu")
     few, many = (
-        seconds_of_epoch(GENOTYPE, pictures(count), recipe=recipe, device=device)
+        seconds_of_epoch(GENOTYPE, tiny_images(count), recipe=recipe, device=device)
         for count in (60, 600)
     )
     assert 3 < many / few < 30
 
 
 def test_an_estimate_is_of_the_time_alone() -> None:
-    """That a few pictures in one batch diverge says nothing of the training."""
+    """That a few images in one batch diverge says nothing of the training."""
     recipe = replace(RECIPE, learning_rate=1e30, clip=0.0)
     device = torch.device("cpu")
-    assert seconds_of_epoch(GENOTYPE, pictures(60), recipe=recipe, device=device) > 0
+    assert seconds_of_epoch(GENOTYPE, tiny_images(60), recipe=recipe, device=device) > 0
 
 
 @pytest.mark.slow
 def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> None:
     from relativenas_optuna.evaluation.standalone.recipe import RECIPES
 
-    data = pictures(64)
+    data = tiny_images(64)
     large = replace(data, images=torch.zeros(64, 1, 32, 32, dtype=torch.uint8))
     recipe = replace(RECIPES["cifar"], cells=4)
     seconds = seconds_of_epoch(

@@ -23,7 +23,7 @@ from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.open_storage import storage_at
 from tests.helpers.command import call, end, started, wait_for
-from tests.helpers.tiny_search import SEED, SETTINGS, scores, write_pictures
+from tests.helpers.tiny_search import SEED, SETTINGS, scores, write_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ context.set_forkserver_preload([__name__, "relativenas_optuna.search.search"])
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("data"))
+    return write_images(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

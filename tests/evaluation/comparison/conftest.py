@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.helpers.command import Outcome, call, write_pictures, write_study_file
+from tests.helpers.command import Outcome, call, write_images, write_study_file
 
 Capture = pytest.CaptureFixture[str]
 SMALL = ("--random", "2", "--set", "epochs=2", "--set", "channels=2", "--set", "cells=3")
@@ -21,8 +21,8 @@ NAMES = ["found", "random search", "RelativeNAS", "random 1", "random 2"]
 @pytest.fixture(scope="package")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("searched")
-    write_pictures(folder / "pictures" / "train", each=16)
-    write_pictures(folder / "pictures" / "test", each=10)
+    write_images(folder / "images" / "train", each=16)
+    write_images(folder / "images" / "test", each=10)
     return folder
 
 

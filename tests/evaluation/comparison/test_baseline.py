@@ -18,7 +18,7 @@ from relativenas_optuna.search.choice import Choice, Finalist, best_architecture
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.spaces import CellSpace, published
 from relativenas_optuna.training.data.load import DataError
-from tests.helpers.tiny_search import SEATS, SEED, SETTINGS, SPACE, write_pictures
+from tests.helpers.tiny_search import SEATS, SEED, SETTINGS, SPACE, write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +109,7 @@ def test_a_random_search_that_cannot_begin_leaves_no_study_and_no_folder(tmp_pat
 
 def test_a_random_search_takes_no_other_images_than_the_search(tmp_path: Path) -> None:
     storage = optuna.storages.InMemoryStorage()
-    data = str(write_pictures(tmp_path / "data"))
+    data = str(write_images(tmp_path / "data"))
     study, plan = begun(storage, data=data, out=str(tmp_path / "out"))
     study.set_user_attr(IMAGES, "those of then")
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
@@ -138,7 +138,7 @@ def test_it_is_searched_once_with_as_many_candidates(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     storage = optuna.storages.InMemoryStorage()
-    data = str(write_pictures(tmp_path / "data"))
+    data = str(write_images(tmp_path / "data"))
     study, plan = begun(storage, data=data)
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
     found = drawn_best(storage, study, plan, console=console, device="cpu")

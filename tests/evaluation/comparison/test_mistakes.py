@@ -11,7 +11,7 @@ import pytest
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE
 from relativenas_optuna.storages.open_storage import storage_at
 from tests.evaluation.comparison.conftest import NAMES, WORDS, Capture
-from tests.helpers.command import Outcome, call, write_pictures, write_study_file
+from tests.helpers.command import Outcome, call, write_images, write_study_file
 
 DATABASE = "sqlite:///relativenas.db"
 pytestmark = pytest.mark.usefixtures("folder")
@@ -58,15 +58,15 @@ def test_who_diverged_is_said_and_what_it_takes_to_begin_anew(capfd: Capture) ->
     assert line.endswith("another recipe needs another --out")
 
 
-def test_pictures_that_are_too_few_or_have_no_test_part_are_refused(
+def test_images_that_are_too_few_or_have_no_test_part_are_refused(
     capfd: Capture, folder: Path
 ) -> None:
     if not (folder / "few").exists():
-        write_pictures(folder / "few" / "train", each=1)
-        write_pictures(folder / "few" / "test", each=1)
-        write_pictures(folder / "undivided")
-    assert "no test pictures" in refused(capfd, "--data", "undivided", "--out", "o")
-    assert "pictures" in refused(capfd, "--data", "few", "--out", "o", "--no-baseline")
+        write_images(folder / "few" / "train", each=1)
+        write_images(folder / "few" / "test", each=1)
+        write_images(folder / "undivided")
+    assert "no test images" in refused(capfd, "--data", "undivided", "--out", "o")
+    assert "images" in refused(capfd, "--data", "few", "--out", "o", "--no-baseline")
 
 
 def test_studies_that_are_none_of_a_search_are_refused(capfd: Capture) -> None:

@@ -85,8 +85,8 @@ def test_the_files_hold_the_same(tmp_path: Path) -> None:
         "deviation": pytest.approx(np.std([0.62, 0.85, 0.55], ddof=1)),
         "best": pytest.approx(0.85),
     }
-    with Image.open(tmp_path / "compare.png") as picture:
-        assert picture.width > 1200
+    with Image.open(tmp_path / "compare.png") as image:
+        assert image.width > 1200
 
 
 @pytest.mark.parametrize("width", [80, 200])

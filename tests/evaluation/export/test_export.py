@@ -47,7 +47,7 @@ def network() -> CellNetwork:
     return built.eval()
 
 
-def pictures(count: int) -> Tensor:
+def random_images(count: int) -> Tensor:
     """uint8 `[count, 3, 8, 8]`."""
     generator = torch.Generator().manual_seed(count)
     return torch.randint(256, (count, 3, 8, 8), generator=generator, dtype=torch.uint8)
@@ -55,7 +55,7 @@ def pictures(count: int) -> Tensor:
 
 @torch.no_grad()
 def expected(network: CellNetwork, images: Tensor) -> Tensor:
-    """Logits of pictures that are normalised as in training."""
+    """Logits of images that are normalised as in training."""
     mean, std = torch.tensor(DESCRIPTION.mean), torch.tensor(DESCRIPTION.std)
     logits = network(normalise(images, mean, std))
     assert isinstance(logits, Tensor)
@@ -73,14 +73,14 @@ def written(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> d
     return {one.form: one.path for one in found}
 
 
-def test_onnx_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
+def test_onnx_gives_the_logits_of_images_from_0_to_1_in_any_number(
     network: CellNetwork, written: dict[str, Path]
 ) -> None:
     path = written["onnx"]
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == ["batch", 3, 8, 8]
     for count in COUNTS:
-        images = pictures(count)
+        images = random_images(count)
         (logits,) = session.run(None, {"images": images.numpy().astype(np.float32) / 255})
         torch.testing.assert_close(
             torch.from_numpy(logits), expected(network, images), rtol=1e-4, atol=1e-5
@@ -93,13 +93,13 @@ def test_onnx_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
     assert str(Path.cwd()).encode() not in path.read_bytes()
 
 
-def test_torch_program_gives_the_logits_of_pictures_from_0_to_1_in_any_number(
+def test_torch_program_gives_the_logits_of_images_from_0_to_1_in_any_number(
     network: CellNetwork, written: dict[str, Path]
 ) -> None:
     path = written["torch"]
     program = torch.export.load(path)
     for count in COUNTS:
-        images = pictures(count)
+        images = random_images(count)
         logits = program.module()(images.float() / 255)
         torch.testing.assert_close(logits, expected(network, images), rtol=1e-4, atol=1e-5)
     targets = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
@@ -113,7 +113,7 @@ def test_safetensors_give_the_same_network_to_the_last_bit(
     path = written["safetensors"]
     loaded, description = load_network(path)
     assert description == DESCRIPTION
-    images = pictures(5)
+    images = random_images(5)
     assert torch.equal(expected(loaded.eval(), images), expected(network, images))
     said = path.with_suffix(".json").read_text(encoding="utf-8")
     assert NetworkDescription.from_json(said) == DESCRIPTION

@@ -46,7 +46,7 @@ def found() -> optuna.Study:
 
 
 def begun_elsewhere() -> SupernetObjective[Any]:
-    """Other shared weights for the same pictures."""
+    """Other shared weights for the same images."""
     other = objective()
     other.weights.restore(objective(seed=SEED + 1).weights.snapshot(), version=99)
     return other

@@ -21,7 +21,7 @@ from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.spaces.nasbench201 import NASBench201
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.randomness import generators
-from tests.helpers.tiny_search import SETTINGS, pictures, same_bits
+from tests.helpers.tiny_search import SETTINGS, same_bits, tiny_images
 
 EPOCHS = 3
 PLAIN = replace(SETTINGS, padding=0, flip=False, cutout=0, drop_path=0.0, learning_rate=0.05)
@@ -75,7 +75,7 @@ def test_first_weights_are_of_the_seed_alone(space: Any, build: Any) -> None:
 @pytest.mark.parametrize("clip", [5.0, 1e-2])
 def test_training_is_that_of_a_plain_loop(clip: float) -> None:
     settings = replace(PLAIN, clip=clip)
-    data = pictures(50)
+    data = tiny_images(50)
     training, validation = data.subset(range(31)), data.subset(range(31, 50))
     networks = [first_network(Maker(Tiny()), None, seed=4) for _ in range(2)]
     found = train_alone(networks[0], training, validation, settings=settings, epochs=EPOCHS, seed=9)
@@ -107,8 +107,8 @@ def test_training_is_that_of_a_plain_loop(clip: float) -> None:
 def test_the_metric_is_measured_too() -> None:
     found = train_alone(
         Tiny(),
-        pictures(20),
-        pictures(20),
+        tiny_images(20),
+        tiny_images(20),
         settings=PLAIN,
         epochs=1,
         seed=0,
@@ -123,7 +123,7 @@ def test_drop_path_is_for_networks_that_have_it() -> None:
 
     def trained(network: nn.Module, drop_path: float) -> float:
         settings: SearchSettings = replace(PLAIN, drop_path=drop_path)
-        data = pictures(20)
+        data = tiny_images(20)
         return train_alone(network, data, data, settings=settings, epochs=2, seed=0).loss
 
     with_it = [trained(first_network(supernet, genotype, seed=0), p) for p in (0.0, 0.9)]
@@ -134,7 +134,7 @@ def test_drop_path_is_for_networks_that_have_it() -> None:
 
 def test_a_training_that_diverges_ends_with_a_loss_that_says_so() -> None:
     settings = replace(PLAIN, learning_rate=1e30, learning_rate_end=1e30, clip=1e30)
-    data = pictures(20)
+    data = tiny_images(20)
     found = train_alone(Tiny(), data, data, settings=settings, epochs=10**9, seed=0)
     assert not math.isfinite(found.loss)
 
@@ -165,4 +165,4 @@ def test_what_cannot_be_begun_anew_is_refused(supernet: Any, said: str) -> None:
 
 def test_there_must_be_an_epoch() -> None:
     with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
-        train_alone(Tiny(), pictures(20), pictures(20), settings=PLAIN, epochs=0, seed=0)
+        train_alone(Tiny(), tiny_images(20), tiny_images(20), settings=PLAIN, epochs=0, seed=0)

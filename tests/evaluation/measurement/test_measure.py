@@ -14,7 +14,7 @@ from relativenas_optuna.evaluation.measurement.latency import latency
 from relativenas_optuna.evaluation.measurement.measure import Measured, measure
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks import CellNetwork, CifarNetwork, Cost, cost
-from relativenas_optuna.training.data.images import Pictures
+from relativenas_optuna.training.data.images import Images
 from relativenas_optuna.training.loop import Evaluation
 from tests.helpers.small_standalone import GENOTYPE
 
@@ -32,9 +32,9 @@ def network(classes: int = CLASSES, *, auxiliary: bool = False) -> CellNetwork:
     return built
 
 
-def labelled(classes: int = CLASSES, count: int = 40) -> Pictures:
+def labelled(classes: int = CLASSES, count: int = 40) -> Images:
     generator = torch.Generator().manual_seed(1)
-    return Pictures(
+    return Images(
         images=torch.randint(256, (count, 3, 8, 9), generator=generator, dtype=torch.uint8),
         labels=torch.randint(classes - 1, (count,), generator=generator),  # none of the last
         classes=tuple(map(str, range(classes))),
@@ -43,25 +43,25 @@ def labelled(classes: int = CLASSES, count: int = 40) -> Pictures:
     )
 
 
-def measured(of: CellNetwork, pictures: Pictures, batch_size: int = 16) -> Measured:
-    return measure(of, pictures, batch_size=batch_size, seconds=0.0)
+def measured(of: CellNetwork, images: Images, batch_size: int = 16) -> Measured:
+    return measure(of, images, batch_size=batch_size, seconds=0.0)
 
 
 @torch.no_grad()
-def expected(of: CellNetwork, pictures: Pictures) -> Tensor:
-    mean, std = (torch.tensor(each).view(-1, 1, 1) for each in (pictures.mean, pictures.std))
-    logits = of.eval()((pictures.images.float() / 255 - mean) / std)
+def expected(of: CellNetwork, images: Images) -> Tensor:
+    mean, std = (torch.tensor(each).view(-1, 1, 1) for each in (images.mean, images.std))
+    logits = of.eval()((images.images.float() / 255 - mean) / std)
     assert isinstance(logits, Tensor)
     return logits
 
 
 @pytest.mark.parametrize("auxiliary", [False, True])
 def test_figures_are_those_of_plain_torch(auxiliary: bool) -> None:
-    of, pictures = network(auxiliary=auxiliary), labelled()
+    of, images = network(auxiliary=auxiliary), labelled()
     batches: list[None] = []
-    found = measure(of, pictures, batch_size=16, seconds=0.0, on_batch=lambda: batches.append(None))
+    found = measure(of, images, batch_size=16, seconds=0.0, on_batch=lambda: batches.append(None))
     assert len(batches) == 3
-    logits, truth = expected(of, pictures), pictures.labels
+    logits, truth = expected(of, images), images.labels
     taken = logits.argmax(1)
     loss = functional.cross_entropy(logits, truth)
     assert found.scored.loss == pytest.approx(float(loss), rel=1e-5)
@@ -92,7 +92,7 @@ def test_pairs_of_classes_are_named_with_the_worst_first() -> None:
     assert replace(found, confusion=[[5, 0], [0, 2]]).most_confused(9) == []
 
 
-def test_a_single_picture_at_once_has_one_latency_and_five_classes_no_top_five() -> None:
+def test_a_single_image_at_once_has_one_latency_and_five_classes_no_top_five() -> None:
     found = measured(network(5), labelled(5), batch_size=1)
     (only,) = found.latencies
     assert (only.batch_size, only.threads) == (1, torch.get_num_threads())
@@ -123,7 +123,7 @@ def test_latency_is_that_of_one_call() -> None:
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
-    with pytest.raises(DataError, match="at least 1 picture"):
+    with pytest.raises(DataError, match="at least 1 image"):
         measured(network(), labelled().subset([]))
     small = replace(labelled(), images=labelled().images[..., :2, :2])
     with pytest.raises(ValueError, match="height and width of at least 4"):

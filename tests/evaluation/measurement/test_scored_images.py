@@ -1,4 +1,4 @@
-"""The pictures that a network is scored on are those that it says, prepared as it says."""
+"""The images that a network is scored on are those that it says, prepared as it says."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from relativenas_optuna.evaluation.measurement import scored_images as scored_pictures
-from relativenas_optuna.evaluation.measurement.scored_images import pictures_to_score
+from relativenas_optuna.evaluation.measurement import scored_images
+from relativenas_optuna.evaluation.measurement.scored_images import images_to_score
 from relativenas_optuna.evaluation.open_network import open_network
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.spaces import published
-from relativenas_optuna.training.data.images import Pictures
-from relativenas_optuna.training.data.load import load_pictures
+from relativenas_optuna.training.data.images import Images
+from relativenas_optuna.training.data.load import load_images
 from relativenas_optuna.training.data.source import plain_batches
-from relativenas_optuna.training.data.streamed import StreamedPictures
+from relativenas_optuna.training.data.streamed import StreamedImages
 from tests.helpers import small_standalone as small
-from tests.helpers.command import write_pictures
+from tests.helpers.command import write_images
 from tests.helpers.networks import golden
 
 DESCRIPTION = replace(
@@ -32,30 +32,30 @@ DESCRIPTION = replace(
 
 @pytest.fixture
 def divided(tmp_path: Path) -> str:
-    write_pictures(tmp_path / "train", each=16)
-    write_pictures(tmp_path / "test", each=4)
+    write_images(tmp_path / "train", each=16)
+    write_images(tmp_path / "test", each=4)
     return str(tmp_path)
 
 
-def given(data: str, **changes: Any) -> Pictures | StreamedPictures:
+def given(data: str, **changes: Any) -> Images | StreamedImages:
     settings = {name: changes.pop(name) for name in ("part", "size", "named") if name in changes}
-    return pictures_to_score(replace(DESCRIPTION, **changes), data, **settings)
+    return images_to_score(replace(DESCRIPTION, **changes), data, **settings)
 
 
-def images_of(pictures: Pictures | StreamedPictures) -> Tensor:
-    return torch.cat([images for images, _ in plain_batches(pictures, 8)])
+def images_of(data: Images | StreamedImages) -> Tensor:
+    return torch.cat([images for images, _ in plain_batches(data, 8)])
 
 
 def test_each_part_has_the_size_mean_and_std_of_the_network(divided: str) -> None:
-    whole = load_pictures(divided, size=6)
+    whole = load_images(divided, size=6)
     parts = {
-        "test": load_pictures(divided, size=6, train=False),
+        "test": load_images(divided, size=6, train=False),
         "training": whole,
         "validation": whole.split(0.75, seed=3)[1],
     }
     for part, expected in parts.items():
         found = given(divided, part=part)
-        assert isinstance(found, Pictures)
+        assert isinstance(found, Images)
         assert torch.equal(found.images, expected.images)
         assert torch.equal(found.labels, expected.labels)
         assert (found.mean, found.std) == (DESCRIPTION.mean, DESCRIPTION.std)
@@ -63,16 +63,16 @@ def test_each_part_has_the_size_mean_and_std_of_the_network(divided: str) -> Non
     assert given(divided, size=None, named=False).shape == (3, 8, 8)
 
 
-def test_pictures_that_were_cropped_at_random_are_read_from_their_folder(divided: str) -> None:
+def test_images_that_were_cropped_at_random_are_read_from_their_folder(divided: str) -> None:
     notes = {"recipe": {"random_resized_crop": True, "validation_fraction": 0.25}, "seed": 3}
     found = given(divided, notes=notes, part="validation")
-    assert isinstance(found, StreamedPictures)
+    assert isinstance(found, StreamedImages)
     assert len(found) == 8
     assert (found.mean, found.std) == (DESCRIPTION.mean, DESCRIPTION.std)
-    assert isinstance(given(divided, dataset="imagenet", notes={}), StreamedPictures)
+    assert isinstance(given(divided, dataset="imagenet", notes={}), StreamedImages)
 
 
-def test_published_weights_take_the_test_pictures_as_they_are_and_the_papers_statistics(
+def test_published_weights_take_the_test_images_as_they_are_and_the_papers_statistics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save(golden().state, tmp_path / "w.pt")
@@ -81,7 +81,7 @@ def test_published_weights_take_the_test_pictures_as_they_are_and_the_papers_sta
     assert description.mean == (0.49139968, 0.48215827, 0.44653124)
     assert description.std == (0.24703233, 0.24348505, 0.26158768)
     asked: list[Any] = []
-    ten = Pictures(
+    ten = Images(
         images=torch.zeros(7, 3, 32, 32, dtype=torch.uint8),
         labels=torch.arange(7),
         classes=tuple("abcdefg"),
@@ -89,12 +89,12 @@ def test_published_weights_take_the_test_pictures_as_they_are_and_the_papers_sta
         std=(1.0,) * 3,
     )
 
-    def loaded(*words: object, **settings: object) -> Pictures:
+    def loaded(*words: object, **settings: object) -> Images:
         asked.append((words, settings))
         return ten
 
-    monkeypatch.setattr(scored_pictures, "load_pictures", loaded)
-    found = pictures_to_score(description, "cifar10", named=own)
+    monkeypatch.setattr(scored_images, "load_images", loaded)
+    found = images_to_score(description, "cifar10", named=own)
     assert asked == [(("cifar10",), {"size": None, "train": False, "download": True})]
     values = set(images_of(found).flatten().tolist())
     assert sorted(values) == pytest.approx(
@@ -141,7 +141,7 @@ def test_what_does_not_fit_the_network_is_refused_by_name(divided: str) -> None:
     assert len(given(divided, classes=("0", "1"), named=False)) == 8
     grey = {"in_channels": 1, "mean": (0.0,), "std": (1.0,)}
     assert refusal(divided, **grey) == (
-        f"the network takes pictures of 1 channels, those of {divided!r} have 3"
+        f"the network takes images of 1 channels, those of {divided!r} have 3"
     )
 
 

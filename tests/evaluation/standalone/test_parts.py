@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relativenas_optuna.evaluation.standalone.setup import new_network, unused_parameters
-from relativenas_optuna.training import Augmentation, Pictures, generators, load, train_epoch
+from relativenas_optuna.training import Augmentation, Images, generators, load, train_epoch
 from relativenas_optuna.training.batch_parts import Share
 from tests.helpers.small_standalone import GENOTYPE, RECIPE, figures, train
-from tests.helpers.tiny_search import pictures, same_bits
+from tests.helpers.tiny_search import same_bits, tiny_images
 from tests.helpers.training.small import network as small_network
-from tests.helpers.training.small import pictures_of
+from tests.helpers.training.small import random_images
 
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 AUGMENTATION = Augmentation(padding=1, cutout=2)
@@ -42,7 +42,7 @@ def halves(module: nn.Module, images: Tensor, labels: Tensor) -> None:
         parameter.grad = total
 
 
-def by_hand(module: nn.Module, data: Pictures, batches: list[tuple[int, int]]) -> None:
+def by_hand(module: nn.Module, data: Images, batches: list[tuple[int, int]]) -> None:
     random = generators(3)
     order = torch.randperm(len(data), generator=random.order)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
@@ -56,7 +56,7 @@ def by_hand(module: nn.Module, data: Pictures, batches: list[tuple[int, int]]) -
         optimizer.step()
 
 
-def in_parts(module: nn.Module, data: Pictures, share: Share, **options: Any) -> Any:
+def in_parts(module: nn.Module, data: Images, share: Share, **options: Any) -> Any:
     return train_epoch(
         module,
         module.parameters(),
@@ -74,7 +74,7 @@ def in_parts(module: nn.Module, data: Pictures, share: Share, **options: Any) ->
 
 @pytest.mark.parametrize("count", [16, 19, 21])
 def test_accumulated_gradients_are_those_of_the_mean_of_both_halves(count: int) -> None:
-    data, module = pictures_of(count), small_network()
+    data, module = random_images(count), small_network()
     plain = copy.deepcopy(module)
     done: list[int] = []
     result = in_parts(module, data, Share(accumulate=2), on_batch=done.append)
@@ -90,7 +90,7 @@ def test_accumulated_gradients_are_those_of_the_mean_of_both_halves(count: int) 
 
 
 def test_without_batch_norm_parts_do_not_matter() -> None:
-    data = pictures_of(24)
+    data = random_images(24)
     one, other = (small_network(batch_norm=False) for _ in range(2))
     for module, share in ((one, Share()), (other, Share(accumulate=3))):
         in_parts(module, data, share)
@@ -99,13 +99,13 @@ def test_without_batch_norm_parts_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(3, 8), (8, 3)])
-def test_parts_of_one_picture_are_refused(count: int, batch_size: int) -> None:
+def test_parts_of_one_image_are_refused(count: int, batch_size: int) -> None:
     module = small_network()
     with pytest.raises(ValueError, match="at least 4"):
         train_epoch(
             module,
             module.parameters(),
-            pictures_of(count),
+            random_images(count),
             module=module,
             optimizer=torch.optim.SGD(module.parameters(), lr=0.1),
             generators=generators(0),
@@ -130,7 +130,7 @@ def process_of(number: int, port: int, out: Path, other: Path, changes: dict[str
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    train(out if number == 0 else other, test=pictures(21), **changes)
+    train(out if number == 0 else other, test=tiny_images(21), **changes)
 
 
 def two_processes(out: Path, other: Path | None = None, **changes: Any) -> list[int | None]:
@@ -159,13 +159,13 @@ def parameters(out: Path) -> dict[str, Tensor]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked from a server")
 def test_two_processes_equal_one_that_takes_its_batches_in_two_halves(tmp_path: Path) -> None:
-    in_channels, classes = pictures().shape[0], len(pictures().classes)
+    in_channels, classes = tiny_images().shape[0], len(tiny_images().classes)
     network = new_network(GENOTYPE, RECIPE, in_channels=in_channels, classes=classes, seed=0)
-    assert unused_parameters(network, pictures().shape)  # DistributedDataParallel minds them
+    assert unused_parameters(network, tiny_images().shape)  # DistributedDataParallel minds them
     # An even number to train on, so that halves are equal and sums are of powers of two.
     changes: dict[str, Any] = {"epochs": 2, "clip": 0.5, "batch_size": 10}
     assert two_processes(tmp_path / "two", **changes) == [0, 0]
-    train(tmp_path / "one", test=pictures(21), accumulate=2, **changes)
+    train(tmp_path / "one", test=tiny_images(21), accumulate=2, **changes)
     assert same_bits(parameters(tmp_path / "two"), parameters(tmp_path / "one"))
     (two, _, arguments), (one, _, same) = figures(tmp_path / "two"), figures(tmp_path / "one")
     assert arguments == same
@@ -178,5 +178,5 @@ def test_two_processes_equal_one_that_takes_its_batches_in_two_halves(tmp_path: 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked from a server")
 def test_processes_need_one_folder(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"epochs": 1, "batch_size": 10}
-    train(tmp_path / "a", test=pictures(21), accumulate=2, **changes)
+    train(tmp_path / "a", test=tiny_images(21), accumulate=2, **changes)
     assert two_processes(tmp_path / "a", tmp_path / "b", **changes) == [1, 1]

@@ -65,7 +65,7 @@ PAPER: dict[str, dict[str, Any]] = {
 def test_the_papers_recipes_are_the_papers(name: str) -> None:
     fields = asdict(RECIPES[name])
     assert {field: fields[field] for field in PAPER[name]} == PAPER[name]
-    assert fields["validation_fraction"] > 0  # so that no test picture is chosen by
+    assert fields["validation_fraction"] > 0  # so that no test image is chosen by
 
 
 def optimizer(rate: float) -> torch.optim.SGD:

@@ -15,12 +15,12 @@ from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.training import load, save
 from tests.helpers.small_standalone import GENOTYPE, RECIPE, SEED, figures, killed, train, weights
-from tests.helpers.tiny_search import names, pictures, same_bits
+from tests.helpers.tiny_search import names, same_bits, tiny_images
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="processes are forked from a server"
 )
-STEPS = -(-42 // RECIPE.batch_size) - 1  # the last two pictures join the batch before
+STEPS = -(-42 // RECIPE.batch_size) - 1  # the last two images join the batch before
 POINTS = (
     "half:1",  # in the first state
     f"step:{STEPS + 2}",  # in the midst of the second epoch
@@ -36,7 +36,7 @@ POINTS = (
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out: Path = tmp_path_factory.mktemp("undisturbed")
-    train(out, test=pictures(20))
+    train(out, test=tiny_images(20))
     return out
 
 
@@ -51,7 +51,7 @@ def test_one_that_dies_at_a_point_and_goes_on_is_the_undisturbed_one(
     point: str, tmp_path: Path, undisturbed: Path
 ) -> None:
     assert killed(point, tmp_path) == -signal.SIGKILL
-    train(tmp_path, test=pictures(20))
+    train(tmp_path, test=tiny_images(20))
     assert_equal(tmp_path, undisturbed)
 
 
@@ -62,15 +62,15 @@ def test_one_that_dies_at_every_point_in_turn_is_the_undisturbed_one(
     for point in ("step:3", "half:1", "log:1", "half:1", "told:1", "told:1"):
         assert killed(point, tmp_path) == -signal.SIGKILL, point
     assert killed("result:1", tmp_path) == -signal.SIGKILL
-    train(tmp_path, test=pictures(20))
+    train(tmp_path, test=tiny_images(20))
     assert_equal(tmp_path, undisturbed)
 
 
 def test_mixed_precision_with_a_scaled_loss_goes_on_likewise(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"precision": "float16", "epochs": 2}
-    train(tmp_path / "a", test=pictures(20), **changes)
+    train(tmp_path / "a", test=tiny_images(20), **changes)
     assert killed("told:1", tmp_path / "b", **changes) == -signal.SIGKILL
-    train(tmp_path / "b", test=pictures(20), **changes)
+    train(tmp_path / "b", test=tiny_images(20), **changes)
     assert_equal(tmp_path / "b", tmp_path / "a")
 
 
@@ -79,7 +79,7 @@ def test_a_finished_training_is_not_trained_again(undisturbed: Path) -> None:
         raise AssertionError
 
     before = (undisturbed / "state.safetensors").read_bytes()
-    result = train(undisturbed, test=pictures(20), on_epoch=never)
+    result = train(undisturbed, test=tiny_images(20), on_epoch=never)
     assert result.network == undisturbed / "network.safetensors"
     assert result.network.exists()
     assert (undisturbed / "state.safetensors").read_bytes() == before
@@ -92,22 +92,22 @@ def test_a_finished_training_is_not_trained_again(undisturbed: Path) -> None:
         ({"seed": 6}, "seed 5, which does not go together with 6"),
         ({"batch_size": 9}, "batch_size 8, which"),
         ({"accumulate": 2}, "processes times accumulate 1, which does not go together with 2"),
-        ({"data": pictures(61)}, "other training pictures: take"),
-        ({"test": None}, "other test pictures: take"),
+        ({"data": tiny_images(61)}, "other training images: take"),
+        ({"test": None}, "other test images: take"),
     ],
 )
 def test_other_arguments_are_refused_by_name(
     changes: dict[str, Any], said: str, undisturbed: Path
 ) -> None:
     with pytest.raises(SearchError, match=f"begun with {said}"):
-        train(undisturbed, **({"test": pictures(20)} | changes))
+        train(undisturbed, **({"test": tiny_images(20)} | changes))
 
 
 def test_another_architecture_is_refused(undisturbed: Path) -> None:
     other = type(GENOTYPE)(normal=GENOTYPE.reduce, reduce=GENOTYPE.normal)
     with pytest.raises(SearchError, match="begun with architecture 'normal: "):
         training_run(
-            other, pictures(60), recipe=RECIPE, seed=SEED, out=undisturbed, test=pictures(20)
+            other, tiny_images(60), recipe=RECIPE, seed=SEED, out=undisturbed, test=tiny_images(20)
         )
 
 
@@ -145,5 +145,5 @@ def test_a_damaged_state_is_said_in_one_line(
     copied = shutil.copytree(undisturbed, tmp_path / "out")
     damage(copied / "state.safetensors")
     with pytest.raises(SearchError, match=r"state of the training in .* is damaged \(.+\)") as said:
-        train(copied, test=pictures(20))
+        train(copied, test=tiny_images(20))
     assert "\n" not in str(said.value)

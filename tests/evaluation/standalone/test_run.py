@@ -23,11 +23,11 @@ from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer, count
 from relativenas_optuna.exceptions import DivergedError, SearchError
 from relativenas_optuna.networks.cost import cost
 from relativenas_optuna.networks.io.network_file import load_network
-from relativenas_optuna.training import Augmentation, DataError, Pictures, evaluate, load
+from relativenas_optuna.training import Augmentation, DataError, Images, evaluate, load
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.data.streamed import StreamedPictures
+from relativenas_optuna.training.data.streamed import StreamedImages
 from tests.helpers.small_standalone import GENOTYPE, RECIPE, SEED, figures, train, weights
-from tests.helpers.tiny_search import names, pictures, same_bits
+from tests.helpers.tiny_search import names, same_bits, tiny_images
 
 UNSTEADY: dict[str, Any] = {"learning_rate": 0.5, "learning_rate_end": 0.5, "clip": 0.0}
 
@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, lis
     """A training that is best before its last epoch."""
     out: Path = tmp_path_factory.mktemp("trained")
     told: list[Epoch] = []
-    result = train(out, test=pictures(20), on_epoch=told.append, epochs=5, **UNSTEADY)
+    result = train(out, test=tiny_images(20), on_epoch=told.append, epochs=5, **UNSTEADY)
     return out, result, told
 
 
@@ -49,13 +49,13 @@ def test_what_is_kept_is_the_best_on_the_validation_part(
     assert result.kept_epoch == best.epoch != told[-1].epoch
     assert result.validation_accuracy == best.validation_accuracy
     assert result.validation_loss == best.validation_loss
-    # Of the network in the file, by other means: pictures of the part, drawn again.
+    # Of the network in the file, by other means: images of the part, drawn again.
     network, description = load_network(result.network)
     network.eval()
-    _, part = pictures(60).split(1 - RECIPE.validation_fraction, seed=SEED)
+    _, part = tiny_images(60).split(1 - RECIPE.validation_fraction, seed=SEED)
     for data, accuracy, loss in (
         (part, result.validation_accuracy, result.validation_loss),
-        (pictures(20), result.test_accuracy, result.test_loss),
+        (tiny_images(20), result.test_accuracy, result.test_loss),
     ):
         with torch.no_grad():
             logits = network(normalise(data.images, *data.statistics()))
@@ -64,30 +64,30 @@ def test_what_is_kept_is_the_best_on_the_validation_part(
         assert float((logits.argmax(1) == data.labels).float().mean()) == pytest.approx(accuracy)
     costs = cost(network, (1, 8, 8))
     assert (result.parameters, result.multiply_adds) == (costs.parameters, costs.multiply_adds)
-    assert (description.genotype, description.classes) == (GENOTYPE, pictures().classes)
-    assert description.mean == pictures().mean
+    assert (description.genotype, description.classes) == (GENOTYPE, tiny_images().classes)
+    assert description.mean == tiny_images().mean
     assert description.notes["recipe"]["epochs"] == 5
     assert description.notes["kept_epoch"] == result.kept_epoch
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.001, 0.3])
-def test_as_many_pictures_are_trained_on_as_is_said(fraction: float) -> None:
+def test_as_many_images_are_trained_on_as_is_said(fraction: float) -> None:
     """Few are set apart where every class must have one, and then it is more than the share."""
     recipe = replace(RECIPE, validation_fraction=fraction, batch_size=60)
-    trained, validated = counts(pictures(60), recipe, seed=SEED)
+    trained, validated = counts(tiny_images(60), recipe, seed=SEED)
     assert trained + validated == 60
     assert validated == {0.0: 0, 0.001: 10, 0.3: 18}[fraction]
     told: list[int] = []
     trainer = AloneTrainer(
-        GENOTYPE, pictures(60), recipe=recipe, seed=SEED, team=Team(device=torch.device("cpu"))
+        GENOTYPE, tiny_images(60), recipe=recipe, seed=SEED, team=Team(device=torch.device("cpu"))
     )
     trainer.epoch(0, told.append)
     assert told == [trained]
 
 
-def test_test_pictures_decide_nothing(tmp_path: Path) -> None:
+def test_test_images_decide_nothing(tmp_path: Path) -> None:
     """Other labels, and none at all, leave the same weights and all figures but the test's."""
-    test = pictures(20)
+    test = tiny_images(20)
     labels = test.labels.flip(0)
     assert not torch.equal(labels, test.labels)
     found = {}
@@ -109,11 +109,11 @@ def test_without_a_validation_part_all_is_trained_on_and_the_last_epoch_kept(
     assert result.validation_accuracy is result.validation_loss is None
     tensors = load(tmp_path / "state.safetensors")[0]
     steps = tensors["network.stem.1.num_batches_tracked"]
-    assert int(steps) == 2 * 8  # 60 pictures in batches of 8, the last of 4
+    assert int(steps) == 2 * 8  # 60 images in batches of 8, the last of 4
     assert not any(name.startswith("kept.") for name in tensors)
 
 
-def test_the_log_tells_every_epoch_in_lines_and_tensorboard_and_as_a_picture(
+def test_the_log_tells_every_epoch_in_lines_and_tensorboard_and_as_a_figure(
     trained: tuple[Path, Result, list[Epoch]],
 ) -> None:
     out, result, told = trained
@@ -166,7 +166,7 @@ def test_a_training_that_diverges_says_so_and_keeps_the_epochs_before(tmp_path: 
             "relativenas_optuna.evaluation.standalone.recipe.Recipe.learning_rate_of", slow_at_first
         )
         with pytest.raises(DivergedError, match="diverged in epoch 3, its loss is") as said:
-            train(tmp_path, test=pictures(20), clip=0.0)
+            train(tmp_path, test=tiny_images(20), clip=0.0)
     assert "\n" not in str(said.value)
     history, kept, _ = figures(tmp_path)
     assert [line.get("epoch") for line in history[:2]] == [0, 1]
@@ -204,9 +204,9 @@ def test_mixed_precision_trains_float32_weights_otherwise(precision: str, tmp_pa
             torch.testing.assert_close(other[name], one[name], rtol=0.2, atol=0.2)
 
 
-def large(count: int = 12, side: int = 32) -> Pictures:
+def large(count: int = 12, side: int = 32) -> Images:
     generator = torch.Generator().manual_seed(0)
-    return Pictures(
+    return Images(
         images=torch.randint(256, (count, 3, side, side), generator=generator, dtype=torch.uint8),
         labels=torch.arange(count) % 2,
         classes=("a", "b"),
@@ -244,19 +244,19 @@ def test_the_papers_recipes_train_a_network_that_is_small_enough(name: str, tmp_
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cutout": 9}, "cutout must be at most 8 for pictures of 8x8, got 9"),
-        ({"auxiliary": 0.4}, "auxiliary must be 0 for pictures of 8x8: .*needs features of at"),
-        ({"size": 16}, "size must be that of the pictures, which have 8x8 pixels; got 16"),
+        ({"cutout": 9}, "cutout must be at most 8 for images of 8x8, got 9"),
+        ({"auxiliary": 0.4}, "auxiliary must be 0 for images of 8x8: .*needs features of at"),
+        ({"size": 16}, "size must be that of the images, which have 8x8 pixels; got 16"),
         (
             {"random_resized_crop": True, "size": 8, "padding": 0},
-            "random_resized_crop must be false for pictures that are in memory; got true",
+            "random_resized_crop must be false for images that are in memory; got true",
         ),
         ({"family": "imagenet"}, "height and width of at least 32, got"),
         ({"seed": -1}, "seed must be a whole number from 0"),
-        ({"test": large()}, "test pictures must have the classes of the training pictures"),
+        ({"test": large()}, "test images must have the classes of the training images"),
     ],
 )
-def test_what_does_not_fit_the_pictures_is_said_in_one_line(
+def test_what_does_not_fit_the_images_is_said_in_one_line(
     changes: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=said) as caught:
@@ -264,10 +264,10 @@ def test_what_does_not_fit_the_pictures_is_said_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
-    data = pictures(20)
+def test_test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+    data = tiny_images(20)
     test = replace(data, images=data.images[..., :7])
-    with pytest.raises(DataError, match=r"shape of the training pictures, \(1, 8, 8\); got"):
+    with pytest.raises(DataError, match=r"shape of the training images, \(1, 8, 8\); got"):
         train(tmp_path, test=test)
 
 
@@ -281,11 +281,11 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         train(tmp_path, on_epoch=again)
 
 
-def test_pictures_from_files_are_mirrored_once(tmp_path: Path) -> None:
+def test_images_from_files_are_mirrored_once(tmp_path: Path) -> None:
     """Where they are read; batches of them are mirrored no second time."""
     path = tmp_path / "0.png"
     Image.new("RGB", (16, 16)).save(path)
-    data = StreamedPictures(
+    data = StreamedImages(
         paths=[str(path)] * 8, labels=torch.arange(8) % 2, classes=("a", "b"), size=16
     )
     changes: dict[str, Any] = {"random_resized_crop": True, "size": 16, "padding": 0}

@@ -13,11 +13,11 @@ from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.objective.weight_set import Trained, WeightSet
 from relativenas_optuna.spaces import Cell, CellSpace, Edge, Genotype
 from relativenas_optuna.training import Augmentation, generators, train_epoch
-from tests.helpers.training.small import pictures_of
+from tests.helpers.training.small import random_images
 
 SPACE = CellSpace(nodes=2)
 AUGMENTATION = Augmentation(padding=1, cutout=2)
-PICTURES = pictures_of(12, side=8)
+IMAGES = random_images(12, side=8)
 
 
 def supernet(*, memory_format: torch.memory_format = torch.contiguous_format) -> Supernet:
@@ -51,7 +51,7 @@ def train_in_place(
     train_epoch(
         lambda images: network(images, genotype, drop_path=0.2, generator=streams.drop_path),
         parameters,
-        PICTURES,
+        IMAGES,
         module=network,
         optimizer=torch.optim.SGD(parameters, lr=0.1, momentum=0.9, weight_decay=3e-4),
         generators=streams,

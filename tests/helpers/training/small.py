@@ -1,4 +1,4 @@
-"""Random pictures, a small network, and an epoch of it with plain settings."""
+"""Random images, a small network, and an epoch of it with plain settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 from relativenas_optuna.training import (
     Augmentation,
     EpochResult,
-    Pictures,
+    Images,
     generators,
     train_epoch,
 )
@@ -16,10 +16,10 @@ from relativenas_optuna.training import (
 PLAIN = Augmentation(padding=0, flip=False, cutout=0)
 
 
-def pictures_of(count: int, side: int = 6, classes: int = 3) -> Pictures:
+def random_images(count: int, side: int = 6, classes: int = 3) -> Images:
     generator = torch.Generator().manual_seed(count)
     shape = (count, 3, side, side)
-    return Pictures(
+    return Images(
         images=torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator),
         labels=torch.randint(0, classes, (count,), generator=generator),
         classes=tuple(map(str, range(classes))),
@@ -43,7 +43,7 @@ def network(*, batch_norm: bool = True, seed: int = 0) -> nn.Sequential:
 
 def train(
     module: nn.Module,
-    pictures: Pictures,
+    images: Images,
     *,
     batch_size: int = 8,
     seed: int = 0,
@@ -54,7 +54,7 @@ def train(
     return train_epoch(
         module,
         module.parameters(),
-        pictures,
+        images,
         module=module,
         optimizer=torch.optim.SGD(module.parameters(), lr=lr, momentum=0.9),
         generators=generators(seed),

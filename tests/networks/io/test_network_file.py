@@ -21,7 +21,7 @@ from relativenas_optuna.networks import (
 )
 from relativenas_optuna.networks.io.network_file import network_in_bytes, read_weights
 from relativenas_optuna.networks.io.tensors_file import to_bytes
-from tests.helpers.networks import pictures
+from tests.helpers.networks import random_images
 from tests.helpers.tiny_search import names, same_bits
 from tests.helpers.trained_network import DESCRIPTION, refusal, with_field
 
@@ -32,7 +32,7 @@ def network() -> CellNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         built = DESCRIPTION.build()
-        built.train()(pictures(4, 1, 29, 29))
+        built.train()(random_images(4, 1, 29, 29))
     return built
 
 
@@ -44,7 +44,7 @@ def test_a_network_is_the_same_again_to_the_last_bit(network: CellNetwork, tmp_p
     loaded, description = load_network(path)
     assert description == DESCRIPTION
     assert same_bits(loaded.state_dict(), network.state_dict())
-    images = pictures(2, 1, 8, 9)
+    images = random_images(2, 1, 8, 9)
     assert torch.equal(loaded.eval()(images), network.eval()(images))
     assert all(parameter.requires_grad for parameter in loaded.parameters())
     assert all(parameter.device.type == "cpu" for parameter in loaded.parameters())

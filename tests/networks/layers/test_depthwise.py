@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from relativenas_optuna.networks.layers.depthwise import DepthwiseConv2d, every_second
-from tests.helpers.networks import pictures
+from tests.helpers.networks import random_images
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 
 
 def gradients(out: Tensor, inputs: list[Tensor]) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(out, inputs, pictures(*out.shape, seed=1).to(out))
+    return torch.autograd.grad(out, inputs, random_images(*out.shape, seed=1).to(out))
 
 
 @settings(max_examples=150, deadline=None)
@@ -33,7 +33,7 @@ def test_values_and_gradients_are_those_of_the_library(
     memory_format: torch.memory_format,
 ) -> None:
     module = DepthwiseConv2d(shape[1], kernel, stride, dilation).double()
-    x = pictures(*shape).double().contiguous(memory_format=memory_format).requires_grad_()
+    x = random_images(*shape).double().contiguous(memory_format=memory_format).requires_grad_()
     plain = F.conv2d(
         x, module.weight, None, stride, dilation * (kernel // 2), dilation, groups=shape[1]
     )
@@ -47,7 +47,7 @@ def test_values_and_gradients_are_those_of_the_library(
 @pytest.mark.parametrize("frozen", ["x", "weight"])
 def test_only_the_gradients_that_are_asked_for_are_given(frozen: str) -> None:
     module = DepthwiseConv2d(2, 3)
-    x = pictures(1, 2, 5, 5).requires_grad_(frozen != "x")
+    x = random_images(1, 2, 5, 5).requires_grad_(frozen != "x")
     module.weight.requires_grad_(frozen != "weight")
     torch.autograd.backward(module(x).sum())
     assert (x.grad is None) is (frozen == "x")
@@ -57,7 +57,7 @@ def test_only_the_gradients_that_are_asked_for_are_given(frozen: str) -> None:
 def test_autocast_computes_in_its_type() -> None:
     module = DepthwiseConv2d(4, 5, 1, 2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        out = module(pictures(2, 4, 8, 8))
+        out = module(random_images(2, 4, 8, 8))
     assert out.dtype == torch.bfloat16
     torch.autograd.backward(out.float().sum())
     assert module.weight.grad is not None
@@ -71,7 +71,7 @@ def test_autocast_computes_in_its_type() -> None:
 def test_every_second_pixel_is_a_slice_and_keeps_the_memory_format(
     shape: tuple[int, int, int, int], first: int, memory_format: torch.memory_format
 ) -> None:
-    x = pictures(*shape).contiguous(memory_format=memory_format).requires_grad_()
+    x = random_images(*shape).contiguous(memory_format=memory_format).requires_grad_()
     found, plain = every_second(x, first), x[:, :, first::2, first::2]
     assert torch.equal(found, plain)
     assert found.is_contiguous(memory_format=memory_format)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from relativenas_optuna.networks.layers.norm import BatchNorm2d
-from tests.helpers.networks import pictures
+from tests.helpers.networks import random_images
 
 LARGE = (8, 4, 64, 64)
 
@@ -16,15 +16,15 @@ def pair(channels: int, momentum: float | None = 0.1) -> tuple[BatchNorm2d, nn.B
     """Ours and the library's with the same weights, in float64."""
     ours = BatchNorm2d(channels, momentum=momentum).double()
     with torch.no_grad():
-        ours.weight.copy_(1 + 0.5 * pictures(channels))
-        ours.bias.copy_(pictures(channels, seed=1))
+        ours.weight.copy_(1 + 0.5 * random_images(channels))
+        ours.bias.copy_(random_images(channels, seed=1))
     theirs = nn.BatchNorm2d(channels, momentum=momentum).double()
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs
 
 
 def inputs(*shape: int) -> Tensor:
-    x = 3 * pictures(*shape).double() + 5
+    x = 3 * random_images(*shape).double() + 5
     return x.contiguous(memory_format=torch.channels_last).requires_grad_()
 
 
@@ -40,7 +40,7 @@ def test_folding_gives_what_the_library_gives(
 ) -> None:
     ours, theirs = pair(channels, momentum)
     x = inputs(9, channels, height, width)
-    weights = pictures(*x.shape, seed=2).double()
+    weights = random_images(*x.shape, seed=2).double()
     for training in (True, True, False):
         outs = [norm.train(training)(x) for norm in (ours, theirs)]
         torch.testing.assert_close(*outs, rtol=0, atol=1e-11)

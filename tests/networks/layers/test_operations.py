@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from relativenas_optuna.networks import OPERATIONS, FactorizedReduce, drop_path
 from relativenas_optuna.networks.layers.operations import check_operations
 from relativenas_optuna.spaces import PAPER_OPERATIONS, PUBLISHED
-from tests.helpers.networks import pictures
+from tests.helpers.networks import random_images
 
 
 def test_the_table_covers_the_paper_and_every_published_architecture() -> None:
@@ -24,13 +24,13 @@ def test_the_table_covers_the_paper_and_every_published_architecture() -> None:
 def test_every_operation_keeps_channels_and_divides_the_size_rounding_up(
     name: str, size: tuple[int, int], stride: int
 ) -> None:
-    out = OPERATIONS[name](6, stride).eval()(pictures(2, 6, *size))
+    out = OPERATIONS[name](6, stride).eval()(random_images(2, 6, *size))
     assert out.shape == (2, 6, *(math.ceil(length / stride) for length in size))
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_no_operation_changes_its_input(name: str) -> None:
-    x = pictures(2, 4, 6, 6)
+    x = random_images(2, 4, 6, 6)
     before = x.clone()
     for stride in (1, 2):
         OPERATIONS[name](4, stride)(x)
@@ -45,7 +45,7 @@ def norm(x: Tensor) -> Tensor:
 
 
 def depthwise(x: Tensor, kernels: Tensor, *, stride: int, dilation: int) -> Tensor:
-    """Depthwise convolution as a weighted sum of shifted pictures."""
+    """Depthwise convolution as a weighted sum of shifted images."""
     size = kernels.shape[-1]
     reach = dilation * (size - 1) // 2
     padded = F.pad(x, (reach,) * 4)
@@ -81,7 +81,7 @@ def test_separable_convolutions_follow_their_definition(
     operation = OPERATIONS[name](3, stride)
     weights = [module.weight for module in operation.modules() if isinstance(module, nn.Conv2d)]
     assert len(weights) == 2 * len(dilations)
-    x = expected = pictures(2, 3, *size)
+    x = expected = random_images(2, 3, *size)
     for stage, dilation in enumerate(dilations):
         expected = depthwise(
             expected.relu(),
@@ -98,7 +98,7 @@ def test_the_long_convolutions_equal_one_7x7_convolution(stride: int) -> None:
     operation = OPERATIONS["conv_7x1_1x7"](3, stride)
     across, down = (m.weight for m in operation.modules() if isinstance(m, nn.Conv2d))
     kernel = torch.einsum("mirc,omRC->oiRc", across, down)
-    x = pictures(2, 3, 9, 9)
+    x = random_images(2, 3, 9, 9)
     expected = norm(F.conv2d(x.relu(), kernel, stride=stride, padding=3))
     torch.testing.assert_close(operation(x), expected, rtol=1e-4, atol=1e-4)
 
@@ -114,13 +114,13 @@ def test_pooling_and_skipping_have_no_weights() -> None:
 
 
 def test_skipping_at_stride_1_is_the_identity() -> None:
-    x = pictures(1, 2, 3, 3)
+    x = random_images(1, 2, 3, 3)
     assert OPERATIONS["skip_connect"](2, 1)(x) is x
 
 
 def test_factorized_reduce_reads_even_pixels_and_odd_pixels() -> None:
     module = FactorizedReduce(3, 4)
-    x = pictures(2, 3, 6, 8)
+    x = random_images(2, 3, 6, 8)
     halves = [
         pointwise(x.relu()[:, :, offset::2, offset::2], convolution.weight)
         for offset, convolution in enumerate((module.conv_1, module.conv_2))
@@ -130,7 +130,7 @@ def test_factorized_reduce_reads_even_pixels_and_odd_pixels() -> None:
 
 
 def test_factorized_reduce_gives_an_odd_number_of_channels_too() -> None:
-    assert FactorizedReduce(3, 5)(pictures(2, 3, 4, 4)).shape == (2, 5, 2, 2)
+    assert FactorizedReduce(3, 5)(random_images(2, 3, 4, 4)).shape == (2, 5, 2, 2)
 
 
 def test_unknown_operations_are_named() -> None:
@@ -147,7 +147,7 @@ def test_drop_path_zeroes_or_scales_whole_samples() -> None:
 
 
 def test_drop_path_draws_from_its_generator_alone() -> None:
-    x = pictures(32, 2, 3, 3)
+    x = random_images(32, 2, 3, 3)
     before = torch.get_rng_state()
     first, again = (drop_path(x, 0.5, torch.Generator().manual_seed(7)) for _ in range(2))
     other = drop_path(x, 0.5, torch.Generator().manual_seed(8))

@@ -14,7 +14,7 @@ from relativenas_optuna.networks import CellNetwork, CifarNetwork
 from relativenas_optuna.networks.layers.depthwise import DepthwiseConv2d
 from relativenas_optuna.networks.layers.norm import BatchNorm2d
 from relativenas_optuna.spaces import Genotype
-from tests.helpers.networks import pictures
+from tests.helpers.networks import random_images
 
 GENOTYPE = Genotype.from_text(
     "normal: node2 sep_conv_3x3(0) skip_connect(1)\nreduce: node2 dil_conv_5x5(0) skip_connect(1)"
@@ -24,7 +24,7 @@ COUNTS = (32, 1, 5)
 
 
 def batch(count: int) -> Tensor:
-    return pictures(count, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    return random_images(count, 3, 32, 32).contiguous(memory_format=torch.channels_last)
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,11 @@ def test_what_is_traced_would_be_folded_otherwise() -> None:
     assert BatchNorm2d(2)._fold(x) > 1
 
 
-def test_a_traced_script_gives_the_logits_also_of_other_numbers_of_pictures(
+def test_a_traced_script_gives_the_logits_also_of_other_numbers_of_images(
     network: CellNetwork,
 ) -> None:
     with warnings.catch_warnings():
-        # It is deprecated, and says that the size of a picture stays what it was.
+        # It is deprecated, and says that the size of an image stays what it was.
         warnings.simplefilter("ignore")
         jit: Any = torch.jit
         content = io.BytesIO()
@@ -60,7 +60,7 @@ def test_a_traced_script_gives_the_logits_also_of_other_numbers_of_pictures(
             torch.testing.assert_close(script(batch(count)), network(batch(count)))
 
 
-def test_an_exported_program_gives_the_logits_also_of_other_numbers_of_pictures(
+def test_an_exported_program_gives_the_logits_also_of_other_numbers_of_images(
     network: CellNetwork,
 ) -> None:
     dynamic = ({0: torch.export.Dim("batch", min=1)},)
@@ -77,7 +77,7 @@ def test_a_compiled_network_is_one_graph_and_has_the_same_gradients() -> None:
     # The modules with gradients of their own.
     layers = nn.Sequential(DepthwiseConv2d(2, 5, 2, 2), BatchNorm2d(2)).double()
     compiled = torch.compile(layers, backend="aot_eager", fullgraph=True)
-    x = pictures(32, 2, 64, 64).double().contiguous(memory_format=torch.channels_last)
+    x = random_images(32, 2, 64, 64).double().contiguous(memory_format=torch.channels_last)
     x.requires_grad_()
     ours, theirs = (
         torch.autograd.grad(run(x).square().sum(), [x, *layers.parameters()])

@@ -59,9 +59,9 @@ OTHERS = {
         r"operations: avg_pool_3x3, .* sep_conv_3x3 are in the weights alone$",
     ),
     "classes": (other_supernet(num_classes=3), "classes: the weights have 10, this search has 3"),
-    "picture channels": (
+    "image channels": (
         other_supernet(in_channels=3),
-        "picture channels: the weights have 1, this search has 3",
+        "image channels: the weights have 1, this search has 3",
     ),
     "space": (
         other_supernet(space=NASBench201()),

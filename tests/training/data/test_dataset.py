@@ -19,14 +19,14 @@ from torchvision.transforms import ToTensor
 from relativenas_optuna.training import (
     Augmentation,
     DataError,
-    Pictures,
-    as_pictures,
+    Images,
+    as_images,
     evaluate,
-    load_pictures,
-    pictures_of,
+    images_of,
+    load_images,
 )
 from relativenas_optuna.training.augmentation import normalise
-from tests.helpers.tiny_search import write_pictures
+from tests.helpers.tiny_search import write_images
 from tests.helpers.training.small import network, train
 
 LABELS = [0, 1, 2, 1]
@@ -45,7 +45,7 @@ def as_image(image: Tensor) -> Image.Image:
 
 
 class Own(Dataset[tuple[Any, Any]]):
-    """The pictures in a form of one's own."""
+    """The images in a form of one's own."""
 
     def __init__(self, form: Callable[[Tensor], Any], label: Callable[[int], Any] = int) -> None:
         self.form, self.label = form, label
@@ -72,36 +72,36 @@ class Own(Dataset[tuple[Any, Any]]):
         [(as_image(image), label) for image, label in zip(IMAGES, LABELS, strict=True)],
     ],
 )
-def test_pictures_and_labels_are_those_of_the_data_set(dataset: Any) -> None:
-    pictures = pictures_of(dataset)
-    assert torch.equal(pictures.images, IMAGES)
-    assert pictures.labels.tolist() == LABELS
-    assert pictures.classes == ("0", "1", "2")
+def test_images_and_labels_are_those_of_the_data_set(dataset: Any) -> None:
+    images = images_of(dataset)
+    assert torch.equal(images.images, IMAGES)
+    assert images.labels.tolist() == LABELS
+    assert images.classes == ("0", "1", "2")
     values = IMAGES.double().transpose(0, 1).flatten(1) / 255
-    assert pictures.mean == pytest.approx(values.mean(1).tolist())
-    assert pictures.std == pytest.approx(values.std(1, correction=0).tolist())
+    assert images.mean == pytest.approx(values.mean(1).tolist())
+    assert images.std == pytest.approx(values.std(1, correction=0).tolist())
 
 
-def test_grey_pictures_have_one_channel() -> None:
+def test_grey_images_have_one_channel() -> None:
     for form in (
         lambda image: image[0],
         lambda image: image[0].numpy(),
         lambda image: Image.fromarray(image[0].numpy()),
         lambda image: image[:1],
     ):
-        assert torch.equal(pictures_of(Own(form)).images, IMAGES[:, :1])
+        assert torch.equal(images_of(Own(form)).images, IMAGES[:, :1])
 
 
 def test_names_of_classes_are_the_data_sets_or_those_given() -> None:
     dataset = Own(as_image)
     dataset.classes = ["a", "b", "c", "d"]  # type: ignore[attr-defined]
-    assert pictures_of(dataset).classes == ("a", "b", "c", "d")
-    assert pictures_of(dataset, classes=["x", "y", "z"]).classes == ("x", "y", "z")
+    assert images_of(dataset).classes == ("a", "b", "c", "d")
+    assert images_of(dataset, classes=["x", "y", "z"]).classes == ("x", "y", "z")
 
 
-def test_a_folder_read_by_torchvision_gives_the_pictures_that_ours_gives(tmp_path: Path) -> None:
-    folder = write_pictures(tmp_path, 40)
-    ours, theirs = load_pictures(folder), as_pictures(ImageFolder(folder))
+def test_a_folder_read_by_torchvision_gives_the_images_that_ours_gives(tmp_path: Path) -> None:
+    folder = write_images(tmp_path, 40)
+    ours, theirs = load_images(folder), as_images(ImageFolder(folder))
     assert torch.equal(ours.images, theirs.images)
     assert torch.equal(ours.labels, theirs.labels)
     assert (ours.classes, ours.mean, ours.std) == (theirs.classes, theirs.mean, theirs.std)
@@ -110,46 +110,46 @@ def test_a_folder_read_by_torchvision_gives_the_pictures_that_ours_gives(tmp_pat
 @given(st.sampled_from([torch.float16, torch.float32, torch.float64]), st.floats(0.1, 50))
 def test_floats_are_normalised_by_their_own_mean_and_std(dtype: torch.dtype, scale: float) -> None:
     values = ((IMAGES.double() / 255 - 0.4) * scale).to(dtype)
-    pictures = pictures_of(TensorDataset(values, torch.tensor(LABELS)))
-    assert torch.equal(pictures.images, values.float())
-    kept = pictures.images.clone()
-    batch = normalise(pictures.images, *pictures.statistics()).double()
+    images = images_of(TensorDataset(values, torch.tensor(LABELS)))
+    assert torch.equal(images.images, values.float())
+    kept = images.images.clone()
+    batch = normalise(images.images, *images.statistics()).double()
     std, mean = torch.std_mean(batch, (0, 2, 3), correction=0)
     torch.testing.assert_close(mean, torch.zeros(3).double(), atol=1e-4, rtol=0.0)
     torch.testing.assert_close(std, torch.ones(3).double(), atol=1e-4, rtol=0.0)
-    assert torch.equal(pictures.images, kept)
+    assert torch.equal(images.images, kept)
 
 
 def test_floats_from_bytes_are_trained_on_as_the_bytes_are() -> None:
-    floats = pictures_of(Own(lambda image: ToTensor()(as_image(image))))
-    whole = pictures_of(Own(as_image))
+    floats = images_of(Own(lambda image: ToTensor()(as_image(image))))
+    whole = images_of(Own(as_image))
     augmentation = Augmentation(padding=1, cutout=2)
     results = []
-    for pictures in (floats, whole):
+    for images in (floats, whole):
         module = network()
-        before = pictures.images.clone()
-        epoch = train(module, pictures, augmentation=augmentation)
-        score = evaluate(module, pictures, module=module, batch_size=3)
+        before = images.images.clone()
+        epoch = train(module, images, augmentation=augmentation)
+        score = evaluate(module, images, module=module, batch_size=3)
         results.append([epoch.loss, score.loss])
-        assert torch.equal(pictures.images, before)
+        assert torch.equal(images.images, before)
     assert results[0] == pytest.approx(results[1], rel=1e-3)
 
 
 def test_a_channel_without_contrast_can_be_normalised() -> None:
-    pictures = pictures_of(TensorDataset(torch.full((4, 1, 2, 2), 3.0), torch.tensor(LABELS)))
-    assert not normalise(pictures.images, *pictures.statistics()).any()
+    images = images_of(TensorDataset(torch.full((4, 1, 2, 2), 3.0), torch.tensor(LABELS)))
+    assert not normalise(images.images, *images.statistics()).any()
 
 
-def test_validation_pictures_take_classes_and_statistics_of_the_training_pictures() -> None:
-    training = pictures_of(Own(as_image), classes=["x", "y", "z"])
+def test_validation_images_take_classes_and_statistics_of_the_training_images() -> None:
+    training = images_of(Own(as_image), classes=["x", "y", "z"])
     few = [(as_image(image), 1) for image in IMAGES[:2]]
-    validation = as_pictures(few, like=training)
+    validation = as_images(few, like=training)
     assert validation.classes == training.classes
     assert (validation.mean, validation.std) == (training.mean, training.std)
-    with pytest.raises(DataError, match=r"differ in kind, .*uint8.* of the training pictures"):
-        as_pictures([(image.float(), 1) for image in IMAGES], like=training)
-    with pytest.raises(DataError, match="differ in size, 6x5 is that of the training pictures"):
-        as_pictures([(image[..., 1:], 1) for image in IMAGES], like=training)
+    with pytest.raises(DataError, match=r"differ in kind, .*uint8.* of the training images"):
+        as_images([(image.float(), 1) for image in IMAGES], like=training)
+    with pytest.raises(DataError, match="differ in size, 6x5 is that of the training images"):
+        as_images([(image[..., 1:], 1) for image in IMAGES], like=training)
 
 
 class Endless(IterableDataset[int]):
@@ -170,16 +170,16 @@ def of_sizes() -> list[tuple[Tensor, int]]:
         (3, "must be a map-style data set with __len__ and __getitem__, got int"),
         (Endless(), "map-style data set .*got Endless"),
         ([], "is empty"),
-        ([{"image": 1}], r"must be a pair \(picture, label\), item 0 is dict"),
-        ([(IMAGES[0], 0, 0)], r"must be a pair \(picture, label\), item 0 is tuple"),
-        ([("cat.png", 0)], "must be a PIL image.*, picture 0 is str"),
-        ([(IMAGES[0].long(), 0)], r"picture 0 is Tensor torch.int64 \[3, 5, 6\]"),
-        ([(IMAGES, 0)], r"picture 0 is Tensor torch.uint8 \[4, 3, 5, 6\]"),
-        ([(IMAGES[0].numpy().astype(np.int32), 0)], "picture 0 is ndarray int32"),
-        ([(drawn(3, 9, 9).numpy(), 0)], r"an array must be \[h, w, c\], picture 0 is \[3, 9, 9\]"),
-        ([(drawn(9, 9, 3), 0)], r"a tensor must be \[c, h, w\], picture 0 is \[9, 9, 3\]"),
+        ([{"image": 1}], r"must be a pair \(image, label\), item 0 is dict"),
+        ([(IMAGES[0], 0, 0)], r"must be a pair \(image, label\), item 0 is tuple"),
+        ([("cat.png", 0)], "must be a PIL image.*, image 0 is str"),
+        ([(IMAGES[0].long(), 0)], r"image 0 is Tensor torch.int64 \[3, 5, 6\]"),
+        ([(IMAGES, 0)], r"image 0 is Tensor torch.uint8 \[4, 3, 5, 6\]"),
+        ([(IMAGES[0].numpy().astype(np.int32), 0)], "image 0 is ndarray int32"),
+        ([(drawn(3, 9, 9).numpy(), 0)], r"an array must be \[h, w, c\], image 0 is \[3, 9, 9\]"),
+        ([(drawn(9, 9, 3), 0)], r"a tensor must be \[c, h, w\], image 0 is \[9, 9, 3\]"),
         ([(Image.new("I;16", (3, 3)), 0)], "more than 8 bits a channel"),
-        ([(torch.full((1, 2, 2), torch.nan), 0)], "picture 0 has values that are not finite"),
+        ([(torch.full((1, 2, 2), torch.nan), 0)], "image 0 has values that are not finite"),
         (of_sizes(), "differ in size, 6x5 is that of number 0 and 6x4 that of number 2.*Resize"),
         ([(IMAGES[0], 0), (IMAGES[1, :1], 1)], "differ in kind"),
         ([(IMAGES[0], 0), (IMAGES[1].float(), 1)], "differ in kind"),
@@ -193,34 +193,34 @@ def of_sizes() -> list[tuple[Tensor, int]]:
 )
 def test_what_cannot_be_used_is_refused_in_one_line(dataset: Any, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
-        as_pictures(dataset)
+        as_images(dataset)
     assert "\n" not in str(caught.value)
 
 
 def test_labels_and_names_of_classes_must_fit() -> None:
     with pytest.raises(DataError, match=r"labels must be in 0..1 for 2 classes, .* item 2 is 2"):
-        pictures_of(Own(as_image), classes=["a", "b"])
+        images_of(Own(as_image), classes=["a", "b"])
     with pytest.raises(DataError, match="classes must be a list of names, got 'abc'"):
-        pictures_of(Own(as_image), classes="abc")
+        images_of(Own(as_image), classes="abc")
 
 
 @pytest.mark.parametrize("name", ["a\tb", "caf\udce9", "", "b"])
 def test_names_of_classes_that_no_network_file_holds_are_refused(name: str) -> None:
     with pytest.raises(DataError, match="classes") as caught:
-        pictures_of(Own(as_image), classes=["a", "b", name])
+        images_of(Own(as_image), classes=["a", "b", name])
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [">f4", "<f8", ">f8", ">f2", np.longdouble])
 def test_arrays_of_any_byte_order_and_precision_are_read(kind: Any) -> None:
-    pictures = pictures_of(Own(lambda image: image.permute(1, 2, 0).numpy().astype(kind)))
-    assert torch.equal(pictures.images, IMAGES.float())
+    images = images_of(Own(lambda image: image.permute(1, 2, 0).numpy().astype(kind)))
+    assert torch.equal(images.images, IMAGES.float())
 
 
 def test_transparency_of_pil_images_is_laid_on_white() -> None:
     clear = Image.new("LA", (4, 4), (0, 0))
     clear.paste((0, 255), (0, 0, 2, 4))
-    images = pictures_of([(clear, 0), (clear, 1)]).images
+    images = images_of([(clear, 0), (clear, 1)]).images
     assert images[0, 0, 0].tolist() == [0, 0, 255, 255]
 
 
@@ -232,15 +232,15 @@ def test_pil_images_are_rotated_as_their_exif_says(tmp_path: Path) -> None:
         as_image(drawn(3, 6, 6)).save(tmp_path / name / "0.png", exif=exif)
     files = [io.BytesIO(path.read_bytes()) for path in sorted(tmp_path.glob("*/0.png"))]
     lazily = [(Image.open(file), number) for number, file in enumerate(files)]
-    assert torch.equal(pictures_of(lazily).images, load_pictures(tmp_path).images)
+    assert torch.equal(images_of(lazily).images, load_images(tmp_path).images)
 
 
-def test_pictures_names_and_folders_are_taken_as_before(tmp_path: Path) -> None:
-    pictures = pictures_of(Own(as_image))
-    assert as_pictures(pictures) is pictures
-    assert isinstance(as_pictures("digits"), Pictures)
+def test_images_names_and_folders_are_taken_as_before(tmp_path: Path) -> None:
+    images = images_of(Own(as_image))
+    assert as_images(images) is images
+    assert isinstance(as_images("digits"), Images)
     with pytest.raises(DataError, match="neither one of"):
-        as_pictures("digit")
+        as_images("digit")
 
 
 class Broken(list[Any]):
@@ -258,7 +258,7 @@ def test_all_items_that_cannot_be_read_are_named() -> None:
     cut = Image.open(io.BytesIO(file.getvalue()[:900]))  # which reads no more than the head
     data = Broken([(as_image(IMAGES[0]), 0), (cut, 1), (cut, 0), (cut, 1)])
     with pytest.raises(DataError, match=r"^3 items .*: 1 \(OSError: .*, 2 \(KeyError: .*, 3 \("):
-        pictures_of(data)
+        images_of(data)
 
 
 def test_an_item_that_cannot_be_read_is_named_by_its_number() -> None:
@@ -266,6 +266,6 @@ def test_an_item_that_cannot_be_read_is_named_by_its_number() -> None:
     with pytest.raises(DataError, match=r"^item 2 of the data set cannot be read: KeyError: ") as (
         caught
     ):
-        pictures_of(data)
+        images_of(data)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, KeyError)

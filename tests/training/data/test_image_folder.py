@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from relativenas_optuna.training import DataError, load_pictures
+from relativenas_optuna.training import DataError, load_images
 from relativenas_optuna.training.data.image_parts import find_parts, has_part, list_part
 from relativenas_optuna.training.data.image_tree import entries_of
 from tests.training.data.test_folder import draw, refusal
@@ -71,7 +71,7 @@ def test_hidden_system_and_text_files_are_left_out_without_a_word(pets: Path, na
 def test_an_image_is_known_by_its_ending_or_its_content(pets: Path, name: str, kind: str) -> None:
     Image.effect_noise((4, 4), 9).save(pets / "cat" / name, kind)
     assert counts(pets) == {"cat": 3, "dog": 2}
-    assert len(load_pictures(pets)) == 5
+    assert len(load_images(pets)) == 5
 
 
 def test_files_that_may_be_meant_as_images_are_said_to_be_left_out(pets: Path) -> None:
@@ -159,7 +159,7 @@ def test_parts_are_known_by_their_names(tmp_path: Path, parts: tuple[str, ...]) 
     found = find_parts(tmp_path)
     assert found.training == tmp_path / parts[0]
     assert found.test == tmp_path / parts[1]
-    assert load_pictures(tmp_path, train=False).classes == ("cat", "dog")
+    assert load_images(tmp_path, train=False).classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_class_name_that_no_network_file_holds_is_refused(pets: Path, name: by
 
 def test_names_of_classes_are_the_same_however_accents_are_stored(tmp_path: Path) -> None:
     fill(tmp_path, "train/caf\u00e9", "train/tea", "test/cafe\u0301", "test/tea")
-    assert load_pictures(tmp_path, train=False).classes == ("caf\u00e9", "tea")
+    assert load_images(tmp_path, train=False).classes == ("caf\u00e9", "tea")
     fill(tmp_path, "train/cafe\u0301")
     assert "is there twice" in refusal(tmp_path)
 

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from relativenas_optuna.training import DataError, Pictures
+from relativenas_optuna.training import DataError, Images
 from relativenas_optuna.training.data.images import channel_statistics
 
 
-def numbered(labels: list[int], classes: int) -> Pictures:
-    """Pictures of one pixel whose three values spell their own index."""
+def numbered(labels: list[int], classes: int) -> Images:
+    """Images of one pixel whose three values spell their own index."""
     index = torch.arange(len(labels))
     images = torch.stack([index % 256, index // 256, index * 0], dim=1).to(torch.uint8)
-    return Pictures(
+    return Images(
         images=images[:, :, None, None],
         labels=torch.tensor(labels, dtype=torch.int64),
         classes=tuple(f"class {label}" for label in range(classes)),
@@ -24,8 +24,8 @@ def numbered(labels: list[int], classes: int) -> Pictures:
     )
 
 
-def indices(pictures: Pictures) -> list[int]:
-    digits = pictures.images[:, :, 0, 0].to(torch.int64)
+def indices(images: Images) -> list[int]:
+    digits = images.images[:, :, 0, 0].to(torch.int64)
     return (digits[:, 0] + 256 * digits[:, 1]).tolist()
 
 
@@ -38,8 +38,8 @@ def test_split_is_disjoint_exhaustive_and_stratified(
 ) -> None:
     labels = [label for label, count in enumerate(counts) for _ in range(count)]
     shuffler.shuffle(labels)  # type: ignore[attr-defined]
-    pictures = numbered(labels, len(counts))
-    train, validation = pictures.split(fraction, seed=seed)
+    images = numbered(labels, len(counts))
+    train, validation = images.split(fraction, seed=seed)
     assert sorted(indices(train) + indices(validation)) == list(range(len(labels)))
     for part in (train, validation):
         assert part.labels.tolist() == [labels[index] for index in indices(part)]
@@ -56,17 +56,17 @@ def test_split_into_halves_is_exact_where_counts_are_even() -> None:
 
 
 def test_split_depends_on_its_seed_alone() -> None:
-    pictures = numbered([0, 1] * 50, 2)
+    images = numbered([0, 1] * 50, 2)
     torch.manual_seed(1)
-    first = indices(pictures.split(seed=5)[0])
+    first = indices(images.split(seed=5)[0])
     torch.manual_seed(2)
-    assert indices(pictures.split(seed=5)[0]) == first
-    assert indices(pictures.split(seed=6)[0]) != first
+    assert indices(images.split(seed=5)[0]) == first
+    assert indices(images.split(seed=6)[0]) != first
 
 
-def test_split_draws_every_picture_equally_often() -> None:
-    pictures = numbered([0] * 10 + [1] * 10, 2)
-    chosen = [index for seed in range(400) for index in indices(pictures.split(seed=seed)[0])]
+def test_split_draws_every_image_equally_often() -> None:
+    images = numbered([0] * 10 + [1] * 10, 2)
+    chosen = [index for seed in range(400) for index in indices(images.split(seed=seed)[0])]
     shares = np.bincount(chosen, minlength=20) / 400
     assert np.abs(shares - 0.5).max() < 4 * 0.5 / 400**0.5
 
@@ -77,7 +77,7 @@ def test_split_draws_every_picture_equally_often() -> None:
 def test_split_names_the_class_that_is_too_small(
     labels: list[int], classes: int, name: str
 ) -> None:
-    with pytest.raises(DataError, match=f"at least 2 pictures .* '{name}' has {labels.count(1)}"):
+    with pytest.raises(DataError, match=f"at least 2 images .* '{name}' has {labels.count(1)}"):
         numbered(labels, classes).split(seed=0)
 
 
@@ -93,15 +93,15 @@ def test_split_refuses_a_negative_seed() -> None:
 
 
 def test_subset_keeps_the_order_asked_for_and_what_is_known_of_the_set() -> None:
-    pictures = numbered([0, 1, 0, 1], 2)
-    part = pictures.subset([3, 0])
+    images = numbered([0, 1, 0, 1], 2)
+    part = images.subset([3, 0])
     assert indices(part) == [3, 0]
     assert part.labels.tolist() == [1, 0]
-    assert (part.classes, part.mean, part.std) == (pictures.classes, pictures.mean, pictures.std)
+    assert (part.classes, part.mean, part.std) == (images.classes, images.mean, images.std)
     assert len(part) == 2
 
 
-def test_moving_keeps_the_pictures() -> None:
+def test_moving_keeps_the_images() -> None:
     moved = numbered([0, 1], 2).to("cpu")
     assert indices(moved) == [0, 1]
     assert moved.device == torch.device("cpu")
@@ -123,13 +123,13 @@ def test_moving_keeps_the_pictures() -> None:
 def test_tensors_that_do_not_fit_together_are_refused(
     changes: dict[str, object], message: str
 ) -> None:
-    pictures = numbered([0, 1], 2)
+    images = numbered([0, 1], 2)
     with pytest.raises(DataError, match=message):
-        Pictures(**{**vars(pictures), **changes})
+        Images(**{**vars(images), **changes})
 
 
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=4, max_dims=4, max_side=5)))
-def test_channel_statistics_equal_those_of_float64_pictures(images: np.ndarray) -> None:
+def test_channel_statistics_equal_those_of_float64_images(images: np.ndarray) -> None:
     mean, std = channel_statistics(torch.from_numpy(images))
     values = images.astype(np.float64) / 255
     np.testing.assert_allclose(mean, values.mean((0, 2, 3)), atol=1e-12)

@@ -15,11 +15,11 @@ import torch
 from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10, CIFAR100, cifar
 
-from relativenas_optuna.training import DataError, load_pictures
+from relativenas_optuna.training import DataError, load_images
 
 
 def test_digits_are_those_of_scikit_learn() -> None:
-    train, test = load_pictures("digits"), load_pictures("digits", train=False)
+    train, test = load_images("digits"), load_images("digits", train=False)
     assert (len(train), len(test)) == (1500, 297)
     digits = load_digits()
     images = torch.cat([train.images, test.images])
@@ -30,23 +30,23 @@ def test_digits_are_those_of_scikit_learn() -> None:
 
 
 def test_digits_of_both_parts_have_all_classes_and_the_training_statistics() -> None:
-    train, test = load_pictures("digits"), load_pictures("digits", train=False)
+    train, test = load_images("digits"), load_images("digits", train=False)
     assert set(train.labels.tolist()) == set(test.labels.tolist()) == set(range(10))
     assert train.mean == test.mean == pytest.approx([train.images.double().mean().item() / 255])
     assert train.std == test.std
 
 
 def test_size_applies_to_named_data_sets_too() -> None:
-    pictures = load_pictures("digits", size=16)
-    assert pictures.images.shape == (1500, 1, 16, 16)
-    coarse = torch.nn.functional.avg_pool2d(pictures.images.float(), 2)
-    assert (coarse - load_pictures("digits").images.float()).abs().mean() < 20
+    images = load_images("digits", size=16)
+    assert images.images.shape == (1500, 1, 16, 16)
+    coarse = torch.nn.functional.avg_pool2d(images.images.float(), 2)
+    assert (coarse - load_images("digits").images.float()).abs().mean() < 20
 
 
 def write_cifar(
     root: Path, kind: type[CIFAR10], label_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[dict[str, object]]:
-    """A CIFAR of 4 pictures a file in torchvision's own format, its sums known to torchvision."""
+    """A CIFAR of 4 images a file in torchvision's own format, its sums known to torchvision."""
     rng = np.random.default_rng(0)
     folder = root / kind.base_folder
     folder.mkdir(parents=True)
@@ -87,14 +87,14 @@ def test_cifar_is_read_as_torchvision_stores_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     *train_batches, test_batch = write_cifar(tmp_path, kind, label_key, monkeypatch)
-    train = load_pictures(source, root=tmp_path)
-    test = load_pictures(source, root=tmp_path, train=False)
-    for pictures, batches in ((train, train_batches), (test, [test_batch])):
+    train = load_images(source, root=tmp_path)
+    test = load_images(source, root=tmp_path, train=False)
+    for images, batches in ((train, train_batches), (test, [test_batch])):
         data = np.concatenate([batch["data"] for batch in batches])
-        assert np.array_equal(pictures.images.numpy(), data.reshape(-1, 3, 32, 32))
+        assert np.array_equal(images.images.numpy(), data.reshape(-1, 3, 32, 32))
         labels = np.concatenate([batch[label_key] for batch in batches])
-        assert pictures.labels.tolist() == labels.tolist()
-        assert pictures.classes[9] == "class 9"
+        assert images.labels.tolist() == labels.tolist()
+        assert images.classes[9] == "class 9"
     assert train.mean == test.mean
 
 
@@ -102,11 +102,11 @@ def test_cifar_has_the_constants_of_the_paper(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_cifar(tmp_path, CIFAR10, "labels", monkeypatch)
-    ten = load_pictures("cifar10", root=tmp_path)
+    ten = load_images("cifar10", root=tmp_path)
     assert ten.mean == (0.49139968, 0.48215827, 0.44653124)
     assert ten.std == (0.24703233, 0.24348505, 0.26158768)
     write_cifar(tmp_path, CIFAR100, "fine_labels", monkeypatch)
-    hundred = load_pictures("cifar100", root=tmp_path)
+    hundred = load_images("cifar100", root=tmp_path)
     assert hundred.mean == (0.5071, 0.4867, 0.4408)
     assert hundred.std == (0.2675, 0.2565, 0.2761)
 
@@ -114,15 +114,15 @@ def test_cifar_has_the_constants_of_the_paper(
 @pytest.mark.parametrize("source", ["cifar10", "cifar100"])
 def test_missing_cifar_says_where_it_was_looked_for(source: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"download=True.*, or unpack http") as caught:
-        load_pictures(source, root=tmp_path)
-    assert f"load_pictures({source!r}, root={str(tmp_path)!r}" in str(caught.value)
+        load_images(source, root=tmp_path)
+    assert f"load_images({source!r}, root={str(tmp_path)!r}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/none.tar.gz")
     with pytest.raises(DataError, match="could not be downloaded to") as caught:
-        load_pictures("cifar10", root=tmp_path, download=True)
+        load_images("cifar10", root=tmp_path, download=True)
     assert "\n" not in str(caught.value)
 
 
@@ -145,7 +145,7 @@ def test_of_processes_that_need_it_at_once_one_downloads(
     monkeypatch.setattr(cifar, "download_and_extract_archive", counted)
 
     def load(_: int) -> torch.Tensor:
-        return load_pictures("cifar10", root=tmp_path / "here", download=True).images
+        return load_images("cifar10", root=tmp_path / "here", download=True).images
 
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         address = f"http://127.0.0.1:{server.server_address[1]}/{archive.name}"
@@ -166,12 +166,12 @@ def test_changed_cifar_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / CIFAR10.base_folder / CIFAR10.train_list[0][0]
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(DataError, match="not whole"):
-        load_pictures("cifar10", root=tmp_path)
+        load_images("cifar10", root=tmp_path)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(DataError, match="'cifra10' is neither one of digits, cifar10, cifar100"):
-        load_pictures("cifra10")
+        load_images("cifra10")
 
 
 def test_a_name_wins_over_a_folder_of_that_name(
@@ -179,13 +179,13 @@ def test_a_name_wins_over_a_folder_of_that_name(
 ) -> None:
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert len(load_pictures("digits")) == 1500
+    assert len(load_images("digits")) == 1500
     for source in ("./digits", Path("digits")):
         with pytest.raises(DataError, match="found none"):
-            load_pictures(source)
+            load_images(source)
 
 
 @pytest.mark.parametrize("size", [0, -8])
 def test_a_size_below_one_pixel_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"size must be 1 to 16384 pixels, got {size}"):
-        load_pictures("digits", size=size)
+        load_images("digits", size=size)

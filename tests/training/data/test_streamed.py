@@ -1,4 +1,4 @@
-"""Pictures that are read while training."""
+"""Images that are read while training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from relativenas_optuna.training import (
 )
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.batch_parts import Share
-from relativenas_optuna.training.data.streamed import StreamedPictures, stream_folder
+from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 from tests.helpers.training.small import assert_equal_weights, network
 
 PLAIN = Augmentation(padding=0, flip=False, cutout=0)
@@ -32,7 +32,7 @@ SIZE = 14
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of pictures of many sizes, in training and test."""
+    """Three classes of images of many sizes, in training and test."""
     root: Path = tmp_path_factory.mktemp("pets")
     rng = np.random.default_rng(0)
     for number in range(24):
@@ -45,31 +45,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def streamed(folder: Path, workers: int = 0, **changes: object) -> StreamedPictures:
+def streamed(folder: Path, workers: int = 0, **changes: object) -> StreamedImages:
     found = stream_folder(folder, size=SIZE, workers=workers, color_jitter=0.3)
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def read(pictures: StreamedPictures, order: list[int], seed: int = 3) -> dict[int, Tensor]:
-    """Pictures to train on by their index, read four at a time."""
+def read(data: StreamedImages, order: list[int], seed: int = 3) -> dict[int, Tensor]:
+    """Images to train on by their index, read four at a time."""
     index = torch.tensor(order)
-    pieces = pictures.pieces(torch.split(index, 4), seed)
+    pieces = data.pieces(torch.split(index, 4), seed)
     images = torch.cat([images for images, _ in pieces])
     return dict(zip(order, images, strict=True))
 
 
 def test_it_knows_what_image_folder_knows(folder: Path) -> None:
     oracle = ImageFolder(str(folder / "train"))
-    pictures = streamed(folder)
-    assert len(pictures) == len(oracle) == 18
-    assert pictures.labels.tolist() == oracle.targets
-    assert list(pictures.classes) == oracle.classes
-    assert list(pictures.paths) == [path for path, _ in oracle.samples]
-    assert pictures.shape == (3, SIZE, SIZE)
+    images = streamed(folder)
+    assert len(images) == len(oracle) == 18
+    assert images.labels.tolist() == oracle.targets
+    assert list(images.classes) == oracle.classes
+    assert list(images.paths) == [path for path, _ in oracle.samples]
+    assert images.shape == (3, SIZE, SIZE)
     assert len(stream_folder(folder, size=SIZE, train=False)) == 6
 
 
-def test_pictures_are_scored_resized_and_cropped_at_the_centre(folder: Path) -> None:
+def test_images_are_scored_resized_and_cropped_at_the_centre(folder: Path) -> None:
     transform = v2.Compose([v2.Resize(16), v2.CenterCrop(SIZE), v2.PILToTensor()])
     oracle = ImageFolder(str(folder / "train"), transform=transform)
     found = list(streamed(folder).batches(5))
@@ -79,16 +79,16 @@ def test_pictures_are_scored_resized_and_cropped_at_the_centre(folder: Path) -> 
     assert torch.cat([labels for _, labels in found]).tolist() == oracle.targets
 
 
-def test_a_picture_depends_on_seed_and_index_alone(folder: Path) -> None:
-    pictures = streamed(folder)
+def test_a_image_depends_on_seed_and_index_alone(folder: Path) -> None:
+    images = streamed(folder)
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = read(pictures, list(range(18)))
+    first = read(images, list(range(18)))
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    other = read(replace(pictures, workers=1), list(reversed(range(18))))
+    other = read(replace(images, workers=1), list(reversed(range(18))))
     assert all(torch.equal(first[index], other[index]) for index in first)
-    again = read(pictures, list(range(18)), seed=4)
+    again = read(images, list(range(18)), seed=4)
     assert sum(torch.equal(first[index], again[index]) for index in first) == 0
 
 
@@ -100,14 +100,14 @@ def test_what_is_random_is_what_torchvision_draws(folder: Path) -> None:
     gradient[..., 1] = (np.arange(32) * 8)[:, None]
     Image.fromarray(gradient).save(path)
     try:
-        pictures = StreamedPictures(
+        data = StreamedImages(
             paths=[str(path)] * 400,
             labels=torch.zeros(400, dtype=torch.int64),
             classes=("a", "b"),
             size=SIZE,
         )
-        images = torch.stack(list(read(pictures, list(range(400))).values())).float()
-        still = torch.stack(list(read(replace(pictures, flip=False), list(range(400))).values()))
+        images = torch.stack(list(read(data, list(range(400))).values())).float()
+        still = torch.stack(list(read(replace(data, flip=False), list(range(400))).values()))
     finally:
         path.unlink()
     across, down = (
@@ -133,12 +133,12 @@ def test_jitter_is_of_its_strength(folder: Path) -> None:
     assert 0 < near < far
 
 
-def trained(pictures: StreamedPictures, share: Share | None = None) -> torch.nn.Module:
+def trained(images: StreamedImages, share: Share | None = None) -> torch.nn.Module:
     module = network()
     train_epoch(
         module,
         module.parameters(),
-        pictures,
+        images,
         module=module,
         optimizer=torch.optim.SGD(module.parameters(), lr=0.1),
         generators=generators(1),
@@ -149,20 +149,20 @@ def trained(pictures: StreamedPictures, share: Share | None = None) -> torch.nn.
     return module
 
 
-def test_an_epoch_is_that_of_its_pictures_in_memory(folder: Path) -> None:
-    pictures = streamed(folder)
-    module, plain = trained(pictures), network()
-    assert_equal_weights(module, trained(replace(pictures, workers=1)))
+def test_an_epoch_is_that_of_its_images_in_memory(folder: Path) -> None:
+    data = streamed(folder)
+    module, plain = trained(data), network()
+    assert_equal_weights(module, trained(replace(data, workers=1)))
     random = generators(1)
     order = torch.randperm(18, generator=random.order)
-    seen = read(pictures, order.tolist(), seed=random.augmentation.initial_seed())
+    seen = read(data, order.tolist(), seed=random.augmentation.initial_seed())
     images = torch.stack([seen[index] for index in order.tolist()])
     optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
     augmentation = replace(PLAIN, cutout=3)
     for start, stop in ((0, 8), (8, 16), (16, 18)):
         draws = augmentation.draw(stop - start, SIZE, SIZE, random.augmentation)
-        batch = augmentation.apply(images[start:stop], *pictures.statistics(), draws)
-        loss = torch.nn.functional.cross_entropy(plain(batch), pictures.labels[order[start:stop]])
+        batch = augmentation.apply(images[start:stop], *data.statistics(), draws)
+        loss = torch.nn.functional.cross_entropy(plain(batch), data.labels[order[start:stop]])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(plain.parameters(), 5.0)
@@ -171,7 +171,7 @@ def test_an_epoch_is_that_of_its_pictures_in_memory(folder: Path) -> None:
 
 
 def test_the_parts_of_two_processes_are_those_of_one(folder: Path) -> None:
-    pictures, seen = streamed(folder), []
+    data, seen = streamed(folder), []
     for share in (
         Share(accumulate=2),
         Share(processes=2, process=0),
@@ -187,7 +187,7 @@ def test_the_parts_of_two_processes_are_those_of_one(folder: Path) -> None:
         train_epoch(
             forward,
             [],
-            pictures,
+            data,
             module=module,
             optimizer=torch.optim.SGD(module.parameters(), lr=0.1),
             generators=generators(1),
@@ -217,7 +217,7 @@ def test_scores_do_not_depend_on_who_reads(folder: Path) -> None:
     assert found[0].accuracy == pytest.approx(float(right))
 
 
-def test_parts_are_those_of_pictures(folder: Path) -> None:
+def test_parts_are_those_of_images(folder: Path) -> None:
     training, validation = streamed(folder).split(0.5, seed=1)
     assert sorted([*training.paths, *validation.paths]) == sorted(streamed(folder).paths)
     assert set(training.labels.tolist()) == set(validation.labels.tolist()) == {0, 1, 2}
@@ -234,11 +234,11 @@ def test_all_damaged_images_are_said_in_one_line(
     for path, content in zip(broken, (b"\x89PNG\r\n", b""), strict=True):
         path.write_bytes(content)
     whole = streamed(folder)
-    pictures = replace(
+    images = replace(
         whole, paths=[str(broken[1]), *whole.paths[1:-1], str(broken[0])], workers=workers
     )
     with pytest.raises(DataError, match=r"2 images cannot be read.*empty.*broken.png") as said:
-        list(pictures.batches(4))
+        list(images.batches(4))
     assert "\n" not in str(said.value)
 
 

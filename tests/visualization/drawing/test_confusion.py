@@ -1,4 +1,4 @@
-"""The picture of what is taken for what: every number, every name, nothing cut off."""
+"""The drawing of what is taken for what: every number, every name, nothing cut off."""
 
 from __future__ import annotations
 

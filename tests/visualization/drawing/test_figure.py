@@ -22,7 +22,7 @@ from tests.helpers.genotypes import genotypes
 
 
 def labels(figure: Figure) -> list[tuple[str, Bbox]]:
-    """The words of a picture and the room that they take, in pixels."""
+    """The words of a drawing and the room that they take, in pixels."""
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     texts = [text for text in figure.axes[0].texts if text.get_text()]
     return [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
@@ -40,7 +40,7 @@ def check_labels(figure: Figure) -> None:
 
 @settings(max_examples=15)
 @given(genotypes())
-def test_labels_never_overlap_nor_leave_the_picture(genotype: Genotype) -> None:
+def test_labels_never_overlap_nor_leave_the_drawing(genotype: Genotype) -> None:
     check_labels(draw_genotype(genotype, title="A title"))
 
 

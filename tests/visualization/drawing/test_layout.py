@@ -56,7 +56,7 @@ def share_a_stretch(first: Piece, second: Piece) -> bool:
 
 @settings(max_examples=25)
 @given(cells())
-def test_the_cell_can_be_read_back_from_its_picture(cell: Cell) -> None:
+def test_the_cell_can_be_read_back_from_its_drawing(cell: Cell) -> None:
     layout = lay_out(cell, WIDTH)
     ways, links, exits = parts(layout)
     operations = tuple(box for _, box in layout.operations)
@@ -76,7 +76,7 @@ def test_the_cell_can_be_read_back_from_its_picture(cell: Cell) -> None:
 
 @settings(max_examples=25)
 @given(cells())
-def test_boxes_lie_apart_and_inside_the_picture(cell: Cell) -> None:
+def test_boxes_lie_apart_and_inside_the_drawing(cell: Cell) -> None:
     layout = lay_out(cell, WIDTH)
     for first, second in combinations(boxes(layout), 2):
         beside = first.right < second.left or second.right < first.left

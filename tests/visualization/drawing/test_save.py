@@ -26,11 +26,11 @@ def test_an_svg_holds_every_edge_as_text(tmp_path: Path) -> None:
 
 def test_a_png_opens_and_is_sharp_at_readme_width(tmp_path: Path) -> None:
     path = save_drawing(GENOTYPE, tmp_path / "cells.PNG")
-    with Image.open(path) as picture:
-        picture.load()
-        assert picture.format == "PNG"
-        assert picture.width > 1200
-        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    with Image.open(path) as drawing:
+        drawing.load()
+        assert drawing.format == "PNG"
+        assert drawing.width > 1200
+        assert drawing.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

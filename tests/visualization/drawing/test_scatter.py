@@ -1,4 +1,4 @@
-"""The picture of accuracies against cost: what is where, and that labels can be read."""
+"""The drawing of accuracies against cost: what is where, and that labels can be read."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_the_same_points_give_the_same_bytes(tmp_path: Path, suffix: str) -> Non
     files = [save_figure(lambda: drawn(POINTS), tmp_path / f"{i}{suffix}") for i in range(2)]
     assert files[0].read_bytes() == files[1].read_bytes()
     if suffix == ".png":
-        with Image.open(files[0]) as picture:
-            assert picture.width > 1200
+        with Image.open(files[0]) as drawing:
+            assert drawing.width > 1200
 
 
 positions = st.tuples(st.floats(0.5, 5.5), st.floats(0.5, 2.5))

@@ -1,4 +1,4 @@
-"""Pictures of the two cells of the best of every generation."""
+"""Drawings of the two cells of the best of every generation."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.visualization.drawing._origins import Origin
 
-_DOTS_PER_INCH = 130  # 80 to 120 kB of a picture, sharp where the dashboard shows it
+_DOTS_PER_INCH = 130  # 80 to 120 kB of a drawing, sharp where the dashboard shows it
 
 
-def add_picture(
+def add_drawing(
     draft: Draft,
     store: ArtifactStore,
     generations: Sequence[GenerationView],
@@ -37,11 +37,11 @@ def add_picture(
     """Draw the best of a generation for its trial.
 
     Edges that a slow learner just took over from its fast one have another colour than those that
-    it kept; in the picture of a member that did not learn the colours are those of the operations.
+    it kept; in the drawing of a member that did not learn the colours are those of the operations.
 
     Args:
         draft: Of the study's attributes.
-        store: For the picture.
+        store: For the drawing.
         generations: Of the search.
         index: Of the generation.
         trials: Of the study, by number.

@@ -1,6 +1,6 @@
-"""Search an architecture for a folder of your own with one folder of pictures per class.
+"""Search an architecture for a folder of your own with one folder of images per class.
 
-Usage: python own_pictures.py [FOLDER]; without one it makes a small folder of stripes.
+Usage: python own_images.py [FOLDER]; without one it makes a small folder of stripes.
 """
 
 import sys
@@ -13,19 +13,19 @@ from PIL import Image
 
 from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective, build
 from relativenas_optuna.objective.settings import preset
-from relativenas_optuna.training.data.load import load_pictures
+from relativenas_optuna.training.data.load import load_images
 
 
 def make_stripes(folder: Path) -> Path:
-    """Write 40 noisy pictures of upright and 40 of level stripes."""
+    """Write 40 noisy images of upright and 40 of level stripes."""
     rng = np.random.default_rng(0)
     for name, axis in (("upright", 0), ("level", 1)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(40):
             wave = 127 * np.sin(np.arange(16) + rng.uniform(0, 6)) + 128
             grey = np.repeat(np.expand_dims(wave, axis), 16, axis) + rng.normal(0, 30, (16, 16))
-            picture = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
-            picture.save(folder / name / f"{number}.png")
+            image = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+            image.save(folder / name / f"{number}.png")
     return folder
 
 
@@ -33,13 +33,13 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else make_stripes(Path("stripes"))
     settings = replace(preset("small"), channels=4, population=4, generations=3, cutout=4)
     space = CellSpace(nodes=2)
-    objective = SupernetObjective(space, load_pictures(folder), settings=settings)
+    objective = SupernetObjective(space, load_images(folder), settings=settings)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = RelativeNASSampler(
         space.distributions, population_size=settings.population, seed=0, preset="paper"
     )
-    study = optuna.create_study(sampler=sampler, storage="sqlite:///own_pictures.db")
+    study = optuna.create_study(sampler=sampler, storage="sqlite:///own_images.db")
     study.optimize(objective, n_trials=settings.population * settings.generations)
 
     best = study.best_trial

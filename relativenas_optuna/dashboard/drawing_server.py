@@ -1,4 +1,4 @@
-"""The pictures that a dashboard serves, from a folder that may come later or go."""
+"""The drawings that a dashboard serves, from a folder that may come later or go."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ServedPictures:
+class ServedDrawings:
     """An artifact store for optuna-dashboard, which itself answers what is missing by a traceback.
 
     Args:
-        folder: Where the pictures are as things stand, asked for at each of them; `None` where
+        folder: Where the drawings are as things stand, asked for at each of them; `None` where
             that is not known yet.
     """
 
@@ -28,11 +28,11 @@ class ServedPictures:
         self._folder = folder
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Open a picture; one that is not there is "not found" for the browser alone."""
+        """Open a drawing; one that is not there is "not found" for the browser alone."""
         try:
             return self._store().open_reader(artifact_id)
         except (ArtifactNotFound, OSError) as error:
-            raise HTTPError(404, "the folder of the pictures does not have this one") from error
+            raise HTTPError(404, "the folder of the drawings does not have this one") from error
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Keep a file that somebody uploads."""
