@@ -141,7 +141,7 @@ _CONNECTS = {
 def _mysql(seconds: float) -> dict[str, Any]:
     most = lock_seconds(seconds)
     names = ("innodb_lock_wait_timeout", "lock_wait_timeout")
-    limits = ", ".join(f"{name} = LEAST({name}, {most})" for name in names)
+    limits = ", ".join(f"{name} = LEAST(@@{name}, {most})" for name in names)
     return {"write_timeout": max(1, round(seconds)), "init_command": f"SET SESSION {limits}"}
 
 

@@ -166,7 +166,7 @@ def test_a_signal_ends_a_command_that_waits_for_a_server(
 
 @pytest.mark.parametrize("kind", DATABASES)
 def test_time_outs_of_the_users_own_are_kept(kind: str, tmp_path: Path) -> None:
-    shown = {"postgresql": "SHOW lock_timeout", "mysql": "SELECT innodb_lock_wait_timeout"}
+    shown = {"postgresql": "SHOW lock_timeout", "mysql": "SELECT @@innodb_lock_wait_timeout"}
     given = {"postgresql": "?options=-c%20lock_timeout%3D7s", "mysql": "?read_timeout=12"}
     own = {"postgresql": "7s", "mysql": 10}
     default = {"postgresql": "50s", "mysql": 50}
