@@ -139,7 +139,7 @@ class Extras:
 
 @dataclass
 class _Learners:
-    """VisitedArchitectures architectures that learn from each other.
+    """Scored architectures that learn from each other.
 
     Attributes:
         positions: `[learners, variables]`.

@@ -1,4 +1,4 @@
-"""FinishedTrials trials, and what seats they leave."""
+"""Finished trials, and the seat scores that they make."""
 
 from __future__ import annotations
 

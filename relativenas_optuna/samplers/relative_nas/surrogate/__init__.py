@@ -1,1 +1,1 @@
-"""A model of the scores, with which preset "plain" chooses among moves."""
+"""A Gaussian process over the scores, by which preset "plain" chooses among moves."""

@@ -1,4 +1,4 @@
-"""Where a slow learner moves when several moves are drawn for it: preset "plain"."""
+"""Preset "plain": draw many moves of a slow learner and choose one by a Gaussian process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from relativenas_optuna.samplers.relative_nas.draws import move_generator
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
-from relativenas_optuna.samplers.relative_nas.surrogate.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,24 +23,27 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_NEAR = 32  # proposals of its generation that a pair looks at: the nearest to its fast learner
+_MAX_PENDING = 32  # proposals of its generation that a pair counts as known
 
 
 class CandidateMoves:
-    """Draws moves by the slow-fast rule and takes the one of which most is to be expected.
+    """Moves by the slow-fast rule, of which the one with the largest expected improvement is made.
 
-    A departure from the paper, which makes the one move that it draws. A pair's move sees its own
-    scores, those of the generations before its own, and what its generation was proposed to score
-    (of a large one the 32 proposals that are nearest), so that it does not depend on timing.
+    The paper makes the only move that it draws. To not depend on timing, a pair's choice rests
+    on its own scores, on those of the generations before its own, and on the proposals of its own
+    generation (at most the 32 that are nearest to the pair's fast learner).
+
+    Args:
+        settings: Settings of the search.
+        history: Positions and losses of the search, which grow.
     """
 
     def __init__(self, settings: Settings, history: History) -> None:
         self._settings = settings
         self._history = history
-        self._model: tuple[int, GaussianProcess | None] | None = None  # of the scores up to one
-        self._hyperparameters: tuple[int, Hyperparameters | None] | None = (
-            None  # as fitted for a generation
-        )
+        # Each with the generation that it was fitted for.
+        self._model: tuple[int, GaussianProcess | None] | None = None
+        self._hyperparameters: tuple[int, Hyperparameters | None] | None = None
 
     def choose(
         self,
@@ -51,44 +53,48 @@ class CandidateMoves:
         first: tuple[Vector, Vector],
         is_visited: Callable[[Vector], bool],
     ) -> Vector | None:
-        """The move of a pair's slow learner, `[variables]`; `None` where all drawn are taken.
+        """Return the next position of a pair's slow learner, `[variables]`.
 
         Args:
-            generation: Of the pair.
-            pair: Its number.
-            losses: Those of the pair, `[2]`.
-            first: The random matrices of its first draw, `[variables]` each.
-            is_visited: Whether a position cannot be had.
+            generation: Generation of the pair.
+            pair: Index of the pair.
+            losses: Losses of the pair's members, `[2]`.
+            first: Random weights l1 and l2 of the first draw, `[variables]` each.
+            is_visited: Function that returns True for a position that must not be proposed.
+
+        Returns:
+            The position, or None if every drawn one is visited.
         """
         encoding = generation.encoding
         assert encoding is not None
-        drawn = self._drawn(encoding, generation, pair, first)
+        drawn = self._draw(encoding, generation, pair, first)
         model = self._model_before(encoding, generation.index)
-        if model is None:
-            return next((move for move in drawn if not is_visited(move)), None)
-        model = self._conditioned(model, generation, pair, losses)
-        order = np.argsort(-model.log_expected_improvement(drawn), kind="stable")
-        return next((move for move in drawn[order] if not is_visited(move)), None)
+        if model is not None:
+            model = self._conditioned(model, generation, pair, losses)
+            drawn = drawn[np.argsort(-model.log_expected_improvement(drawn), kind="stable")]
+        return next((move for move in drawn if not is_visited(move)), None)
 
     def _conditioned(
         self, model: GaussianProcess, generation: Generation, pair: int, losses: Vector
     ) -> GaussianProcess:
-        """The same, with what is known of the pair's own generation."""
+        """Return the model conditioned on what is known of the pair's own generation."""
         members, new = generation.pairs[pair], ~generation.kept
-        told = new[members]
+        scored = new[members]
         pending = generation.proposed[:0]
         if self._settings.screening.models_pending:
             others = np.setdiff1d(np.flatnonzero(new), members)
             fast = members[0 if generation.first_fast[pair] else 1]
-            pending = model.nearest(generation.proposed[others], generation.positions[fast], _NEAR)
-        if not told.any() and not len(pending):
+            pending = model.nearest(
+                generation.proposed[others], generation.positions[fast], _MAX_PENDING
+            )
+        if not scored.any() and not len(pending):
             return model
-        return model.condition_on(generation.positions[members[told]], losses[told], pending)
+        return model.condition_on(generation.positions[members[scored]], losses[scored], pending)
 
-    def _drawn(
+    def _draw(
         self, encoding: Encoding, generation: Generation, pair: int, first: tuple[Vector, Vector]
     ) -> Vector:
-        """The moves that are drawn, `[draws, variables]`."""
+        """Draw candidate positions of a pair's slow learner, `[draws, variables]`."""
         screening = self._settings.screening
         random = move_generator(self._settings.seed, generation.index, pair)
         shape = screening.draws, len(encoding.space)
@@ -107,12 +113,12 @@ class CandidateMoves:
             high=high,
             reflected=encoding.continuous,
         )
-        anew = random.random(shape) < screening.redraw_probability
-        anew[0] = False
-        return np.where(anew, low + random.random(shape) * (high - low), drawn)
+        redrawn = random.random(shape) < screening.redraw_probability
+        redrawn[0] = False
+        return np.where(redrawn, low + random.random(shape) * (high - low), drawn)
 
     def _model_before(self, encoding: Encoding, index: int) -> GaussianProcess | None:
-        """What the scores say of the generations before `index`; `None` where there are none."""
+        """Return the model of the generations before `index`; None if none has a finite loss."""
         if self._model is None or self._model[0] != index:
             self._model = index, self._fitted(encoding, index)
         return self._model[1]
@@ -127,19 +133,16 @@ class CandidateMoves:
             self._hyperparameters = index, model.hyperparameters
             return model
         if self._hyperparameters is None or self._hyperparameters[0] != fit:
-            earlier = self._history.up_to(fit - 1)
-            some = np.isfinite(earlier[1]).any()
-            self._hyperparameters = (
-                fit,
-                GaussianProcess(encoding.features, *earlier).hyperparameters if some else None,
-            )
+            earlier = self._fitted(encoding, fit)
+            self._hyperparameters = fit, None if earlier is None else earlier.hyperparameters
         return GaussianProcess(encoding.features, positions, losses, self._hyperparameters[1])
 
 
 def _last_fit(index: int) -> int:
-    """The last generation up to one for which hyper-parameters are fitted: ever fewer of them.
+    """Return the last generation up to `index` for which hyperparameters are fitted.
 
-    After 32 generations it is every second one, after 64 every fourth, and so on.
+    They are fitted for every generation below 32, then for every second one below 64, then for
+    every fourth below 128, and so on.
     """
     step = 1 << max(0, index.bit_length() - 5)
     return index // step * step

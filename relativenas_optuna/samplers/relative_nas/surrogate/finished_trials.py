@@ -1,4 +1,4 @@
-"""The finished trials of a study as positions and losses, whoever made them."""
+"""Positions and losses of a study's finished trials, from any sampler."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 
 class FinishedTrials:
-    """Positions and losses of a study's finished trials, for one encoding.
+    """The finished trials of a study as positions and losses in one encoding.
+
+    Args:
+        encoding: Encoding of the positions.
+        trials: List of the finished trials, which may grow.
 
     Attributes:
-        encoding: The variables of the positions.
-        trials: The list of the trials, which grows.
-        positions: Positions `[variables]` of the trials that have a value of any variable.
-        losses: Losses of the same trials, see `dominance.loss_of`; 0 with several objectives.
+        encoding: Encoding of the positions.
+        trials: The list of the finished trials.
+        positions: Positions `[variables]` of the trials that share a variable with the encoding.
+        losses: Losses of the same trials, see `loss_of`; 0 with several objectives.
     """
 
     def __init__(self, encoding: Encoding, trials: list[FrozenTrial]) -> None:
@@ -41,7 +45,7 @@ class FinishedTrials:
         self._read = 0
 
     def read(self, directions: Sequence[StudyDirection]) -> None:
-        """Count in the trials that are new."""
+        """Add the trials that were appended to the list since the last call."""
         new, self._read = self.trials[self._read :], len(self.trials)
         for trial in new:
             position = position_in(self.encoding, trial)
@@ -49,7 +53,7 @@ class FinishedTrials:
                 continue
             self.positions.append(position)
             self.losses.append(loss_of(trial, directions) if len(directions) == 1 else 0.0)
-            self._visited.add(trial, len(self.positions) - 1, position)
+            self._visited.add(trial, self._last, position)
 
     def is_visited(self, position: Vector) -> bool:
         """Return True if the architecture at a position `[variables]` was scored."""
@@ -62,7 +66,7 @@ class FinishedTrials:
     def propose_unvisited(
         self, start: Vector, redraw: Callable[[Vector, Vector], Vector], random: np.random.Generator
     ) -> Vector:
-        """Return a position that is not taken, see `visited.propose_unvisited`."""
+        """Return a position that was not scored, by `visited.propose_unvisited`."""
         return propose_unvisited(
             self.encoding,
             start,
@@ -78,9 +82,9 @@ class FinishedTrials:
 
 
 def position_in(encoding: Encoding, trial: FrozenTrial) -> Vector | None:
-    """Return where a trial scores, `[variables]`; `None` if it shares no variable.
+    """Return a trial's position `[variables]`, or None if it shares no variable.
 
-    What it did not suggest, in a conditional search space, is in the middle of its range.
+    A variable that the trial did not suggest is in the middle of its range.
     """
     values = trial.params
     if not any(

@@ -1,4 +1,8 @@
-"""What the scores so far say of an architecture that has none: a light Gaussian process."""
+"""A light Gaussian process that predicts the score of an architecture from the scores so far.
+
+Source of the equations, where no other is named: Rasmussen and Williams, "Gaussian Processes for
+Machine Learning", MIT Press 2006, chapters 2.2 and 5.4.1.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -21,53 +25,71 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
-    Hyperparameters = tuple[bool, float, float]
 
-_SCALES = (0.5, 1.0, 2.0, 4.0)  # that are tried, in units of the reciprocal mean distance
-_NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # variances of noise that are tried, in units of the process'
-_SIZE = 128  # architectures that are taken in at most
-_FEW = 64  # architectures that hyper-parameters are fitted to
-_LEAST = 1e-9  # variance, where all scores are alike
-_DIGITS = 6  # of what is compared: the digits behind may differ between machines
+_SCALES = (0.5, 1.0, 2.0, 4.0)  # candidates, in units of the reciprocal mean distance
+_NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # candidates, in units of the process variance
+_MAX_ARCHITECTURES = 128  # that the process is conditioned on
+_MAX_FITTED = 64  # architectures that the hyperparameters are fitted to
+_MIN_VARIANCE = 1e-9  # if all scores are equal
+_DECIMALS = 6  # of values that are compared: further digits may differ between machines
 
 
 @cache
-def _libraries() -> ThreadpoolController:
+def _blas_libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-_limiting = RLock()  # whoever ends last would else put back the limit that another one had set
+# Without it, the last of several threads would restore a limit that another one had set.
+_blas_lock = RLock()
 
 
-def _renew() -> None:
-    """A thread that holds the lock is not there in a process that was forked off."""
-    global _limiting  # noqa: PLW0603 - a lock cannot be let go by another thread
-    _limiting = RLock()
+def _replace_lock_after_fork() -> None:
+    """Replace the lock in a forked process, where the thread that held it does not exist."""
+    global _blas_lock  # noqa: PLW0603 - another thread's lock cannot be released
+    _blas_lock = RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(after_in_child=_replace_lock_after_fork)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    with _limiting, _libraries().limit(limits=1, user_api="blas"):
+def _single_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread, which is faster for matrices of up to 128 rows."""
+    with _blas_lock, _blas_libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+class Hyperparameters(NamedTuple):
+    """The hyperparameters of a Gaussian process.
+
+    Attributes:
+        smooth: True for the squared exponential kernel, False for the exponential kernel.
+        scale: Reciprocal of the length scale.
+        noise: Variance of the noise, in units of the variance of the process.
+    """
+
+    smooth: bool
+    scale: float
+    noise: float
 
 
 class GaussianProcess:
     """A Gaussian process over the normal scores of the losses' ranks.
 
-    Its kernel is the squared exponential, or the exponential, of the distance over all variables;
-    kernel, length scale and noise are those of the largest likelihood among a few. Ranks make it
-    indifferent to how losses are scaled. It keeps the better half of 128 architectures and the
-    latest ones.
+    Only the order of the losses matters, not their scale. The kernel is isotropic. Hyperparameters
+    are those of the largest marginal likelihood on a small grid. Of many architectures only 128
+    count: the 64 best and the latest 64 of the others.
 
     Args:
-        features_of: Makes `[n, features]` of positions `[n, variables]`, see `Encoding.features`.
-        positions: `[scored, variables]`.
-        losses: `[scored]`, infinite for what failed; at least one.
-        hyperparameters: Kernel, length scale and noise of an earlier fit, to be taken again.
+        features_of: Function from positions `[n, variables]` to points `[n, features]`, see
+            `Encoding.features`.
+        positions: Positions of the scored architectures, `[scored, variables]`.
+        losses: Their losses, `[scored]`, at least one; infinite for a failed one.
+        hyperparameters: Hyperparameters of an earlier fit to use; None fits them.
+
+    Attributes:
+        hyperparameters: The hyperparameters in use.
     """
 
     def __init__(
@@ -77,116 +99,122 @@ class GaussianProcess:
         losses: Vector,
         hyperparameters: Hyperparameters | None = None,
     ) -> None:
-        kept = _kept(losses, _SIZE)
+        kept = _best_and_latest(losses, _MAX_ARCHITECTURES)
         self._features_of = features_of
         self._features = features_of(positions[kept])
         self._sorted = np.sort(losses)
-        scores = _normal_scores((self._below(losses[kept])) / len(losses))
-        self._more: _More | None = None
+        scores = _normal_scores((self._count_below(losses[kept])) / len(losses))
+        self._condition: _Condition | None = None
         self._mean = float(scores.mean())
-        # Matrices this small are slower with threads, and many times so on a busy machine.
-        with _one_thread():
+        with _single_blas_thread():
             self._fit(scores - self._mean, hyperparameters)
 
     def _fit(self, scores: Vector, hyperparameters: Hyperparameters | None) -> None:
-        few = _kept(scores, _FEW)
+        few = _best_and_latest(scores, _MAX_FITTED)
         self.hyperparameters = hyperparameters or _likeliest(self._features[few], scores[few])
-        self._smooth, self._scale, self._noise = self.hyperparameters
         kernel = self._kernel(self._features, self._features)
-        self._inverse = np.linalg.inv(kernel + self._noise * np.eye(len(scores)))
+        noise = self.hyperparameters.noise * np.eye(len(scores))
+        self._inverse = np.linalg.inv(kernel + noise)
         self._weights = self._inverse @ scores
-        self._variance = max(float(scores @ self._weights) / len(scores), _LEAST)
+        self._variance = max(float(scores @ self._weights) / len(scores), _MIN_VARIANCE)
         self._best = float((kernel @ self._weights).min())
 
-    def _below(self, losses: Vector) -> Vector:
-        """How many of the scores are lower, and half of those that are equal."""
+    def _count_below(self, losses: Vector) -> Vector:
+        """Return how many of the scored losses are lower, plus half of those that are equal."""
         ends = [np.searchsorted(self._sorted, losses, side=side) for side in ("left", "right")]
         below: Vector = (ends[0] + ends[1]) / 2
         return below
 
     def condition_on(self, positions: Vector, losses: Vector, pending: Vector) -> GaussianProcess:
-        """The same, with a few more scores in it, and sure of what is about to be scored.
+        """Return a process that also knows further scores and pending architectures.
 
-        Scores to come are taken to be what is expected of them (the Kriging believer of Ginsbourger
-        et al. 2010), which leaves the means as they are.
+        A pending architecture is taken to score what the process expects of it (the Kriging
+        believer of Ginsbourger et al. 2010). This lowers deviations and changes no mean.
 
         Args:
-            positions: `[n, variables]`.
-            losses: `[n]`.
-            pending: Positions of which the losses are not known, `[m, variables]`.
+            positions: Positions of further scored architectures, `[n, variables]`.
+            losses: Their losses, `[n]`.
+            pending: Positions of architectures without a loss yet, `[m, variables]`.
         """
         features = self._features_of(np.concatenate([positions, pending]))
-        scores = _normal_scores((self._below(losses) + 0.5) / (len(self._sorted) + 1))
+        scores = _normal_scores((self._count_below(losses) + 0.5) / (len(self._sorted) + 1))
         number = len(scores)
-        with _one_thread():
+        with _single_blas_thread():
             cross = self._kernel(features, self._features)
-            own = self._kernel(features, features) + self._noise * np.eye(len(features))
-            known = cross @ self._inverse
-            covariance = own - known @ cross.T
+            noise = self.hyperparameters.noise * np.eye(len(features))
+            own = self._kernel(features, features) + noise
+            regression = cross @ self._inverse
+            covariance = own - regression @ cross.T
             weights = np.zeros(len(features))
-            surprise = scores - self._mean - cross[:number] @ self._weights
-            weights[:number] = np.linalg.solve(covariance[:number, :number], surprise)
+            residuals = scores - self._mean - cross[:number] @ self._weights
+            weights[:number] = np.linalg.solve(covariance[:number, :number], residuals)
             inverse = np.linalg.inv(covariance).astype(np.float64, copy=False)
-            more = _More(features, known, inverse, weights)
-        found = copy(self)
-        found._more = more
-        return found
+        conditioned = copy(self)
+        conditioned._condition = _Condition(features, regression, inverse, weights)
+        return conditioned
 
     def nearest(self, positions: Vector, to: Vector, number: int) -> Vector:
-        """Those of `positions` `[n, variables]` that are nearest to another one, in their order."""
+        """Return the `number` positions that are nearest to a position, in their given order.
+
+        Args:
+            positions: Positions to choose from, `[n, variables]`.
+            to: The position to be near to, `[variables]`.
+            number: Number of positions to return; all of them if there are fewer.
+        """
         if len(positions) <= number:
             return positions
         far = _squared_distances(self._features_of(positions), self._features_of(to[None]))[:, 0]
-        order = np.argsort(np.round(far, _DIGITS), kind="stable")  # many are equally far
+        order = np.argsort(np.round(far, _DECIMALS), kind="stable")  # many are equally far
         return positions[np.sort(order[:number])]
 
     def log_expected_improvement(self, positions: Vector) -> Vector:
-        """The logarithm of the expected improvement `[n]` at `positions` `[n, variables]`.
+        """Return the logarithm of the expected improvement `[n]` at positions `[n, variables]`.
 
-        It is that over the lowest mean of what was scored.
+        Expected improvement (Jones et al. 1998) over the lowest predicted mean of the scored
+        architectures, in normal scores, computed as its logarithm (Ament et al. 2023).
         """
         means, deviations = self._posterior(positions)
-        improvement: Vector = np.log(deviations) + _log_improvement(
-            (self._best - means) / deviations
-        )
-        return np.round(improvement, _DIGITS)
+        z = (self._best - means) / deviations
+        improvement: Vector = np.log(deviations) + _log_improvement(z)
+        return np.round(improvement, _DECIMALS)
 
     def _posterior(self, positions: Vector) -> tuple[Vector, Vector]:
-        """Means, less that of all scores, and standard deviations."""
-        with _one_thread():
-            features, more = self._features_of(positions), self._more
+        """Return means `[n]`, relative to the mean of all scores, and standard deviations `[n]`."""
+        with _single_blas_thread():
+            features, condition = self._features_of(positions), self._condition
             kernel = self._kernel(features, self._features)
             means = kernel @ self._weights
             explained = np.einsum("ij,ij->i", kernel @ self._inverse, kernel)
-            if more is not None:
-                left = self._kernel(features, more.features) - kernel @ more.known.T
-                means += left @ more.weights
-                explained += np.einsum("ij,ij->i", left @ more.inverse, left)
+            if condition is not None:
+                left = self._kernel(features, condition.features) - kernel @ condition.regression.T
+                means += left @ condition.weights
+                explained += np.einsum("ij,ij->i", left @ condition.inverse, left)
         return means, np.sqrt(np.maximum(self._variance * (1 - explained), 1e-12))
 
     def _kernel(self, one: Vector, other: Vector) -> Vector:
-        return _kernel(self._scale**2 * _squared_distances(one, other), smooth=self._smooth)
+        smooth, scale, _ = self.hyperparameters
+        return _kernel(scale**2 * _squared_distances(one, other), smooth=smooth)
 
 
 @dataclass(frozen=True)
-class _More:
-    """Scores that came after a fit, or are to come.
+class _Condition:
+    """Further architectures that a fitted process is conditioned on.
 
     Attributes:
-        features: Of theirs, `[n, features]`.
-        known: What the fit makes of them, `[n, scored]`.
-        inverse: Of their covariance given the fit, `[n, n]`.
-        weights: Of what they add to the means, `[n]`; 0 for those to come.
+        features: Their features, `[n, features]`.
+        regression: Weights of the fitted scores in their predicted means, `[n, scored]`.
+        inverse: Inverse of their covariance given the fitted scores, `[n, n]`.
+        weights: Their weights in predicted means, `[n]`; 0 for pending ones.
     """
 
     features: Vector
-    known: Vector
+    regression: Vector
     inverse: Vector
     weights: Vector
 
 
-def _kept(losses: Vector, size: int) -> NDArray[np.intp]:
-    """The better half of `size` architectures, and the latest others."""
+def _best_and_latest(losses: Vector, size: int) -> NDArray[np.intp]:
+    """Return the indices of the `size // 2` best losses and of the latest others, ascending."""
     number = len(losses)
     if number <= size:
         return np.arange(number)
@@ -208,27 +236,27 @@ def _kernel(squared: Vector, *, smooth: bool) -> Vector:
 
 
 def _likeliest(features: Vector, scores: Vector) -> Hyperparameters:
-    """Kernel, scale and noise of the largest likelihood among a few."""
+    """Return the hyperparameters of the largest marginal likelihood on the grid."""
     squared = _squared_distances(features, features)
     typical = float(squared.mean()) or 1.0
-    best, found = -np.inf, (True, 1.0, 1.0)
+    best, found = -np.inf, Hyperparameters(smooth=True, scale=1.0, noise=1.0)
     for smooth in (True, False):
         for scale in (np.array(_SCALES) / typical**0.5).tolist():
             kernel = _kernel(scale**2 * squared, smooth=smooth)
-            for noise, likelihood in zip(_NOISES, _likelihoods(kernel, scores), strict=True):
+            for noise, likelihood in zip(_NOISES, _log_likelihoods(kernel, scores), strict=True):
                 if likelihood > best:
-                    best, found = likelihood, (smooth, scale, noise)
+                    best, found = likelihood, Hyperparameters(smooth, scale, noise)
     return found
 
 
-def _likelihoods(kernel: Vector, scores: Vector) -> list[float]:
-    """The logarithm of the likelihood with each of the noises, at the likeliest variance."""
+def _log_likelihoods(kernel: Vector, scores: Vector) -> list[float]:
+    """Return the log marginal likelihood for each noise, at the variance that maximizes it."""
     number = len(scores)
     covariances = kernel + np.array(_NOISES)[:, None, None] * np.eye(number)
     determinants = np.log(np.linalg.cholesky(covariances).diagonal(axis1=1, axis2=2)).sum(axis=1)
     columns = np.broadcast_to(scores[:, None], (len(_NOISES), number, 1))
     weights = np.linalg.solve(covariances, columns)[:, :, 0]
-    variances = np.maximum(weights @ scores / number, _LEAST)
+    variances = np.maximum(weights @ scores / number, _MIN_VARIANCE)
     found: list[float] = (-0.5 * number * np.log(variances) - determinants).tolist()
     return found
 
@@ -238,7 +266,7 @@ def _normal_scores(shares: Vector) -> Vector:
 
 
 def _log_improvement(z: Vector) -> Vector:
-    """The logarithm of z Phi(z) + phi(z), far below zero by an expansion of it."""
+    """Return log(z Phi(z) + phi(z)); below -5 by the asymptotic phi(z) / (z**2 + 3)."""
     density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi)
     near = np.maximum(z, -5.0)
     below = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in near.tolist()])

@@ -1,4 +1,4 @@
-"""What a search has scored so far, as arrays."""
+"""Positions and losses of a search's scored seats, as arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class History:
-    """Positions and losses by generation and seat, in whatever order they come."""
+    """Positions and losses in the order of generations and seats, added in any order."""
 
     def __init__(self) -> None:
         self._by_generation: dict[int, dict[int, tuple[Vector, float]]] = {}
@@ -22,13 +22,13 @@ class History:
         self._ends: list[int] = []  # of each generation that is in the arrays
 
     def add(self, generation: int, seat: int, position: Vector, loss: float) -> None:
-        """Count in what a seat scored at a position `[variables]`."""
+        """Add the position `[variables]` and the loss of a scored seat."""
         self._by_generation.setdefault(generation, {})[seat] = position.copy(), loss
 
     def up_to(self, generation: int) -> tuple[Vector, Vector]:
-        """Positions `[scored, variables]` and losses `[scored]` up to a complete generation.
+        """Return positions `[scored, variables]` and losses `[scored]` up to a generation.
 
-        They are in the order of generations and seats, whoever came first.
+        The generation and all earlier ones must be complete: nothing can be added to them later.
         """
         while len(self._ends) <= generation:
             self._append(self._by_generation.pop(len(self._ends), {}))
@@ -42,10 +42,8 @@ class History:
             variables = len(next(iter(scored.values()))[0])
             room = max(2 * end, 64)
             positions, losses = np.empty((room, variables)), np.empty(room)
-            positions[:begin], losses[:begin] = (
-                self._positions[:begin].reshape(begin, variables),
-                self._losses[:begin],
-            )
+            positions[:begin] = self._positions[:begin].reshape(begin, variables)
+            losses[:begin] = self._losses[:begin]
             self._positions, self._losses = positions, losses
         for row, seat in enumerate(sorted(scored), start=begin):
             self._positions[row], self._losses[row] = scored[seat]

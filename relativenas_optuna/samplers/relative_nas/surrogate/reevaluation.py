@@ -1,4 +1,4 @@
-"""Whether a fast learner was lucky: when preset "plain" has it scored again, and what that says."""
+"""Preset "plain": re-evaluate the best member while its lead may be noise."""
 
 from __future__ import annotations
 
@@ -20,107 +20,107 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_FIRST = 7  # generation that decides first: before it, to look elsewhere is worth more
-_SURE = 0.975  # probability of Student's t, up to which a difference may be luck
+_FIRST_GENERATION = 7  # that may decide it: before, a trial is worth more at a new architecture
+_CONFIDENCE = 0.975  # one-sided, of Student's t
 
 
 class Reevaluation:
-    """Has the best member scored again while it may owe its place to luck.
+    """The rule by which the best member is scored again instead of keeping its score.
 
-    A departure from the paper, which has all fast learners scored again. It looks at the scores of
-    a pair, and at those of the generations before it, so that it does not depend on timing.
+    The paper scores every fast learner again in each generation. To not depend on timing, the rule
+    rests on the scores of a pair and on those of the generations before its own.
 
     Args:
-        most: Scores of one architecture; with 1 nothing is scored again.
-        history: What was scored.
+        max_scores: Maximum number of scores of one architecture; 1 re-evaluates nothing.
+        history: Positions and losses of the search.
     """
 
-    def __init__(self, most: int, history: History) -> None:
-        self._most = most
+    def __init__(self, max_scores: int, history: History) -> None:
+        self._max_scores = max_scores
         self._table = StatisticsTable(history)
-        self._standing: tuple[int, list[tuple[ScoreStatistics, int, Vector]]] | None = None
+        self._ranking: tuple[int, list[tuple[ScoreStatistics, int, Vector]]] | None = None
 
     def statistics(
         self, generation: Generation, pair: int, losses: Vector
     ) -> tuple[ScoreStatistics, ScoreStatistics]:
-        """What is known of both members of a pair, whose scores are `losses` `[2]`."""
+        """Return the statistics of both members of a pair, with their new losses `[2]`."""
         self._table.read_up_to(generation.index - 1)
         first, second = (
             known if generation.kept[member] else known.with_score(float(loss))
             for member, loss in zip(generation.pairs[pair], losses, strict=True)
-            for known in [self._table.of(generation.positions[member])]
+            for known in [self._table.at(generation.positions[member])]
         )
         return first, second
 
     def is_needed(
-        self, generation: Generation, before: Generation, fast: int, known: ScoreStatistics
+        self, generation: Generation, before: Generation, fast: int, statistics: ScoreStatistics
     ) -> bool:
-        """Whether a pair's fast learner is to be scored again in the generation after this one.
+        """Return True if a pair's fast learner is re-evaluated in the next generation.
 
-        That is so where it is better than all others of the generation before that can be scored
-        again, of several alike the first member, and one of these may truly be better. While no
-        architecture has two scores, that is asked of one pair in every second generation: so the
-        first second score is known before there is another one.
+        It must have the lowest mean of all members of the generation before that can be
+        re-evaluated; of equal means the lowest member counts. And by Student's t, the true mean of
+        some other member must possibly be lower. While no architecture has two scores, only one
+        pair in every second generation may re-evaluate: the noise is then known from its result
+        before the next one.
 
         Args:
-            generation: Of the pair.
-            before: The one before, which is complete.
-            fast: The member.
-            known: What is known of it, from `statistics`, which looks at the scores.
+            generation: Generation of the pair.
+            before: The generation before it, which is complete.
+            fast: Index of the fast learner among the members.
+            statistics: Its statistics, from the method `statistics`.
         """
         position = generation.positions[fast]
-        noise, freedom = self._table.noise(position, known)
-        if generation.index < _FIRST or not self._can(known) or (freedom and noise == 0):
+        noise, freedom = self._table.noise(position, statistics)
+        can = self._can_reevaluate(statistics)
+        if generation.index < _FIRST_GENERATION or not can or (freedom and noise == 0):
             return False
-        if (
-            self._table.failed_reevaluations > freedom + 1
-        ):  # an objective that will not score one twice
+        if self._table.failed_reevaluations > freedom + 1:  # the objective refuses to repeat
             return False
         pair = generation.pairs[generation.seat(fast) // 2].tolist()
-        if not freedom and not self._may_probe(generation, before, pair):
+        if not freedom and not self._may_be_first(generation, before, pair):
             return False
         others = [
             (other, member)
-            for other, member, where in self._standings(generation, before)
+            for other, member, where in self._ranked(generation, before)
             if member not in pair and not np.array_equal(where, position)
         ]
-        can = next(((other.mean, member) for other, member in others if self._can(other)), None)
-        if can is not None and can < (known.mean, fast):
+        rivals = ((other.mean, member) for other, member in others if self._can_reevaluate(other))
+        if next(rivals, (math.inf, fast)) < (statistics.mean, fast):
             return False
-        luck = noise * _student(freedom) if freedom else math.inf
+        margin = noise * _student_t(freedom) if freedom else math.inf
         return any(
-            other.mean - known.mean < luck * math.sqrt(1 / known.count + 1 / other.count)
+            other.mean - statistics.mean
+            < margin * math.sqrt(1 / statistics.count + 1 / other.count)
             for other, _ in others
             if other.count
         )
 
-    def _may_probe(self, generation: Generation, before: Generation, pair: list[int]) -> bool:
-        """Return True if a pair may have the first second score of the search.
+    def _may_be_first(self, generation: Generation, before: Generation, pair: list[int]) -> bool:
+        """Return True if a pair may have the first re-evaluation of the search.
 
-        Its outcome is seen two generations later. One of the pair's members has to be the best of
-        the generation before, as no more than one pair's is.
+        Its result counts two generations later. The best member of the generation before must be
+        in the pair, which holds for at most one pair.
         """
-        standings = self._standings(generation, before)
-        best = next((member for known, member, _ in standings if self._can(known)), None)
-        return (generation.index - _FIRST) % 2 == 0 and best in pair
+        ranked = self._ranked(generation, before)
+        best = next((member for known, member, _ in ranked if self._can_reevaluate(known)), None)
+        return (generation.index - _FIRST_GENERATION) % 2 == 0 and best in pair
 
-    def _can(self, known: ScoreStatistics) -> bool:
-        """Whether an architecture can be scored again: as long as that came to something."""
-        return 0 < known.count < self._most and not known.failed_reevaluations
+    def _can_reevaluate(self, statistics: ScoreStatistics) -> bool:
+        return 0 < statistics.count < self._max_scores and not statistics.failed_reevaluations
 
-    def _standings(
+    def _ranked(
         self, generation: Generation, before: Generation
     ) -> list[tuple[ScoreStatistics, int, Vector]]:
-        """What is known of the members of the generation before, the best one first."""
-        if self._standing is None or self._standing[0] != generation.index:
-            every = [(self._table.of(x), member, x) for member, x in enumerate(before.positions)]
-            every.sort(key=lambda one: (one[0].mean, one[1]))
-            self._standing = generation.index, every
-        return self._standing[1]
+        """Return statistics, index and position of the members of `before`, lowest mean first."""
+        if self._ranking is None or self._ranking[0] != generation.index:
+            ranked = [(self._table.at(x), member, x) for member, x in enumerate(before.positions)]
+            ranked.sort(key=lambda entry: (entry[0].mean, entry[1]))
+            self._ranking = generation.index, ranked
+        return self._ranking[1]
 
 
-def _student(freedom: int) -> float:
-    """The quantile of Student's t."""
-    from scipy.special import stdtrit  # it takes long to import, and few studies are noisy
+def _student_t(freedom: int) -> float:
+    """Return the quantile of Student's t at the confidence."""
+    from scipy.special import stdtrit  # its import is slow, and few studies are noisy
 
-    return float(stdtrit(freedom, _SURE))
+    return float(stdtrit(freedom, _CONFIDENCE))

@@ -1,4 +1,4 @@
-"""What the scores of an architecture say together, where it was scored more than once."""
+"""Mean and spread of the scores of architectures that were scored more than once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-WORTHLESS = 8e307  # losses from here on are not of a complete and feasible trial; see `Learning`
+WORTHLESS = 8e307  # losses from here on are not of a complete and feasible trial, see `loss_of`
 
 
 @dataclass(frozen=True)
 class ScoreStatistics:
-    """The scores of one architecture.
+    """Statistics of the scores of one architecture.
+
+    A score is usable if its trial is complete and feasible.
 
     Attributes:
-        count: How many of them are of complete and feasible trials.
-        mean: Of those, a loss; where there are none the lowest of the others.
-        squares: The sum of the squared differences to the mean; exactly 0 where all are equal.
-        asked: How many there are, whatever came of it.
+        count: Number of usable scores.
+        mean: Mean loss of the usable scores; without any, the lowest of all losses.
+        squared_deviations: Sum of the squared differences of the usable scores from their mean;
+            exactly 0 if all are equal.
+        evaluations: Number of all scores.
     """
 
     count: int = 0
@@ -35,78 +38,81 @@ class ScoreStatistics:
     evaluations: int = 0
 
     def with_score(self, loss: float) -> ScoreStatistics:
-        """The same with one more score."""
-        asked = self.evaluations + 1
+        """Return the statistics with one more score (the update of Welford 1962)."""
+        evaluations = self.evaluations + 1
         if not abs(loss) < WORTHLESS:
             mean = self.mean if self.count else min(loss, self.mean)
-            return ScoreStatistics(self.count, mean, self.squared_deviations, asked)
+            return ScoreStatistics(self.count, mean, self.squared_deviations, evaluations)
         if not self.count:
-            return ScoreStatistics(1, loss, 0.0, asked)
+            return ScoreStatistics(1, loss, 0.0, evaluations)
         difference = loss - self.mean
         mean = self.mean + difference / (self.count + 1)
-        return ScoreStatistics(
-            self.count + 1, mean, self.squared_deviations + difference * (loss - mean), asked
-        )
+        squares = self.squared_deviations + difference * (loss - mean)
+        return ScoreStatistics(self.count + 1, mean, squares, evaluations)
 
     @property
     def degrees_of_freedom(self) -> int:
-        """How many scores there are beyond the first one, of complete and feasible trials."""
+        """Number of usable scores beyond the first one."""
         return max(self.count - 1, 0)
 
     @property
     def failed_reevaluations(self) -> int:
-        """How many came to nothing though another one did not."""
+        """Number of scores that are not usable, if the architecture also has a usable one."""
         return self.evaluations - self.count if self.count else 0
 
 
 class StatisticsTable:
-    """The statistics of all architectures, by the scores of complete generations.
+    """The statistics of all architectures, from the scores of complete generations.
+
+    Args:
+        history: Positions and losses of the search.
 
     Attributes:
-        failed_reevaluations: Number of failed scores of architectures that also have a usable one.
+        failed_reevaluations: Number of failed reevaluations of all architectures.
     """
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._begin()
+        self._clear()
 
-    def _begin(self) -> None:
+    def _clear(self) -> None:
         self._generation, self._rows = -1, 0
         self._by_position: dict[bytes, ScoreStatistics] = {}
-        self._squared_deviations, self._degrees_of_freedom, self.failed_reevaluations = 0.0, 0, 0
+        self._squares, self._freedom, self.failed_reevaluations = 0.0, 0, 0
 
     def read_up_to(self, generation: int) -> None:
-        """Count in all scores up to a complete generation, and no others."""
+        """Count the scores up to a complete generation, and no later ones."""
         if generation < self._generation:
-            self._begin()
+            self._clear()
         positions, losses = self._history.up_to(generation)
         for position, loss in zip(positions[self._rows :], losses[self._rows :], strict=True):
-            before = self.of(position)
+            before = self.at(position)
             after = before.with_score(float(loss))
             self._by_position[position.tobytes()] = after
-            self._squared_deviations += after.squared_deviations - before.squared_deviations
-            self._degrees_of_freedom += after.degrees_of_freedom - before.degrees_of_freedom
+            self._squares += after.squared_deviations - before.squared_deviations
+            self._freedom += after.degrees_of_freedom - before.degrees_of_freedom
             self.failed_reevaluations += after.failed_reevaluations - before.failed_reevaluations
         self._generation, self._rows = generation, len(losses)
 
-    def of(self, position: Vector) -> ScoreStatistics:
-        """The scores at a settled position `[variables]`."""
+    def at(self, position: Vector) -> ScoreStatistics:
+        """Return the statistics at a canonical position `[variables]`."""
         return self._by_position.get(position.tobytes(), ScoreStatistics())
 
-    def noise(self, position: Vector, known: ScoreStatistics) -> tuple[float, int]:
-        """The standard deviation of the scores of one architecture, by all that have several.
+    def noise(self, position: Vector, statistics: ScoreStatistics) -> tuple[float, int]:
+        """Return the pooled standard deviation of the scores of one architecture.
 
         Args:
-            position: Of an architecture of which more is known by now, `[variables]`.
-            known: What is known of it.
+            position: Position of an architecture with newer statistics than the table's,
+                `[variables]`.
+            statistics: The newer statistics.
 
         Returns:
-            It, and how many scores it rests on beyond the first ones; 0 and 0 where on none.
-            Infinite where squares are.
+            The standard deviation of a loss, infinite if its square is, and the degrees of freedom
+            of this estimate; 0 and 0 if no architecture has two usable scores.
         """
-        before = self.of(position)
-        freedom = self._degrees_of_freedom + known.degrees_of_freedom - before.degrees_of_freedom
-        squares = self._squared_deviations + known.squared_deviations - before.squared_deviations
+        known = self.at(position)
+        freedom = self._freedom + statistics.degrees_of_freedom - known.degrees_of_freedom
+        squares = self._squares + statistics.squared_deviations - known.squared_deviations
         if not math.isfinite(squares):
             return math.inf, freedom
         return (math.sqrt(max(squares, 0.0) / freedom) if freedom else 0.0), freedom

@@ -1,4 +1,4 @@
-"""Which trial of a noisy study to trust: the best one is the luckiest."""
+"""The trial to trust in a noisy study, where the best trial is often only the luckiest."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-_SURE = 2.0  # standard errors
-_GOOD = 0.25  # of all architectures
+_STANDARD_ERRORS = 2.0
+_GOOD_SHARE = 0.25  # of all architectures
 
 
 def trusted_trial(study: Study) -> FrozenTrial:
-    """The trial whose architecture is surely good, by all of its scores together.
+    """Return a trial of the architecture with the lowest upper bound of its mean loss.
 
-    `study.best_trial` is the one with the luckiest score. Here an architecture counts as much as
-    the mean of its scores and two standard errors of that more, for a loss. How noisy a score is
-    is seen from those of the best quarter of the architectures that have several; bad ones may be
-    noisier. So one that proved itself is taken before one that was lucky once. Preset "plain" of
-    `RelativeNASSampler` has its best members scored again for that, from its eighth generation
-    on. Where no good architecture was scored twice, or scores do not differ, it is the best trial.
+    `study.best_trial` has the luckiest score. The bound here is the mean of an architecture's
+    losses plus two standard errors, so an architecture that was scored often is preferred to one
+    that was lucky once. The standard deviation of a score is estimated from the best quarter of
+    the architectures, where they have several scores; bad ones may be noisier. If none of them
+    has several scores, or their scores are all equal, the result is the best trial.
 
-    It works on a study of any sampler. To be surer still, enqueue the parameters of the best ones
-    and look again. It is not for scores with shared weights, which change meanwhile: `search`
-    scores its finalists again instead.
+    Preset "plain" of `RelativeNASSampler` re-evaluates its best members for this purpose, from the
+    eighth generation on. Studies of any sampler work: enqueue the parameters of the best trials to
+    get more scores of them. Scores with shared weights do not, since the weights change between
+    two scores of an architecture; `search` scores its finalists again instead.
 
     Args:
-        study: Of one objective.
+        study: Study with one objective.
 
     Returns:
-        A complete trial that violates no constraint; the first of several with one architecture.
+        A complete trial that violates no constraint, the first one of its architecture.
 
     Raises:
-        ValueError: The study has several objectives, or no such trial.
+        ValueError: The study has several objectives, or no complete and feasible trial.
     """
     if len(study.directions) != 1:
         raise ValueError(f"study {study.study_name!r} has several objectives: see best_trials")
@@ -55,23 +55,23 @@ def trusted_trial(study: Study) -> FrozenTrial:
 
 
 def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
-    """Which of what was scored to trust, of several alike the first.
+    """Return the index of the first score of the architecture to trust.
 
     Args:
-        architectures: What was scored, `[scored]`.
-        losses: `[scored]`.
+        architectures: The architecture of each score, `[scored]`.
+        losses: The loss of each score, `[scored]`.
     """
     statistics: dict[Hashable, ScoreStatistics] = {}
     for architecture, loss in zip(architectures, losses, strict=True):
         statistics[architecture] = statistics.get(architecture, ScoreStatistics()).with_score(loss)
     means = sorted(known.mean for known in statistics.values())
-    good = means[math.ceil(_GOOD * len(means)) - 1]
+    good = means[math.ceil(_GOOD_SHARE * len(means)) - 1]
     several = [known for known in statistics.values() if known.count > 1 and known.mean <= good]
     freedom = sum(known.degrees_of_freedom for known in several)
     squares = sum(known.squared_deviations for known in several)
-    noise = math.sqrt(squares / freedom) if freedom else 0.0
+    error = _STANDARD_ERRORS * (math.sqrt(squares / freedom) if freedom else 0.0)
     bounds = {
-        architecture: known.mean + (_SURE * noise / math.sqrt(known.count) if known.count else 0.0)
+        architecture: known.mean + (error / math.sqrt(known.count) if known.count else 0.0)
         for architecture, known in statistics.items()
     }
     best = min(bounds, key=lambda architecture: bounds[architecture])
@@ -79,9 +79,10 @@ def trusted(architectures: Sequence[Hashable], losses: Sequence[float]) -> int:
 
 
 def _architecture(trial: FrozenTrial) -> Hashable:
-    """What tells two architectures apart; of a trial without parameters nothing is known.
+    """Return a key that equal architectures share; a trial without parameters has its own.
 
-    Numbers are rounded, for one on a logarithmic scale may come back with another last digit.
+    Numbers are rounded to 12 digits, since a value on a logarithmic scale may be proposed again
+    with another last digit.
     """
     return (
         tuple(

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import _last_fit
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import (
     GaussianProcess,
-    _kept,
+    _best_and_latest,
     _likeliest,
     _log_improvement,
 )
@@ -39,11 +39,11 @@ def scored(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def reference(model: GaussianProcess, positions: np.ndarray, scores: np.ndarray) -> object:
     """scikit-learn's process with the hyper-parameters that were found."""
-    length = 1 / model._scale
-    shape = RBF(length) if model._smooth else Matern(length, nu=0.5)
+    length = 1 / model.hyperparameters.scale
+    shape = RBF(length) if model.hyperparameters.smooth else Matern(length, nu=0.5)
     process = GaussianProcessRegressor(
         ConstantKernel(model._variance) * shape,
-        alpha=model._noise * model._variance,
+        alpha=model.hyperparameters.noise * model._variance,
         optimizer=None,
     )
     return process.fit(positions, scores - model._mean)
@@ -131,8 +131,8 @@ def test_the_logarithm_of_an_improvement_is_that_of_its_integral(z: float) -> No
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(2, 12))
-def test_the_better_half_and_the_latest_are_kept(losses: list[int], size: int) -> None:
-    kept = _kept(np.array(losses, dtype=float), size).tolist()
+def test_the_better_half_and_the_latest_are_best_and_latest(losses: list[int], size: int) -> None:
+    kept = _best_and_latest(np.array(losses, dtype=float), size).tolist()
     assert len(kept) == min(len(losses), size)
     best = sorted(range(len(losses)), key=lambda i: losses[i])[: size // 2]
     others = [i for i in range(len(losses)) if i not in best]
@@ -190,7 +190,7 @@ def test_a_shape_that_is_given_is_not_fitted() -> None:
     fitted = GaussianProcess(same, positions[:20], losses[:20])
     again = GaussianProcess(same, positions, losses, fitted.hyperparameters)
     assert again.hyperparameters == fitted.hyperparameters
-    kernel = again._kernel(positions, positions) + again._noise * np.eye(40)
+    kernel = again._kernel(positions, positions) + again.hyperparameters.noise * np.eye(40)
     assert np.linalg.inv(kernel) == pytest.approx(again._inverse, rel=1e-6, abs=1e-8)
 
 

@@ -71,7 +71,7 @@ def test_what_is_known_is_what_the_generations_up_to_one_scored(
             for where in range(4)
         }
         statistics = {where: pool_of(losses) for where, losses in known.items()}
-        assert {where: table.of(np.array([float(where)])) for where in range(4)} == statistics
+        assert {where: table.at(np.array([float(where)])) for where in range(4)} == statistics
         assert table.failed_reevaluations == sum(
             known.failed_reevaluations for known in statistics.values()
         )
@@ -91,4 +91,4 @@ def test_noise_beyond_all_numbers_is_infinite_and_stays_so() -> None:
     table = StatisticsTable(history)
     table.read_up_to(0)
     assert table.noise(np.array([1.0]), ScoreStatistics()) == (math.inf, 3)
-    assert table.noise(np.array([0.0]), table.of(np.array([0.0]))) == (math.inf, 3)
+    assert table.noise(np.array([0.0]), table.at(np.array([0.0]))) == (math.inf, 3)
