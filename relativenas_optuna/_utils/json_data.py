@@ -16,13 +16,16 @@ def plain(value: object) -> Any:
     """A value as `None`, booleans, numbers, texts, lists and objects.
 
     What JSON has no word for is text: "nan", "inf" and "-inf" for numbers, `repr` for any other
-    choice of a parameter. A row of positions that are not known is `None`. Names of objects are in
-    the order of their fields, which grow at the end only.
+    choice of a parameter. An object with a method `to_text` is that text. A row of positions that
+    are not known is `None`. Names of objects are in the order of their fields, which grow at the
+    end only.
     """
     if isinstance(value, BaseDistribution):
         value = json.loads(distribution_to_json(value))
     if isinstance(value, np.ndarray):
         value = _rows(value)
+    if hasattr(value, "to_text"):
+        return value.to_text()
     if is_dataclass(value) and not isinstance(value, type):
         names = [f.name for f in fields(value) if not f.name.startswith("_")]
         names += getattr(value, "derived", ())

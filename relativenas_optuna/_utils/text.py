@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+_MOST_SHOWN = 80  # characters of a value
 _UNITS = {"days": 24 * 3600, "hours": 3600, "minutes": 60}
 
 
@@ -43,3 +44,9 @@ def seconds_between(earlier: datetime, later: datetime) -> float:
 def shown_place(place: str) -> str:
     """A place of weights, as a person would type it here."""
     return place if "://" in place else shown_path(Path(place))
+
+
+def brief(value: object) -> str:
+    """Return a value as an error message shows it: its `repr`, cut to 80 characters."""
+    shown = repr(value)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[: _MOST_SHOWN - 3]}..."

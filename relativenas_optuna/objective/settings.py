@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Annotated
 
+from relativenas_optuna._utils.checked_fields import Range, Share, check_fields
 from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
 
@@ -43,41 +44,26 @@ class SearchSettings:
         ValueError: A value is out of range.
     """
 
-    nodes: int = 4
-    channels: int = 16
-    cells: int = 8
-    population: int = 20
-    generations: int = 50
-    train_fraction: float = 0.5
-    batch_size: int = 256
-    learning_rate: float = 0.1
-    learning_rate_end: float = 0.001
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
-    drop_path: float = 0.3
-    padding: int = 4
+    nodes: Annotated[int, Range(1, MOST["nodes"])] = 4
+    channels: Annotated[int, Range(1, MOST["channels"])] = 16
+    cells: Annotated[int, Range(1, MOST["cells"])] = 8
+    population: Annotated[int, Range(2, MOST["population"])] = 20
+    generations: Annotated[int, Range(1)] = 50
+    train_fraction: Annotated[float, Range(0.01, 0.99)] = 0.5
+    batch_size: Annotated[int, Range(2, MOST["batch_size"])] = 256
+    learning_rate: Annotated[float, Range(0)] = 0.1
+    learning_rate_end: Annotated[float, Range(0)] = 0.001
+    momentum: Share = 0.9
+    weight_decay: Annotated[float, Range(0)] = 3e-4
+    clip: Annotated[float, Range(1e-12)] = 5.0
+    drop_path: Annotated[float, Range(0, 0.99)] = 0.3
+    padding: Annotated[int, Range(0, MOST["size"])] = 4
     flip: bool = True
-    cutout: int = 16
-    precision: str = "float32"
+    cutout: Annotated[int, Range(0, MOST["size"])] = 16
+    precision: Annotated[str, PRECISIONS] = "float32"
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            whole = isinstance(getattr(SearchSettings, name), int)
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-                kind = "a whole number" if whole else "a number"
-                raise ValueError(f"{name} must be {kind}; got {value!r}")
-            # A whole number can be greater than every float.
-            if not low <= value <= min(high, sys.float_info.max):
-                limits = f"at least {low} and finite" if high == math.inf else f"{low} to {high}"
-                raise ValueError(f"{name} must be {limits}; got {value}")
-        if not isinstance(self.flip, bool):
-            raise ValueError(f"flip must be True or False; got {self.flip!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {', '.join(PRECISIONS)}; got {self.precision!r}"
-            )
+        check_fields(self)
         if self.population % 2:
             raise ValueError(
                 f"population must be even, for members learn in pairs; got {self.population}"
@@ -93,24 +79,6 @@ class SearchSettings:
         """The drop-path probability of a generation."""
         return self.drop_path * min(generation / self.generations, 1)
 
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "nodes": (1, MOST["nodes"]),
-    "channels": (1, MOST["channels"]),
-    "cells": (1, MOST["cells"]),
-    "population": (2, MOST["population"]),
-    "generations": (1, math.inf),
-    "train_fraction": (0.01, 0.99),
-    "batch_size": (2, MOST["batch_size"]),
-    "learning_rate": (0, math.inf),
-    "learning_rate_end": (0, math.inf),
-    "momentum": (0, 1),
-    "weight_decay": (0, math.inf),
-    "clip": (1e-12, math.inf),
-    "drop_path": (0, 0.99),
-    "padding": (0, MOST["size"]),
-    "cutout": (0, MOST["size"]),
-}
 
 PRESETS: Mapping[str, SearchSettings] = MappingProxyType(
     {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna._utils.json_data import finite
+from relativenas_optuna._utils.checked_fields import Count, Finite, from_data
+from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.spaces.genotype import Genotype
@@ -40,11 +41,11 @@ class Finalist:
         accuracy: The same's share of validation images classified right, 0 to 1.
     """
 
-    trial: int
+    trial: Count
     genotype: Genotype
-    search_loss: float
-    loss: float
-    accuracy: float
+    search_loss: Finite
+    loss: Finite
+    accuracy: Finite
 
     @property
     def ranked(self) -> Ranked:
@@ -87,7 +88,7 @@ class Choice:
     """
 
     finalists: tuple[Finalist, ...]
-    random_accuracies: tuple[float, ...]
+    random_accuracies: tuple[Finite, ...]
     generations: int
 
     @property
@@ -102,11 +103,8 @@ class Choice:
 
     def to_data(self) -> dict[str, Any]:
         """The choice as plain JSON data, genotypes as text."""
-        return {
-            "finalists": [asdict(f) | {"genotype": f.genotype.to_text()} for f in self.finalists],
-            "random_accuracies": list(self.random_accuracies),
-            "generations": self.generations,
-        }
+        data: dict[str, Any] = plain(self)
+        return data
 
     def store(self, study: optuna.Study) -> None:
         """Keep the choice with its study."""
@@ -123,21 +121,8 @@ class Choice:
             data: Any = study_attribute(study, RESULT_ATTRIBUTE)
             if data is None:
                 return None
-            finalists = [
-                Finalist(**f | {"genotype": Genotype.from_text(f["genotype"])})
-                for f in data["finalists"]
-            ]
-            choice = cls(
-                finalists=tuple(finalists),
-                random_accuracies=tuple(data["random_accuracies"]),
-                generations=int(data["generations"]),
-            )
-            _ = choice.winner, choice.random_accuracy
-            if any(type(f.trial) is not int or f.trial < 0 for f in choice.finalists):
-                raise TypeError("trial must be the number of a trial")
-            scores = [s for f in choice.finalists for s in (f.search_loss, f.loss, f.accuracy)]
-            if any(finite(score) is None for score in (*scores, *choice.random_accuracies)):
-                raise TypeError("losses and accuracies must be finite numbers")
+            choice = from_data(cls, data)
+            _ = choice.winner, choice.random_accuracy  # there must be some
         except UNREADABLE as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {RESULT_ATTRIBUTE!r} "

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import optuna
-
+from relativenas_optuna._utils.checked_fields import Range, from_data
 from relativenas_optuna._utils.files import file_name
 from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
+from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import optuna
 
 
 PLAN_ATTRIBUTE = "relative_nas:search"
@@ -26,6 +27,8 @@ DATA_NAMES = ("digits", "cifar10", "cifar100")
 DEFAULT_OUT = "relativenas-out"
 DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"
+Side = Annotated[int, Range(1, MOST["size"])]
+Seed = Annotated[int, Range(0, MAX_SEED)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +47,9 @@ class Wishes:
     """
 
     data: str | None = None
-    size: int | None = None
+    size: Side | None = None
     preset: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     out: str | None = None
     weights: str | None = None
     random: bool | None = None
@@ -66,12 +69,11 @@ class SearchPlan:
 
     search: str
     data: str
-    size: int | None
+    size: Side | None
     preset: str
     settings: SearchSettings
-    seed: int
+    seed: Seed
     out: str
-    # The plans of older studies do not say.
     weights: str | None = None
     random: bool = False
 
@@ -163,21 +165,9 @@ class SearchPlan:
             SearchError: The attribute is not what `store` writes.
         """
         try:
-            plan = cls(**stored | {"settings": SearchSettings(**stored["settings"])})
-            check_seed(plan.seed)
-            for name in ("search", "data", "preset", "out"):
-                if not isinstance(getattr(plan, name), str):
-                    raise TypeError(f"{name} must be text")
+            plan = from_data(cls, stored)
             if plan.weights is not None:
-                if not isinstance(plan.weights, str):
-                    raise TypeError("weights must be text")
                 checked_place(plan.weights)
-            if not isinstance(plan.random, bool):
-                raise TypeError("random must be true or false")
-            if plan.size is not None and (
-                type(plan.size) is not int or not 1 <= plan.size <= MOST["size"]
-            ):
-                raise ValueError(f"size must be 1 to {MOST['size']} pixels")
         except UNREADABLE as error:
             raise _unreadable(study_name, error) from error
         return plan

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._utils.checked_fields import Share, check_fields, check_value
 from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import FIELD_NAMES, preset
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.search.choice import Choice
 
-_SEARCH_KEYS = {"data": str, "size": int, "preset": str, "seed": int, "out": str, "weights": str}
-_KINDS = {str: "a text", int: "a whole number"}
+_SEARCH_KEYS = ("data", "size", "preset", "seed", "out", "weights")
 _FIGURES = ("accuracy", "accuracy_over_random")
 
 
@@ -86,16 +86,13 @@ class StudyFile:
         study = content.get("study")
         if not isinstance(study, str) or not study.strip():
             raise SearchError(f"study must be the study's name; got {study!r}")
-        for name, value in search.items():
-            if type(value) is not _SEARCH_KEYS[name]:
-                raise SearchError(f"{name} must be {_KINDS[_SEARCH_KEYS[name]]}; got {value!r}")
+        wishes = Wishes(**search, settings=settings)
+        check_fields(wishes)
         for name, least in reach.items():
-            number = isinstance(least, int | float) and not isinstance(least, bool)
-            if not number or not 0 <= least <= 1:
-                raise SearchError(f"{name} must be a number from 0 to 1; got {least!r}")
+            check_value(name, Share, least)
         # What the default preset of the data takes, every other takes too.
         replace(preset(search.get("preset", "small")), **settings)
-        return cls(study=study, wishes=Wishes(**search, settings=settings), reach=reach)
+        return cls(study=study, wishes=wishes, reach=reach)
 
     def check(self, choice: Choice) -> list[Figure]:
         """The figures to reach, and what they are."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("name", ["nodes", "channels", "cells", "population", "batch_size"])
 def test_a_study_of_a_size_that_no_memory_holds_is_refused(name: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {name: 10**9}
-    with pytest.raises(ValueError, match=rf"^{name} must be \d to \d+; got 1000000000$"):
+    with pytest.raises(
+        ValueError, match=rf"^{name} must be a whole number from \d to \d+; got 1000000000$"
+    ):
         SearchSettings(**settings)
     path = tmp_path / "study.toml"
     path.write_text(f'study = "mine"\n[settings]\n{name} = 1000000000\n')
@@ -28,7 +30,9 @@ def test_a_study_of_a_size_that_no_memory_holds_is_refused(name: str, tmp_path: 
 
 @pytest.mark.parametrize("name", ["channels", "cells", "batch_size", "size"])
 def test_a_recipe_of_a_size_that_no_memory_holds_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{name} must be \d to \d+; got 1000000000$"):
+    with pytest.raises(
+        ValueError, match=rf"^{name} must be a whole number from \d to \d+; got 1000000000$"
+    ):
         recipe_of("short", [f"{name}=1000000000"])
 
 

@@ -66,7 +66,7 @@ def test_a_value_out_of_range_is_refused_in_one_line_that_names_it(name: str, va
     with pytest.raises(ValueError, match=rf"^{name} must be .*; got ") as caught:
         SearchSettings(**{name: value})
     assert "\n" not in str(caught.value)
-    assert str(value) in str(caught.value)
+    assert str(value)[:77] in str(caught.value)
 
 
 @pytest.mark.parametrize("name", sorted(set(BAD) - {"flip", "precision"}))
@@ -74,14 +74,14 @@ def test_a_value_out_of_range_is_refused_in_one_line_that_names_it(name: str, va
 def test_a_value_of_another_type_is_refused_in_one_line_that_names_it(
     name: str, value: Any
 ) -> None:
-    kind = "a whole number" if name in (*WHOLE, "cutout") else "a number"
-    with pytest.raises(ValueError, match=rf"^{name} must be {kind}; got "):
+    kind = "a whole number" if name in (*WHOLE, "cutout") else "a (finite )?number"
+    with pytest.raises(ValueError, match=rf"^{name} must be {kind} .*; got "):
         SearchSettings(**{name: value})
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_broken_number_is_refused_where_a_whole_one_is_meant(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"^{name} must be a whole number; got 4.0"):
+    with pytest.raises(ValueError, match=rf"^{name} must be a whole number .*; got 4.0"):
         SearchSettings(**{name: 4.0})  # type: ignore[arg-type]
 
 

@@ -78,9 +78,15 @@ def test_the_studies_of_the_project_are_read(path: Path) -> None:
         ('study = "x"\nsearch = 1', "search must be a table"),
         ('study = "x"\nstudies = 1', "entry must be one of study, search, settings, reach"),
         ('study = "x"\n[search]\ndate = "x"', "entry of [search] must be one of data, size"),
-        ('study = "x"\n[search]\nsize = "8"', "size must be a whole number; got '8'"),
-        ('study = "x"\n[search]\nseed = true', "seed must be a whole number; got True"),
-        ('study = "x"\n[search]\ndata = 1', "data must be a text; got 1"),
+        (
+            'study = "x"\n[search]\nsize = "8"',
+            "size must be a whole number from 1 to 16384; got '8'",
+        ),
+        (
+            'study = "x"\n[search]\nseed = true',
+            "seed must be a whole number from 0 to 4294967295; got True",
+        ),
+        ('study = "x"\n[search]\ndata = 1', "data must be text; got 1"),
         ('study = "x"\n[search]\npreset = "huge"', "preset must be one of paper"),
         ('study = "x"\n[settings]\nchanels = 1', "entry of [settings] must be one of nodes"),
         ('study = "x"\n[settings]\npopulation = 3', "population must be even"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
@@ -195,5 +196,5 @@ def _data(fidelity: Fidelity, study: optuna.Study) -> dict[str, Any]:
         "seed": fidelity.seed,
         "weights": fidelity.weights,
         "agreement": {name: figures(one) for name, one in _agreements(fidelity, study).items()},
-        "sample": [architecture.to_data() for architecture in fidelity.sample],
+        "sample": plain(fidelity.sample),
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from optuna.study import StudyDirection
 
+from relativenas_optuna._utils.checked_fields import Count, from_data
+from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement, agreement
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.storages.stored_json import UNREADABLE
@@ -51,39 +52,11 @@ class Architecture:
     """
 
     text: str
-    trial: int | None = None
+    trial: Count | None = None
     drawn: bool = False
     searched: float | None = None
     shared: Score | None = None
     alone: Score | None = None
-
-    def to_data(self) -> dict[str, Any]:
-        """The same as JSON data."""
-        return {
-            "text": self.text,
-            "trial": self.trial,
-            "drawn": self.drawn,
-            "searched": self.searched,
-            "shared": _pair(self.shared),
-            "alone": _pair(self.alone),
-        }
-
-    @classmethod
-    def from_data(cls, data: dict[str, Any]) -> Architecture:
-        """What `to_data` wrote.
-
-        Raises:
-            LookupError, TypeError, ValueError: It is something else.
-        """
-        trial, searched = data["trial"], data["searched"]
-        return cls(
-            text=str(data["text"]),
-            trial=None if trial is None else int(trial),
-            drawn=bool(data["drawn"]),
-            searched=None if searched is None else float(searched),
-            shared=_score(data["shared"]),
-            alone=_score(data["alone"]),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +77,7 @@ class Fidelity:
 
     def store(self, study: optuna.Study) -> None:
         """Keep it with its study, over what was there."""
-        data = {
-            "epochs": self.epochs,
-            "seed": self.seed,
-            "weights": self.weights,
-            "sample": [architecture.to_data() for architecture in self.sample],
-        }
-        study.set_user_attr(FIDELITY_ATTRIBUTE, data)
+        study.set_user_attr(FIDELITY_ATTRIBUTE, plain(self))
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> Fidelity | None:
@@ -123,12 +90,7 @@ class Fidelity:
             data: Any = study_attribute(study, FIDELITY_ATTRIBUTE)
             if data is None:
                 return None
-            return cls(
-                epochs=int(data["epochs"]),
-                seed=int(data["seed"]),
-                weights=int(data["weights"]),
-                sample=tuple(map(Architecture.from_data, data["sample"])),
-            )
+            return from_data(cls, data)
         except UNREADABLE as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {FIDELITY_ATTRIBUTE!r} "
@@ -187,16 +149,3 @@ class Fidelity:
 def _sign(study: optuna.Study) -> int:
     """What makes the better value the lower one; a second objective is a cost."""
     return -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-
-
-def _pair(score: Score | None) -> list[float | None] | None:
-    if score is None:
-        return None
-    return [score.value if math.isfinite(score.value) else None, score.accuracy]  # JSON has no NaN
-
-
-def _score(data: Any) -> Score | None:
-    if data is None:
-        return None
-    value, accuracy = data
-    return Score(value=math.nan if value is None else float(value), accuracy=float(accuracy))

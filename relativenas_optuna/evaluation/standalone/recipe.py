@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Annotated
 
+from relativenas_optuna._utils.checked_fields import Count, Range, Share, check_fields
 from relativenas_optuna._utils.limits import MOST
 
 
@@ -50,34 +51,33 @@ class Recipe:
         ValueError: A value is out of range, or two do not go together.
     """
 
-    family: str = "cifar"
-    channels: int = 36
-    cells: int = 20
-    size: int = 0
-    epochs: int = 600
-    batch_size: int = 128
-    accumulate: int = 1
-    auxiliary: float = 0.4
-    learning_rate: float = 0.025
-    learning_rate_end: float = 0.0
-    schedule: str = "cosine"
-    warmup_epochs: int = 0
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
-    label_smoothing: float = 0.0
-    drop_path: float = 0.3
-    padding: int = 4
+    family: Annotated[str, ("cifar", "imagenet")] = "cifar"
+    channels: Annotated[int, Range(1, MOST["channels"])] = 36
+    cells: Annotated[int, Range(1, MOST["cells"])] = 20
+    size: Annotated[int, Range(0, MOST["size"])] = 0
+    epochs: Annotated[int, Range(1)] = 600
+    batch_size: Annotated[int, Range(2, MOST["batch_size"])] = 128
+    accumulate: Annotated[int, Range(1, MOST["batch_size"])] = 1
+    auxiliary: Annotated[float, Range(0)] = 0.4
+    learning_rate: Annotated[float, Range(0)] = 0.025
+    learning_rate_end: Annotated[float, Range(0)] = 0.0
+    schedule: Annotated[str, ("cosine", "linear")] = "cosine"
+    warmup_epochs: Count = 0
+    momentum: Share = 0.9
+    weight_decay: Annotated[float, Range(0)] = 3e-4
+    clip: Annotated[float, Range(0)] = 5.0
+    label_smoothing: Annotated[float, Range(0, 0.99)] = 0.0
+    drop_path: Annotated[float, Range(0, 0.99)] = 0.3
+    padding: Annotated[int, Range(0, MOST["size"])] = 4
     flip: bool = True
-    cutout: int = 16
+    cutout: Annotated[int, Range(0, MOST["size"])] = 16
     random_resized_crop: bool = False
-    color_jitter: float = 0.0
-    validation_fraction: float = 0.1
-    precision: str = "auto"
+    color_jitter: Share = 0.0
+    validation_fraction: Annotated[float, Range(0, 0.9)] = 0.1
+    precision: Annotated[str, ("auto", "float32", "bfloat16", "float16")] = "auto"
 
     def __post_init__(self) -> None:
-        for name in FIELDS:
-            _check(name, getattr(self, name))
+        check_fields(self)
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs must be fewer than the {self.epochs} epochs; got "
@@ -116,60 +116,6 @@ FIELDS: Mapping[str, object] = MappingProxyType(
     {field.name: field.default for field in fields(Recipe)}
 )
 """The names of a recipe's fields, and the paper's values for CIFAR."""
-
-_CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "family": ("cifar", "imagenet"),
-        "schedule": ("cosine", "linear"),
-        "precision": ("auto", "float32", "bfloat16", "float16"),
-    }
-)
-_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "channels": (1, MOST["channels"]),
-        "cells": (1, MOST["cells"]),
-        "size": (0, MOST["size"]),
-        "epochs": (1, math.inf),
-        "batch_size": (2, MOST["batch_size"]),
-        "accumulate": (1, MOST["batch_size"]),
-        "auxiliary": (0, math.inf),
-        "learning_rate": (0, math.inf),
-        "learning_rate_end": (0, math.inf),
-        "warmup_epochs": (0, math.inf),
-        "momentum": (0, 1),
-        "weight_decay": (0, math.inf),
-        "clip": (0, math.inf),
-        "label_smoothing": (0, 0.99),
-        "drop_path": (0, 0.99),
-        "padding": (0, MOST["size"]),
-        "cutout": (0, MOST["size"]),
-        "color_jitter": (0, 1),
-        "validation_fraction": (0, 0.9),
-    }
-)
-
-
-def _check(name: str, value: object) -> None:
-    default = FIELDS[name]
-    if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}; got {value!r}")
-        return
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be true or false; got {value!r}")
-        return
-    whole = isinstance(default, int)
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise ValueError(
-            f"{name} must be {'a whole number' if whole else 'a number'}; got {value!r}"
-        )
-    low, high = _RANGES[name]
-    # A whole number can be greater than every float.
-    if not low <= value <= min(high, sys.float_info.max):
-        limits = f"at least {low} and finite" if high == math.inf else f"{low} to {high}"
-        raise ValueError(f"{name} must be {limits}; got {value}")
-
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {

@@ -14,6 +14,7 @@ import optuna
 import pytest
 from click.testing import CliRunner, Result
 
+from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.cli.commands.fidelity import fidelity
 from relativenas_optuna.evaluation.fidelity import rank_correlation as fidelity_figures
 from relativenas_optuna.evaluation.fidelity.record import FIDELITY_ATTRIBUTE, Fidelity
@@ -102,7 +103,7 @@ def test_json_is_one_line_with_the_same() -> None:
     data = json.loads(ran(*SMALL, "--json").stdout)
     found = stored()
     assert (data["study"], data["epochs"], data["seed"]) == ("mine", 2, 0)
-    assert data["sample"] == [architecture.to_data() for architecture in found.sample]
+    assert data["sample"] == plain(found.sample)
     assert data["agreement"]["shared"]["count"] == 4
 
 

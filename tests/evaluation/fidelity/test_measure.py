@@ -140,9 +140,11 @@ def test_the_agreements_are_those_of_the_scores(
 
 def test_a_metric_that_is_maximised_ranks_the_other_way() -> None:
     up = study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    scores = [{"shared": [value, value], "alone": [value, value]} for value in (0.1, 0.2, 0.3)]
+    scores = [{"value": value, "accuracy": value} for value in (0.1, 0.2, 0.3)]
     common = {"trial": None, "drawn": True, "searched": None}
-    sample = [common | score | {"text": str(n)} for n, score in enumerate(scores)]
+    sample = [
+        common | {"text": str(n), "shared": score, "alone": score} for n, score in enumerate(scores)
+    ]
     up.set_user_attr(FIDELITY_ATTRIBUTE, {"epochs": 1, "seed": 0, "weights": 0, "sample": sample})
     stored = Fidelity.stored_in(up)
     assert stored is not None
