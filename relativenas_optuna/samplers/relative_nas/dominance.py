@@ -1,4 +1,4 @@
-"""Who of a pair is the fast learner."""
+"""Dominance between scored trials and seats, by which a pair's fast learner is found."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def compare(first: SeatScore, second: SeatScore, directions: Directions) -> int:
-    """Who of a scored pair is better: -1 for the first, 1 for the second, 0 for neither.
+    """Compare two scored seats: -1 if the first is better, 1 if the second is, 0 if neither.
 
-    A complete trial is better than a pruned one, and that than a seat whose objective always
-    failed. Of two alike a feasible one is better than one that violates its constraints, and of two
-    that do the one that violates them less in sum. Of two feasible complete ones that is better
-    which is no worse in any objective and better in one; of two pruned ones, that which reported
-    better at the last step that both reached.
+    The first of these rules that applies decides. A complete trial is better than a pruned one, and
+    a pruned one than a seat whose objective always failed. A smaller total violation of the
+    constraints is better (Deb 2000); an equal one above 0 is a tie. A complete trial that dominates
+    the other is better (no worse in any objective, better in one). Of two pruned trials, the one
+    with the better report at the last step that both reached is better.
     """
     a, b = first.counted, second.counted
     if a is None or b is None:
@@ -53,7 +53,7 @@ def compare(first: SeatScore, second: SeatScore, directions: Directions) -> int:
 def violation(trial: FrozenTrial) -> float:
     """Return the sum by which a trial violates its constraints; 0 if it is feasible.
 
-    Constraints that are no numbers count as none: attributes are open to anyone.
+    Constraints that are not numbers are ignored: any program can write a trial's attributes.
     """
     try:
         values: list[object] = list(trial.constraints.values())
@@ -67,14 +67,15 @@ def violation(trial: FrozenTrial) -> float:
 
 
 def losses(trial: FrozenTrial, directions: Directions) -> Losses:
-    """A complete trial's values `[objectives]`, all to be minimised."""
+    """Return a complete trial's values as losses `[objectives]`, all to be minimised."""
     return _as_losses(trial.values, directions)
 
 
 def loss_of(trial: FrozenTrial | None, directions: Directions) -> float:
-    """Return a score of one objective, to be minimised, of which only the order counts.
+    """Return one loss for a trial with one objective; only its order has a meaning.
 
-    What violates its constraints comes behind all that does not, and what is not complete last.
+    The loss of a trial that violates its constraints is larger than any of a feasible trial. The
+    loss of a trial that is not complete is infinite.
     """
     if trial is None or trial.state != TrialState.COMPLETE:
         return math.inf
@@ -85,11 +86,11 @@ def loss_of(trial: FrozenTrial | None, directions: Directions) -> float:
 
 
 def best_first(trials: Sequence[FrozenTrial], directions: Directions) -> list[FrozenTrial]:
-    """Complete trials by violation, then by how many dominate them, then by number."""
+    """Sort complete trials by violation, then by how many dominate them, then by number."""
     points = np.array([losses(trial, directions) for trial in trials])
     points = np.asfortranarray(points.reshape(len(trials), len(directions)))
     _, place, alike = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    # All that are no worse in any objective, but for those that are equal in all.
+    # All trials that are no worse in any objective, without those that are equal in all.
     dominating = [
         int(np.count_nonzero(_no_worse(points, point))) - int(same)
         for point, same in zip(points, alike[place.ravel()], strict=True)
@@ -100,21 +101,44 @@ def best_first(trials: Sequence[FrozenTrial], directions: Directions) -> list[Fr
     return [trials[i] for i in order]
 
 
-def less_crowded(first: Losses, second: Losses, reference: Losses) -> int:
-    """Who of two that do not dominate each other has fewer of others about it.
+def compare_crowding(
+    first: SeatScore, second: SeatScore, others: Sequence[SeatScore], directions: Directions
+) -> int:
+    """Compare two scored seats by how crowded the other seats' points are around them.
 
-    Both are seen among the same others, as the next point that these get: fewer of them dominate
-    the better one; failing that, its crowding distance (Deb et al. 2002) among them is larger, the
-    sum over the objectives of the distance between its neighbours on both sides in units of their
-    range, infinite at an end.
+    See `less_crowded`. Only complete trials are compared, and only with complete and feasible ones.
+    """
+    pair = [score.counted for score in (first, second)]
+    points = [losses(t, directions) for t in pair if t and t.state == TrialState.COMPLETE]
+    if len(points) < 2:
+        return 0
+    counted = [score.counted for score in others]
+    reference = [
+        losses(trial, directions)
+        for trial in counted
+        if trial is not None
+        and all(trial is not own for own in pair)
+        and trial.state == TrialState.COMPLETE
+        and violation(trial) == 0
+    ]
+    return less_crowded(points[0], points[1], np.array(reference))
+
+
+def less_crowded(first: Losses, second: Losses, reference: Losses) -> int:
+    """Compare two points that do not dominate each other by the other points around them.
+
+    Each is seen as one more point among the others. The point that fewer others dominate is better.
+    If that is a tie, the point with the larger crowding distance (Deb et al. 2002) is better: the
+    sum over the objectives of the distance between its two neighbours, divided by the range of the
+    others; infinite for a point at an end.
 
     Args:
-        first: `[objectives]`, all to be minimised.
-        second: The same of the other one.
-        reference: `[others, objectives]`.
+        first: Losses of the first point, `[objectives]`.
+        second: Losses of the second point, `[objectives]`.
+        reference: Losses of the other points, `[others, objectives]`.
 
     Returns:
-        -1 for the first, 1 for the second, 0 for neither.
+        -1 if the first is better, 1 if the second is, 0 if neither.
     """
     if not len(reference):
         return 0
@@ -146,14 +170,14 @@ def _crowding_distance(x: Losses, reference: Losses) -> float:
 
 
 def _domination(a: Losses, b: Losses) -> int:
-    """-1 where `a` is no worse in any objective and better in one, 1 where `b` is."""
+    """Return -1 if `a` dominates `b` (no worse in any loss, better in one), 1 if `b` does `a`."""
     if (a == b).all():
         return 0
     return -1 if (a <= b).all() else 1 if (b <= a).all() else 0
 
 
 def _as_losses(values: Sequence[float] | None, directions: Directions) -> Losses:
-    """Values to be minimised; what is missing or no number is worse than any other."""
+    """Return values as losses; a missing or NaN value is infinite."""
     if values is None:
         return np.full(len(directions), math.inf)
     pairs = zip(values, directions, strict=True)

@@ -1,4 +1,4 @@
-"""The random numbers of a search: pairs, positions and matrices, none of them owed to a score."""
+"""The random numbers of a search, which never depend on a score."""
 
 from __future__ import annotations
 
@@ -16,65 +16,71 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Pairs = NDArray[np.intp]
 
-# Keep the keyed streams of one seed apart.
-_PAIRS, _MATRICES, _SEATS, _AGAIN, _MOVES, _SPREAD, _EXTRAS = range(7)
+# The purposes of keyed streams, so that no two streams of one seed are equal.
+_PAIRS, _MATRICES, _SEATS, _REDRAWS, _MOVES, _LATIN_HYPERCUBE, _EXTRA_TRIALS = range(7)
 
 
 def uniform(seed: int, generation: int, seat: int, name: str) -> float:
-    """The one draw in [0, 1) that belongs to a parameter of a seat of a generation."""
+    """Return the number in [0, 1) for a parameter of a seat of a generation."""
     return float(_keyed(seed, _SEATS, generation, seat, _hash(name)).random())
 
 
 def redraw_generator(seed: int, generation: int, pair: int) -> np.random.Generator:
-    """What a pair draws from where its first draw gave an architecture that is taken."""
-    return _keyed(seed, _AGAIN, generation, pair)
+    """Return the generator for a pair whose first draw gave a visited architecture."""
+    return _keyed(seed, _REDRAWS, generation, pair)
 
 
 def move_generator(seed: int, generation: int, pair: int) -> np.random.Generator:
-    """What the moves of a pair's slow learner are drawn from."""
+    """Return the generator of the candidate moves of a pair's slow learner."""
     return _keyed(seed, _MOVES, generation, pair)
 
 
 def extra_trial_generator(seed: int, number: int) -> np.random.Generator:
-    """The random numbers of extra trial `number`."""
-    return _keyed(seed, _EXTRAS, number)
+    """Return the generator of extra trial `number`."""
+    return _keyed(seed, _EXTRA_TRIALS, number)
 
 
 def extra_trial_uniform(seed: int, number: int, name: str) -> float:
-    """The one draw in [0, 1) that belongs to a parameter of extra trial `number`."""
-    return float(_keyed(seed, _EXTRAS, number, _hash(name)).random())
+    """Return the number in [0, 1) for a parameter of extra trial `number`."""
+    return float(_keyed(seed, _EXTRA_TRIALS, number, _hash(name)).random())
 
 
 @lru_cache(maxsize=256)
 def latin_hypercube(seed: int, generation: int, name: str, size: int) -> Vector:
-    """The draws in [0, 1) of a parameter for all seats of a generation, `[size]`.
+    """Return numbers in [0, 1) for a parameter of all seats of a generation, `[size]`.
 
-    Each of them is in another of `size` equal parts.
+    Each lies in another of `size` equal parts of the interval (McKay et al. 1979). The array is
+    read-only.
     """
-    random = _keyed(seed, _SPREAD, generation, _hash(name))
+    random = _keyed(seed, _LATIN_HYPERCUBE, generation, _hash(name))
     drawn: Vector = (random.permutation(size) + random.random(size)) / size
     drawn.flags.writeable = False
     return drawn
 
 
 class Draws(Protocol):
-    """What a generation of N members draws. The same arguments always give the same numbers."""
+    """The random numbers of generations of N members; equal arguments give equal numbers."""
 
     def pairs(self, generation: int) -> Pairs:
-        """The members of each pair, `[N / 2, 2]`: seats 2k and 2k + 1 are pair k's row."""
+        """Return the members of each pair, `[N / 2, 2]`; pair k has the seats 2k and 2k + 1."""
 
     def start(self, names: Sequence[str], generation: int) -> Vector:
-        """Where members start, in units of [0, 1): `[N, len(names)]`."""
+        """Return the members' initial positions in [0, 1), `[N, len(names)]`."""
 
     def matrices(self, names: Sequence[str], generation: int) -> tuple[Vector, Vector]:
-        """The random matrices l1 and l2 in [0, 1), each `[N / 2, len(names)]`."""
+        """Return the random matrices l1 and l2 in [0, 1), each `[N / 2, len(names)]`."""
 
 
 class PaperDraws:
-    """The random stream of the published code: NumPy's RandomState, seeded once.
+    """The random stream of the paper's published code: NumPy's RandomState, seeded once.
 
-    `rand(N, D)` for the start; then for every generation `permutation(N)`, `rand(N / 2, D)` = l1
-    and `rand(N / 2, D)` = l2. It needs the number of variables D before the first draw.
+    It draws `rand(N, D)` for the initial positions, and then for every generation `permutation(N)`,
+    l1 = `rand(N / 2, D)` and l2 = `rand(N / 2, D)`.
+
+    Args:
+        seed: Seed of the stream, 0 to 2**32 - 1.
+        population_size: Number of members N, even.
+        variables: Number of variables D.
     """
 
     def __init__(self, seed: int, population_size: int, variables: int) -> None:
@@ -93,25 +99,29 @@ class PaperDraws:
         return self._generations[generation]
 
     def pairs(self, generation: int) -> Pairs:
-        """See `Draws`."""
+        """Return the members of each pair, see `Draws`."""
         return self._drawn(generation)[0]
 
     def start(self, names: Sequence[str], generation: int) -> Vector:
-        """See `Draws`."""
+        """Return the members' initial positions, see `Draws`."""
         assert generation == 0 and len(names) == self._variables
         return self._start
 
     def matrices(self, names: Sequence[str], generation: int) -> tuple[Vector, Vector]:
-        """See `Draws`."""
+        """Return the random matrices l1 and l2, see `Draws`."""
         assert len(names) == self._variables
         return self._drawn(generation)[1:]
 
 
 class KeyedDraws:
-    """A stream of its own per (seed, generation, parameter name).
+    """One random stream for each seed, generation and parameter name.
 
-    For a search space that is only learned from the trials: what one parameter draws does not
-    depend on which others there are.
+    For a search space that is learned from the trials: the numbers of one parameter do not depend
+    on which other parameters there are.
+
+    Args:
+        seed: Seed of all streams, 0 to 2**32 - 1.
+        population_size: Number of members N, even.
     """
 
     def __init__(self, seed: int, population_size: int) -> None:
@@ -120,18 +130,18 @@ class KeyedDraws:
         self._last: tuple[tuple[int, list[str]], tuple[Vector, Vector]] | None = None
 
     def pairs(self, generation: int) -> Pairs:
-        """See `Draws`."""
+        """Return the members of each pair, see `Draws`."""
         return _keyed(self._seed, _PAIRS, generation).permutation(self._size).reshape(-1, 2)
 
     def start(self, names: Sequence[str], generation: int) -> Vector:
-        """See `Draws`."""
+        """Return the members' initial positions, see `Draws`."""
         positions = np.empty((self._size, len(names)))
         for seat, member in enumerate(self.pairs(generation).ravel().tolist()):
             positions[member] = [uniform(self._seed, generation, seat, name) for name in names]
         return positions
 
     def matrices(self, names: Sequence[str], generation: int) -> tuple[Vector, Vector]:
-        """See `Draws`."""
+        """Return the random matrices l1 and l2, see `Draws`."""
         key = (generation, list(names))
         if self._last is None or self._last[0] != key:
             both = np.empty((2, self._size // 2, len(names)))

@@ -1,4 +1,4 @@
-"""The search space that a study's complete trials show."""
+"""The search space that is learned from a study's complete trials."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class LearnedSpace:
-    """All parameters of the complete trials seen so far that have one distribution each.
+    """The parameters of all complete trials so far.
 
-    A conditional parameter, which only some trials suggest, is one of them. A parameter that came
-    with several distributions is not.
+    A conditional parameter, which only some trials suggest, is included. A parameter that was
+    suggested with several distributions is not.
 
     Attributes:
-        has_trials: True if a complete trial was seen.
+        has_trials: True if a complete trial was added.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class LearnedSpace:
         self._seen: dict[str, BaseDistribution | None] = {}  # None: several distributions
 
     def add(self, seat_scores: Iterable[SeatScore]) -> None:
-        """Add the parameters of the complete trials that count on some seats."""
+        """Add the parameters of the complete trials among the counted trials of some seats."""
         for seat_score in seat_scores:
             trial = seat_score.counted
             if trial is None or trial.state != TrialState.COMPLETE:
@@ -44,7 +44,7 @@ class LearnedSpace:
                     self._seen[name] = None
 
     def covers(self, name: str, distribution: BaseDistribution) -> bool:
-        """Return True if a parameter is searched, or will be once its first trial is complete."""
+        """Return True if a parameter is in the space, or joins it with its first complete trial."""
         known = self._seen.get(name, distribution)
         return known is not None and equal(known, distribution)
 

@@ -1,4 +1,4 @@
-"""How a scored pair goes on: who of it is fast, and where the slow learner moves."""
+"""Learning in scored pairs: choose the fast learner and move the slow one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.dominance import (
-    compare,
-    less_crowded,
-    loss_of,
-    losses,
-    violation,
-)
+from relativenas_optuna.samplers.relative_nas.dominance import compare, compare_crowding, loss_of
 from relativenas_optuna.samplers.relative_nas.draws import redraw_generator, uniform
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import CandidateMoves
@@ -40,9 +33,15 @@ if TYPE_CHECKING:
 
 
 class Learning:
-    """The slow-fast rule with what a study adds to it: several objectives, no repeats.
+    """The slow-fast rule, extended by several objectives, unvisited proposals and screening.
 
-    What it remembers of the pairs that went on before is a matter of their scores alone.
+    It remembers the scored seats of earlier pairs. Its results depend on their scores alone, not
+    on the order in which trials finish.
+
+    Args:
+        settings: Settings of the search.
+        directions: Directions of the study's objectives.
+        draws: Random numbers of the search.
     """
 
     def __init__(
@@ -59,14 +58,19 @@ class Learning:
         self._history = History()
         self._moves = CandidateMoves(self._settings, self._history)
         self._reevaluation = Reevaluation(self._settings.screening.max_scores, self._history)
-        self._known: set[int] = set()  # numbers of the trials that are remembered
+        self._known: set[int] = set()  # numbers of the remembered trials
 
     def remember(
         self, seat_score: SeatScore, seat: Seat, origin: Seat, encoding: Encoding, position: Vector
     ) -> None:
-        """Remember what a seat scored at a `position` `[variables]`.
+        """Remember a scored seat; a second call with the same trial changes nothing.
 
-        `origin` is the seat by which its independent values are drawn.
+        Args:
+            seat_score: Score of the seat.
+            seat: The seat.
+            origin: Seat by which its independent values are drawn.
+            encoding: Encoding of the position.
+            position: Position that was scored, `[variables]`.
         """
         trial = seat_score.scored_trial
         if trial is None or trial.number in self._known:
@@ -84,73 +88,78 @@ class Learning:
     def extend(
         self, encoding: Encoding, extended: Callable[[Vector, Seat, Mapping[str, Any]], Vector]
     ) -> None:
-        """Bring all that is remembered to another encoding.
+        """Convert all remembered positions to another encoding.
 
-        `extended` returns a position over it for a position, its origin and its trial's parameters.
+        Args:
+            encoding: The new encoding.
+            extended: Function that returns a position in the new encoding for a position, its
+                origin and its trial's parameters.
         """
         remembered = self._remembered
         self._forget()
         for seat_score, seat, origin, position in remembered:
             trial = seat_score.scored_trial
             assert trial is not None
-            self.remember(
-                seat_score, seat, origin, encoding, extended(position, origin, trial.params)
-            )
+            new = extended(position, origin, trial.params)
+            self.remember(seat_score, seat, origin, encoding, new)
 
     def needs_history(self, generation: Generation, seat_scores: Sequence[SeatScore]) -> bool:
-        """Whether a scored pair waits for the generation before its own to be complete."""
+        """Return True if a scored pair must wait until the generation before is complete."""
         assert generation.encoding is not None
         if self._settings.screening.on or self._avoids_repeats(generation.encoding):
             return True
-        return (
-            len(self._directions) > 1
-            and compare(seat_scores[0], seat_scores[1], self._directions) == 0
-        )
+        several = len(self._directions) > 1
+        return several and compare(seat_scores[0], seat_scores[1], self._directions) == 0
 
     def first_is_fast(self, generation: Generation, pair: int, before: Generation | None) -> bool:
-        """Whether the first of a pair is the fast learner, which it is in a tie.
+        """Return True if the first member of a pair is the fast learner, as in a tie.
 
-        Of two that do not dominate each other that one is fast which is less crowded by the
-        generation `before`. What was scored more than once has the mean of its scores.
+        Members that were scored more than once are compared by the mean of their scores. If neither
+        of two dominates the other, the one that is less crowded by the generation `before` is fast.
         """
-        seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
+        first, second = _seat_scores(generation, pair)
         if self._settings.screening.reevaluates:
-            statistics = self._reevaluation.statistics(
-                generation, pair, self._losses(generation, pair)
-            )
-            again = generation.reevaluated[generation.pairs[pair]].any()  # which may have failed
-            if again or max(known.count for known in statistics) > 1:
+            losses = self._losses(generation, pair)
+            statistics = self._reevaluation.statistics(generation, pair, losses)
+            # A reevaluation may have failed, and then adds no score.
+            reevaluated = generation.reevaluated[generation.pairs[pair]].any()
+            if reevaluated or max(known.count for known in statistics) > 1:
                 return statistics[0].mean <= statistics[1].mean
-        order = compare(seat_scores[0], seat_scores[1], self._directions)
+        order = compare(first, second, self._directions)
         if order == 0 and before is not None and len(self._directions) > 1:
-            order = self._less_crowded(seat_scores, before)
+            order = compare_crowding(first, second, before.seat_scores, self._directions)
         return order <= 0
 
     def needs_reevaluation(self, generation: Generation, before: Generation, fast: int) -> bool:
-        """Whether the fast learner of a pair, a member, is scored again in the next generation."""
+        """Return True if a pair's fast learner is re-evaluated in the next generation.
+
+        Args:
+            generation: Generation of the pair.
+            before: The generation before it, which is complete.
+            fast: Index of the fast learner among the members.
+        """
         if not self._settings.screening.reevaluates:
             return False
         seat = generation.seat(fast)
         losses = self._losses(generation, seat // 2)
-        known = self._reevaluation.statistics(generation, seat // 2, losses)[seat % 2]
-        return self._reevaluation.is_needed(generation, before, fast, known)
+        statistics = self._reevaluation.statistics(generation, seat // 2, losses)[seat % 2]
+        return self._reevaluation.is_needed(generation, before, fast, statistics)
 
     def _losses(self, generation: Generation, pair: int) -> Vector:
-        """The losses of a pair, `[2]`."""
-        seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
-        return np.array(
-            [loss_of(seat_score.counted, self._directions) for seat_score in seat_scores]
-        )
+        """Return the losses of a pair, `[2]`."""
+        scores = _seat_scores(generation, pair)
+        return np.array([loss_of(score.counted, self._directions) for score in scores])
 
     def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
-        """The next position and velocity `[variables]` of a pair's slow learner.
+        """Return the next position and velocity `[variables]` of a pair's slow learner.
 
-        Where moves are screened the position is settled (`Encoding.canonical`), and the velocity is
-        the way to it: both are seen from parameters alone.
+        With screening, the position is canonical (`Encoding.canonical`) and the velocity is the
+        difference to it, so that both can be computed from parameters alone.
         """
         encoding, members = generation.encoding, generation.pairs[pair]
         assert encoding is not None
         fast, slow = members if generation.first_fast[pair] else members[::-1]
+        screened = self._settings.screening.on
         rule = partial(
             learn,
             generation.positions[slow],
@@ -158,24 +167,22 @@ class Learning:
             generation.positions[fast],
             low=encoding.low,
             high=encoding.high,
-            reflected=encoding.continuous if self._settings.screening.on else None,
+            reflected=encoding.continuous if screened else None,
         )
-        l1, l2 = self._draws.matrices(list(encoding.space), generation.index)
-        position, velocity = rule(l1=l1[pair], l2=l2[pair])
+        matrices = self._draws.matrices(list(encoding.space), generation.index)
+        l1, l2 = (matrix[pair] for matrix in matrices)
+        position, velocity = rule(l1=l1, l2=l2)
         visited, last = self._visited, generation.index - 1
         if visited is not None and visited.all_visited(last):
             visited = None
-        if self._settings.screening.on:
-            screened = self._moves.choose(
-                generation,
-                pair,
-                self._losses(generation, pair),
-                (l1[pair], l2[pair]),
-                self._is_taken(generation, pair, visited),
-            )
-            if screened is not None:
-                return self._settled(generation, slow, screened)
-        if visited is not None and visited.is_visited(position, last):
+        chosen = None
+        if screened:
+            losses = self._losses(generation, pair)
+            is_visited = _visited_by(generation, pair, visited)
+            chosen = self._moves.choose(generation, pair, losses, (l1, l2), is_visited)
+        if chosen is not None:
+            position = chosen
+        elif visited is not None and visited.is_visited(position, last):
             position = propose_unvisited(
                 encoding,
                 position,
@@ -184,37 +191,13 @@ class Learning:
                 generation=last,
                 random=redraw_generator(self._settings.seed, generation.index, pair),
             )
-        if self._settings.screening.on:
-            return self._settled(generation, slow, position)
+        if screened:
+            position = encoding.canonical(position)
+            velocity = position - generation.positions[slow]
         return position, velocity
 
-    def _settled(
-        self, generation: Generation, slow: int, position: Vector
-    ) -> tuple[Vector, Vector]:
-        """What is seen of a member's move from parameters alone."""
-        assert generation.encoding is not None
-        settled = generation.encoding.canonical(position)
-        return settled, settled - generation.positions[slow]
-
-    def _is_taken(
-        self, generation: Generation, pair: int, visited: VisitedArchitectures | None
-    ) -> Callable[[Vector], bool]:
-        """Whether a position's architecture was scored by a pair or before its generation.
-
-        If all architectures of the space were scored, `visited` is None and nothing is.
-        """
-        if visited is None:
-            return lambda x: False
-        last, known = generation.index - 1, visited
-        own = [
-            (trial, generation.positions[member])
-            for i, member in enumerate(generation.pairs[pair].tolist())
-            if (trial := generation.seat_scores[2 * pair + i].scored_trial) is not None
-        ]
-        return lambda x: known.is_visited(x, last) or any(known.is_same(x, *one) for one in own)
-
     def random_position(self, generation: Generation, member: int) -> Vector:
-        """A position `[variables]` for a member that is drawn evenly, whatever was visited."""
+        """Return a position `[variables]` for a member, drawn evenly from the whole space."""
         encoding, seat = generation.encoding, generation.seat(member)
         assert encoding is not None
         drawn = [
@@ -226,24 +209,28 @@ class Learning:
         finite = encoding.counts is not None
         return self._settings.avoids_repeats and (finite or self._settings.screening.on)
 
-    def _less_crowded(self, seat_scores: Sequence[SeatScore], before: Generation) -> int:
-        own = [seat_score.counted for seat_score in seat_scores]
-        points = [
-            losses(trial, self._directions)
-            for trial in own
-            if trial is not None and trial.state == TrialState.COMPLETE
-        ]
-        if len(points) < 2:
-            return 0
-        others = [
-            seat_score.counted
-            for seat_score in before.seat_scores
-            if seat_score.counted is not None
-            and all(seat_score.counted is not trial for trial in own)
-        ]
-        reference = [
-            losses(trial, self._directions)
-            for trial in others
-            if trial.state == TrialState.COMPLETE and violation(trial) == 0
-        ]
-        return less_crowded(points[0], points[1], np.array(reference))
+
+def _seat_scores(generation: Generation, pair: int) -> list[SeatScore]:
+    return generation.seat_scores[2 * pair : 2 * pair + 2]
+
+
+def _visited_by(
+    generation: Generation, pair: int, visited: VisitedArchitectures | None
+) -> Callable[[Vector], bool]:
+    """Return a function that is True for positions scored by a pair or before its generation.
+
+    If `visited` is None, because nothing unvisited is left, the function is always False.
+    """
+    if visited is None:
+        return lambda position: False
+    last, known = generation.index - 1, visited
+    own = [
+        (score.scored_trial, generation.positions[member])
+        for member, score in zip(
+            generation.pairs[pair].tolist(), _seat_scores(generation, pair), strict=True
+        )
+        if score.scored_trial is not None
+    ]
+    return lambda position: (
+        known.is_visited(position, last) or any(known.is_same(position, *one) for one in own)
+    )

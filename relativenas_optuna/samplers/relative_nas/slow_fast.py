@@ -1,4 +1,4 @@
-"""The slow-fast learning rule of RelativeNAS: pure functions over arrays.
+"""The slow-fast learning rule of RelativeNAS, as pure functions of arrays.
 
 Source: Tan et al., "RelativeNAS: Relative Neural Architecture Search via Slow-Fast Learning",
 IEEE TNNLS 2021. It is the competitive swarm optimizer (Cheng and Jin 2015) without its mean term.
@@ -29,46 +29,43 @@ def learn(
 ) -> tuple[Vector, Vector]:
     """Move slow learners toward their fast learners.
 
-    All arrays are `[..., variables]` and broadcast against each other, so one pair and a whole
+    All arrays are `[..., variables]` and broadcast against each other: one pair and a whole
     generation of pairs give the same bits. A fast learner keeps its position and velocity.
 
     Args:
         x_slow: Positions of the slow learners, inside `[low, high]`.
-        v_slow: Velocities of the slow learners; neither clamped nor reset at a bound.
+        v_slow: Velocities of the slow learners; never clamped or reset at a bound.
         x_fast: Positions of the fast learners.
         l1: Random weights of the old velocity, in [0, 1), one per variable.
-        l2: Random weights of the pull, in [0, 1), one per variable.
+        l2: Random weights of the step toward the fast learner, in [0, 1), one per variable.
         low: Lower bounds `[variables]`.
         high: Upper bounds `[variables]`.
-        reflected: Variables `[variables]` that are reflected at their bounds; all others are
-            clipped. `None`, as in the paper, for none.
+        reflected: True for the variables `[variables]` that are reflected at their bounds; all
+            others are clipped. None clips all, as the paper does.
 
     Returns:
         The new positions, inside `[low, high]`, and the new velocities.
     """
-    velocity = (
-        l1 * v_slow  # what the slow learner was doing
-        + l2 * (x_fast - x_slow)  # what it learns from the fast one
-    )
+    velocity = l1 * v_slow + l2 * (x_fast - x_slow)
     position = x_slow + velocity
     clipped = np.clip(position, low, high)
     if reflected is None:
         return clipped, velocity
     outside = (position != clipped) & reflected
-    return np.where(outside, _reflected(position, low, high), clipped), velocity
+    return np.where(outside, _reflect(position, low, high), clipped), velocity
 
 
-def _reflected(position: Vector, low: Vector, high: Vector) -> Vector:
-    """Positions, of which what lies beyond a bound comes back from it."""
+def _reflect(position: Vector, low: Vector, high: Vector) -> Vector:
+    """Reflect positions at the bounds as often as needed."""
     width = high - low
     beyond = np.mod(position - low, 2 * width)
     return np.clip(low + np.minimum(beyond, 2 * width - beyond), low, high)
 
 
 def diversity(positions: Vector) -> float:
-    """Mean Euclidean distance of the members `[members, variables]` to the population's mean.
+    """Return the mean Euclidean distance of members `[members, variables]` to their mean.
 
-    It falls even when winners are drawn at random, so that a falling curve alone is no sign of
+    It falls even if fast learners are drawn at random, so a falling curve alone is no sign of
     learning.
     """
     distances = np.linalg.norm(positions - positions.mean(axis=0), axis=1)

@@ -1,4 +1,4 @@
-"""Architectures that were scored before, and how a pair gets around them."""
+"""Visited architectures, which were scored before, and proposals that avoid them."""
 
 from __future__ import annotations
 
@@ -20,41 +20,43 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.encoding import Encoding
 
     Vector = NDArray[np.float64]
-    Key = tuple[float, ...]  # which value each variable has, by `Encoding.indices`
-    Places = tuple[int, ...]  # of some variables
+    Key = tuple[float, ...]  # the index of each variable's value, by `Encoding.indices`
+    Subset = tuple[int, ...]  # indices of some variables, ascending
 
-_REDRAWS = 8  # of the two random weights, before variables are drawn anew
-_CHANGES = 8  # attempts with one variable drawn anew, then as many with two, ...
+_REDRAWS = 8  # of the two random weights, before variables are redrawn
+_ATTEMPTS = 8  # with one variable redrawn, then as many with two, and so on
 
 
 class VisitedArchitectures:
     """The architectures of a search space that were scored up to a generation.
 
-    A complete trial that suggested only some variables stands for all positions with its values of
-    these, whatever their other variables are. That holds only if parameters decide which variables
-    are suggested: any two sets of suggested variables must share a variable whose values always
-    differ between them. A trial of a set for which that is not so stands for its own position.
+    A complete trial that suggested only a subset of the variables covers all positions with its
+    values of this subset. That is right only if parameters decide which variables are suggested:
+    any two subsets must share a deciding variable, whose values always differ between them. A
+    trial of a subset without one is ambiguous and covers its own position only.
+
+    Args:
+        encoding: Encoding of the positions.
     """
 
     def __init__(self, encoding: Encoding) -> None:
         self._encoding = encoding
         self._all = tuple(range(len(encoding.space)))
-        self._added: dict[int, list[tuple[Places, Key]]] = {}  # by generation
-        self._begin()
+        self._added: dict[int, list[tuple[Subset, Key]]] = {}  # by generation
+        self._clear()
 
-    def _begin(self) -> None:
-        self._last = -1
-        self._seen: dict[Key, Places] = {}
-        self._keys: dict[Places, set[Key]] = {}  # the values of each set of variables
-        self._values: dict[Places, dict[int, set[float]]] = {}  # the same by variable
-        self._apart: dict[tuple[Places, Places], int] = {}  # a variable that differs between two
-        self._vague: set[Places] = set()  # sets without such a variable
+    def _clear(self) -> None:
+        self._last = -1  # the last generation that is counted
+        self._seen: dict[Key, Subset] = {}
+        self._keys: dict[Subset, set[Key]] = {}  # the values of each subset
+        self._values: dict[Subset, dict[int, set[float]]] = {}  # the same by variable
+        self._deciding: dict[tuple[Subset, Subset], int] = {}  # a variable; -1 if there is none
+        self._ambiguous: set[Subset] = set()
 
     def add(self, trial: FrozenTrial, generation: int, position: Vector) -> None:
-        """Add what a trial scored at a position `[variables]`.
+        """Add a trial that was scored in a generation at a position `[variables]`.
 
-        A trial with further parameters is an architecture of its own, which the space does not
-        describe.
+        A trial with further parameters, which the encoding does not describe, is ignored.
         """
         more = trial.distributions.keys() - self._encoding.space.keys()
         if not all(trial.distributions[name].single() for name in more):
@@ -63,26 +65,31 @@ class VisitedArchitectures:
         self._added.setdefault(generation, []).append(entry)
 
     def is_same(self, vector: Vector, trial: FrozenTrial, position: Vector) -> bool:
-        """Return True if `vector` `[variables]` is the architecture a trial scored at `position`.
+        """Return True if a position has the architecture that a trial scored.
 
-        Both are if they differ only in variables that such trials do not suggest, as far as is
-        known of the generations that were asked for last.
+        Positions that differ only in variables that the trial did not suggest have the same
+        architecture, unless its subset is ambiguous by the generations that were last asked for.
+
+        Args:
+            vector: Position to test, `[variables]`.
+            trial: The trial.
+            position: Position of the trial, `[variables]`.
         """
         key, scored = self._encoding.indices(vector), self._encoding.indices(position)
-        places = self._suggested(trial)
+        subset = self._suggested(trial)
         return key == scored or (
-            places not in self._vague and _only(places, key) == _only(places, scored)
+            subset not in self._ambiguous and _select(subset, key) == _select(subset, scored)
         )
 
-    def _suggested(self, trial: FrozenTrial) -> Places:
-        """Return the variables that a trial suggested, or all if it may have ended before that."""
+    def _suggested(self, trial: FrozenTrial) -> Subset:
+        """Return the variables that a complete trial suggested; all for any other trial."""
         space, complete = self._encoding.space, trial.state == TrialState.COMPLETE
         suggested = tuple(i for i, name in enumerate(space) if name in trial.params)
         return suggested if complete and suggested else self._all
 
     def is_visited(self, vector: Vector, generation: int) -> bool:
-        """Return True if a position's architecture was scored in a generation up to this one."""
-        self._see(generation)
+        """Return True if the architecture at a position was scored up to a generation."""
+        self._count_up_to(generation)
         key = self._encoding.indices(vector)
         return key in self._seen or self._is_covered(key)
 
@@ -90,99 +97,101 @@ class VisitedArchitectures:
         """Return True if every architecture of the space was scored up to a generation."""
         if self._encoding.counts is None:
             return False
-        self._see(generation)
-        taken = sum(len(keys) * self._size_of(places) for places, keys in self._blocks())
-        return taken + len(self._alone()) >= self._encoding.size
+        self._count_up_to(generation)
+        visited = sum(len(keys) * self._size_of(subset) for subset, keys in self._covering())
+        return visited + len(self._single_positions()) >= self._encoding.size
 
     def first_unvisited(self, vector: Vector, generation: int) -> list[int] | None:
-        """Return the indices of an architecture that is not taken; None in an infinite space.
+        """Return the value indices of an unvisited architecture, or None in an infinite space.
 
-        Each variable in turn has the first value, counted from that of `vector` `[variables]`, with
-        which an architecture is left.
+        There must be one. Each variable in turn has the first value, counted from that of `vector`
+        `[variables]`, with which an unvisited architecture is left.
         """
-        counts, sizes = self._encoding.counts, self._encoding.sizes
+        counts = self._encoding.counts
         if counts is None:
             return None
-        self._see(generation)
+        sizes = self._encoding.sizes
+        self._count_up_to(generation)
         blocks = [
-            (dict(zip(places, key, strict=True)), self._size_of(places))
-            for places, keys in self._blocks()
+            (dict(zip(subset, key, strict=True)), self._size_of(subset))
+            for subset, keys in self._covering()
             for key in keys
         ]
-        blocks += [(dict(enumerate(key)), 1) for key in self._alone()]
+        blocks += [(dict(enumerate(key)), 1) for key in self._single_positions()]
         room, found = math.prod(sizes), []
-        for place, start in enumerate(self._encoding.indices(vector)):
-            room //= sizes[place]
-            # The positions that are taken with any value, and those with one value.
-            shared = sum(size // sizes[place] for block, size in blocks if place not in block)
-            taken: Counter[float] = Counter()
+        for i, start in enumerate(self._encoding.indices(vector)):
+            room //= sizes[i]
+            # The number of visited positions for each value: from blocks with any value of this
+            # variable, and from blocks with one.
+            shared = sum(size // sizes[i] for block, size in blocks if i not in block)
+            visited: Counter[float] = Counter()
             for block, size in blocks:
-                if place in block:
-                    taken[block[place]] += size
+                if i in block:
+                    visited[block[i]] += size
             value = int(start)
-            while shared + taken[value] >= room or not self._encoding.is_first(place, value):
-                value = (value + 1) % counts[place]
+            while shared + visited[value] >= room or not self._encoding.is_first(i, value):
+                value = (value + 1) % counts[i]
             found.append(value)
             blocks = [
-                (block, size if place in block else size // sizes[place])
+                (block, size if i in block else size // sizes[i])
                 for block, size in blocks
-                if block.get(place, value) == value
+                if block.get(i, value) == value
             ]
         return found
 
-    def _blocks(self) -> list[tuple[Places, set[Key]]]:
-        """Return the sets of variables that stand for all others, with their values."""
-        return [(p, keys) for p, keys in self._keys.items() if p not in self._vague]
+    def _covering(self) -> list[tuple[Subset, set[Key]]]:
+        """Return the subsets that are not ambiguous, with their values."""
+        return [(s, keys) for s, keys in self._keys.items() if s not in self._ambiguous]
 
     def _is_covered(self, key: Key) -> bool:
-        return any(_only(places, key) in keys for places, keys in self._blocks())
+        return any(_select(subset, key) in keys for subset, keys in self._covering())
 
-    def _alone(self) -> list[Key]:
-        """Return the positions that stand for themselves alone."""
-        if not self._vague:
+    def _single_positions(self) -> list[Key]:
+        """Return the positions of ambiguous subsets that no other subset covers."""
+        if not self._ambiguous:
             return []
-        vague = (key for key, places in self._seen.items() if places in self._vague)
-        return [key for key in vague if not self._is_covered(key)]
+        ambiguous = (key for key, subset in self._seen.items() if subset in self._ambiguous)
+        return [key for key in ambiguous if not self._is_covered(key)]
 
-    def _size_of(self, places: Places) -> int:
-        """Return how many positions have the same values of some variables."""
+    def _size_of(self, subset: Subset) -> int:
+        """Return the number of positions that have the same values of a subset."""
         sizes = self._encoding.sizes
-        return math.prod(sizes[i] for i in self._all if i not in places)
+        return math.prod(sizes[i] for i in self._all if i not in subset)
 
-    def _see(self, generation: int) -> None:
-        """Count the architectures of all generations up to one, and no others."""
+    def _count_up_to(self, generation: int) -> None:
+        """Count the architectures of all generations up to one, and no later ones."""
         if generation < self._last:
-            self._begin()
+            self._clear()
         for index in range(self._last + 1, generation + 1):
-            for places, key in self._added.get(index, ()):
-                self._count(places, key)
+            for subset, key in self._added.get(index, ()):
+                self._count(subset, key)
         self._last = generation
 
-    def _count(self, places: Places, key: Key) -> None:
-        self._seen.setdefault(key, places)
-        new = places not in self._keys
-        self._keys.setdefault(places, set()).add(_only(places, key))
-        values = self._values.setdefault(places, {place: set() for place in places})
-        for place, known in values.items():
-            known.add(key[place])
+    def _count(self, subset: Subset, key: Key) -> None:
+        self._seen.setdefault(key, subset)
+        new = subset not in self._keys
+        self._keys.setdefault(subset, set()).add(_select(subset, key))
+        values = self._values.setdefault(subset, {i: set() for i in subset})
+        for i, known in values.items():
+            known.add(key[i])
         for other in self._keys:
-            pair = min(places, other), max(places, other)
-            apart = self._apart.get(pair, -1)
-            if other == places or (apart < 0 and not new):
+            pair = min(subset, other), max(subset, other)
+            deciding = self._deciding.get(pair, -1)
+            if other == subset or (deciding < 0 and not new):
                 continue
-            if new or key[apart] in self._values[other][apart]:
-                self._apart[pair] = self._difference(places, other)
-                if self._apart[pair] < 0:
-                    self._vague.update(pair)
+            if new or key[deciding] in self._values[other][deciding]:
+                self._deciding[pair] = self._find_deciding(subset, other)
+                if self._deciding[pair] < 0:
+                    self._ambiguous.update(pair)
 
-    def _difference(self, one: Places, other: Places) -> int:
-        """Return a variable whose values always differ between two sets; -1 if there is none."""
+    def _find_deciding(self, one: Subset, other: Subset) -> int:
+        """Return a variable whose values always differ between two subsets, or -1."""
         values, others = self._values[one], self._values[other]
-        return next((p for p in one if p in others and values[p].isdisjoint(others[p])), -1)
+        return next((i for i in one if i in others and values[i].isdisjoint(others[i])), -1)
 
 
-def _only(places: Places, key: Key) -> Key:
-    return tuple([key[place] for place in places])
+def _select(subset: Subset, key: Key) -> Key:
+    return tuple([key[i] for i in subset])
 
 
 def propose_unvisited(
@@ -196,25 +205,26 @@ def propose_unvisited(
 ) -> Vector:
     """Return a position whose architecture was not scored up to a generation.
 
-    Three attempts follow each other. The learning rule gets new random weights. Then ever more
-    variables of `start` are drawn anew. Last, `VisitedArchitectures.first_unvisited` decides; in
-    an infinite space, where it finds nothing, the last position drawn is returned.
+    First, the learning rule gets new random weights. Then one variable of `start` is redrawn,
+    then two, and so on. Last, `VisitedArchitectures.first_unvisited` decides; in an infinite space
+    the result is the last position drawn.
 
     Args:
-        encoding: Of the search space.
-        start: `[variables]`, the position that is taken.
-        redraw: The position that the learning rule gives for two random weights `[variables]`.
-        visited: The visited architectures; not all of the space.
+        encoding: Encoding of the positions.
+        start: Position of a visited architecture, `[variables]`.
+        redraw: Function from two random weights `[variables]` to the position that the learning
+            rule gives.
+        visited: The visited architectures; at least one of the space must be unvisited.
         generation: The last generation that counts.
-        random: The draws.
+        random: Generator of the random numbers.
     """
     for _ in range(_REDRAWS):
         position = redraw(random.random(len(start)), random.random(len(start)))
         if not visited.is_visited(position, generation):
             return position
-    for attempt in range(_CHANGES * len(start)):
+    for attempt in range(_ATTEMPTS * len(start)):
         position = start.copy()
-        changed = random.permutation(len(start))[: 1 + attempt // _CHANGES]
+        changed = random.permutation(len(start))[: 1 + attempt // _ATTEMPTS]
         width = encoding.high[changed] - encoding.low[changed]
         position[changed] = encoding.low[changed] + random.random(len(changed)) * width
         if not visited.is_visited(position, generation):
@@ -222,9 +232,9 @@ def propose_unvisited(
     found = visited.first_unvisited(position, generation)
     if found is None:
         return position
-    was = encoding.indices(position)
+    indices = encoding.indices(position)
     for i, distribution in enumerate(encoding.space.values()):
-        if found[i] != was[i]:
+        if found[i] != indices[i]:
             low, high = cell(distribution, found[i])
             position[i] = low + (0.25 + random.random() / 2) * (high - low)  # off the cell's ends
     return position

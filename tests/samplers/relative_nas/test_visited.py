@@ -297,6 +297,28 @@ def test_an_architecture_without_floats_is_not_proposed_again_in_an_infinite_spa
     assert len(numbers) <= 8
 
 
+def test_almost_all_of_an_infinite_space_may_be_visited() -> None:
+    """Only the last choice has a float; redraws rarely choose it."""
+    space: dict[str, BaseDistribution] = {
+        "op": CategoricalDistribution(list(range(100))),
+        "x": FloatDistribution(0, 1),
+    }
+    encoding = Encoding.of(space)
+    record, start = VisitedArchitectures(encoding), np.array([0.5, 0.5])
+    for op in range(99):
+        recorded(encoding, {"op": op}, 0, record)
+    for seed in range(5):
+        position = propose_unvisited(
+            encoding,
+            start,
+            redraw=keep(start),
+            visited=record,
+            generation=0,
+            random=np.random.default_rng(seed),
+        )
+        assert ((position >= encoding.low) & (position <= encoding.high)).all()
+
+
 def test_what_is_no_value_of_the_space_counts_as_what_was_proposed() -> None:
     record = VisitedArchitectures(Encoding.of({"c": CategoricalDistribution(["a", "b"])}))
     elsewhere: dict[str, BaseDistribution] = {"c": CategoricalDistribution(["a", "z"])}
