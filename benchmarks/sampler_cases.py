@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.storages.open_storage import open_storage
+from relativenas_optuna.storages.opening import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -25,7 +25,7 @@ from rich.table import Table
 from workers_processes import NAME, PATIENCE, Load, context, publish, url_in, work
 
 from relativenas_optuna.objective.settings import preset
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

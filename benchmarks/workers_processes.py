@@ -17,7 +17,7 @@ from published_procedure import published_candidate
 from relativenas_optuna import CellSpace, Genotype, RelativeNASSampler, SupernetObjective
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.search.pair_loop import score_pairs
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

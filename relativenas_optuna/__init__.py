@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from relativenas_optuna.networks.build import build
+    from relativenas_optuna.networks.build_network import build
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
     from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
     from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
     from relativenas_optuna.samplers.search_view import SearchView
     from relativenas_optuna.spaces.cell_space import CellSpace
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.spaces.published import published
-    from relativenas_optuna.storages.open_storage import open_storage
+    from relativenas_optuna.spaces.published_cells import published
+    from relativenas_optuna.storages.opening import open_storage
 
 __version__ = "0.1.0"
 
@@ -40,9 +40,9 @@ _HOMES = {
     "RelativeNASSampler": "samplers.relative_nas.sampler",
     "SearchView": "samplers.search_view",
     "SupernetObjective": "objective.supernet_objective",
-    "build": "networks.build",
-    "open_storage": "storages.open_storage",
-    "published": "spaces.published",
+    "build": "networks.build_network",
+    "open_storage": "storages.opening",
+    "published": "spaces.published_cells",
     "trusted_trial": "samplers.relative_nas.surrogate.trusted_trial",
 }
 

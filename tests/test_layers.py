@@ -182,3 +182,11 @@ def test_public_names_are_there_and_listed(package: str) -> None:
         assert getattr(face, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'missing'"):
         face.missing  # noqa: B018
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_no_module_has_the_name_of_a_public_name_of_its_package(face: str) -> None:
+    """Python would put the imported module in the place of the class or function."""
+    package = importlib.import_module(f"{PACKAGE}.{face}")
+    modules = {path.stem for path in (ROOT / PACKAGE / face).iterdir()}
+    assert not modules & set(package.__all__)

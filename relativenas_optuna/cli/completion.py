@@ -20,7 +20,7 @@ def studies(context: click.Context, _parameter: click.Parameter, incomplete: str
 
     from relativenas_optuna.exceptions import StorageError
     from relativenas_optuna.search.plan import DEFAULT_STORAGE
-    from relativenas_optuna.storages.open_storage import storage_at
+    from relativenas_optuna.storages.opening import storage_at
 
     url = context.params.get("storage") or DEFAULT_STORAGE
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -110,7 +110,7 @@ def _message(error: BaseException) -> str | None:
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
-    from relativenas_optuna.storages.open_storage import storage_reason
+    from relativenas_optuna.storages.opening import storage_reason
 
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)

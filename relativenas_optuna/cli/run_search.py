@@ -13,7 +13,7 @@ from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.cli.local_workers import workers_beside
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
     from relativenas_optuna.cli.output.search import Console

@@ -14,7 +14,7 @@ from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.dashboard.writer_lock import Turn
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import seat_of
-from relativenas_optuna.storages.open_storage import is_in_memory
+from relativenas_optuna.storages.opening import is_in_memory
 from relativenas_optuna.storages.transactions import database_of, is_deleted
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from relativenas_optuna.evaluation.export.export import export
+    from relativenas_optuna.evaluation.exporting.export import export
     from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement, agreement
     from relativenas_optuna.evaluation.measurement.latency import Latency, latency
     from relativenas_optuna.evaluation.measurement.measure import Measured, measure
-    from relativenas_optuna.evaluation.open_network import open_network
+    from relativenas_optuna.evaluation.network_in_file import open_network
     from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.evaluation.standalone.run import training_run
@@ -47,10 +47,10 @@ _HOMES = {
     "Recipe": "evaluation.standalone.recipe",
     "Result": "evaluation.standalone.result",
     "agreement": "evaluation.fidelity.rank_correlation",
-    "export": "evaluation.export.export",
+    "export": "evaluation.exporting.export",
     "latency": "evaluation.measurement.latency",
     "measure": "evaluation.measurement.measure",
-    "open_network": "evaluation.open_network",
+    "open_network": "evaluation.network_in_file",
     "training_run": "evaluation.standalone.run",
 }
 

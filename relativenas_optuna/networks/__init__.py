@@ -11,9 +11,8 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import ProtocolError
-    from relativenas_optuna.networks.build import build
+    from relativenas_optuna.networks.build_network import build
     from relativenas_optuna.networks.conformance import check_supernet
-    from relativenas_optuna.networks.cost import Cost, CostLimits, cost
     from relativenas_optuna.networks.initial import first_supernet
     from relativenas_optuna.networks.initial_weights import draw_weights
     from relativenas_optuna.networks.io.network_file import (
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     )
     from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench201Supernet
     from relativenas_optuna.networks.network import CellNetwork, CifarNetwork, ImageNetNetwork
+    from relativenas_optuna.networks.network_cost import Cost, CostLimits, cost
     from relativenas_optuna.networks.path_cost import PathCosts
     from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.networks.supernet import Supernet
@@ -62,8 +62,8 @@ __all__ = [
 _HOMES = {
     "CellNetwork": "networks.network",
     "CifarNetwork": "networks.network",
-    "Cost": "networks.cost",
-    "CostLimits": "networks.cost",
+    "Cost": "networks.network_cost",
+    "CostLimits": "networks.network_cost",
     "FactorizedReduce": "networks.layers.operations",
     "ImageNetNetwork": "networks.network",
     "NASBench201Network": "networks.nasbench201",
@@ -74,9 +74,9 @@ _HOMES = {
     "ProtocolError": "exceptions",
     "SharedNetwork": "networks.protocol",
     "Supernet": "networks.supernet",
-    "build": "networks.build",
+    "build": "networks.build_network",
     "check_supernet": "networks.conformance",
-    "cost": "networks.cost",
+    "cost": "networks.network_cost",
     "draw_weights": "networks.initial_weights",
     "drop_path": "networks.layers.operations",
     "first_supernet": "networks.initial",

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from relativenas_optuna.networks.cost import Cost
 from relativenas_optuna.networks.meta_copy import meta_copy, short
+from relativenas_optuna.networks.network_cost import Cost
 from relativenas_optuna.networks.protocol import SharedNetwork, as_module
 
 A = TypeVar("A")

@@ -14,7 +14,7 @@ from relativenas_optuna.objective.candidate import A
 if TYPE_CHECKING:
     import optuna
 
-    from relativenas_optuna.networks.cost import Cost, CostLimits
+    from relativenas_optuna.networks.network_cost import Cost, CostLimits
     from relativenas_optuna.objective.candidate import Trainer
 
 SECONDS = ("parameters", "multiply_adds")

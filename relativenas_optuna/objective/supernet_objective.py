@@ -14,7 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from torch.nn import functional
 
-from relativenas_optuna.networks.cost import CostLimits
+from relativenas_optuna.networks.network_cost import CostLimits
 from relativenas_optuna.objective.candidate import A, Outcome, Phases, Trainer, Watch
 from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
 from relativenas_optuna.objective.checkpoints.ledger import store_of

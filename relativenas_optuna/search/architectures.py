@@ -13,7 +13,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import best_architectures
 from relativenas_optuna.search.study_access import study_at
 from relativenas_optuna.spaces.genotype import Genotype
-from relativenas_optuna.spaces.published import PUBLISHED
+from relativenas_optuna.spaces.published_cells import PUBLISHED
 
 if TYPE_CHECKING:
     import optuna

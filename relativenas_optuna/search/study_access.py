@@ -15,7 +15,7 @@ from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.transactions import is_deleted
 
 if TYPE_CHECKING:

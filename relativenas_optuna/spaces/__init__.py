@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         NASBench201Cell,
     )
     from relativenas_optuna.spaces.protocol import Space, suggest
-    from relativenas_optuna.spaces.published import PUBLISHED, Published, published
+    from relativenas_optuna.spaces.published_cells import PUBLISHED, Published, published
 
 __all__ = [
     "NASBENCH201_OPERATIONS",
@@ -45,10 +45,10 @@ _HOMES = {
     "NASBench201": "spaces.nasbench201",
     "NASBench201Cell": "spaces.nasbench201",
     "PAPER_OPERATIONS": "spaces.cell_space",
-    "PUBLISHED": "spaces.published",
-    "Published": "spaces.published",
+    "PUBLISHED": "spaces.published_cells",
+    "Published": "spaces.published_cells",
     "Space": "spaces.protocol",
-    "published": "spaces.published",
+    "published": "spaces.published_cells",
     "suggest": "spaces.protocol",
 }
 

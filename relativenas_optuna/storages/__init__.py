@@ -11,7 +11,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import StorageError, StoredTextError
-    from relativenas_optuna.storages.open_storage import open_storage
+    from relativenas_optuna.storages.opening import open_storage
     from relativenas_optuna.storages.timeouts import StorageTimeoutError
 
 __all__ = [
@@ -25,7 +25,7 @@ _HOMES = {
     "StorageError": "exceptions",
     "StorageTimeoutError": "storages.timeouts",
     "StoredTextError": "exceptions",
-    "open_storage": "storages.open_storage",
+    "open_storage": "storages.opening",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

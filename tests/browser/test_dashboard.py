@@ -23,7 +23,7 @@ import pytest
 from relativenas_optuna import SearchView
 from relativenas_optuna.dashboard import artifact_folder
 from relativenas_optuna.search.plan import SearchPlan
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call, write_study_file
 from tests.helpers.dashboard_shown import FIGURES
 

@@ -22,7 +22,7 @@ from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import study_at
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call, write_study_file
 from tests.helpers.databases import KINDS, empty_database
 from tests.samplers.conftest import DATABASES

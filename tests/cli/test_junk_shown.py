@@ -26,8 +26,8 @@ from relativenas_optuna.samplers.seats.claims import LEASE_KEY, RESERVED_KEY
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE, best_architectures
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
 from relativenas_optuna.search.status import status_of
-from relativenas_optuna.spaces.published import PUBLISHED
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.spaces.published_cells import PUBLISHED
+from relativenas_optuna.storages.opening import storage_at
 from tests.search.test_junk import SPACE, attributes, json_data
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 import optuna
 import pytest
 
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import (
     ENVIRONMENT,
     PROGRAM,

@@ -15,7 +15,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.dashboard.html_report.best import best_of
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import ENVIRONMENT, PROGRAM, call
 
 if TYPE_CHECKING:

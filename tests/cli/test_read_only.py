@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 
-from relativenas_optuna.storages.open_storage import may_be_written, storage_at
+from relativenas_optuna.storages.opening import may_be_written, storage_at
 from relativenas_optuna.storages.sqlite_files import is_immutable
 from tests.helpers.command import ENVIRONMENT
 

@@ -12,7 +12,7 @@ import pytest
 from relativenas_optuna.cli.commands import SECTIONS
 from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.spaces.genotype import Genotype
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call, write_study_file
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
 from relativenas_optuna.search.architectures import architecture_of
 from relativenas_optuna.search.study_file import StudyFile
 from relativenas_optuna.spaces import Genotype
-from relativenas_optuna.spaces.published import PUBLISHED
+from relativenas_optuna.spaces.published_cells import PUBLISHED
 
 GENOTYPE = PUBLISHED["RelativeNAS"].genotype
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16")

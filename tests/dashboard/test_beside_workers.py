@@ -15,7 +15,7 @@ import optuna
 import pytest
 
 from relativenas_optuna import SearchView
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.browser.test_dashboard import dashboard
 from tests.helpers.dashboard_shown import FIGURES, artifacts, figures, note
 
@@ -25,7 +25,7 @@ import sys, warnings
 import optuna
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.dashboard import DashboardReporter
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.visualization_studies import SPACE, score
 
 def end(study, trial):

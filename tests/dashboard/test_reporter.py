@@ -27,7 +27,7 @@ from relativenas_optuna.dashboard import DashboardReporter, reporter_of
 from relativenas_optuna.dashboard import contents as writing
 from relativenas_optuna.dashboard.writer_lock import KEY, Turn, Written
 from relativenas_optuna.samplers.seats.worker import this_worker
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.dashboard_shown import FIGURES, artifacts, attributes, figures, note, noted
 from tests.helpers.databases import KINDS, empty_database
 from tests.helpers.visualization_studies import HOSTILE, score, searched

@@ -14,7 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import ENVIRONMENT, call
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.engine import make_url
 
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:

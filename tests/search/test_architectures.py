@@ -10,8 +10,8 @@ import pytest
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.architectures import architecture_of
 from relativenas_optuna.spaces import CellSpace, Genotype
-from relativenas_optuna.spaces.published import PUBLISHED
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.spaces.published_cells import PUBLISHED
+from relativenas_optuna.storages.opening import storage_at
 
 SPACE = CellSpace(nodes=1)
 CELLS = "normal: node2 sep_conv_3x3(0) skip_connect(1)\nreduce: node2 max_pool_3x3(0) {}"

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.search import pair_loop as pairs
 from relativenas_optuna.storages.interruption import was_interrupted
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.samplers.searches import SPACE, begun, search, state
 from tests.search.test_pair_loop import SEATS, assert_scored_once, at_call, failing, failures, run
 

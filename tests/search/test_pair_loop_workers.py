@@ -22,7 +22,7 @@ from relativenas_optuna.samplers.seats import worker
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.pair_loop import score_pairs
 from relativenas_optuna.storages.interruption import was_interrupted
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import KINDS, address
 from tests.helpers.samplers.searches import OBJECTIVE, SPACE, anew, search, state
 from tests.search.test_pair_loop import (

@@ -19,7 +19,7 @@ from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, claim_data
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
 from relativenas_optuna.search.status import seconds_left, status_of
 from relativenas_optuna.storages.interruption import mark_interrupted
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
     from pathlib import Path

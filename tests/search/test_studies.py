@@ -11,7 +11,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
 from relativenas_optuna.search.run_folder import locked, make_folder
 from relativenas_optuna.search.studies import study_to_search
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice, Finalist
 from relativenas_optuna.search.study_file import StudyFile
-from relativenas_optuna.spaces.published import published
+from relativenas_optuna.spaces.published_cells import published
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 

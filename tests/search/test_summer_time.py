@@ -17,7 +17,7 @@ from relativenas_optuna.cli.progress import scored_line
 from relativenas_optuna.search.status import seconds_left
 from relativenas_optuna.search.study_facts import last_written
 from relativenas_optuna.storages.heartbeats import without_heartbeat
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import empty_database
 from tests.helpers.samplers.finished_trials import seat_score
 from tests.samplers.conftest import DATABASES

@@ -8,7 +8,7 @@ import pytest
 from optuna.storages import get_storage
 from optuna.testing.pytest_storages import StorageTestCase
 
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import empty_database
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.exceptions import StoredTextError
 from relativenas_optuna.search.studies import study_to_search
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call
 from tests.helpers.databases import KINDS, empty_database
 

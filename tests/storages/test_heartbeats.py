@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.storages import heartbeats
 from relativenas_optuna.storages.heartbeats import Heartbeats, StaleTrials
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
     from pathlib import Path

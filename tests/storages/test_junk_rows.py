@@ -20,7 +20,7 @@ from relativenas_optuna.objective.checkpoints import agreed
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE, Choice
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
 from relativenas_optuna.search.status import status_of
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.stored_json import read_json
 from tests.helpers.command import call
 from tests.helpers.databases import KINDS, address

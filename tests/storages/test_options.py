@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from relativenas_optuna.exceptions import StorageError
 from relativenas_optuna.samplers.seats.claims import seat_of
-from relativenas_optuna.storages.open_storage import open_storage, storage_at
+from relativenas_optuna.storages.opening import open_storage, storage_at
 from tests.helpers.samplers.searches import SPACE, anew
 from tests.storages.test_search_storage import loss, stale_trial
 

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import ENVIRONMENT
 from tests.helpers.databases import (
     KINDS,
@@ -42,7 +42,7 @@ PROCESS = """
 import multiprocessing, os, signal, sys, time
 import optuna
 from relativenas_optuna import parameter_buffer
-from relativenas_optuna.storages.open_storage import open_storage
+from relativenas_optuna.storages.opening import open_storage
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 url, name, end = sys.argv[1:]
 study = optuna.load_study(
@@ -137,7 +137,7 @@ def changed(self, trial_id, name, internal, distribution, previous):
     stock(self, trial_id, name, internal, distribution, previous)
 RDBStorage._set_trial_param = changed
 from relativenas_optuna.storages.search_storage import SearchStorage
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 assert SearchStorage._set_trial_param is changed
 with storage_at(sys.argv[1]) as storage:
     study = optuna.create_study(storage=storage)
@@ -153,7 +153,7 @@ def test_an_optuna_that_stores_parameters_otherwise_does_so(tmp_path: Path) -> N
 
 OPENER = """
 import sys, optuna
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -17,7 +17,7 @@ from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.exceptions import StorageError
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY, mark_interrupted
-from relativenas_optuna.storages.open_storage import open_storage, storage_at
+from relativenas_optuna.storages.opening import open_storage, storage_at
 from tests.helpers.command import ENVIRONMENT
 from tests.helpers.databases import KINDS, address
 
@@ -37,7 +37,7 @@ import sys, threading, time
 import optuna
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers import worker
-from relativenas_optuna.storages.open_storage import open_storage
+from relativenas_optuna.storages.opening import open_storage
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 worker._machine = lambda: "another machine"

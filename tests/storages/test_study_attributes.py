@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.study_attributes import StudyRows
 from tests.helpers.databases import KINDS, empty_database
 

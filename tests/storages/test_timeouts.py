@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy
 
 from relativenas_optuna.exceptions import StorageError
-from relativenas_optuna.storages.open_storage import open_storage, storage_at
+from relativenas_optuna.storages.opening import open_storage, storage_at
 from relativenas_optuna.storages.timeouts import StorageTimeoutError
 from tests.helpers.command import call
 from tests.helpers.databases import address, empty_database

@@ -15,7 +15,7 @@ from optuna.storages import get_storage
 from optuna.trial import TrialState
 
 from relativenas_optuna.storages import parameter_buffer
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import (
     KINDS,
     NAMES,

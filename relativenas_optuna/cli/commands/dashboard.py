@@ -22,7 +22,7 @@ from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import readable_plan
 from relativenas_optuna.search.study_access import open_study
-from relativenas_optuna.storages.open_storage import may_be_written, storage_at
+from relativenas_optuna.storages.opening import may_be_written, storage_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

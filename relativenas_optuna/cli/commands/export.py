@@ -18,7 +18,7 @@ from relativenas_optuna.search.run_folder import make_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from relativenas_optuna.evaluation.export.export import Exported
+    from relativenas_optuna.evaluation.exporting.export import Exported
     from relativenas_optuna.networks.io.description import NetworkDescription
 
 
@@ -57,7 +57,7 @@ def export(
     [0, 1], any number at once, and normalise them.
     """
     # Loads PyTorch, for seconds: what needs none does not wait for it.
-    from relativenas_optuna.evaluation.export import export as exporting
+    from relativenas_optuna.evaluation.exporting import export as exporting
 
     exporting.require_installed(forms)
     given = network_in(file, architecture, dataset)

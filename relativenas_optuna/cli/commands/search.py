@@ -23,7 +23,7 @@ from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import check_study
-from relativenas_optuna.storages.open_storage import is_missing_file, storage_at
+from relativenas_optuna.storages.opening import is_missing_file, storage_at
 
 
 @click.command(

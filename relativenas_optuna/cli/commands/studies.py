@@ -25,7 +25,7 @@ from relativenas_optuna.search.choice import if_readable
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.search.study_facts import last_written, record_data, sampler_of
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

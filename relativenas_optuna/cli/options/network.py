@@ -66,7 +66,7 @@ def network_in(file: Path, architecture: str | None, dataset: str | None) -> Net
         ValueError: The file cannot be read, or an option does not fit it.
     """
     # Loads PyTorch, for seconds: what needs none does not wait for it.
-    from relativenas_optuna.evaluation.open_network import open_network
+    from relativenas_optuna.evaluation.network_in_file import open_network
 
     named = architecture_of(
         architecture or "RelativeNAS", storage=DEFAULT_STORAGE, study=DEFAULT_STUDY

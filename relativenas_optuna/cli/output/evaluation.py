@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna.spaces.published import published
+from relativenas_optuna.spaces.published_cells import published
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from relativenas_optuna.evaluation.measurement.latency import Latency, latency
-from relativenas_optuna.networks.cost import Cost, cost
+from relativenas_optuna.networks.network_cost import Cost, cost
 from relativenas_optuna.training.loop import Evaluation, evaluate
 from relativenas_optuna.training.modes import mode
 

@@ -16,8 +16,8 @@ from relativenas_optuna.evaluation.standalone.setup import DATASETS, check_fit
 from relativenas_optuna.evaluation.standalone.state import State
 from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
 from relativenas_optuna.exceptions import DivergedError
-from relativenas_optuna.networks.cost import cost
 from relativenas_optuna.networks.io.network_file import NetworkDescription, save_network
+from relativenas_optuna.networks.network_cost import cost
 from relativenas_optuna.objective.settings import check_seed
 from relativenas_optuna.search.run_folder import locked, make_folder
 from relativenas_optuna.training.device import resolve_device

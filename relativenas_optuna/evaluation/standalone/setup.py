@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from relativenas_optuna.evaluation.standalone.epoch import augmentation_of
 from relativenas_optuna.exceptions import DataError
-from relativenas_optuna.networks.build import build
+from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.networks.network import CellNetwork
 from relativenas_optuna.training.data.streamed import StreamedImages

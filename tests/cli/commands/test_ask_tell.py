@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Seat, worker_of
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.ask_tell_shell import NEW, PROGRAM, SPACE, SPACE_JSON, Shell, created, parsed
 from tests.helpers.command import ENVIRONMENT
 from tests.helpers.databases import KINDS, empty_database

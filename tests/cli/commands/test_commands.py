@@ -14,7 +14,7 @@ import pytest
 from optuna.study import StudyDirection
 
 from relativenas_optuna.spaces.genotype import Genotype
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import ENVIRONMENT, call, write_images, write_study_file
 from tests.samplers.conftest import DATABASES
 

@@ -17,7 +17,7 @@ import pytest
 
 from relativenas_optuna.dashboard import artifact_folder
 from relativenas_optuna.search.plan import SearchPlan, Wishes
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call, end, started, wait_for
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from relativenas_optuna.evaluation.export import export as exporting
+from relativenas_optuna.evaluation.exporting import export as exporting
 from relativenas_optuna.networks import build, load_network, save_network
 from relativenas_optuna.training.data.statistics import STATISTICS
 from tests.helpers.command import call

@@ -19,7 +19,7 @@ from relativenas_optuna.cli.commands.fidelity import fidelity
 from relativenas_optuna.evaluation.fidelity import rank_correlation as fidelity_figures
 from relativenas_optuna.evaluation.fidelity.record import FIDELITY_ATTRIBUTE, Fidelity
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import ENVIRONMENT, call, wait_for, write_study_file
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import torch
 from relativenas_optuna.cli.commands import train as train_command
 from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
 from relativenas_optuna.networks.io.network_file import load_network
-from relativenas_optuna.spaces.published import published
+from relativenas_optuna.spaces.published_cells import published
 from tests.helpers.command import (
     ENVIRONMENT,
     call,

@@ -21,7 +21,7 @@ from relativenas_optuna.objective.checkpoints import faults
 from relativenas_optuna.samplers.seats.claims import Seat, worker_of
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.storages.interruption import was_interrupted
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call, end, started, wait_for
 from tests.helpers.tiny_search import SEED, SETTINGS, scores, write_images
 

@@ -14,7 +14,7 @@ import pytest
 
 from relativenas_optuna.dashboard.html_report.page import page_of
 from relativenas_optuna.search.choice import Choice
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import optuna
 import psutil
 import pytest
 
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.evaluation.comparison.conftest import NAMES, WORDS, Capture
 from tests.helpers.command import Outcome, call, end, started, wait_for
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.evaluation.comparison.conftest import NAMES, WORDS, Capture
 from tests.helpers.command import Outcome, call, write_images, write_study_file
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relativenas_optuna.evaluation.measurement import scored_images
 from relativenas_optuna.evaluation.measurement.scored_images import images_to_score
-from relativenas_optuna.evaluation.open_network import open_network
+from relativenas_optuna.evaluation.network_in_file import open_network
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.spaces import published
 from relativenas_optuna.training.data.images import Images

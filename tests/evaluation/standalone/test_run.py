@@ -21,8 +21,8 @@ from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.evaluation.standalone.setup import RecipeLoss
 from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer, counts
 from relativenas_optuna.exceptions import DivergedError, SearchError
-from relativenas_optuna.networks.cost import cost
 from relativenas_optuna.networks.io.network_file import load_network
+from relativenas_optuna.networks.network_cost import cost
 from relativenas_optuna.training import Augmentation, DataError, Images, evaluate, load
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.data.streamed import StreamedImages

@@ -17,7 +17,7 @@ from relativenas_optuna.objective.checkpoints import Checkpoint, pointer_of
 from relativenas_optuna.objective.checkpoints.faults import VARIABLE
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import Genotype
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.checkpoints.stores import OPERATIONS, SEARCH, learner, scored, weight_set
 from tests.helpers.databases import address
 

@@ -23,7 +23,7 @@ from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats import worker
 from relativenas_optuna.samplers.seats.claims import Claim
 from relativenas_optuna.samplers.seats.replay import Replay
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.samplers.scenarios import Scenario
 
 if TYPE_CHECKING:

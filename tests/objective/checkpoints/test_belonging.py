@@ -15,7 +15,7 @@ from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype
 from relativenas_optuna.spaces.nasbench201 import NASBench201
-from relativenas_optuna.storages.open_storage import open_storage
+from relativenas_optuna.storages.opening import open_storage
 from tests.helpers.checkpoints.stores import (
     SPACE,
     commit,

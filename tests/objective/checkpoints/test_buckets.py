@@ -23,7 +23,7 @@ from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.samplers.seats.claims import worker_of
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.search import Search
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.training import load
 from tests.cli.commands.test_worker import CPU, assert_scored_once, data, folder, searched
 from tests.cli.commands.test_worker import plan as plan_tiny

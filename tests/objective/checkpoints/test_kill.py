@@ -19,7 +19,7 @@ from torch import Tensor
 from relativenas_optuna.objective.checkpoints.faults import POINTS, VARIABLE, fault
 from relativenas_optuna.objective.checkpoints.pointer import POINTER_NAME
 from relativenas_optuna.objective.checkpoints.record import Record
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.transactions import database_of
 from tests.helpers.checkpoints import actor
 from tests.helpers.checkpoints.stores import in_folder, learner, names, pointed, weight_set

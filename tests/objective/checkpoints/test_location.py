@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from relativenas_optuna.exceptions import PlaceError
 from relativenas_optuna.objective.checkpoints import Checkpoint, DamagedFileError
 from relativenas_optuna.objective.checkpoints.location import checked_place, checkpoint_at
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.buckets import keys, new_bucket, s3_server
 from tests.helpers.checkpoints.stores import SEARCH, commit, expected, values, weight_set
 from tests.helpers.command import ROOT

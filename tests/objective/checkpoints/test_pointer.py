@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from relativenas_optuna.objective.checkpoints import FilePointer, Pointer, StudyPointer, pointer_of
 from relativenas_optuna.objective.checkpoints.pointer import POINTER_NAME, WEIGHTS_KEY
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.transactions import database_of
 from tests.helpers.databases import KINDS, address
 from tests.helpers.tiny_search import database

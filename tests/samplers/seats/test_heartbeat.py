@@ -16,7 +16,7 @@ from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.samplers.scenarios import undisturbed
 from tests.helpers.samplers.searches import bits, population
 from tests.helpers.samplers.worker_crews import Crew, scenario

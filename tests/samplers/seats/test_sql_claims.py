@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, Claim, Seat, reservation, seat_of
 from relativenas_optuna.samplers.seats.sql_claims import ClaimRows
-from relativenas_optuna.storages.open_storage import storage_at
+from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import KINDS, address
 from tests.helpers.samplers.searches import SPACE
 

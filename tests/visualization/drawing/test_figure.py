@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS
 from relativenas_optuna.spaces.genotype import Edge, Genotype
-from relativenas_optuna.spaces.published import PUBLISHED, published
+from relativenas_optuna.spaces.published_cells import PUBLISHED, published
 from relativenas_optuna.visualization.drawing import draw_genotype, origins_of
 from relativenas_optuna.visualization.drawing._kinds import KINDS, kind_of, label_of
 from relativenas_optuna.visualization.drawing._origins import ORIGINS
@@ -96,7 +96,7 @@ def test_drawing_loads_no_pyplot() -> None:
     code = (
         "import sys\n"
         "from relativenas_optuna.visualization.drawing import draw_genotype\n"
-        "from relativenas_optuna.spaces.published import published\n"
+        "from relativenas_optuna.spaces.published_cells import published\n"
         "draw_genotype(published('RelativeNAS'))\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)\n"
     )

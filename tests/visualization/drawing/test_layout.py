@@ -4,7 +4,7 @@ from itertools import combinations, pairwise
 from hypothesis import given, settings
 
 from relativenas_optuna.spaces.genotype import Cell, Edge
-from relativenas_optuna.spaces.published import published
+from relativenas_optuna.spaces.published_cells import published
 from relativenas_optuna.visualization.drawing._layout import Box, Layout, Point, Wire, lay_out
 from tests.helpers.genotypes import cells
 

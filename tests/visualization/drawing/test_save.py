@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from relativenas_optuna.spaces.published import published
+from relativenas_optuna.spaces.published_cells import published
 from relativenas_optuna.visualization.drawing import save_drawing
 from relativenas_optuna.visualization.drawing._kinds import label_of
 

@@ -12,7 +12,7 @@ from relativenas_optuna.networks.io.network_file import StoredNetwork, read_weig
 from relativenas_optuna.networks.io.state_dicts import fitting, is_imagenet, sizes_in, starting_anew
 from relativenas_optuna.networks.network import FAMILIES, CellNetwork
 from relativenas_optuna.spaces.genotype import CELL_NAMES, Genotype
-from relativenas_optuna.spaces.published import published
+from relativenas_optuna.spaces.published_cells import published
 
 _NAMED = 3
 """Nodes that a message names."""

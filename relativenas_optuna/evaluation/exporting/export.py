@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna.evaluation.export.export_forms import FORMS, Run, traced
-from relativenas_optuna.evaluation.export.serving import ServingNetwork
+from relativenas_optuna.evaluation.exporting.export_forms import FORMS, Run, traced
+from relativenas_optuna.evaluation.exporting.serving import ServingNetwork
 from relativenas_optuna.exceptions import ExportError
 from relativenas_optuna.networks.io.network_file import save_network
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from relativenas_optuna.evaluation.export.serving import ServingNetwork
+from relativenas_optuna.evaluation.exporting.serving import ServingNetwork
 from relativenas_optuna.networks.io.network_file import network_bytes, network_in_bytes
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relativenas_optuna.networks.build import build
+from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.io.description import NetworkDescription
 from relativenas_optuna.networks.io.network_file import load_network, read_weights
 from relativenas_optuna.networks.io.state_dicts import is_imagenet, sizes_in

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from relativenas_optuna.evaluation.export import export as exporting
-from relativenas_optuna.evaluation.export import export_forms
-from relativenas_optuna.evaluation.export.export import export
+from relativenas_optuna.evaluation.exporting import export as exporting
+from relativenas_optuna.evaluation.exporting import export_forms
+from relativenas_optuna.evaluation.exporting.export import export
 from relativenas_optuna.exceptions import ExportError
 from relativenas_optuna.networks.io.description import NetworkDescription
 from relativenas_optuna.networks.io.network_file import load_network
