@@ -23,11 +23,11 @@ from candidate import noise
 from PIL import Image
 from rich.table import Table
 
-from relativenas_optuna.evaluation.standalone.distributed import Team
+from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
 from relativenas_optuna.evaluation.standalone.epoch import sgd
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.setup import RecipeLoss, new_network, precision_of
-from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
 from relativenas_optuna.spaces import published
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.data.streamed import stream_folder
@@ -73,7 +73,9 @@ def ways(recipe: Recipe, data: Images | StreamedImages, device: torch.device) ->
     """Ours and the bare passes."""
     recipe = replace(recipe, validation_fraction=0.0)
     middle = recipe.epochs // 2
-    trainer = AloneTrainer(GENOTYPE, data, recipe=recipe, seed=0, team=Team(device=device))
+    trainer = StandaloneTrainer(
+        GENOTYPE, data, recipe=recipe, seed=0, group=ProcessGroup(device=device)
+    )
     network = new_network(GENOTYPE, recipe, in_channels=3, classes=len(data.classes), seed=0).to(
         device
     )

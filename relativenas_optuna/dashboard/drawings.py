@@ -10,7 +10,7 @@ from optuna.artifacts import upload_artifact
 
 from relativenas_optuna.search.study_facts import genotype_of
 from relativenas_optuna.visualization.drawing._figure import draw_genotype
-from relativenas_optuna.visualization.drawing._origins import origins_of
+from relativenas_optuna.visualization.drawing._kinds import origins_of
 from relativenas_optuna.visualization.drawing._save import save_figure
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.dashboard.staged_attributes import Draft
     from relativenas_optuna.samplers.view_records import GenerationView
     from relativenas_optuna.spaces.genotype import Genotype
-    from relativenas_optuna.visualization.drawing._origins import Origin
+    from relativenas_optuna.visualization.drawing._kinds import Origin
 
 _DOTS_PER_INCH = 130  # 80 to 120 kB of a drawing, sharp where the dashboard shows it
 

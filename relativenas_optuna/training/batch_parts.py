@@ -8,7 +8,7 @@ from itertools import pairwise
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class BatchParts:
     """The parts of every batch that one process trains on, one after another.
 
     A batch is cut in its order into `processes * accumulate` nearly equal parts. The gradient of a
@@ -37,7 +37,7 @@ class Share:
             )
 
     @property
-    def parts(self) -> int:
+    def count(self) -> int:
         """Into how many parts all processes together cut a batch."""
         return self.processes * self.accumulate
 
@@ -45,7 +45,7 @@ class Share:
         """The bounds of this process's parts of the batch from `start` to `stop`."""
         first = self.process * self.accumulate
         bounds = [
-            start + (stop - start) * part // self.parts
+            start + (stop - start) * part // self.count
             for part in range(first, first + self.accumulate + 1)
         ]
         return list(pairwise(bounds))
@@ -62,11 +62,11 @@ class Share:
         start = 0
         while start < count:
             stop = start + batch_size
-            if stop > count - 2 * self.parts:
+            if stop > count - 2 * self.count:
                 stop = count
             yield start, stop
             start = stop
 
 
-WHOLE = Share()
+WHOLE_BATCH = BatchParts()
 """All of every batch, at once."""

@@ -15,12 +15,12 @@ from torch.optim import Optimizer
 
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.augmentation import Augmentation
-from relativenas_optuna.training.batch_parts import WHOLE, Share
+from relativenas_optuna.training.batch_parts import WHOLE_BATCH, BatchParts
 from relativenas_optuna.training.data.source import Source, plain_batches, training_parts
 from relativenas_optuna.training.metrics import (
     Loss,
     Metric,
-    Tally,
+    RunningMetrics,
     mean_loss,
     metric_of,
     summed_loss,
@@ -53,7 +53,7 @@ class EpochResult:
 
     Args:
         loss: Mean training loss of an image; not finite when the training diverged.
-        accuracy: Share of images classified right, 0 to 1.
+        accuracy: BatchParts of images classified right, 0 to 1.
         count: Number of images.
     """
 
@@ -68,7 +68,7 @@ class Evaluation:
 
     Args:
         loss: Mean loss of an image; the cross-entropy in nats where no other was given.
-        accuracy: Share of images classified right, 0 to 1.
+        accuracy: BatchParts of images classified right, 0 to 1.
         count: Number of images.
         metric: Of all images, where one was given.
     """
@@ -99,8 +99,8 @@ def train_epoch(
     memory_format: torch.memory_format = torch.contiguous_format,
     autocast: torch.dtype | None = None,
     scaler: GradScaler | None = None,
-    share: Share = WHOLE,
-    apart: Callable[[], AbstractContextManager[object]] = nullcontext,
+    batch_parts: BatchParts = WHOLE_BATCH,
+    no_sync: Callable[[], AbstractContextManager[object]] = nullcontext,
     on_batch: Callable[[int], None] | None = None,
     report: Report | None = None,
 ) -> EpochResult:
@@ -124,8 +124,8 @@ def train_epoch(
         memory_format: Of the images that `forward` gets.
         autocast: Type for automatic mixed precision, e.g. `torch.bfloat16`; None: none.
         scaler: Of the loss, for gradients that are too small for that type.
-        share: Of every batch, where it is trained on in parts.
-        apart: Holds for backward passes behind which processes need not add up their gradients:
+        batch_parts: Of every batch, where it is trained on in parts.
+        no_sync: Holds for backward passes behind which processes need not add up their gradients:
             those of all own parts but the last.
         on_batch: Called after every batch with the number of images done so far.
         report: Called after every eighth of the epoch (every batch where they are fewer) with the
@@ -137,43 +137,47 @@ def train_epoch(
         ValueError: `batch_size` or `clip` is out of range, or the images are too small for
             `augmentation`.
     """
-    if batch_size < 2 * share.parts:
-        to = "to train" if share.parts == 1 else f"for {share.parts} parts"
-        raise ValueError(f"batch_size must be at least {2 * share.parts} {to}, got {batch_size}")
+    if batch_size < 2 * batch_parts.count:
+        to = "to train" if batch_parts.count == 1 else f"for {batch_parts.count} parts"
+        raise ValueError(
+            f"batch_size must be at least {2 * batch_parts.count} {to}, got {batch_size}"
+        )
     if clip is not None and not clip > 0:
         raise ValueError(f"clip must be above 0 (or None), got {clip}")
-    if len(images) < 2 * share.parts:
-        raise DataError(f"training needs at least {2 * share.parts} images, got {len(images)}")
+    if len(images) < 2 * batch_parts.count:
+        raise DataError(
+            f"training needs at least {2 * batch_parts.count} images, got {len(images)}"
+        )
     augmentation.check(*images.shape[1:])
     clipped = list(parameters)
-    batches = share.batches(len(images), batch_size)
-    forwards = [forward] * share.accumulate if callable(forward) else list(forward)
-    parts = training_parts(images, batches, share, augmentation, generators)
-    tally = Tally()
+    batches = batch_parts.batches(len(images), batch_size)
+    forwards = [forward] * batch_parts.accumulate if callable(forward) else list(forward)
+    parts = training_parts(images, batches, batch_parts, augmentation, generators)
+    running = RunningMetrics()
     with mode(module, training=True):
         for number, (start, stop) in enumerate(batches):
             optimizer.zero_grad(set_to_none=True)
             for own, run in enumerate(forwards, start=1):
                 batch, labels = next(parts)
-                with nullcontext() if own == share.accumulate else apart():
+                with nullcontext() if own == batch_parts.accumulate else no_sync():
                     with autocasting(batch.device, autocast):
                         output = run(batch.contiguous(memory_format=memory_format))
                         batch_loss = mean_loss(loss, output, labels)
                     # Processes take the mean of their gradients; here each image counts alike.
-                    weight = share.processes * len(labels) / (stop - start)
+                    weight = batch_parts.processes * len(labels) / (stop - start)
                     weighted = batch_loss if weight == 1 else batch_loss * weight
                     scaled = weighted if scaler is None else scaler.scale(weighted)
                     scaled.backward()  # type: ignore[no-untyped-call]
-                tally.add(batch_loss.detach() * len(labels), _logits(output).detach(), labels)
+                running.add(batch_loss.detach() * len(labels), _logits(output).detach(), labels)
             _step(optimizer, clipped, clip, scaler)
             if on_batch is not None:
                 on_batch(stop)
             step = REPORTS * (number + 1) // len(batches)
             if report is not None and step > REPORTS * number // len(batches):
-                so_far = tally.loss()
+                so_far = running.loss()
                 if report(step, so_far):
                     raise Stopped(step, so_far)
-    return EpochResult(**tally.means())
+    return EpochResult(**running.means())
 
 
 def evaluate(
@@ -210,20 +214,20 @@ def evaluate(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     if len(images) == 0:
         raise DataError("evaluation needs at least 1 image, got none")
-    tally = Tally()
+    running = RunningMetrics()
     outputs: list[Tensor] = []
     with mode(module, training=False), torch.inference_mode():
         for batch, labels in plain_batches(images, batch_size):
             with autocasting(batch.device, autocast):
                 output = forward(batch.contiguous(memory_format=memory_format))
             logits = _logits(output).float()
-            tally.add(summed_loss(loss, logits, labels), logits, labels)
+            running.add(summed_loss(loss, logits, labels), logits, labels)
             if metric is not None:
                 outputs.append(logits)
             if on_batch is not None:
                 on_batch(logits, labels)
         measured = metric and metric_of(metric, torch.cat(outputs), images.labels)
-    return Evaluation(**tally.means(), metric=measured)
+    return Evaluation(**running.means(), metric=measured)
 
 
 def _step(

@@ -16,7 +16,7 @@ Loss: TypeAlias = Callable[[Any, Tensor], Tensor]
 Metric: TypeAlias = Callable[[Tensor, Tensor], float | Tensor]
 
 
-class Tally:
+class RunningMetrics:
     """Sums of batches that stay on the device until they are asked for."""
 
     def __init__(self) -> None:

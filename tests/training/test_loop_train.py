@@ -19,7 +19,7 @@ from relativenas_optuna.training import (
     train_epoch,
 )
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.batch_parts import Share
+from relativenas_optuna.training.batch_parts import BatchParts
 from tests.helpers.training.small import PLAIN, assert_equal_weights, network, random_images, train
 
 
@@ -28,7 +28,7 @@ def test_batches_are_full_but_the_last_and_never_a_single_image_in_a_part(
     count: int, batch_size: int, processes: int, accumulate: int
 ) -> None:
     shares = [
-        Share(processes=processes, process=number, accumulate=accumulate)
+        BatchParts(processes=processes, process=number, accumulate=accumulate)
         for number in range(processes)
     ]
     parts = processes * accumulate
@@ -40,7 +40,7 @@ def test_batches_are_full_but_the_last_and_never_a_single_image_in_a_part(
     assert set(sizes[:-1]) <= {batch_size}
     assert 2 * parts <= sizes[-1] < batch_size + 2 * parts
     for start, stop in bounds:
-        own = [share.own(start, stop) for share in shares]
+        own = [batch_parts.own(start, stop) for batch_parts in shares]
         assert [len(of_process) for of_process in own] == [accumulate] * processes
         cut = [bound for of_process in own for bound in of_process]
         assert [i for begin, end in cut for i in range(begin, end)] == list(range(start, stop))

@@ -236,12 +236,16 @@ def _compared(
     options: dict[str, Any],
 ) -> Comparison:
     """Train everyone under a progress bar."""
-    from relativenas_optuna.evaluation.comparison.contestants import compared, jobs_of, training_of
+    from relativenas_optuna.evaluation.comparison.contestants import (
+        compared,
+        training_jobs,
+        training_of,
+    )
     from relativenas_optuna.evaluation.comparison.report import Comparison, training_line
     from relativenas_optuna.evaluation.comparison.workers import train_all
 
     seeds = range(options["seeds"])
-    jobs, results = jobs_of(everyone, seeds), {}
+    jobs, results = training_jobs(everyone, seeds), {}
     bar = counting(notices, f"training {len(everyone)} architectures", len(jobs))
     try:
         with bar as advance:

@@ -135,14 +135,14 @@ def _train(
     options: dict[str, Any],
 ) -> Result:
     # These load PyTorch, for seconds: what needs none does not wait for it.
-    from relativenas_optuna.evaluation.standalone.distributed import local_number, processes_of
+    from relativenas_optuna.evaluation.standalone.distributed import local_rank, process_count
     from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
     from relativenas_optuna.evaluation.standalone.images import images_for
     from relativenas_optuna.evaluation.standalone.run import training_run
     from relativenas_optuna.evaluation.standalone.trainer import counts
     from relativenas_optuna.training.device import resolve_device
 
-    device = resolve_device(options["device"], index=local_number())  # before the data
+    device = resolve_device(options["device"], index=local_rank())  # before the data
     training, test = images_for(recipe, data, readers=options["readers"])
     seed = options["seed"]
     report.preparing(named, recipe, data=data, seed=seed, device=device)
@@ -156,7 +156,7 @@ def _train(
         left = recipe.epochs - done
         if device.type == "cpu" and left and not options["yes"]:
             seconds = seconds_of_epoch(named.genotype, training, recipe=recipe, device=device)
-            require_patience(seconds / processes_of(), left)
+            require_patience(seconds / process_count(), left)
         progress.begin(history)
 
     def after(epoch: Epoch) -> None:
@@ -182,7 +182,7 @@ def _train(
             )
     except KeyboardInterrupt:
         saved = f"{done} of {recipe.epochs} epochs are saved in {shown_path(out.absolute())}"
-        if processes_of() > 1:  # a command alone would be another training
+        if process_count() > 1:  # a command alone would be another training
             report.interrupted(f"{saved}; the same command of torchrun goes on")
             sys.exit(_INTERRUPTED)
         raise Interrupted(saved) from None

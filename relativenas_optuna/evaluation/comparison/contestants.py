@@ -45,7 +45,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One training.
 
     Attributes:
@@ -96,25 +96,26 @@ def contestants(
     ]
 
 
-def jobs_of(everyone: Iterable[Contestant], seeds: Iterable[int]) -> dict[Job, str]:
+def training_jobs(everyone: Iterable[Contestant], seeds: Iterable[int]) -> dict[TrainingJob, str]:
     """All trainings and the names of what they train, one seed after the other.
 
     So early ones say something of everyone. What is the same under two names is trained once.
     """
     everyone = list(everyone)
-    jobs: dict[Job, str] = {}
+    jobs: dict[TrainingJob, str] = {}
     for seed in seeds:
         for one in everyone:
-            jobs.setdefault(Job(one.genotype, seed), one.name)
+            jobs.setdefault(TrainingJob(one.genotype, seed), one.name)
     return jobs
 
 
 def compared(
-    everyone: Iterable[Contestant], seeds: Sequence[int], results: Mapping[Job, Result]
+    everyone: Iterable[Contestant], seeds: Sequence[int], results: Mapping[TrainingJob, Result]
 ) -> tuple[Compared, ...]:
     """All that take part with what their trainings came to."""
     return tuple(
-        _compared(one, [results[Job(one.genotype, seed)] for seed in seeds]) for one in everyone
+        _compared(one, [results[TrainingJob(one.genotype, seed)] for seed in seeds])
+        for one in everyone
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from relativenas_optuna.evaluation.comparison.contestants import Job
+    from relativenas_optuna.evaluation.comparison.contestants import TrainingJob
     from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
@@ -56,7 +56,7 @@ class Conditions:
         return training, test
 
 
-class Trainer:
+class JobRunner:
     """Trains in this process.
 
     Args:
@@ -68,7 +68,7 @@ class Trainer:
         self._conditions = conditions
         self._training, self._test = images
 
-    def train(self, job: Job, name: str) -> Result:
+    def train(self, job: TrainingJob, name: str) -> Result:
         """Train, go on with a training that was ended, or say what a finished one came to.
 
         Raises:
@@ -100,10 +100,10 @@ class Trainer:
 def train_all(
     conditions: Conditions,
     images: tuple[AnyImages, AnyImages],
-    jobs: Mapping[Job, str],
+    jobs: Mapping[TrainingJob, str],
     *,
     workers: int,
-) -> Iterator[tuple[Job, Result]]:
+) -> Iterator[tuple[TrainingJob, Result]]:
     """Train in so many processes; gives each result when it is there.
 
     With one it is this process. Others share the CPU's threads, and end with this one, however it
@@ -120,8 +120,8 @@ def train_all(
         BrokenProcessPool: A process was killed.
     """
     if workers == 1:
-        trainer = Trainer(conditions, images)
-        yield from ((job, trainer.train(job, name)) for job, name in jobs.items())
+        runner = JobRunner(conditions, images)
+        yield from ((job, runner.train(job, name)) for job, name in jobs.items())
         return
     threads = threads_of_each(workers)
     context = multiprocessing.get_context("spawn")
@@ -147,19 +147,19 @@ def threads_of_each(workers: int) -> int:
     return max(1, torch.get_num_threads() // workers)
 
 
-_trainer: Trainer | None = None  # of a process that trains beside others
+_runner: JobRunner | None = None  # of a process that trains beside others
 
 
 def _begin(conditions: Conditions, threads: int, lifeline: Connection) -> None:
     """Make this process ready to train, and let it end when nobody holds the lifeline."""
     import torch
 
-    global _trainer  # noqa: PLW0603 - a pool has no other place for what its calls share
+    global _runner  # noqa: PLW0603 - a pool has no other place for what its calls share
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all
     threading.Thread(target=_end_after, args=(lifeline,), daemon=True).start()
     torch.set_num_threads(threads)
-    _trainer = Trainer(conditions, conditions.images())
+    _runner = JobRunner(conditions, conditions.images())
 
 
 def _end_after(lifeline: Connection) -> None:
@@ -167,6 +167,6 @@ def _end_after(lifeline: Connection) -> None:
     os._exit(1)
 
 
-def _train(job: Job, name: str) -> Result:
-    assert _trainer is not None
-    return _trainer.train(job, name)
+def _train(job: TrainingJob, name: str) -> Result:
+    assert _runner is not None
+    return _runner.train(job, name)

@@ -14,7 +14,11 @@ from optuna.trial import TrialState
 from torch.nn import functional
 
 from relativenas_optuna.evaluation.fidelity.record import MOST, Architecture, Fidelity, Score
-from relativenas_optuna.evaluation.fidelity.train_alone import first_network, seed_of, train_alone
+from relativenas_optuna.evaluation.fidelity.train_standalone import (
+    architecture_seed,
+    initial_network,
+    train_standalone,
+)
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import check_seed
 
@@ -87,9 +91,9 @@ def measure(
     for architecture in fidelity.sample[:sample]:
         found = architecture
         if found.alone is None:
-            own = seed_of(seed, found.text)
-            score = train_alone(
-                first_network(objective.supernet, space.parse(found.text), seed=own),
+            own = architecture_seed(seed, found.text)
+            score = train_standalone(
+                initial_network(objective.supernet, space.parse(found.text), seed=own),
                 objective.training,
                 objective.validation,
                 settings=objective.settings,

@@ -18,12 +18,12 @@ from torch.nn.parallel import DistributedDataParallel
 from relativenas_optuna.exceptions import SearchError
 
 
-def local_number() -> int:
+def local_rank() -> int:
     """Which of the processes of this machine this is, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def processes_of() -> int:
+def process_count() -> int:
     """How many processes torchrun started to train together; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
 
@@ -35,7 +35,7 @@ def _sync_buffers() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Team:
+class ProcessGroup:
     """The processes that train one network, of which this is one.
 
     Attributes:
@@ -49,11 +49,11 @@ class Team:
     process: int = 0
 
     @property
-    def first(self) -> bool:
+    def writes_files(self) -> bool:
         """Whether this process writes the files."""
         return self.process == 0
 
-    def together(self, network: nn.Module, *, unused: bool) -> nn.Module:
+    def data_parallel(self, network: nn.Module, *, unused: bool) -> nn.Module:
         """The network, whose gradients are the mean of those of all processes.
 
         Args:
@@ -62,11 +62,11 @@ class Team:
         """
         if self.processes == 1:
             return network
-        # Buffers are made one after each epoch instead of before each step, see `average`.
+        # Buffers are made one after each epoch instead of before each step, see `average_buffers`.
         options: dict[str, Any] = {_sync_buffers(): False, "find_unused_parameters": unused}
         return DistributedDataParallel(network, **options)
 
-    def apart(self, network: nn.Module) -> Callable[[], AbstractContextManager[object]]:
+    def no_sync(self, network: nn.Module) -> Callable[[], AbstractContextManager[object]]:
         """See `train_epoch`."""
         return network.no_sync if isinstance(network, DistributedDataParallel) else nullcontext
 
@@ -79,7 +79,7 @@ class Team:
         dist.all_reduce(tensor)
         return [float(number) for number in tensor.tolist()]
 
-    def average(self, network: nn.Module) -> None:
+    def average_buffers(self, network: nn.Module) -> None:
         """Make the running statistics of batch norms the mean of those of all processes."""
         if self.processes == 1:
             return
@@ -91,7 +91,7 @@ class Team:
         for buffer, mean in zip(running, means, strict=True):
             buffer.copy_(mean.view_as(buffer))
 
-    def require_alike(self, number: int, what: str) -> None:
+    def require_same_number(self, number: int, what: str) -> None:
         """Refuse to go on where processes see different files.
 
         Raises:
@@ -105,17 +105,17 @@ class Team:
 
 
 @contextmanager
-def team(device: torch.device) -> Iterator[Team]:
+def process_group(device: torch.device) -> Iterator[ProcessGroup]:
     """Meet the other processes that torchrun started, if it did.
 
     Args:
         device: Of this process; GPUs talk by NCCL, all else by gloo.
     """
     if dist.is_initialized():
-        yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
+        yield ProcessGroup(device=device, processes=dist.get_world_size(), process=dist.get_rank())
         return
-    if processes_of() == 1:
-        yield Team(device=device)
+    if process_count() == 1:
+        yield ProcessGroup(device=device)
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -124,6 +124,8 @@ def team(device: torch.device) -> Iterator[Team]:
         with warnings.catch_warnings():
             # A kernel of one channel is the same in every memory format.
             warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-            yield Team(device=device, processes=dist.get_world_size(), process=dist.get_rank())
+            yield ProcessGroup(
+                device=device, processes=dist.get_world_size(), process=dist.get_rank()
+            )
     finally:
         dist.destroy_process_group()

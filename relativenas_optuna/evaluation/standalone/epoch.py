@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from relativenas_optuna.training.augmentation import Augmentation
-from relativenas_optuna.training.batch_parts import WHOLE, Share
+from relativenas_optuna.training.batch_parts import WHOLE_BATCH, BatchParts
 from relativenas_optuna.training.loop import EpochResult, train_epoch
 from relativenas_optuna.training.randomness import Generators, generators
 
@@ -80,8 +80,8 @@ def one_epoch(
     loss: Loss = functional.cross_entropy,
     autocast: torch.dtype | None = None,
     scaler: GradScaler | None = None,
-    share: Share = WHOLE,
-    apart: Callable[[], AbstractContextManager[object]] = nullcontext,
+    batch_parts: BatchParts = WHOLE_BATCH,
+    no_sync: Callable[[], AbstractContextManager[object]] = nullcontext,
     on_batch: Callable[[int], None] | None = None,
 ) -> EpochResult:
     """Train a network for one epoch, whose randomness follows from `seed` and `epoch` alone.
@@ -99,20 +99,20 @@ def one_epoch(
         loss: See `train_epoch`.
         autocast: See `train_epoch`.
         scaler: See `train_epoch`.
-        share: See `train_epoch`.
-        apart: See `train_epoch`.
+        batch_parts: See `train_epoch`.
+        no_sync: See `train_epoch`.
         on_batch: See `train_epoch`.
     """
     for group in optimizer.param_groups:
         group["lr"] = schedule.learning_rate_of(epoch)
     random = generators(seed, epoch, device=images.device)
     module = network if run is None else run
-    forwards: list[Forward] = [module] * share.accumulate
+    forwards: list[Forward] = [module] * batch_parts.accumulate
     if "drop_path" in signature(network.forward).parameters:
         probability = schedule.drop_path_of(epoch)
         forwards = [
             partial(module, drop_path=probability, generator=generator)
-            for generator in _of_parts(random, seed, epoch, share, images.device)
+            for generator in _of_parts(random, seed, epoch, batch_parts, images.device)
         ]
     return train_epoch(
         forwards,
@@ -128,18 +128,18 @@ def one_epoch(
         memory_format=torch.channels_last,
         autocast=autocast,
         scaler=scaler,
-        share=share,
-        apart=apart,
+        batch_parts=batch_parts,
+        no_sync=no_sync,
         on_batch=on_batch,
     )
 
 
 def _of_parts(
-    random: Generators, seed: int, epoch: int, share: Share, device: torch.device
+    random: Generators, seed: int, epoch: int, batch_parts: BatchParts, device: torch.device
 ) -> list[Any]:
     """A stream of drop-path for each part of a batch, whichever process has it."""
-    first = share.process * share.accumulate
+    first = batch_parts.process * batch_parts.accumulate
     return [
         generators(seed, epoch, part, device=device).drop_path if part else random.drop_path
-        for part in range(first, first + share.accumulate)
+        for part in range(first, first + batch_parts.accumulate)
     ]

@@ -7,8 +7,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from relativenas_optuna.evaluation.standalone.distributed import Team
-from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
+from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.training.data.streamed import StreamedImages
 
@@ -51,7 +51,9 @@ def seconds_of_epoch(
         if isinstance(part, StreamedImages):
             part = replace(part, workers=0)  # which take longer to begin than a few images
         trial = replace(recipe, batch_size=size, accumulate=1, validation_fraction=0.0)
-        trainer = AloneTrainer(genotype, part, recipe=trial, seed=0, team=Team(device=device))
+        trainer = StandaloneTrainer(
+            genotype, part, recipe=trial, seed=0, group=ProcessGroup(device=device)
+        )
         start = perf_counter()
         with suppress(DivergedError):  # in these few images; it takes its time all the same
             trainer.epoch(0, None)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.files import remove_unfinished
-from relativenas_optuna.evaluation.standalone.arguments import arguments_of
-from relativenas_optuna.evaluation.standalone.distributed import local_number, team
+from relativenas_optuna.evaluation.standalone.distributed import local_rank, process_group
 from relativenas_optuna.evaluation.standalone.log import Log
 from relativenas_optuna.evaluation.standalone.result import Epoch, Result
 from relativenas_optuna.evaluation.standalone.setup import DATASETS, check_fit
-from relativenas_optuna.evaluation.standalone.state import State
-from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
+from relativenas_optuna.evaluation.standalone.state import State, arguments_of
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.networks.io.network_file import NetworkDescription, save_network
 from relativenas_optuna.networks.network_cost import cost
@@ -81,22 +80,22 @@ def training_run(
         ValueError: The recipe does not fit the images or the device.
     """
     check_seed(seed)
-    found = resolve_device(device, index=local_number())
+    found = resolve_device(device, index=local_rank())
     check_fit(recipe, training, test)
     make_folder(str(out))
     listening = _Listening(on_begin, on_batch, on_epoch)
     with ExitStack() as stack:
-        processes = stack.enter_context(team(found))
-        if processes.first:
+        processes = stack.enter_context(process_group(found))
+        if processes.writes_files:
             stack.enter_context(locked(str(out), use="trained", option="--out"))
             remove_unfinished(out)
         stack.enter_context(kept_memory())
-        trainer = AloneTrainer(genotype, training, recipe=recipe, seed=seed, team=processes)
+        trainer = StandaloneTrainer(genotype, training, recipe=recipe, seed=seed, group=processes)
         arguments = arguments_of(
             genotype, training, test, recipe=recipe, seed=seed, processes=processes.processes
         )
         state = State.read(out, arguments, trainer)
-        processes.require_alike(len(state.history), "epochs in the training's folder")
+        processes.require_same_number(len(state.history), "epochs in the training's folder")
         finished = Result.read(out) if len(state.history) == recipe.epochs else None
         if finished is not None:
             return finished
@@ -106,7 +105,7 @@ def training_run(
 
         try:
             # It is whole before there is a result, with which nothing is written any more.
-            with Log(out, name, writes=processes.first) as log:
+            with Log(out, name, writes=processes.writes_files) as log:
                 _train(trainer, state, out, log, listening)
         except DivergedError:
             if state.history:
@@ -124,7 +123,9 @@ class _Listening:
     on_epoch: Callable[[Epoch], None] | None
 
 
-def _train(trainer: AloneTrainer, state: State, out: Path, log: Log, listening: _Listening) -> None:
+def _train(
+    trainer: StandaloneTrainer, state: State, out: Path, log: Log, listening: _Listening
+) -> None:
     """Train the epochs that are left."""
     if listening.on_begin is not None:
         listening.on_begin(state.history)
@@ -132,7 +133,7 @@ def _train(trainer: AloneTrainer, state: State, out: Path, log: Log, listening: 
     for number in range(len(state.history), trainer.recipe.epochs):
         epoch = trainer.epoch(number, listening.on_batch)
         state.add(epoch, trainer.network)
-        if trainer.team.first:
+        if trainer.group.writes_files:
             state.write(out, trainer)
         log.after()
         if listening.on_epoch is not None:
@@ -140,7 +141,7 @@ def _train(trainer: AloneTrainer, state: State, out: Path, log: Log, listening: 
 
 
 def _ended(
-    trainer: AloneTrainer,
+    trainer: StandaloneTrainer,
     state: State,
     training: Images | StreamedImages,
     test: Images | StreamedImages | None,
@@ -169,7 +170,7 @@ def _ended(
         seconds=sum(epoch.seconds for epoch in state.history),
         network=out / NETWORK,
     )
-    if trainer.team.first:
+    if trainer.group.writes_files:
         channels, height, width = training.shape
         description = NetworkDescription(
             genotype=network.genotype,

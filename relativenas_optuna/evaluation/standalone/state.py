@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna.evaluation.standalone.arguments import IMAGES, SHOWN
 from relativenas_optuna.evaluation.standalone.result import Epoch
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.networks.io.tensors_file import load, to_bytes
 from relativenas_optuna.objective.checkpoints.faults import fault
+from relativenas_optuna.training.data.fingerprint import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +21,40 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer
+    from relativenas_optuna.evaluation.standalone.recipe import Recipe
+    from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
+    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.streamed import StreamedImages
 
 FILE = "state.safetensors"
 _NETWORK, _MOMENTUM, _KEPT = "network.", "momentum.", "kept."
+_IMAGES = ("training images", "test images")
+"""Names of arguments whose values say nothing to people."""
+_SHOWN = {"parts": "processes times accumulate"}
+"""Arguments that people know under another name."""
+
+
+def arguments_of(
+    genotype: Genotype,
+    training: Images | StreamedImages,
+    test: Images | StreamedImages | None,
+    *,
+    recipe: Recipe,
+    seed: int,
+    processes: int,
+) -> dict[str, Any]:
+    """All that the weights and figures of a training depend on but the device, by name."""
+    fields = asdict(recipe)
+    # Two processes, or one that takes its batches in two parts, come to the same.
+    fields["parts"] = processes * fields.pop("accumulate")
+    return {
+        "architecture": genotype.to_text(),
+        "seed": seed,
+        _IMAGES[0]: digest(training),
+        _IMAGES[1]: None if test is None else digest(test),
+        **fields,
+    }
 
 
 @dataclass(kw_only=True)
@@ -51,7 +81,7 @@ class State:
             self.kept_epoch = epoch.epoch
             self.kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
-    def write(self, folder: Path, trainer: AloneTrainer) -> None:
+    def write(self, folder: Path, trainer: StandaloneTrainer) -> None:
         """Write all that the next epoch depends on, whole or not at all."""
         network, optimizer, scaler = trainer.network, trainer.optimizer, trainer.scaler
         momentum = {
@@ -80,7 +110,7 @@ class State:
         write_whole(folder / FILE, to_bytes(tensors, {"training": text}), passing=fault)
 
     @classmethod
-    def read(cls, folder: Path, arguments: Mapping[str, Any], trainer: AloneTrainer) -> State:
+    def read(cls, folder: Path, arguments: Mapping[str, Any], trainer: StandaloneTrainer) -> State:
         """The state in a folder, put into the trainer; a new one where there is none.
 
         Raises:
@@ -107,7 +137,7 @@ class State:
         data: Any,
         tensors: Mapping[str, Tensor],
         arguments: Mapping[str, Any],
-        trainer: AloneTrainer,
+        trainer: StandaloneTrainer,
     ) -> State:
         network, scaler = trainer.network, trainer.scaler
         history = [Epoch(**epoch) for epoch in data["history"]]
@@ -162,8 +192,8 @@ def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, An
             continue
         differs = (
             f"other {name}"
-            if name in IMAGES
-            else f"{SHOWN.get(name, name)} {other!r}, which does not go together with {value!r}"
+            if name in _IMAGES
+            else f"{_SHOWN.get(name, name)} {other!r}, which does not go together with {value!r}"
         )
         raise SearchError(
             f"folder {str(folder)!r} holds a training that was begun with {differs}: take the "

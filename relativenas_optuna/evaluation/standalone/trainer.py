@@ -21,7 +21,7 @@ from relativenas_optuna.evaluation.standalone.setup import (
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.networks.activations import activation_bytes
 from relativenas_optuna.networks.meta_copy import meta_copy
-from relativenas_optuna.training.batch_parts import Share
+from relativenas_optuna.training.batch_parts import BatchParts
 from relativenas_optuna.training.data.images import split_indices
 from relativenas_optuna.training.loop import evaluate
 from relativenas_optuna.training.step_memory import check_step_memory
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from relativenas_optuna.evaluation.standalone.distributed import Team
+    from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.networks.network import CellNetwork
     from relativenas_optuna.spaces.genotype import Genotype
@@ -53,7 +53,7 @@ def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> t
     return len(trained), len(validated)
 
 
-class AloneTrainer:
+class StandaloneTrainer:
     """Trains one network by a recipe.
 
     Args:
@@ -61,11 +61,11 @@ class AloneTrainer:
         training: All images to train on, the validation part included.
         recipe: How.
         seed: Of the validation part, the first weights and all that is random in training.
-        team: The processes that train together.
+        group: The processes that train together.
 
     Attributes:
-        recipe: As given, as is `team`.
-        team: The processes.
+        recipe: As given, as is `group`.
+        group: The processes.
         network: On the device of this process, in channels-last.
         optimizer: Over its parameters.
         scaler: Of the loss in float16; else `None`.
@@ -81,16 +81,16 @@ class AloneTrainer:
         *,
         recipe: Recipe,
         seed: int,
-        team: Team,
+        group: ProcessGroup,
     ) -> None:
-        self.recipe, self.team = recipe, team
+        self.recipe, self.group = recipe, group
         self._seed = seed
-        self._share = Share(
-            processes=team.processes, process=team.process, accumulate=recipe.accumulate
+        self._parts = BatchParts(
+            processes=group.processes, process=group.process, accumulate=recipe.accumulate
         )
-        if recipe.batch_size < 2 * self._share.parts:
+        if recipe.batch_size < 2 * self._parts.count:
             raise ValueError(
-                f"batch_size must be at least {2 * self._share.parts} for {team.processes} "
+                f"batch_size must be at least {2 * self._parts.count} for {group.processes} "
                 f"processes, got {recipe.batch_size}"
             )
         network = new_network(
@@ -100,13 +100,13 @@ class AloneTrainer:
             classes=len(training.classes),
             seed=seed,
         )
-        self._autocast = precision_of(recipe, team.device)
+        self._autocast = precision_of(recipe, group.device)
         self._unused = bool(unused_parameters(network, training.shape))
-        if team.device.type == "cpu":
+        if group.device.type == "cpu":
             self._check_memory(network, training)
-        self.network = network.to(team.device)
+        self.network = network.to(group.device)
         self.optimizer = sgd(self.network, recipe)
-        self.scaler = scaler_of(self._autocast, team.device)
+        self.scaler = scaler_of(self._autocast, group.device)
         self._running: nn.Module | None = None
         self._augmentation = augmentation_of(recipe)
         if recipe.random_resized_crop:  # such images are mirrored where they are read
@@ -115,8 +115,8 @@ class AloneTrainer:
         validation: Images | StreamedImages | None = None
         if recipe.validation_fraction:
             training, validation = training.split(1 - recipe.validation_fraction, seed=seed)
-        self._training = training.to(team.device)
-        self._validation = validation and validation.to(team.device)
+        self._training = training.to(group.device)
+        self._validation = validation and validation.to(group.device)
 
     def epoch(self, number: int, on_batch: Callable[[int], None] | None) -> Epoch:
         """Train for one epoch and score the validation part.
@@ -130,7 +130,7 @@ class AloneTrainer:
         """
         start = perf_counter()
         if self._running is None:  # here, for the weights may have been loaded meanwhile
-            self._running = self.team.together(self.network, unused=self._unused)
+            self._running = self.group.data_parallel(self.network, unused=self._unused)
         trained = one_epoch(
             self.network,
             self.optimizer,
@@ -143,11 +143,11 @@ class AloneTrainer:
             loss=self._loss,
             autocast=self._autocast,
             scaler=self.scaler,
-            share=self._share,
-            apart=self.team.apart(self._running),
+            batch_parts=self._parts,
+            no_sync=self.group.no_sync(self._running),
             on_batch=on_batch,
         )
-        self.team.average(self.network)
+        self.group.average_buffers(self.network)
         loss, accuracy = self._means(trained.loss, trained.accuracy, trained.count)
         self._require_finite(number, loss)
         found = None if self._validation is None else self.score(self._validation)
@@ -167,16 +167,16 @@ class AloneTrainer:
     def score(self, images: Images | StreamedImages) -> tuple[float, float]:
         """Cross-entropy and accuracy of the network as it is; processes share the images."""
         own = images
-        if self.team.processes > 1:
-            own = images.subset(range(self.team.process, len(images), self.team.processes))
+        if self.group.processes > 1:
+            own = images.subset(range(self.group.process, len(images), self.group.processes))
         if len(own) == 0:  # there are fewer images than processes
             return self._means(0.0, 0.0, 0)
         found = evaluate(
             self.network,
-            own.to(self.team.device),
+            own.to(self.group.device),
             module=self.network,
             # Without gradients there is room for more.
-            batch_size=2 * max(1, self.recipe.batch_size // self._share.parts),
+            batch_size=2 * max(1, self.recipe.batch_size // self._parts.count),
             memory_format=torch.channels_last,
             autocast=self._autocast,
         )
@@ -194,16 +194,16 @@ class AloneTrainer:
 
         check_step_memory(
             activations,
-            images=max(1, min(recipe.batch_size, len(training)) // self._share.parts),
+            images=max(1, min(recipe.batch_size, len(training)) // self._parts.count),
             input_size=training.shape,
             width=recipe.channels * recipe.cells * nodes,
         )
 
     def _means(self, loss: float, accuracy: float, count: int) -> tuple[float, float]:
         """The means over the images of all processes."""
-        if self.team.processes == 1:
+        if self.group.processes == 1:
             return loss, accuracy
-        losses, right, counts = self.team.sums([loss * count, accuracy * count, count])
+        losses, right, counts = self.group.sums([loss * count, accuracy * count, count])
         return losses / counts, right / counts
 
     def _require_finite(self, number: int, loss: float) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from relativenas_optuna.training.augmentation import Augmentation, normalise
-from relativenas_optuna.training.batch_parts import Share
+from relativenas_optuna.training.batch_parts import BatchParts
 from relativenas_optuna.training.randomness import Generators
 
 
@@ -47,7 +47,7 @@ class Source(Protocol):
 def training_parts(
     source: Source,
     batches: Sequence[tuple[int, int]],
-    share: Share,
+    batch_parts: BatchParts,
     augmentation: Augmentation,
     generators: Generators,
 ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -59,19 +59,19 @@ def training_parts(
     Args:
         source: Of the images.
         batches: Their bounds in the order drawn.
-        share: Of this process.
+        batch_parts: Of this process.
         augmentation: Applied to every batch anew.
         generators: Of order and augmentation.
     """
     order = torch.randperm(len(source), generator=generators.order).to(source.device)
-    own = [bounds for batch in batches for bounds in share.own(*batch)]
+    own = [bounds for batch in batches for bounds in batch_parts.own(*batch)]
     seed = generators.augmentation.initial_seed()
     pieces = source.pieces((order[start:stop] for start, stop in own), seed)
     mean, std = source.statistics()
     _, height, width = source.shape
     for start, stop in batches:
         draws = augmentation.draw(stop - start, height, width, generators.augmentation)
-        for begin, end in share.own(start, stop):
+        for begin, end in batch_parts.own(start, stop):
             images, labels = next(pieces)
             part = draws[begin - start : end - start]
             yield augmentation.apply(images, mean, std, part), labels

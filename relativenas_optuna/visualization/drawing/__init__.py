@@ -12,7 +12,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.visualization.drawing._confusion import draw_confusion
     from relativenas_optuna.visualization.drawing._figure import draw_genotype
-    from relativenas_optuna.visualization.drawing._origins import Origin, origins_of
+    from relativenas_optuna.visualization.drawing._kinds import Origin, origins_of
     from relativenas_optuna.visualization.drawing._save import (
         figure_bytes,
         save_drawing,
@@ -36,12 +36,12 @@ __all__ = [
 _HOMES = {
     "Mark": "visualization.drawing._scatter",
     "Measured": "visualization.drawing._scatter",
-    "Origin": "visualization.drawing._origins",
+    "Origin": "visualization.drawing._kinds",
     "draw_confusion": "visualization.drawing._confusion",
     "draw_genotype": "visualization.drawing._figure",
     "draw_scatter": "visualization.drawing._scatter",
     "figure_bytes": "visualization.drawing._save",
-    "origins_of": "visualization.drawing._origins",
+    "origins_of": "visualization.drawing._kinds",
     "save_drawing": "visualization.drawing._save",
     "save_figure": "visualization.drawing._save",
 }

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from relativenas_optuna.spaces.genotype import Cell, Genotype
-from relativenas_optuna.visualization.drawing._kinds import KINDS, Kind, kind_of, label_of
+from relativenas_optuna.visualization.drawing._kinds import (
+    KINDS,
+    ORIGINS,
+    Kind,
+    Origin,
+    kind_of,
+    label_of,
+)
 from relativenas_optuna.visualization.drawing._layout import Layout, lay_out
 from relativenas_optuna.visualization.drawing._legend import legend_of
-from relativenas_optuna.visualization.drawing._origins import ORIGINS, Origin
 from relativenas_optuna.visualization.drawing._pen import INK, TEXT_SIZE, Pen, text_width
 
 _NAMES = ("Normal cell", "Reduction cell")

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relativenas_optuna.spaces.genotype import Cell
-from relativenas_optuna.visualization.drawing._order import improved
 from relativenas_optuna.visualization.drawing._rows import (
     NODE_HEIGHT,
     OPERATION_HEIGHT,
     best_rows,
     crossings,
+    improved,
 )
 
 _INPUT_WIDTH = 0.5

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 from relativenas_optuna.spaces.genotype import Cell
-from relativenas_optuna.visualization.drawing._order import improved
 
 INPUT_HEIGHT = 0.3
 NODE_HEIGHT = 0.27
@@ -18,6 +18,8 @@ _ROW_GAP = 0.13
 _LANE = 0.055
 # One crossing is worth this much vertical wire.
 _CROSSING = 1.2
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,3 +166,19 @@ def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
 def _spread(centre: float, count: int, step: float) -> list[float]:
     """Evenly spaced heights around a centre."""
     return [centre + (place - (count - 1) / 2) * step for place in range(count)]
+
+
+def improved(order: Sequence[_Item], cost: Callable[[Sequence[_Item]], float]) -> list[_Item]:
+    """Move single items elsewhere for as long as that makes the order cheaper."""
+    best, best_cost = list(order), cost(order)
+    again = True
+    while again:
+        again = False
+        for source in range(len(best)):
+            for target in range(len(best)):
+                moved = [*best[:source], *best[source + 1 :]]
+                moved.insert(target, best[source])
+                # The margin keeps rounding from turning two equal orders into a circle.
+                if (moved_cost := cost(moved)) < best_cost - 1e-9:
+                    best, best_cost, again = moved, moved_cost, True
+    return best

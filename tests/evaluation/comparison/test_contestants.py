@@ -9,10 +9,10 @@ import pytest
 
 from relativenas_optuna.evaluation.comparison.contestants import (
     Contestant,
-    Job,
+    TrainingJob,
     compared,
     contestants,
-    jobs_of,
+    training_jobs,
 )
 from relativenas_optuna.evaluation.comparison.figures import DRAWN, FOUND, PUBLISHED, RANDOM
 from relativenas_optuna.evaluation.standalone.result import Result
@@ -52,13 +52,13 @@ def test_the_named_come_first_and_the_random_follow_from_the_seed_alone() -> Non
 
 def test_each_is_trained_with_each_seed_one_seed_after_the_other() -> None:
     five = everyone(2)
-    jobs = jobs_of(five, [0, 1])
-    assert list(jobs) == [Job(one.genotype, seed) for seed in (0, 1) for one in five]
+    jobs = training_jobs(five, [0, 1])
+    assert list(jobs) == [TrainingJob(one.genotype, seed) for seed in (0, 1) for one in five]
     assert list(jobs.values()) == [one.name for one in five] * 2
     assert len({job.folder for job in jobs}) == len(jobs)
 
 
-def result(job: Job) -> Result:
+def result(job: TrainingJob) -> Result:
     return Result(
         name="n",
         seed=job.seed,
@@ -80,7 +80,7 @@ def test_what_takes_part_under_two_names_is_trained_once_and_counts_for_both() -
         Contestant(kind=FOUND, name="found", genotype=published("DARTS_V1")),
         Contestant(kind=DRAWN, name="drawn", genotype=published("DARTS_V1")),
     ]
-    jobs = jobs_of(twice, range(2))
+    jobs = training_jobs(twice, range(2))
     assert len(jobs) == 2
     found, drawn = compared(twice, range(2), {job: result(job) for job in jobs})
     assert (found.name, drawn.name) == ("found", "drawn")

@@ -13,7 +13,7 @@ from relativenas_optuna.evaluation.fidelity import measure as module
 from relativenas_optuna.evaluation.fidelity import rank_correlation as fidelity_figures
 from relativenas_optuna.evaluation.fidelity.measure import measure
 from relativenas_optuna.evaluation.fidelity.record import FIDELITY_ATTRIBUTE, Architecture, Fidelity
-from relativenas_optuna.evaluation.fidelity.train_alone import train_alone
+from relativenas_optuna.evaluation.fidelity.train_standalone import train_standalone
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.spaces import CellSpace
@@ -58,9 +58,9 @@ def trains(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counted(*arguments: Any, seed: int, **options: Any) -> Any:
         seeds.append(seed)
-        return train_alone(*arguments, seed=seed, **options)
+        return train_standalone(*arguments, seed=seed, **options)
 
-    monkeypatch.setattr(module, "train_alone", counted)
+    monkeypatch.setattr(module, "train_standalone", counted)
     return seeds
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from relativenas_optuna.evaluation.standalone.setup import new_network, unused_parameters
 from relativenas_optuna.training import Augmentation, Images, generators, load, train_epoch
-from relativenas_optuna.training.batch_parts import Share
+from relativenas_optuna.training.batch_parts import BatchParts
 from tests.helpers.small_standalone import GENOTYPE, RECIPE, figures, train
 from tests.helpers.tiny_search import same_bits, tiny_images
 from tests.helpers.training.small import network as small_network
@@ -56,7 +56,7 @@ def by_hand(module: nn.Module, data: Images, batches: list[tuple[int, int]]) -> 
         optimizer.step()
 
 
-def in_parts(module: nn.Module, data: Images, share: Share, **options: Any) -> Any:
+def in_parts(module: nn.Module, data: Images, batch_parts: BatchParts, **options: Any) -> Any:
     return train_epoch(
         module,
         module.parameters(),
@@ -67,7 +67,7 @@ def in_parts(module: nn.Module, data: Images, share: Share, **options: Any) -> A
         augmentation=AUGMENTATION,
         batch_size=8,
         clip=None,
-        share=share,
+        batch_parts=batch_parts,
         **options,
     )
 
@@ -77,7 +77,7 @@ def test_accumulated_gradients_are_those_of_the_mean_of_both_halves(count: int) 
     data, module = random_images(count), small_network()
     plain = copy.deepcopy(module)
     done: list[int] = []
-    result = in_parts(module, data, Share(accumulate=2), on_batch=done.append)
+    result = in_parts(module, data, BatchParts(accumulate=2), on_batch=done.append)
     bounds = {16: [(0, 8), (8, 16)], 19: [(0, 8), (8, 19)], 21: [(0, 8), (8, 16), (16, 21)]}[count]
     by_hand(plain, data, bounds)
     assert done == [stop for _, stop in bounds]
@@ -85,15 +85,15 @@ def test_accumulated_gradients_are_those_of_the_mean_of_both_halves(count: int) 
     for one, other in zip(module.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
     whole = small_network()
-    in_parts(whole, data, Share())
+    in_parts(whole, data, BatchParts())
     assert not torch.equal(whole[0].weight, module[0].weight)  # type: ignore[arg-type]
 
 
 def test_without_batch_norm_parts_do_not_matter() -> None:
     data = random_images(24)
     one, other = (small_network(batch_norm=False) for _ in range(2))
-    for module, share in ((one, Share()), (other, Share(accumulate=3))):
-        in_parts(module, data, share)
+    for module, batch_parts in ((one, BatchParts()), (other, BatchParts(accumulate=3))):
+        in_parts(module, data, batch_parts)
     for whole, parts in zip(one.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(whole, parts, rtol=1e-5, atol=1e-6)
 
@@ -111,7 +111,7 @@ def test_parts_of_one_image_are_refused(count: int, batch_size: int) -> None:
             generators=generators(0),
             augmentation=AUGMENTATION,
             batch_size=batch_size,
-            share=Share(accumulate=2),
+            batch_parts=BatchParts(accumulate=2),
         )
 
 

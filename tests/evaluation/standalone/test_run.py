@@ -14,12 +14,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn import functional
 
-from relativenas_optuna.evaluation.standalone.distributed import Team
+from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES
 from relativenas_optuna.evaluation.standalone.result import Epoch, Result
 from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.evaluation.standalone.setup import RecipeLoss
-from relativenas_optuna.evaluation.standalone.trainer import AloneTrainer, counts
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer, counts
 from relativenas_optuna.exceptions import DivergedError, SearchError
 from relativenas_optuna.networks.io.network_file import load_network
 from relativenas_optuna.networks.network_cost import cost
@@ -78,8 +78,12 @@ def test_as_many_images_are_trained_on_as_is_said(fraction: float) -> None:
     assert trained + validated == 60
     assert validated == {0.0: 0, 0.001: 10, 0.3: 18}[fraction]
     told: list[int] = []
-    trainer = AloneTrainer(
-        GENOTYPE, tiny_images(60), recipe=recipe, seed=SEED, team=Team(device=torch.device("cpu"))
+    trainer = StandaloneTrainer(
+        GENOTYPE,
+        tiny_images(60),
+        recipe=recipe,
+        seed=SEED,
+        group=ProcessGroup(device=torch.device("cpu")),
     )
     trainer.epoch(0, told.append)
     assert told == [trained]
@@ -290,8 +294,8 @@ def test_images_from_files_are_mirrored_once(tmp_path: Path) -> None:
     )
     changes: dict[str, Any] = {"random_resized_crop": True, "size": 16, "padding": 0}
     recipe = replace(RECIPE, **changes, flip=True, validation_fraction=0.0)
-    trainer = AloneTrainer(
-        GENOTYPE, data, recipe=recipe, seed=0, team=Team(device=torch.device("cpu"))
+    trainer = StandaloneTrainer(
+        GENOTYPE, data, recipe=recipe, seed=0, group=ProcessGroup(device=torch.device("cpu"))
     )
     seen: list[bool] = []
     with pytest.MonkeyPatch.context() as patch:

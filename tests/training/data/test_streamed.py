@@ -22,7 +22,7 @@ from relativenas_optuna.training import (
     train_epoch,
 )
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.batch_parts import Share
+from relativenas_optuna.training.batch_parts import BatchParts
 from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 from tests.helpers.training.small import assert_equal_weights, network
 
@@ -126,14 +126,14 @@ def test_what_is_random_is_what_torchvision_draws(folder: Path) -> None:
 def test_jitter_is_of_its_strength(folder: Path) -> None:
     order = list(range(18))
     plain, little, much = (
-        torch.stack(list(read(streamed(folder, color_jitter=share), order).values())).float()
-        for share in (0.0, 0.1, 0.9)
+        torch.stack(list(read(streamed(folder, color_jitter=jitter), order).values())).float()
+        for jitter in (0.0, 0.1, 0.9)
     )
     near, far = (float((other - plain).abs().mean()) for other in (little, much))
     assert 0 < near < far
 
 
-def trained(images: StreamedImages, share: Share | None = None) -> torch.nn.Module:
+def trained(images: StreamedImages, batch_parts: BatchParts | None = None) -> torch.nn.Module:
     module = network()
     train_epoch(
         module,
@@ -144,7 +144,7 @@ def trained(images: StreamedImages, share: Share | None = None) -> torch.nn.Modu
         generators=generators(1),
         augmentation=replace(PLAIN, cutout=3),
         batch_size=8,
-        share=share or Share(),
+        batch_parts=batch_parts or BatchParts(),
     )
     return module
 
@@ -172,10 +172,10 @@ def test_an_epoch_is_that_of_its_images_in_memory(folder: Path) -> None:
 
 def test_the_parts_of_two_processes_are_those_of_one(folder: Path) -> None:
     data, seen = streamed(folder), []
-    for share in (
-        Share(accumulate=2),
-        Share(processes=2, process=0),
-        Share(processes=2, process=1),
+    for batch_parts in (
+        BatchParts(accumulate=2),
+        BatchParts(processes=2, process=0),
+        BatchParts(processes=2, process=1),
     ):
         images: list[Tensor] = []
 
@@ -194,7 +194,7 @@ def test_the_parts_of_two_processes_are_those_of_one(folder: Path) -> None:
             augmentation=PLAIN,
             batch_size=8,
             clip=None,
-            share=share,
+            batch_parts=batch_parts,
         )
         seen.append(images)
     both, first, second = seen

@@ -16,8 +16,7 @@ from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS
 from relativenas_optuna.spaces.genotype import Edge, Genotype
 from relativenas_optuna.spaces.published_cells import PUBLISHED, published
 from relativenas_optuna.visualization.drawing import draw_genotype, origins_of
-from relativenas_optuna.visualization.drawing._kinds import KINDS, kind_of, label_of
-from relativenas_optuna.visualization.drawing._origins import ORIGINS
+from relativenas_optuna.visualization.drawing._kinds import KINDS, ORIGINS, kind_of, label_of
 from tests.helpers.genotypes import genotypes
 
 

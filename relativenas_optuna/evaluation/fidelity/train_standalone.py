@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.metrics import Loss, Metric
 
 
-def first_network(supernet: Any, genotype: Any, *, seed: int) -> nn.Module:
+def initial_network(supernet: Any, genotype: Any, *, seed: int) -> nn.Module:
     """The stand-alone network of an architecture, with first weights of its own.
 
     Args:
@@ -64,7 +64,7 @@ def first_network(supernet: Any, genotype: Any, *, seed: int) -> nn.Module:
     return network
 
 
-def train_alone(
+def train_standalone(
     network: nn.Module,
     training: Images,
     validation: Images,
@@ -127,6 +127,6 @@ def train_alone(
     )
 
 
-def seed_of(seed: int, text: str) -> int:
+def architecture_seed(seed: int, text: str) -> int:
     """A seed of 64 bits for the architecture of that text."""
     return int.from_bytes(sha256(f"{seed} {text}".encode()).digest()[:8])

@@ -12,7 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relativenas_optuna.evaluation.fidelity.train_alone import first_network, seed_of, train_alone
+from relativenas_optuna.evaluation.fidelity.train_standalone import (
+    architecture_seed,
+    initial_network,
+    train_standalone,
+)
 from relativenas_optuna.exceptions import ProtocolError
 from relativenas_optuna.networks.nasbench201 import NASBench201Supernet
 from relativenas_optuna.networks.supernet import Supernet
@@ -63,10 +67,10 @@ def test_first_weights_are_of_the_seed_alone(space: Any, build: Any) -> None:
     for tensor in other.state_dict().values():
         tensor.fill_(math.nan if tensor.is_floating_point() else 7)
     before = torch.get_rng_state()
-    states = [first_network(s, genotype, seed=1).state_dict() for s in (one, other)]
+    states = [initial_network(s, genotype, seed=1).state_dict() for s in (one, other)]
     assert same_bits(*states)
     assert torch.equal(torch.get_rng_state(), before)
-    another = first_network(one, genotype, seed=2).state_dict()
+    another = initial_network(one, genotype, seed=2).state_dict()
     assert not torch.equal(states[0]["classifier.weight"], another["classifier.weight"])
     # The supernet keeps its own.
     assert all(t.isnan().all() for t in other.state_dict().values() if t.is_floating_point())
@@ -77,8 +81,10 @@ def test_training_is_that_of_a_plain_loop(clip: float) -> None:
     settings = replace(PLAIN, clip=clip)
     data = tiny_images(50)
     training, validation = data.subset(range(31)), data.subset(range(31, 50))
-    networks = [first_network(Maker(Tiny()), None, seed=4) for _ in range(2)]
-    found = train_alone(networks[0], training, validation, settings=settings, epochs=EPOCHS, seed=9)
+    networks = [initial_network(Maker(Tiny()), None, seed=4) for _ in range(2)]
+    found = train_standalone(
+        networks[0], training, validation, settings=settings, epochs=EPOCHS, seed=9
+    )
     network, loss = networks[1], functional.cross_entropy
     optimizer = torch.optim.SGD(
         network.parameters(), momentum=settings.momentum, weight_decay=settings.weight_decay
@@ -105,7 +111,7 @@ def test_training_is_that_of_a_plain_loop(clip: float) -> None:
 
 
 def test_the_metric_is_measured_too() -> None:
-    found = train_alone(
+    found = train_standalone(
         Tiny(),
         tiny_images(20),
         tiny_images(20),
@@ -124,23 +130,23 @@ def test_drop_path_is_for_networks_that_have_it() -> None:
     def trained(network: nn.Module, drop_path: float) -> float:
         settings: SearchSettings = replace(PLAIN, drop_path=drop_path)
         data = tiny_images(20)
-        return train_alone(network, data, data, settings=settings, epochs=2, seed=0).loss
+        return train_standalone(network, data, data, settings=settings, epochs=2, seed=0).loss
 
-    with_it = [trained(first_network(supernet, genotype, seed=0), p) for p in (0.0, 0.9)]
+    with_it = [trained(initial_network(supernet, genotype, seed=0), p) for p in (0.0, 0.9)]
     assert with_it[0] != with_it[1]
-    without = [trained(first_network(Maker(Tiny()), None, seed=0), p) for p in (0.0, 0.9)]
+    without = [trained(initial_network(Maker(Tiny()), None, seed=0), p) for p in (0.0, 0.9)]
     assert without[0] == without[1]
 
 
 def test_a_training_that_diverges_ends_with_a_loss_that_says_so() -> None:
     settings = replace(PLAIN, learning_rate=1e30, learning_rate_end=1e30, clip=1e30)
     data = tiny_images(20)
-    found = train_alone(Tiny(), data, data, settings=settings, epochs=10**9, seed=0)
+    found = train_standalone(Tiny(), data, data, settings=settings, epochs=10**9, seed=0)
     assert not math.isfinite(found.loss)
 
 
 def test_seeds_differ_by_seed_and_architecture() -> None:
-    seeds = {seed_of(seed, text) for seed in (0, 1, 11) for text in ("a", "b", "1 a")}
+    seeds = {architecture_seed(seed, text) for seed in (0, 1, 11) for text in ("a", "b", "1 a")}
     assert len(seeds) == 9
     assert all(0 <= seed < 2**64 for seed in seeds)
 
@@ -160,9 +166,9 @@ class Own(nn.Module):
 )
 def test_what_cannot_be_begun_anew_is_refused(supernet: Any, said: str) -> None:
     with pytest.raises(ProtocolError, match=said):
-        first_network(supernet, None, seed=0)
+        initial_network(supernet, None, seed=0)
 
 
 def test_there_must_be_an_epoch() -> None:
     with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
-        train_alone(Tiny(), tiny_images(20), tiny_images(20), settings=PLAIN, epochs=0, seed=0)
+        train_standalone(Tiny(), tiny_images(20), tiny_images(20), settings=PLAIN, epochs=0, seed=0)
