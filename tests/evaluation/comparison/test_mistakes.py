@@ -38,7 +38,7 @@ def test_another_recipe_in_the_same_folder_is_refused_by_name(
         (("--published", "RelativNAS"), "of RelativeNAS, DARTS_V1"),
         (("--recipe", "long"), "recipe must be one of cifar, imagenet, short, digits"),
         (("--set", "epoch=3"), "a recipe's field must be one of"),
-        (("--set", "epochs=-3"), "epochs must be at least 1"),
+        (("--set", "epochs=-3"), "epochs must be a whole number of at least 1"),
         (("--set", "padding=40"), "padding"),
         (("--data", "nowhere"), "nowhere"),
         (("--device", "tpu"), "tpu"),
