@@ -18,6 +18,7 @@ from optuna.samplers import (
 )
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.relative_nas.surrogate.settings import OFF, PLAIN
 
 if TYPE_CHECKING:
@@ -100,5 +101,5 @@ def made(name: str, problem: Problem, seed: int) -> BaseSampler:
     size, screening = VARIANTS.get(name, (None, None))
     preset = "paper" if name == PAPER else None
     ours = RelativeNASSampler(problem.space, seed=seed, preset=preset, population_size=size)
-    ours._asked = replace(ours._asked, screening=screening)
+    ours._arguments = Arguments(size, seed, problem.space, preset, screening=screening)
     return ours

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.seats.claims import Claim
+    from relativenas_optuna.samplers.seats.claims import Seat
 
 STUDY = "restart"
 
@@ -104,9 +104,9 @@ def counted_reads() -> Iterator[Counter[int]]:
     reads: Counter[int] = Counter()
     add = Population.add
 
-    def counting(population: Population, trial: FrozenTrial, claim: Claim) -> None:
+    def counting(population: Population, trial: FrozenTrial, seat: Seat) -> None:
         reads[trial.number] += 1
-        add(population, trial, claim)
+        add(population, trial, seat)
 
     with patch.object(Population, "add", counting):
         yield reads

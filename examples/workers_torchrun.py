@@ -27,7 +27,7 @@ assert search.wait() == 0
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.load_study(study_name="torchrun", storage=open_storage(STORAGE))
-claims = [json.loads(trial.system_attrs["relative_nas:claim"]) for trial in study.trials]
+claims = [json.loads(trial.system_attrs["population:claim"]) for trial in study.trials]
 workers = {claim["worker"]["pid"] for claim in claims}
 stale = [trial.user_attrs.get("stale_commits", 0) for trial in study.trials]
 print(f"{len(study.trials)} trials by {len(workers)} workers")

@@ -138,6 +138,23 @@ def test_no_module_imports_a_public_face() -> None:
     assert not {(name, target) for name, target in own_imports() if target in faces}
 
 
+def test_seats_know_no_sampler() -> None:
+    """What population samplers share imports none of them, and does not name their rules."""
+    seats = f"{PACKAGE}.samplers.seats"
+    shared = {"encoding", "intervals", "seats"}
+    for name, path in FILES.items():
+        if name.startswith(seats):
+            assert "RelativeNAS" not in path.read_text(encoding="utf-8")
+    others = {
+        (name, target)
+        for name, target in own_imports()
+        if name.startswith(seats)
+        and part_of(target) == "samplers"
+        and target.split(".")[2] not in shared
+    }
+    assert not others
+
+
 def test_imports_form_no_cycle() -> None:
     graph: dict[str, set[str]] = {}
     for name, target in own_imports():

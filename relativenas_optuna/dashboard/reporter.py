@@ -12,8 +12,9 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.stopwatch import Watch
 from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.dashboard.writer_lock import Turn
-from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import seat_of
+from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 from relativenas_optuna.storages.opening import is_in_memory
 from relativenas_optuna.storages.transactions import database_of, is_deleted
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.seats.population import Population
 
     Stage = tuple[int, int, int]
 
@@ -74,7 +75,7 @@ class DashboardReporter:
         self._only_in: Path | None = None
         self._warn = warn or (lambda line: warnings.warn(line, stacklevel=4))
         self._warned: set[str] = set()
-        self._sampler = RelativeNASSampler()
+        self._replays: dict[str, Replay] = {}  # by name of the study
         self._written: dict[str, Stage] = {}  # by name of the study
         self._not_before = 0.0
         # By name of the study. Nothing is lost where two workers write, so all time counts.
@@ -121,9 +122,11 @@ class DashboardReporter:
         return whole, trials, int(ended)
 
     def _population(self, study: optuna.Study) -> Population | None:
-        own = study.sampler
-        sampler = own if isinstance(own, RelativeNASSampler) else self._sampler
-        return sampler.population(study)
+        if isinstance(study.sampler, PopulationSampler):
+            return study.sampler.population(study)
+        replay = self._replays.setdefault(study.study_name, Replay())
+        replay.update(study)
+        return replay.population
 
     def _take_turn(
         self, study: optuna.Study, needed: Stage, stage: Stage, *, seconds: float

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from relativenas_optuna._utils.checked_fields import Range, Share, check_fields
 from relativenas_optuna._utils.limits import MOST
-from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.samplers.seats.settings import MAX_SEED
 
 PRECISIONS = ("float32", "bfloat16")
 

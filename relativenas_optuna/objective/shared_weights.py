@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
     from relativenas_optuna.objective.checkpoints.parts import Scored
     from relativenas_optuna.objective.weight_set import Trained, WeightSet
-    from relativenas_optuna.samplers.relative_nas.population import Population
     from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.samplers.seats.population import Population
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.population import Population as RelativePopulation
 from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 from relativenas_optuna.training.loop import Stopped
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.objective.candidate import Phases
     from relativenas_optuna.objective.checkpoints.parts import Scored
-    from relativenas_optuna.samplers.relative_nas.population import Population
     from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.training.loop import Report
 
 
@@ -50,23 +51,23 @@ def warn_of_kept_scores(study: optuna.Study) -> None:
     The shared weights move on, so that a score of an earlier generation says little beside a new
     one, and a pair of which one keeps its score trains only the other.
     """
-    replay = Replay()
-    replay.update(study)
-    if replay.settings is not None and replay.settings.keeps_scores:
+    population = population_in(study)
+    if isinstance(population, RelativePopulation) and population.settings.keeps_scores:
         warnings.warn(
             f"study {study.study_name!r} keeps the scores of fast learners "
-            f"(preset={replay.settings.preset!r}), but shared weights move on: give a new study "
-            f'RelativeNASSampler(..., preset="paper")',
+            f"(preset={population.settings.preset!r}), but shared weights move on: give a new "
+            f'study RelativeNASSampler(..., preset="paper")',
             stacklevel=5,
         )
 
 
 def population_in(study: optuna.Study) -> Population | None:
     """The generations of a study as they stand now, whatever its sampler is."""
-    sampler = study.sampler
-    if not isinstance(sampler, RelativeNASSampler):
-        sampler = RelativeNASSampler()
-    return sampler.population(study)
+    if isinstance(study.sampler, PopulationSampler):
+        return study.sampler.population(study)
+    replay = Replay()
+    replay.update(study)
+    return replay.population
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""SearchView: what a study's search has come to, for those who look on."""
+"""SearchView: the state of a study's search, to be shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from relativenas_optuna._utils.json_data import plain
-from relativenas_optuna.samplers.view_builder import look_at
+from relativenas_optuna.samplers.view_builder import read_search
 
 if TYPE_CHECKING:
     import optuna
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SearchView:
-    """What a study's search has come to: its settings, and all its generations.
+    """The state of a study's search at one moment: its settings and all its generations.
 
-    It is a snapshot, made from the study's trials alone. Nothing is written to the
-    study, and no sampler is needed.
+    It is read from the study's trials alone. Nothing is written to the study, and no sampler
+    object is needed.
 
     Example:
         >>> import optuna
@@ -38,22 +38,24 @@ class SearchView:
     Attributes:
         study: The study's name.
         directions: "minimize" or "maximize" for each objective.
+        sampler: Name of the class of the sampler that started the search.
         population_size: Members per generation.
-        seed: Of the search.
-        preset: "plain", "paper" or "random".
-        warm_start: Numbers of the trials that the first seats start from; `None` where that was
-            not asked for.
-        search_space: Names and distributions of the parameters; `None` where it is learned.
-        generations: In their order.
+        seed: Seed of the search.
+        preset: "plain", "paper" or "random"; None for another sampler than RelativeNASSampler.
+        warm_start: Numbers of the trials from which the first seats start; None without a warm
+            start.
+        search_space: Names and distributions of the parameters; None if it is learned.
+        generations: The generations in their order.
         extras: Numbers of the extra trials, which were asked for while no seat was free. They
             belong to no generation.
     """
 
     study: str
     directions: tuple[str, ...]
+    sampler: str
     population_size: int
     seed: int
-    preset: str
+    preset: str | None
     warm_start: tuple[int, ...] | None
     search_space: Mapping[str, BaseDistribution] | None
     generations: tuple[GenerationView, ...]
@@ -63,50 +65,52 @@ class SearchView:
 
     @classmethod
     def of(cls, study: optuna.Study) -> SearchView | None:
-        """The view of a study; `None` where no trial of `RelativeNASSampler` is in it."""
-        seen = look_at(study)
-        if seen is None:
+        """Return the view of a study; None if no population sampler started a search in it."""
+        record = read_search(study)
+        if record is None:
             return None
-        begun = seen.settings
+        settings, stored = record.population.settings, record.population.settings.to_json()
+        warm_start = stored.get("warm_start")
         return cls(
             study=study.study_name,
             directions=tuple(direction.name.lower() for direction in study.directions),
-            population_size=begun.population_size,
-            seed=begun.seed,
-            preset=begun.preset,
-            warm_start=begun.warm_start,
-            search_space=None if begun.space is None else MappingProxyType(dict(begun.space)),
-            generations=seen.generations,
-            extras=seen.extras,
+            sampler=record.population.sampler,
+            population_size=settings.population_size,
+            seed=settings.seed,
+            preset=stored.get("preset"),
+            warm_start=None if warm_start is None else tuple(warm_start),
+            search_space=None if settings.space is None else MappingProxyType(dict(settings.space)),
+            generations=record.generations,
+            extras=record.extras,
         )
 
     @property
     def scored(self) -> int:
-        """How many seats have a score of their own, one that is not kept."""
+        """Number of seats with a score of their own, not one that a fast learner kept."""
         return self._count("state", "scored")
 
     @property
     def running(self) -> int:
-        """At how many seats a worker is."""
+        """Number of seats that a worker scores now."""
         return self._count("state", "running")
 
     @property
     def failed(self) -> int:
-        """How many seats count as slowest, since the objective failed there too often."""
+        """Number of seats that count as worst, since the objective failed there too often."""
         return self._count("state", "failed")
 
     @property
     def doubles(self) -> int:
-        """How many seats have more than one complete trial."""
+        """Number of seats with more than one complete trial."""
         return sum(member.complete > 1 for member in self._own())
 
     @property
     def repeats(self) -> int:
-        """How many seats scored an architecture that an earlier seat of the search had scored."""
+        """Number of seats that scored an architecture which an earlier seat had scored."""
         return self._count("repeat", True)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data for JSON; see `plain_data.plain`."""
+        """Return the view as JSON data; see `json_data.plain`."""
         data: dict[str, Any] = plain(self)
         return data
 

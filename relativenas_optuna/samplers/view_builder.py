@@ -1,18 +1,25 @@
-"""Reads the parts of a view from a study's trials."""
+"""Build the parts of a search view from a study's trials."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.relative_nas.dominance import best_first, violation
-from relativenas_optuna.samplers.seats.claims import Claim, Seat, warn_of_junk
+from relativenas_optuna.samplers.relative_nas.generation import Generation as PairedGeneration
+from relativenas_optuna.samplers.relative_nas.population import Population as PairedPopulation
+from relativenas_optuna.samplers.seats.claims import Seat, warn_of_junk, worker_of
 from relativenas_optuna.samplers.seats.lease import is_gone
-from relativenas_optuna.samplers.seats.replay import population_of
+from relativenas_optuna.samplers.seats.population import (
+    checked_claim,
+    population_class,
+    start_population,
+)
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 from relativenas_optuna.samplers.view_records import (
     GenerationView,
@@ -26,45 +33,57 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
-    from relativenas_optuna.samplers.relative_nas.settings import Settings
+    from relativenas_optuna.samplers.seats.population import Generation, Population
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
+_IMPORTED = (PairedPopulation,)  # populations of this package that `population_class` finds
 
-class Look(NamedTuple):
-    """A study's search as read: its settings, generations, and numbers of extra trials."""
 
-    settings: Settings
+class SearchRecord(NamedTuple):
+    """A study's search as it was read.
+
+    Attributes:
+        population: The generations, replayed.
+        generations: Views of the generations.
+        extras: Numbers of the extra trials.
+    """
+
+    population: Population
     generations: tuple[GenerationView, ...]
     extras: tuple[int, ...]
 
 
-def look_at(study: optuna.Study) -> Look | None:
-    """Return what is seen of a study's search; `None` where there is none."""
+def read_search(study: optuna.Study) -> SearchRecord | None:
+    """Read a study's search; None if no sampler that this process knows started one."""
     reader = TrialReader(study)
     reader.cut(0)
     trials = list(reader.all())
-    claims = [(trial, Claim.read(trial.system_attrs)) for trial in trials]
+    claims = [(trial, checked_claim(trial)) for trial in trials]
     warn_of_junk(claims)
-    claimed = [(trial, claim) for trial, claim in claims if claim is not None]
-    settings = next((claim.settings for _, claim in claimed if claim.settings is not None), None)
-    if settings is None:
+    carriers = (claim for _, claim in claims if claim is not None and claim.settings is not None)
+    first = next(carriers, None)
+    if first is None or population_class(first.sampler) is None:
         return None
-    population = population_of(settings, study, reader)
+    population = start_population(first, study.directions, reader, study.study_name)
+    claimed = [
+        (trial, claim.seat)
+        for trial, claim in claims
+        if claim is not None and claim.sampler == first.sampler
+    ]
     at_seat: dict[Seat, list[FrozenTrial]] = defaultdict(list)
-    for trial, claim in claimed:
-        if claim.seat is not None:
-            at_seat[claim.seat].append(trial)
-        if trial.state.is_finished():
-            population.add(trial, claim)
+    for trial, seat in claimed:
+        if seat is not None:
+            at_seat[seat].append(trial)
+            if trial.state.is_finished():
+                population.add(trial, seat)
     population.advance()
-    looking = _Looking(at_seat, study.directions)
-    extras = tuple(trial.number for trial, claim in claimed if claim.seat is None)
-    return Look(settings, tuple(map(looking.generation, population.generations)), extras)
+    builder = _ViewBuilder(at_seat, study.directions)
+    extras = tuple(trial.number for trial, seat in claimed if seat is None)
+    return SearchRecord(population, tuple(map(builder.generation, population.generations)), extras)
 
 
-class _Looking:
-    """Looks at generations in their order; a repeat is one of what was looked at before."""
+class _ViewBuilder:
+    """Builds views of generations in their order, since a repeat refers to the ones before."""
 
     def __init__(
         self, at_seat: dict[Seat, list[FrozenTrial]], directions: list[StudyDirection]
@@ -74,26 +93,31 @@ class _Looking:
         self._architectures: set[str] = set()
 
     def generation(self, generation: Generation) -> GenerationView:
-        """The view of the next generation."""
-        for array in (generation.positions, generation.velocities):
+        """Return the view of the next generation."""
+        paired = generation if isinstance(generation, PairedGeneration) else None
+        positions = generation.positions
+        velocities = np.zeros_like(positions) if paired is None else paired.velocities
+        for array in (positions, velocities):
             array.flags.writeable = False
         by_seat = [self._member(generation, seat) for seat in range(len(generation.seat_scores))]
         encoding = generation.encoding or Encoding({})
+        pairs = () if paired is None else (self._pair(paired, k) for k in range(len(paired.pairs)))
         return GenerationView(
             index=generation.index,
             complete=generation.complete,
             variables=tuple(encoding.space),
-            positions=generation.positions,
-            velocities=generation.velocities,
+            positions=positions,
+            velocities=velocities,
             members=tuple(sorted(by_seat, key=lambda member: member.number)),
-            pairs=tuple(self._pair(generation, pair) for pair in range(len(generation.pairs))),
+            pairs=tuple(pairs),
             best=self._best(generation),
             _encoding=encoding,
         )
 
     def _member(self, generation: Generation, seat: int) -> MemberView:
         seat_score, number = generation.seat_scores[seat], generation.member(seat)
-        kept, trial = bool(generation.kept[number]), seat_score.counted
+        kept = isinstance(generation, PairedGeneration) and bool(generation.kept[number])
+        trial = seat_score.counted
         trials = self._at_seat.get(Seat(generation.index, seat), [])
         running = tuple(_running(t) for t in trials if t.state == TrialState.RUNNING)
         return MemberView(
@@ -114,13 +138,13 @@ class _Looking:
         trial = seat_score.scored_trial
         if trial is None:
             return False
-        # By what they look like: a choice may be NaN, which is not equal to itself.
+        # Compared as text: a choice may be NaN, which is not equal to itself.
         architecture = repr(sorted(trial.params.items()))
         there = architecture in self._architectures
         self._architectures.add(architecture)
         return there and seat_score.counted is not None
 
-    def _pair(self, generation: Generation, pair: int) -> PairView:
+    def _pair(self, generation: PairedGeneration, pair: int) -> PairView:
         first, second = generation.pairs[pair].tolist()
         seats = 2 * pair, 2 * pair + 1
         if not generation.learned[pair] or generation.encoding is None:
@@ -168,6 +192,5 @@ def _state(seat_score: SeatScore, running: tuple[RunningTrial, ...]) -> State:
 
 
 def _running(trial: FrozenTrial) -> RunningTrial:
-    claim = Claim.read(trial.system_attrs)
-    worker = {} if claim is None else claim.worker
+    worker = worker_of(trial.system_attrs)
     return RunningTrial(trial.number, worker.get("machine"), worker.get("pid"), is_gone(trial))

@@ -1,4 +1,4 @@
-"""What a view of a search consists of: generations, members, pairs."""
+"""The parts of a search view: generations, members, pairs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ class RunningTrial:
     """A trial that is being scored.
 
     Attributes:
-        number: The trial's number.
-        machine: Of its worker; `None` where the trial is anybody's to tell.
-        pid: Of its worker.
-        gone: Whether its worker is known to be gone; the next one that claims a seat fails it.
+        number: Number of the trial.
+        machine: Machine of the worker; None if any process may report the trial's result.
+        pid: Process id of the worker.
+        gone: True if the worker is known to be gone. The next worker that claims a seat fails the
+            trial.
     """
 
     number: int
@@ -41,22 +42,23 @@ class RunningTrial:
 
 @dataclass(frozen=True)
 class MemberView:
-    """A member of a generation, and what was made of its seat.
+    """A member of a generation, and the trials of its seat.
 
     Attributes:
         number: From 0 to N - 1; a member keeps it from generation to generation.
-        seat: Seats 2k and 2k + 1 are pair k.
-        state: "scored" where a score counts, "failed" where the objective failed too often,
-            "running" while a worker is at it, otherwise "waiting".
-        kept: Whether it is a fast learner that keeps the score of the generation before.
-        counted: Number of the trial whose score counts; where it is kept, of an earlier generation.
-        values: The objectives' values there; `None` without any.
-        violation: By how much the constraints are violated there in sum; 0 where it is feasible.
-        repeat: Whether a trial of this seat scored an architecture that an earlier seat of the
+        seat: Number of the seat; seats 2k and 2k + 1 are pair k.
+        state: "scored" if the seat has a score, "failed" if the objective failed too often,
+            "running" while a worker scores it, otherwise "waiting".
+        kept: True if the member is a fast learner that keeps its score of the generation before.
+        counted: Number of the trial whose score counts; a trial of an earlier generation if the
+            score is kept.
+        values: The objectives' values of that trial; None without any.
+        violation: Sum of the constraint violations of that trial; 0 if it is feasible.
+        repeat: True if a trial of this seat scored an architecture that an earlier seat of the
             search had scored.
         trials: Numbers of all trials of this seat.
-        complete: How many of them are complete.
-        running: Those that run.
+        complete: Number of complete trials of this seat.
+        running: Running trials of this seat.
     """
 
     number: int
@@ -77,13 +79,12 @@ class PairView:
     """A pair of a generation.
 
     Attributes:
-        seats: The first and the second one.
-        members: The members that sit there.
-        fast: The member that is the fast learner; `None` while that is open.
-        slow: The member that is the slow learner.
-        margin: By how much the fast one's value is better, at least 0. `None` where that is not
-            what decided: with several objectives, violated constraints, or trials that are not
-            complete.
+        seats: Numbers of the two seats.
+        members: Numbers of the two members.
+        fast: Number of the fast learner; None while that is not decided.
+        slow: Number of the slow learner; None while that is not decided.
+        margin: Difference of the two values, at least 0. None if something else decided: several
+            objectives, violated constraints, or trials that are not complete.
     """
 
     seats: tuple[int, int]
@@ -98,16 +99,18 @@ class GenerationView:
     """One generation of N members.
 
     Attributes:
-        index: From 0.
-        complete: Whether every seat is scored.
-        variables: Names of the parameters that positions have variables for; none while the search
-            space is not known.
-        positions: `[N, variables]`, NaN while a member's position is not known; read-only.
-        velocities: `[N, variables]`, read-only.
-        members: In the order of their numbers.
-        pairs: In the order of their seats.
-        best: The best scored member, feasible ones first; with several objectives the lowest
-            trial number among those that the fewest dominate. `None` without a complete trial.
+        index: Number of the generation, from 0.
+        complete: True if every seat is scored.
+        variables: Names of the variables of a position; none while the search space is not known.
+        positions: Positions of the members, `[N, variables]`, read-only; NaN while one is not
+            known.
+        velocities: Velocities of the members, `[N, variables]`, read-only; zeros if the sampler
+            has none.
+        members: The members in the order of their numbers.
+        pairs: The pairs in the order of their seats; none if the sampler has no pairs.
+        best: Number of the best scored member. Feasible members come first; with several
+            objectives it is the member with the lowest trial number among those that the fewest
+            dominate. None without a complete trial.
     """
 
     index: int
@@ -124,7 +127,7 @@ class GenerationView:
 
     @cached_property
     def params(self) -> tuple[Mapping[str, Any] | None, ...]:
-        """The parameters that each member's position decodes to; `None` while it is not known."""
+        """Parameters of each member's position; None while the position is not known."""
         return tuple(
             MappingProxyType(self._encoding.decode(position))
             if np.isfinite(position).all()
@@ -139,9 +142,9 @@ class GenerationView:
 
     @property
     def diversity(self) -> float | None:
-        """Mean distance to the population's mean, in units of the variables; see `slow_fast`.
+        """Mean distance of the positions from their mean, in units of the variables.
 
-        `None` while a position is not known.
+        None while a position is not known, see `slow_fast.diversity`.
         """
         if not self.variables or not np.isfinite(self.positions).all():
             return None

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from optuna.storages._heartbeat import BaseHeartbeatThread
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
-    from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
+    from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
     Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
@@ -34,7 +34,7 @@ _IDLE = 0.2  # seconds until a worker looks again that had nothing to do
 
 def score_pairs(
     study: optuna.Study,
-    sampler: RelativeNASSampler,
+    sampler: PopulationSampler,
     objective: Objective,
     *,
     generations: int,

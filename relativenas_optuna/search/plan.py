@@ -14,7 +14,7 @@ from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
-from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute
 

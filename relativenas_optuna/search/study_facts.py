@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.samplers.relative_nas.dominance import violation
-from relativenas_optuna.samplers.seats.claims import CLAIM_KEY
+from relativenas_optuna.samplers.seats.claims import sampler_named
 from relativenas_optuna.spaces.genotype import Genotype, node_lines
 from relativenas_optuna.storages.stored_json import UNREADABLE
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-# What samplers leave with their trials, by the beginning of its name. A study does not name its
-# sampler, and those that leave nothing (RandomSampler, QMCSampler) stay unknown.
+# Optuna's samplers by the first letters of the system attributes that they write. Those that
+# write none (RandomSampler, QMCSampler) stay unknown.
 _SIGNS = {
-    CLAIM_KEY: "RelativeNASSampler",
     "tpe:": "TPESampler",
     "gp:": "GPSampler",
     "cma:": "CmaEsSampler",
@@ -36,9 +35,11 @@ _SIGNS = {
 
 
 def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
-    """Name of the class of the sampler that made most trials; `None` where they do not say it."""
+    """Return the class name of the sampler that made most trials; None if no trial shows it."""
     counts: dict[str, int] = {}
     for trial in trials:
+        if (claimed := sampler_named(trial.system_attrs)) is not None:
+            counts[claimed] = counts.get(claimed, 0) + 1
         for sign, name in _SIGNS.items():
             if any(key.startswith(sign) for key in trial.system_attrs):
                 counts[name] = counts.get(name, 0) + 1

@@ -1,4 +1,4 @@
-"""Train and evaluate one network: image data, augmentation and the loop over an epoch.
+"""Training and evaluation of one network: data, augmentation, the epoch loop.
 
 The public names are imported at first use.
 """

@@ -61,7 +61,7 @@ def diversity_figure(seen: Seen) -> go.Figure:
     drawn = thinned(len(whole), MOST_GENERATIONS)
     x = [whole[i].index for i in drawn]
     traces = []
-    if seen.view.preset != "random":
+    if seen.view.preset in ("plain", "paper"):  # others have no winners
         low, middle, high = (curve[drawn].tolist() for curve in _chance(seen.view, whole))
         traces = [
             band(x, low, high, CHANCE),

@@ -8,6 +8,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.settings import Settings
 from relativenas_optuna.samplers.seats.claims import Claim, Seat
 from relativenas_optuna.storages.interruption import mark_interrupted
 from tests.helpers.samplers.searches import SPACE, loss, suggest
@@ -39,4 +40,4 @@ def test_a_large_search_space_is_cut_into_texts_that_mysql_can_store() -> None:
     assert claim is not None
     assert claim.settings is not None
     assert claim.seat == Seat(0, 0)
-    assert claim.settings.space == space
+    assert Settings.from_json(claim.settings).space == space

@@ -50,7 +50,7 @@ def test_it_writes_nothing_and_ends_no_trial_of_a_dead_worker() -> None:
     study = optuna.create_study(storage=storage, sampler=anew(SPACE))
     alive, dead = ask(study)[0], ask(study)[0]
     worker = {**this_worker(), "pid": 2**22 + 1}
-    Claim(Seat(0, 1), worker).write(storage, dead._trial_id)
+    Claim(Seat(0, 1), worker, "RelativeNASSampler").write(storage, dead._trial_id)
     storage.closed = True
     by_seat = sorted(view_of(study).generations[0].members, key=lambda member: member.seat)
     assert study.trials[dead.number].state == TrialState.RUNNING

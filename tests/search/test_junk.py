@@ -14,7 +14,12 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler, SearchView
-from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, LEASE_KEY, RESERVED_KEY, SPACE_KEY
+from relativenas_optuna.samplers.seats.claims import (
+    CLAIM_KEY,
+    LEASE_KEY,
+    RESERVED_KEY,
+    SETTINGS_KEY,
+)
 from relativenas_optuna.search.status import status_of
 
 if TYPE_CHECKING:
@@ -49,42 +54,43 @@ CLAIM = {
     "signed": 1.0,
     "proposed": "x",
     "retries": 0,
+    "sampler": "RelativeNASSampler",
     "settings": SETTINGS,
 }
 PLACES = [
     (), ("generation",), ("seat",), ("worker",), ("worker", "pid"), ("worker", "machine"),
-    ("worker", "start"), ("signed",), ("proposed",), ("retries",), ("settings",),
+    ("worker", "start"), ("signed",), ("proposed",), ("retries",), ("sampler",), ("settings",),
     *(("settings", name) for name in SETTINGS), ("settings", "screening", "draws"),
 ]  # fmt: skip
 
 
-def with_junk(place: tuple[str, ...], value: Any) -> Any:
-    """A claim with junk in one place."""
+def with_junk(place: tuple[str, ...], value: Any) -> dict[str, str]:
+    """The attributes of a claim with junk in one place."""
     if not place:
-        return value
+        return {CLAIM_KEY: json.dumps(value)}
     data = json.loads(json.dumps(CLAIM))
     inner = data
     for name in place[:-1]:
         inner = inner[name]
     inner[place[-1]] = value
-    return data
+    part = {f"{SETTINGS_KEY}:0": json.dumps(data["settings"])}
+    return {CLAIM_KEY: json.dumps(data | {"settings": 1})} | part
 
 
-junk_claims = st.builds(
-    lambda place, value: json.dumps(with_junk(place, value)), st.sampled_from(PLACES), json_data
-)
-attributes = st.fixed_dictionaries(
+junk_claims = st.builds(with_junk, st.sampled_from(PLACES), json_data)
+others = st.fixed_dictionaries(
     {},
     optional={
-        CLAIM_KEY: junk_claims | json_data,
+        CLAIM_KEY: json_data,
         RESERVED_KEY: json_data
         | st.builds(lambda s, w: json.dumps({"seats": s, "worker": w}), json_data, json_data),
         LEASE_KEY: json_data,
-        f"{SPACE_KEY}:0": json_data,
+        f"{SETTINGS_KEY}:0": json_data,
         "relative_nas:interrupted": json_data,
         "retry_history": json_data,
     },
 )
+attributes = st.builds(lambda one, other: one | other, others, junk_claims) | others
 
 
 def scored(study: optuna.Study, trials: int) -> list[dict[str, Any]]:
@@ -133,10 +139,9 @@ def test_junk_attributes_of_a_trial_end_nothing(junk: dict[str, Any], state: Tri
 @given(junk=st.sampled_from(PLACES), value=st.sampled_from([-4, 10**9, "x", [], {}, None, DEEP]))
 @pytest.mark.filterwarnings("ignore:.* of the study's trials:UserWarning")
 def test_a_junk_claim_changes_nothing_of_the_search(junk: tuple[str, ...], value: Any) -> None:
-    text = json.dumps(with_junk(junk, value))
     views = [
         SearchView.of(study)
-        for study in (new_study({CLAIM_KEY: text}, TrialState.RUNNING), new_study())
+        for study in (new_study(with_junk(junk, value), TrialState.RUNNING), new_study())
     ]
     values = [[m.values for m in view.generations[0].members] for view in views if view is not None]
     assert len(values) == 2

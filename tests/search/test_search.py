@@ -300,7 +300,7 @@ def other_process(search: Search) -> subprocess.Popen[bytes]:
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     trial = search.study.ask()
     worker = this_worker() | {"pid": process.pid, "start": float(fields[19])}
-    Claim(Seat(0, 0), worker).write(search.study._storage, trial._trial_id)
+    Claim(Seat(0, 0), worker, "RelativeNASSampler").write(search.study._storage, trial._trial_id)
     return process
 
 

@@ -20,7 +20,7 @@ from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.evaluation.fidelity.rank_correlation import TOP
 from relativenas_optuna.evaluation.fidelity.record import MOST, Architecture, Fidelity
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.study_access import check_study, study_at
 

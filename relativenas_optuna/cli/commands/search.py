@@ -18,7 +18,7 @@ from relativenas_optuna.cli.options.common import (
 from relativenas_optuna.cli.output.search import Console
 from relativenas_optuna.cli.run_search import images_of_new_search, search_to_the_end
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
-from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.studies import study_to_search

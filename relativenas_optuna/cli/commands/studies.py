@@ -132,7 +132,8 @@ def studies_in(storage: BaseStorage) -> list[StudyLine]:
 
 def _line(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> StudyLine:
     claims = (Claim.read(trial.system_attrs) for trial in trials)
-    settings = next((c.settings for c in claims if c is not None and c.settings is not None), None)
+    settings = next((c.settings for c in claims if c is not None and c.settings is not None), {})
+    preset = settings.get("preset")
     stored = study.user_attrs.get(PLAN_ATTRIBUTE)
     plan = if_readable(
         lambda: None if stored is None else SearchPlan.read(stored, study.study_name)
@@ -142,7 +143,7 @@ def _line(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> StudyLine:
         study=study.study_name,
         directions=tuple(direction.name.lower() for direction in study.directions),
         sampler=sampler_of(trials),
-        preset=None if settings is None else settings.preset,
+        preset=preset if isinstance(preset, str) else None,
         search_preset=None if plan is None else plan.preset,
         trials={state.name.lower(): states[state] for state in TrialState if states[state]},
         best=_best(study, trials),

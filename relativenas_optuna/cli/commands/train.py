@@ -21,7 +21,7 @@ from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.samplers.relative_nas.settings import MAX_SEED
+from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.architectures import architecture_argument, architecture_of
 from relativenas_optuna.search.plan import DEFAULT_OUT, SearchPlan
 from relativenas_optuna.search.study_access import study_at

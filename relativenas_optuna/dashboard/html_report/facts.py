@@ -70,8 +70,8 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
     if view.search_space is not None:
         space = f"{len(view.search_space)} parameters"
     return [
-        ("sampler", "RelativeNASSampler"),
-        ("preset", view.preset),
+        ("sampler", view.sampler),
+        *([] if view.preset is None else [("preset", view.preset)]),
         ("population", str(view.population_size)),
         ("seed", str(view.seed)),
         ("search space", space),

@@ -15,18 +15,19 @@ from relativenas_optuna.samplers.relative_nas.draws import (
     extra_trial_generator,
     extra_trial_uniform,
 )
+from relativenas_optuna.samplers.relative_nas.population import Population
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.samplers.relative_nas.surrogate.finished_trials import (
     FinishedTrials,
     position_in,
 )
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
+from relativenas_optuna.samplers.seats.population import Proposal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
     from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Hyperparameters
     from relativenas_optuna.samplers.seats.replay import Replay
 
@@ -37,19 +38,13 @@ _ATTEMPTS = 32  # to find an architecture that is not running either
 _REFIT = 1.1  # growth of the number of finished trials after which hyper-parameters are fitted anew
 
 
-def draw_extra(seed: int, number: int, name: str, distribution: BaseDistribution) -> Any:
-    """Draw a parameter of an extra trial evenly, by seed, trial number and name alone."""
-    low, high = interval(distribution)
-    return decode(distribution, low + extra_trial_uniform(seed, number, name) * (high - low))
-
-
 class Extras:
-    """Proposes what extra trials score, by all that is known when they are asked for.
+    """Proposals for extra trials, by all that is known when such a trial is asked for.
 
-    Moves are drawn by the slow-fast rule between any two of the members, where they were scored
-    last, and of the best trials. With one objective that one is made of which a Gaussian process
-    of all finished trials expects most; what is running counts as known. What an extra trial
-    proposes depends on timing, so that its result must never reach the population.
+    Moves are drawn by the slow-fast rule between two of the members, as they were scored last,
+    and of the best trials. With one objective a Gaussian process of all finished trials, which
+    counts running ones as known, chooses the move with the largest expected improvement. A
+    proposal depends on timing, so the result of an extra trial must never reach the population.
 
     Args:
         replay: The replay of the study.
@@ -61,26 +56,38 @@ class Extras:
         self._hyperparameters: tuple[int, Hyperparameters] | None = (
             None  # as fitted to so many trials
         )
-        self._made: dict[int, tuple[Encoding, Vector]] = {}
+        self._made: dict[int, Proposal] = {}
 
-    def proposal(self, number: int) -> tuple[Encoding, Vector]:
-        """Return the position `[variables]` of extra trial `number`, the same at each call.
+    @property
+    def _population(self) -> Population:
+        population = self._replay.population
+        assert isinstance(population, Population)
+        return population
+
+    def proposal(self, number: int) -> Proposal:
+        """Return the architecture that extra trial `number` scores, the same at each call.
 
         It has no variables while the search space is not known.
         """
-        population, trials = self._replay.population, self._replay.finished
-        assert population is not None
+        population, trials = self._population, self._replay.finished
         encoding = population.encoding or Encoding({})
         if self._finished.trials is not trials:
-            self._made = {}  # of another study, perhaps, that has the same id
+            self._made = {}  # the study may be another one with the same id
         if self._finished.trials is not trials or self._finished.encoding is not encoding:
             self._finished, self._hyperparameters = FinishedTrials(encoding, trials), None
         if number not in self._made:
             own = self._replay.own
             self._made = {n: made for n, made in self._made.items() if n in own and n != number}
             self._finished.read(population.directions)
-            self._made[number] = encoding, self._position(population, encoding, number)
+            position = self._position(population, encoding, number)
+            self._made[number] = Proposal(encoding, position)
         return self._made[number]
+
+    def draw(self, number: int, name: str, distribution: BaseDistribution) -> Any:
+        """Draw a parameter uniformly, by seed, trial number and name alone."""
+        low, high = interval(distribution)
+        share = extra_trial_uniform(self._population.settings.seed, number, name)
+        return decode(distribution, low + share * (high - low))
 
     def _position(self, population: Population, encoding: Encoding, number: int) -> Vector:
         random = extra_trial_generator(population.settings.seed, number)

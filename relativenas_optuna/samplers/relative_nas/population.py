@@ -1,4 +1,4 @@
-"""Who plays which member of which generation, read from the study's trials alone."""
+"""Population of RelativeNAS: the members of all generations, replayed from a study's trials."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.encoding import Encoding
-from relativenas_optuna.samplers.intervals import decode, interval, is_value_of
+from relativenas_optuna.samplers.intervals import decode, is_value_of
 from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, PaperDraws
 from relativenas_optuna.samplers.relative_nas.generation import Generation
 from relativenas_optuna.samplers.relative_nas.learned_space import LearnedSpace
 from relativenas_optuna.samplers.relative_nas.learning import Learning
 from relativenas_optuna.samplers.relative_nas.placement import Placing
-from relativenas_optuna.samplers.seats.claims import Claim, Seat
+from relativenas_optuna.samplers.relative_nas.settings import Settings
+from relativenas_optuna.samplers.seats import population
+from relativenas_optuna.samplers.seats.claims import Seat
+from relativenas_optuna.samplers.seats.population import Proposal
 from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 if TYPE_CHECKING:
@@ -26,38 +30,47 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.settings import Settings
+    from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 
     Vector = NDArray[np.float64]
 
 
-class Population:
-    """The generations of a search, replayed from its trials.
+class Population(population.Population):
+    """The generations of a RelativeNAS search, replayed from its trials.
 
-    Where the search space is given beforehand, a pair that is scored moves on at once, whatever
-    the others of its generation do. What needs history beyond the pair (no repeats, crowding) looks
-    at the generations up to g - 1, which must be complete then.
+    With a search space given beforehand, a scored pair moves on at once, whatever the other pairs
+    of its generation do. A rule that needs more history than the pair (no repeats, crowding) uses
+    the generations up to g - 1, which must be complete then.
 
-    Where the search space is learned from the trials, a pair of generation g learns over all
-    parameters of the complete trials of the generations up to g - 1, which must be complete. When
-    they are, generation g is brought to those parameters. A member that did not suggest one of them
-    has the value that its trial would have drawn. The first generation with a complete trial
-    learns over its own parameters, and must be complete itself.
+    With a learned search space, a pair of generation g learns over all parameters of the complete
+    trials of the generations up to g - 1, which must be complete. Then generation g gets these
+    parameters. A member that did not suggest one of them gets the value that its trial would have
+    drawn. The first generation with a complete trial learns over its own parameters, and must be
+    complete itself.
 
     Args:
-        settings: Of the search.
-        directions: Of the study.
-        start: Complete trials of others; trial i is where the member on seat i starts from.
+        settings: Settings of the search.
+        directions: Directions of the study.
+        trials: The trials of the study by number. The members start from those of a warm start:
+            the member on seat i from the i-th of `settings.warm_start`.
     """
+
+    sampler = "RelativeNASSampler"
+    settings_class = Settings
+    settings: Settings
+    generations: list[Generation]
 
     def __init__(
         self,
         settings: Settings,
         directions: Sequence[StudyDirection],
-        start: Sequence[FrozenTrial] = (),
+        trials: TrialReader | Sequence[FrozenTrial] = (),
     ) -> None:
         self.settings = settings
         self.directions = directions
+        self.makes_extras = settings.makes_extras
+        known = [trials[n] for n in settings.warm_start or () if 0 <= n < len(trials)]
+        start = [trial for trial in known if trial.state == TrialState.COMPLETE]
         self._start = start[: settings.population_size]
         self._known = None if settings.space is None else Encoding.of(settings.space)
         self._draws: Draws = (
@@ -73,11 +86,8 @@ class Population:
                     self._seat_score(Seat(0, number)).add(trial)
         self._replay()
 
-    def add(self, trial: FrozenTrial, claim: Claim) -> None:
-        """Count in a finished trial; call `advance` after the last of several."""
-        seat = claim.seat
-        if seat is None:
-            return  # an extra trial is none of the population's
+    def add(self, trial: FrozenTrial, seat: Seat) -> None:
+        """Count in a finished trial of a seat; call `advance` after the last of several."""
         if not 0 <= seat.number < self.settings.population_size or seat.generation < 0:
             return  # a study's attributes are open to anyone
         changed = self._seat_score(seat).add(trial)
@@ -142,10 +152,10 @@ class Population:
         """The trial whose score is the seat's; `None` where there is none, or none without fail."""
         return self._seat_score_at(seat).counted
 
-    def proposal(self, seat: Seat) -> tuple[Encoding, Vector] | None:
-        """The position `[variables]` to score at a seat; `None` where it is not known (yet).
+    def proposal(self, seat: Seat) -> Proposal | None:
+        """Return the architecture to score at a seat; None while it is not known.
 
-        In the generations in which the search space is still unknown it has no variables.
+        It has no variables while the search space is not known.
         """
         if seat.generation >= len(self.generations):
             return None
@@ -154,8 +164,8 @@ class Population:
         if not generation.ready[member]:
             return None
         if generation.encoding is None:
-            return Encoding({}), np.empty(0)
-        return generation.encoding, generation.positions[member]
+            return Proposal(Encoding({}), np.empty(0))
+        return Proposal(generation.encoding, generation.positions[member])
 
     def fingerprint(self, seat: Seat) -> str | None:
         """What tells the parameters proposed at an open seat; `None` where nobody has to know."""
@@ -176,26 +186,6 @@ class Population:
         """The digest of the scores that a pair's move rests on."""
         before = self.generations[generation.index - 1] if generation.index else None
         return generation.digest_after(before, generation.seat_scores[2 * pair : 2 * pair + 2])
-
-    def is_space_known(self, seat: Seat) -> bool:
-        """Whether there is a search space for the generation of a seat that can be scored."""
-        proposal = self.proposal(seat)
-        assert proposal is not None
-        return bool(proposal[0].space) or self.settings.space is not None
-
-    def parameters(self, seat: Seat) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
-        """The space and the parameters of a seat's architecture, as far as they are known.
-
-        Of a space that was given beforehand those with a single value are among them.
-        """
-        proposal = self.proposal(seat)
-        assert proposal is not None
-        encoding, position = proposal
-        space = dict(self.settings.space or encoding.space)
-        params = encoding.decode(position)
-        for name, distribution in space.items():
-            params.setdefault(name, decode(distribution, interval(distribution)[0]))
-        return space, {name: params[name] for name in space}
 
     def start_params(self, seat: Seat) -> Mapping[str, Any]:
         """The parameters that a seat was asked to start from; empty where it was not."""
@@ -226,14 +216,6 @@ class Population:
         before, generation = self.generations[seat.generation - 1 : seat.generation + 1]
         return before.scored_params(generation.member(seat.number))
 
-    def scored_seats(self, generations: int) -> int:
-        """How many seats of the first `generations` are scored."""
-        return sum(
-            seat_score.scored
-            for generation in self.generations[:generations]
-            for seat_score in generation.seat_scores
-        )
-
     def _seat_score(self, seat: Seat) -> SeatScore:
         return self._seat_scores.setdefault(seat, SeatScore())
 
@@ -262,8 +244,7 @@ class Population:
         self._pairs = Learning(self.settings, self.directions, self._draws)
         self._learned = LearnedSpace()
         self._frontier = 0  # all generations before it have wholly learned
-        self.generations: list[Generation] = []
-        self.generations.append(self._begin(0, self._known))
+        self.generations = [self._begin(0, self._known)]
 
     def _begin_to_learn(self, generation: Generation) -> bool:
         """Return True if the parameters are known over which a generation's pairs learn."""

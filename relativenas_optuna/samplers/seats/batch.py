@@ -1,4 +1,4 @@
-"""A whole generation at once: one trial for each free seat, parameters and all."""
+"""Create the trials of a whole generation at once, with all their parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.seats.claims import RESERVED_KEY, Seat, reservation
-from relativenas_optuna.samplers.seats.replay import population_of
+from relativenas_optuna.samplers.seats.replay import is_same_search
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 from relativenas_optuna.storages.bulk_insert import TrialRows
 from relativenas_optuna.storages.interruption import fail
@@ -27,15 +27,20 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
-    from relativenas_optuna.samplers.relative_nas.settings import Settings
+    from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.samplers.seats.seating import Seating
 
-_ATTEMPTS = 20  # against others that make trials at the same moment
+_ATTEMPTS = 20  # against others that create trials at the same moment
 
 
-class Made(NamedTuple):
-    """A trial that was made for a seat."""
+class SeatTrial(NamedTuple):
+    """A trial that was created for a seat.
+
+    Attributes:
+        number: Number of the trial.
+        trial_id: Id of the trial.
+        seat: The seat.
+    """
 
     number: int
     trial_id: int
@@ -43,20 +48,20 @@ class Made(NamedTuple):
 
 
 class Batch:
-    """Makes trials for all free seats of the lowest generation that has any, or of one pair.
+    """Creates trials for the free seats of the lowest generation that has any, or of one pair.
 
-    On a SQL database they are one transaction, which is given up and begun anew where others made
-    trials since the study was read. Elsewhere each is one: the first one reserves the seats of the
-    others, and gives way to what lower numbers claim; a process that dies in between leaves fewer
-    trials, and the other seats free.
+    On a SQL database all trials are one transaction, which is repeated if another process created
+    trials since the study was read. On other storages the first trial reserves the seats of the
+    others, and gives way to claims with lower numbers. If the process dies in between, there are
+    fewer trials and the other seats are free.
 
     Args:
         study: The study.
-        seating: Of the study.
-        state: RUNNING, for a caller that scores them; WAITING, for whoever pops them.
-        detached: Whether the trials outlive this process.
-        pair: Whether to take the seats of one pair alone.
-        generations: How many are to be scored; `None` for no end.
+        seating: The seating of the study.
+        state: RUNNING for a caller that scores the trials; WAITING for workers that pop them.
+        detached: True if the trials outlive this process.
+        pair: True to take the seats of one pair only.
+        generations: How many generations to score; None for no end.
     """
 
     def __init__(
@@ -78,16 +83,16 @@ class Batch:
         self._pair = pair
         self._end = math.inf if generations is None else generations
 
-    def create(self) -> list[Made]:
-        """Make the trials.
+    def create(self) -> list[SeatTrial]:
+        """Create the trials.
 
         Returns:
-            What was made, in the order of the trials' numbers.
+            The trials in the order of their numbers.
 
         Raises:
-            SettingsError: The study was begun with other settings, or has a parameter of another
-                kind from another sampler, or the trials are to be WAITING and their parameters are
-                not known.
+            SettingsError: The study was started with other settings. Or it has a parameter of
+                another kind from another sampler. Or the trials are WAITING, and their parameters
+                are not known.
         """
         try:
             rows = TrialRows(self._storage)
@@ -95,30 +100,29 @@ class Batch:
             rows = None
         for attempt in range(_ATTEMPTS):
             self._seating.look(self._study)
-            settings = self._seating.settings(self._study)
-            population = self._replay.population or population_of(settings, self._study)
+            population = self._seating.population(self._study)
             free = self._free_seats(population)
             if not free:
                 return []
-            made = (
-                self._reserve_and_create(population, free, settings)
-                # Where others make trials all the time no moment is free of them.
+            created = (
+                self._reserve_and_create(population, free)
+                # Others may create trials all the time, so that no transaction succeeds.
                 if rows is None or attempt >= _ATTEMPTS // 2
-                else self._create_together(rows, population, free, settings)
+                else self._create_together(rows, population, free)
             )
-            if made:
-                return made
+            if created:
+                return created
         return []
 
     def _free_seats(self, population: Population) -> list[Seat]:
-        begun = self._replay.population is not None
-        free = self._replay.free_seats() if begun else list(population.open_seats())
+        started = self._replay.population is not None
+        free = self._replay.free_seats() if started else list(population.open_seats())
         free = [seat for seat in free if seat.generation < self._end]
         if free and self._state == TrialState.WAITING and not population.is_space_known(free[0]):
             raise SettingsError(
-                f"search_space must be given to RelativeNASSampler before trials can be enqueued, "
-                f"for study {self._study.study_name!r} has no complete generation to learn it "
-                f"from; or score the first generation by study.optimize or ask_generation"
+                f"search_space must be given to {population.sampler} before trials can be "
+                f"enqueued, for study {self._study.study_name!r} has no complete generation to "
+                f"learn it from; or score the first generation by study.optimize or ask_generation"
             )
         # Trials that are about to claim a seat take the first ones.
         arriving = self._replay.ahead(self._replay.end)
@@ -126,10 +130,10 @@ class Batch:
         return self._pair_of(left) if self._pair else left
 
     def _pair_of(self, free: list[Seat]) -> list[Seat]:
-        """The free seats of one pair.
+        """Return the free seats of one pair.
 
-        That is the first one of which the other seat is free too, or scored. Where there is none,
-        the other seat of the first is being scored by somebody, or is not ready yet.
+        It is the first pair whose other seat is free too, or scored. If there is none, another
+        worker scores the other seat of the first pair, or that seat is not ready yet.
         """
         first = next(
             (s for s in free if s.partner in free or self._replay.is_scored(s.partner)), None
@@ -138,40 +142,38 @@ class Batch:
         return [seat for seat in free if first is not None and seat in (first, first.partner)]
 
     def _create_together(
-        self, rows: TrialRows, population: Population, free: list[Seat], settings: Settings
-    ) -> list[Made]:
-        new = self._replay.settings is None
+        self, rows: TrialRows, population: Population, free: list[Seat]
+    ) -> list[SeatTrial]:
+        new = self._replay.population is None
         templates = [
-            self._template(population, seat, settings if new and seat == free[0] else None)
-            for seat in free
+            self._template(population, seat, carries=new and seat == free[0]) for seat in free
         ]
         end = self._replay.end
         ids = rows.create(self._study._study_id, templates, end=end)
         self._replay.update(self._study)
         if ids is None:
             return []
-        return [Made(end + i, ids[i], seat) for i, seat in enumerate(free)]
+        return [SeatTrial(end + i, ids[i], seat) for i, seat in enumerate(free)]
 
-    def _reserve_and_create(
-        self, population: Population, free: list[Seat], settings: Settings
-    ) -> list[Made]:
+    def _reserve_and_create(self, population: Population, free: list[Seat]) -> list[SeatTrial]:
         *others, own = free  # the last one is the least likely to be taken by others
-        new = self._replay.settings is None
-        first = self._make(own, self._template(population, own, settings if new else None, others))
-        number, replay = first.number, self._replay
+        replay, new = self._replay, self._replay.population is None
+        first = self._make(own, self._template(population, own, carries=new, reserved=others))
+        number = first.number
         replay.update(self._study)
         assert replay.population is not None
-        if replay.claimed_before(number, own) or replay.settings != settings:
-            # One that waits is taken like a worker takes it, for another one may run it by now.
+        lost = replay.claimed_before(number, own)
+        if lost or not is_same_search(replay.population, population):
+            # A waiting trial is popped as a worker pops it, since another one may run it by now.
             taken = self._state == TrialState.RUNNING or self._storage.set_trial_state_values(
                 first.trial_id, TrialState.RUNNING
             )
             if taken:
                 fail(self._storage, [first.trial_id])
             return []
-        left = replay.free_seats(but_of=number)[: replay.ahead(number)]  # for those that arrive
+        left = replay.free_seats(but_of=number)[: replay.ahead(number)]  # for arriving trials
         following = [
-            self._make(seat, self._template(replay.population, seat, None))
+            self._make(seat, self._template(replay.population, seat))
             for seat in others
             if seat not in left and not replay.claimed_before(number, seat)
         ]
@@ -180,72 +182,74 @@ class Batch:
                 self._storage.set_trial_system_attr(first.trial_id, RESERVED_KEY, None)
         return [first, *following]
 
-    def _make(self, seat: Seat, template: FrozenTrial) -> Made:
+    def _make(self, seat: Seat, template: FrozenTrial) -> SeatTrial:
         trial_id = self._storage.create_new_trial(self._study._study_id, template)
-        return Made(self._storage.get_trial_number_from_id(trial_id), trial_id, seat)
+        return SeatTrial(self._storage.get_trial_number_from_id(trial_id), trial_id, seat)
 
     def _template(
         self,
         population: Population,
         seat: Seat,
-        settings: Settings | None,
-        others: Sequence[Seat] = (),
+        *,
+        carries: bool = False,
+        reserved: Sequence[Seat] = (),
     ) -> FrozenTrial:
         space, params = population.parameters(seat)
         for name, known in self._replay.elsewhere.items():
             if name in space:
                 _check_kind(self._study, name, known, space[name])
-        claim = self._seating.claim(seat, settings, detached=self._detached)
+        carried = population if carries else None
+        claim = self._seating.claim(seat, carried, detached=self._detached)
         trial = create_trial(
             state=self._state,
-            system_attrs=(reservation(others) if others else {}) | claim.attributes(),
+            system_attrs=(reservation(reserved) if reserved else {}) | claim.attributes(),
         )
-        # Later, for Optuna refuses values with steps that no float can represent well enough.
+        # Set afterwards: Optuna refuses some values with steps, which floats represent badly.
         trial.params, trial.distributions = params, space
         return trial
 
 
-def running_trials(study: Study, made: Sequence[Made]) -> list[Trial]:
-    """Optuna's handles of the running trials that a batch made and read together.
+def running_trials(study: Study, created: Sequence[SeatTrial]) -> list[Trial]:
+    """Return Optuna's handles of running trials that a batch created, read together.
 
     `Trial(study, trial_id)` would read each of them once more, in seven statements.
     """
     read = TrialReader(study, fresh=False)
-    if not all(number in read for number, _, _ in made):
-        return [Trial(study, trial_id) for _, trial_id, _ in made]
+    if not all(number in read for number, _, _ in created):
+        return [Trial(study, trial_id) for _, trial_id, _ in created]
     known = copy.copy(study)
     known.sampler = RandomSampler()  # the trials have their seats
     handles = []
-    for number, trial_id, _ in made:
-        known._storage = cast("BaseStorage", _ReadBefore(read[number]))
+    for number, trial_id, _ in created:
+        known._storage = cast("BaseStorage", _OneTrialStorage(read[number]))
         handle = Trial(known, trial_id)
         handle.study, handle.storage = study, study._storage
         handles.append(handle)
     return handles
 
 
-class _ReadBefore:
-    """A storage that knows one trial."""
+class _OneTrialStorage:
+    """A storage that holds one trial, which was read before."""
 
     def __init__(self, trial: FrozenTrial) -> None:
         self._trial = trial
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """The trial, to be written to by its handle."""
+        """Return a copy of the trial, to which its handle may write."""
         assert trial_id == self._trial._trial_id
-        handed = copy.copy(self._trial)
-        handed.params = dict(handed.params)
-        handed.distributions = dict(handed.distributions)
-        handed.user_attrs = dict(handed.user_attrs)
-        handed.system_attrs = dict(handed.system_attrs)
-        handed.intermediate_values = dict(handed.intermediate_values)
-        return handed
+        copied = copy.copy(self._trial)
+        copied.params = dict(copied.params)
+        copied.distributions = dict(copied.distributions)
+        copied.user_attrs = dict(copied.user_attrs)
+        copied.system_attrs = dict(copied.system_attrs)
+        copied.intermediate_values = dict(copied.intermediate_values)
+        return copied
 
 
 def _check_kind(
     study: Study, name: str, known: BaseDistribution, distribution: BaseDistribution
 ) -> None:
-    """Refuse what Optuna refuses: another kind or other choices of a parameter in one study."""
+    """Raise if a parameter has another kind or other choices than in the study, as Optuna does."""
     try:
         check_distribution_compatibility(known, distribution)
     except ValueError as error:

@@ -1,11 +1,10 @@
-"""How a new trial claims one of the free seats."""
+"""Claim a free seat for a new trial, with or without a lock of the storage."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna.samplers.seats.replay import population_of
 from relativenas_optuna.storages.transactions import database_of
 
 if TYPE_CHECKING:
@@ -13,140 +12,131 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.settings import Settings
     from relativenas_optuna.samplers.seats.claims import Seat
-    from relativenas_optuna.samplers.seats.follower import Following
+    from relativenas_optuna.samplers.seats.follower import Follower
+    from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.samplers.seats.sql_claims import ClaimRows
 
 _ATTEMPTS = 20  # against others that claim the same seats
 
 
-def claiming(following: Following, storage: BaseStorage) -> Claiming:
-    """The way in which the trials of a storage claim seats."""
+def claimer_for(follower: Follower, storage: BaseStorage) -> Claimer:
+    """Return the object that claims seats in a storage."""
     try:
         database_of(storage)
     except TypeError:
-        return InOrder(following)
+        return ClaimerInOrder(follower)
     from relativenas_optuna.samplers.seats.sql_claims import ClaimRows  # loads sqlalchemy
 
-    return UnderLock(following, ClaimRows(storage))
+    return LockingClaimer(follower, ClaimRows(storage))
 
 
-class Claiming:
+class Claimer:
     """Claims seats for the trials of one study.
 
     Args:
-        following: Of the study.
+        follower: Follower of the study.
     """
 
-    def __init__(self, following: Following) -> None:
-        self._following = following
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
 
     def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """Write a claim to a running trial that has none; returns its seat.
+        """Write a claim to a running trial that has none.
 
-        `None` is an extra trial's, which gets no seat since none is free.
+        Returns:
+            The seat; None for an extra trial, which gets no seat since none is free.
         """
         raise NotImplementedError
 
 
-class UnderLock(Claiming):
-    """On a SQL database: a transaction shows the claims of all others, so no seat is taken twice.
+class LockingClaimer(Claimer):
+    """Claims seats on a SQL database, in a transaction, so that no seat is taken twice.
 
-    Lower-numbered trials that arrive are left their seats nevertheless: others may reach the same
-    database in another way.
+    It leaves seats to trials with lower numbers that are about to claim one, since their processes
+    may reach the same database without this lock.
     """
 
-    def __init__(self, following: Following, rows: ClaimRows) -> None:
-        super().__init__(following)
+    def __init__(self, follower: Follower, rows: ClaimRows) -> None:
+        super().__init__(follower)
         self._rows = rows
 
     def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """See `Claiming`."""
-        replay, number = self._following.replay, trial.number
-        # What `study.ask` read before it made the trial will do: the rest is seen under the lock.
-        self._following.look(study, for_trial=number, fresh=replay.settings is None)
+        """See `Claimer.claim`."""
+        replay, number = self._follower.replay, trial.number
+        # The trials that `study.ask` read before it made this one suffice: the lock shows the rest.
+        self._follower.look(study, for_trial=number, fresh=replay.population is None)
         for attempt in range(_ATTEMPTS):
-            settings = self._following.settings(study)
-            free = self._free_seats(study, settings, number)
+            population = self._follower.population(study)
+            started = replay.population is not None
+            free = replay.free_seats(but_of=number) if started else list(population.open_seats())
             if attempt and not free:
                 break
             if not free:  # by what was read before the trial was made
-                self._following.look(study, for_trial=number)
+                self._follower.look(study, for_trial=number)
                 continue
-            make = partial(self._attributes, self._following.carried_by(number, settings))
-            unbegun = replay.settings is None and attempt < _ATTEMPTS // 2  # claims may be junk
+            make = partial(self._attributes, self._follower.carried_by(number, population))
             seat = self._rows.claim(
                 study._study_id,
                 trial._trial_id,
                 free,
                 make,
-                only_first=unbegun,
+                only_first=not started and attempt < _ATTEMPTS // 2,  # claims may be junk
                 later_than=replay.last_id,
                 open_ids=replay.open_ids,
                 arriving_ids=replay.arriving_ids,
             )
             if seat is not None:
                 return seat
-            self._following.look(study, for_trial=number)
+            self._follower.look(study, for_trial=number)
         return self._claim_without_lock(study, trial)
 
-    def _attributes(self, carried: Settings | None, seat: Seat) -> dict[str, Any]:
-        return self._following.claim(seat, carried).attributes()
-
-    def _free_seats(self, study: Study, settings: Settings, number: int) -> list[Seat]:
-        """Free seats for a trial, in a search that may begin with it."""
-        if self._following.replay.population is None:
-            return list(population_of(settings, study).open_seats())
-        return self._following.replay.free_seats(but_of=number)
+    def _attributes(self, carried: Population | None, seat: Seat) -> dict[str, Any]:
+        return self._follower.claim(seat, carried).attributes()
 
     def _claim_without_lock(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """Claim a seat that is being scored, or none as an extra trial, where none is free.
+        """Claim a seat that is being scored, or none for an extra trial, if no seat is free.
 
         It never waits for other trials, whose threads may wait for this one.
         """
-        settings = self._following.settings(study)
-        seat = self._following.replay.seat_for(trial.number, settings)
-        carried = self._following.carried_by(trial.number, settings)
-        self._following.claim(seat, carried).write(study._storage, trial._trial_id)
+        population = self._follower.population(study)
+        seat = self._follower.replay.seat_for(trial.number, population)
+        carried = self._follower.carried_by(trial.number, population)
+        self._follower.claim(seat, carried).write(study._storage, trial._trial_id)
         return seat
 
 
-class InOrder(Claiming):
-    """Without a lock: in the order of the trials' numbers, and checked afterwards."""
+class ClaimerInOrder(Claimer):
+    """Claims seats without a lock, in the order of the trials' numbers, and checks afterwards."""
 
     def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """See `Claiming`."""
-        storage, replay, number = study._storage, self._following.replay, trial.number
-        # What `study.ask` read before it made the trial will do where that says enough.
-        self._following.look(study, for_trial=number, fresh=replay.settings is None)
-        if replay.settings is None or len(replay.free_seats(but_of=number)) <= replay.ahead(number):
-            self._following.look(study, for_trial=number)
+        """See `Claimer.claim`."""
+        storage, replay, number = study._storage, self._follower.replay, trial.number
+        # The trials that `study.ask` read before it made this one suffice if they say enough.
+        self._follower.look(study, for_trial=number, fresh=replay.population is None)
+        if not replay.population or len(replay.free_seats(but_of=number)) <= replay.ahead(number):
+            self._follower.look(study, for_trial=number)
         anew = False
-        seat: Seat | None
         while True:
-            settings = self._following.settings(study)
+            population = self._follower.population(study)
             free = replay.free_seats(but_of=number)
-            if anew and free:  # from the end, for who claims without a look takes the first ones
+            seat: Seat | None
+            if anew and free:  # from the end: those who claim without a look take the first ones
                 seat = free[-1 - replay.ahead(number) % len(free)]
-            elif replay.population is None and settings.warm_start:
-                # The first seats may have the scores of others.
-                ready = list(population_of(settings, study).open_seats())
-                seat = ready[replay.ahead(number) % len(ready)]
             else:
-                seat = replay.seat_for(number, settings)
+                seat = replay.seat_for(number, population)
             unsure = seat is not None and (replay.population is None or seat in free)
-            carried = self._following.carried_by(number, settings)
-            self._following.claim(seat, carried).write(storage, trial._trial_id)
+            carried = self._follower.carried_by(number, population)
+            self._follower.claim(seat, carried).write(storage, trial._trial_id)
             alone = replay.ahead(number) == 0 and not anew
-            if (alone or not unsure) and replay.settings is not None:
+            if (alone or not unsure) and replay.population is not None:
                 return seat
             replay.update(study)
-            # A seat that is given out a second time is another's for certain. To wait for the
-            # lower numbers would be to wait for threads that wait for this one.
+            # A seat that is given out a second time certainly belongs to another trial too.
+            # Waiting for the lower numbers would be waiting for threads that wait for this one.
             if alone or seat is None or not unsure:
                 return seat
-            # Nobody knows of a seat that was chosen anew, so that it gives way to any claim.
+            # Nobody knows of a seat that was chosen anew, so it gives way to any claim.
             lost = replay.claimed_before(number, seat) or replay.is_scored(seat)
             if not lost and not (anew and seat not in replay.free_seats(but_of=number)):
                 return seat

@@ -1,4 +1,4 @@
-"""What a trial carries of its seat: system attributes, the only state that a search has."""
+"""Claims of trials on seats, stored as system attributes: the only state that a search has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna.samplers.relative_nas.settings import Settings
 from relativenas_optuna.samplers.seats.worker import checked_worker, is_dead, this_worker
 from relativenas_optuna.storages.stored_json import UNREADABLE
 
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-
-CLAIM_KEY = "relative_nas:claim"
-SPACE_KEY = "relative_nas:space"
-LEASE_KEY = "relative_nas:lease"
-RESERVED_KEY = "relative_nas:reserved"
+CLAIM_KEY = "population:claim"
+SETTINGS_KEY = "population:settings"
+LEASE_KEY = "population:lease"
+RESERVED_KEY = "population:reserved"
 _MOST = 2**31  # generations, and seats of one
 _NAMED = 3  # trials in a warning
 _PART = 30_000  # characters; as JSON at most twice as many, and MySQL holds 65,535 an attribute
@@ -31,14 +29,19 @@ _PART = 30_000  # characters; as JSON at most twice as many, and MySQL holds 65,
 
 @dataclass(frozen=True, order=True)
 class Seat:
-    """A seat of a generation: seats 2k and 2k + 1 are pair k, the first and the second of it."""
+    """One place of one generation, which one trial scores.
+
+    Attributes:
+        generation: Number of the generation, from 0.
+        number: Number of the seat in its generation, from 0.
+    """
 
     generation: int
     number: int
 
     @property
     def pair(self) -> int:
-        """The pair's number in its generation."""
+        """Number of the pair in its generation: seats 2k and 2k + 1 are pair k."""
         return self.number // 2
 
     @property
@@ -49,45 +52,46 @@ class Seat:
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial's claim on a seat, and who runs it.
+    """A trial's claim on a seat, and the worker that runs the trial.
 
     Attributes:
-        seat: The seat that the trial scores; `None` for an extra trial, which holds none.
-        worker: See `worker.this_worker`; empty where the trial is anybody's, to be told or run by
-            who takes it.
-        settings: Those of the whole search. They are written while no lower-numbered claim that
-            carries them is in sight; the lowest-numbered ones count.
-        signed: When the claim was made, in seconds since 1970, where leases are needed.
-        proposed: The fingerprint of the parameters that are proposed at the seat, and of the scores
-            that they rest on; `None` where nobody has to know.
+        seat: The seat that the trial scores; None for an extra trial, which has no seat.
+        worker: The process that runs the trial, see `worker.this_worker`; empty if any process may
+            run the trial or report its result.
+        sampler: Name of the sampler's class, by which `population_class` finds its population.
+        settings: The settings of the whole search as JSON data. A trial carries them while no
+            trial with a lower number does; those of the lowest number count.
+        signed: When the claim was made, in seconds since 1970; None on storages without leases.
+        proposed: Fingerprint of the parameters proposed at the seat and of the scores that they
+            depend on; None if the sampler needs none.
     """
 
     seat: Seat | None
     worker: dict[str, Any]
-    settings: Settings | None = None
+    sampler: str
+    settings: dict[str, Any] | None = None
     signed: float | None = None
     proposed: str | None = None
 
     def attributes(self, retries: int = 0) -> dict[str, Any]:
-        """The system attributes that say it, in the order in which they are to be written.
+        """Return the system attributes that store the claim, in the order to write them.
 
-        `retries` are those that Optuna counted when the claim was made.
+        Args:
+            retries: How often Optuna had retried the trial when the claim was made.
         """
         data: dict[str, Any] = (
             {"extra": True}
             if self.seat is None
             else {"generation": self.seat.generation, "seat": self.seat.number}
         )
-        data["worker"] = self.worker
+        data |= {"worker": self.worker, "sampler": self.sampler}
         attributes = {}
         if self.settings is not None:
-            data["settings"] = settings = self.settings.to_json()
-            if settings["space"]:
-                # Before the claim, so that a claim never lacks a part of its space.
-                text = json.dumps(settings["space"])
-                parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
-                attributes = {f"{SPACE_KEY}:{n}": part for n, part in enumerate(parts)}
-                settings["space"] = len(parts)
+            # Before the claim, so that a claim never lacks a part of its settings.
+            text = json.dumps(self.settings)
+            parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
+            attributes = {f"{SETTINGS_KEY}:{n}": part for n, part in enumerate(parts)}
+            data["settings"] = len(parts)
         if self.signed is not None:
             data["signed"] = self.signed
         if self.proposed is not None:
@@ -103,48 +107,55 @@ class Claim:
 
     @classmethod
     def read(cls, system_attrs: Mapping[str, Any]) -> Claim | None:
-        """The claim of a trial with these system attributes, if it has one that can be read.
+        """Return the claim stored in a trial's system attributes; None if none can be read.
 
-        Anybody who may write to the study may write anything there. What this sampler does not
-        write counts as no claim; `warn_of_junk` says so.
+        Anybody who may write to the study may write anything there. Unreadable data count as no
+        claim; `warn_of_junk` reports them. The settings are not checked, see `checked_claim`.
         """
         if CLAIM_KEY not in system_attrs:
             return None
-        with suppress(Exception):  # any type: distributions are read by Optuna
+        with suppress(*UNREADABLE):
             return cls._read(json.loads(system_attrs[CLAIM_KEY]), system_attrs)
         return None
 
     @classmethod
     def _read(cls, data: dict[str, Any], system_attrs: Mapping[str, Any] | None) -> Claim:
-        """Return the claim that `data` says, without its search space if there are no attributes.
+        """Return the claim in `data`, without its settings if `system_attrs` is None.
 
         Raises:
-            Exception: It is no claim, of any type.
+            Exception: It is no claim; one of `UNREADABLE`.
         """
-        settings = data.get("settings")
-        if settings is not None and settings["space"]:
-            parts: list[str] = ["null"]
-            if system_attrs is not None:
-                parts = [system_attrs[f"{SPACE_KEY}:{n}"] for n in range(settings["space"])]
-            settings = settings | {"space": json.loads("".join(parts))}
+        parts = data.get("settings")
+        settings = None
+        if parts is not None and type(parts) is not int:
+            raise TypeError("the settings of a claim are stored in a number of parts")
+        if parts is not None and system_attrs is not None:
+            settings = json.loads(
+                "".join(system_attrs[f"{SETTINGS_KEY}:{n}"] for n in range(parts))
+            )
+            if not isinstance(settings, dict):
+                raise TypeError("the settings of a claim must be a JSON object")
         signed, proposed, retries = data.get("signed"), data.get("proposed"), data.get("retries", 0)
         if not isinstance(signed, float | int | None) or not isinstance(proposed, str | None):
             raise TypeError("a claim is signed with a time and proposes a fingerprint")
+        if not (isinstance(data["sampler"], str) and data["sampler"].isidentifier()):
+            raise TypeError("a claim must name the class of its sampler")
         inherited = system_attrs is not None and retries_of(system_attrs) != retries
         worker = checked_worker(data["worker"])
         return cls(
             seat=_seat_in(data),
             worker={} if inherited else worker,
-            settings=None if settings is None else Settings.from_json(settings),
+            sampler=data["sampler"],
+            settings=settings,
             signed=signed,
             proposed=proposed,
         )
 
 
 def claim_data(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a trial's claim says, as JSON data; empty if there is no claim that can be read.
+    """Return the JSON data of a trial's claim; empty if there is none that can be read.
 
-    It is stored as text, so that the rows of `study.trials_dataframe()` can be hashed.
+    Claims are stored as text, so that the rows of `study.trials_dataframe()` can be hashed.
     """
     try:
         data = json.loads(system_attrs.get(CLAIM_KEY, "{}"))
@@ -153,27 +164,33 @@ def claim_data(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def sampler_named(system_attrs: Mapping[str, Any]) -> str | None:
+    """Return the name of the sampler's class on a trial's claim; None without one."""
+    name = claim_data(system_attrs).get("sampler")
+    return name if isinstance(name, str) and name.isidentifier() else None
+
+
 def _seat_in(data: Mapping[str, Any]) -> Seat | None:
-    """Return the seat that a claim's data name; `None` for an extra trial."""
+    """Return the seat in a claim's data; None for an extra trial."""
     if data.get("extra") is True:
         return None
     return _checked_seat(data["generation"], data["seat"])
 
 
 def reservation(seats: Sequence[Seat]) -> dict[str, Any]:
-    """The system attribute of a trial whose maker is about to make others for `seats`."""
+    """Return the system attribute that reserves seats for further trials of the same process."""
     places = [[seat.generation, seat.number] for seat in seats]
     return {RESERVED_KEY: json.dumps({"seats": places, "worker": this_worker()})}
 
 
 def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
-    """The seats for which an unfinished trial's maker, which is not dead, is to make others."""
+    """Return the seats that an unfinished trial reserves; none if the process that did is gone."""
     return _reserved(system_attrs) or set()
 
 
 def _reserved(system_attrs: Mapping[str, Any]) -> set[Seat] | None:
     """Return the seats as `reserved_seats` does, or None if the attribute cannot be read."""
-    if system_attrs.get(RESERVED_KEY) is None:  # taken back, or never made
+    if system_attrs.get(RESERVED_KEY) is None:  # never made, or withdrawn
         return set()
     with suppress(*UNREADABLE):
         data = json.loads(system_attrs[RESERVED_KEY])
@@ -184,10 +201,10 @@ def _reserved(system_attrs: Mapping[str, Any]) -> set[Seat] | None:
 
 
 def warn_of_junk(read: Iterable[tuple[FrozenTrial, Claim | None]]) -> None:
-    """Warn of the trials whose claim or reservation is not what this sampler writes.
+    """Warn of the trials whose claim or reservation cannot be read.
 
     Args:
-        read: Trials, and what `Claim.read` gave of each.
+        read: Trials, each with its claim; None if it has none that can be read.
     """
     numbers = [
         trial.number
@@ -199,7 +216,7 @@ def warn_of_junk(read: Iterable[tuple[FrozenTrial, Claim | None]]) -> None:
         shown = ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
         warnings.warn(
             f"{len(numbers)} of the study's trials (number {shown}) have a claim or a reservation "
-            f"of seats that RelativeNASSampler did not write; it is ignored",
+            f"of seats that no sampler of this kind wrote; it is ignored",
             stacklevel=3,
         )
 
@@ -212,8 +229,13 @@ def _checked_seat(generation: object, number: object) -> Seat:
 
 
 def seats_named(key: str, text: str) -> list[Seat]:
-    """The seats that a system attribute, as the database has it, claims or reserves for a trial."""
-    with suppress(Exception):  # see `Claim.read`
+    """Return the seats that a system attribute claims or reserves.
+
+    Args:
+        key: Name of the attribute.
+        text: Value of the attribute as the database stores it.
+    """
+    with suppress(*UNREADABLE):
         value = json.loads(text)
         if key != CLAIM_KEY:
             return list(reserved_seats({key: value}))
@@ -223,13 +245,18 @@ def seats_named(key: str, text: str) -> list[Seat]:
 
 
 def retries_of(system_attrs: Mapping[str, Any]) -> int:
-    """How often a trial was begun anew as a copy, attributes and all, of one that went stale."""
+    """Return how often Optuna retried a trial: each retry copies all attributes to a new trial."""
     history = system_attrs.get("retry_history")
     return len(history) if isinstance(history, list) else 0
 
 
 def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:
-    """Say that a trial's worker lives, `signed` seconds after 1970 began.
+    """Write a sign of life of a trial's worker.
+
+    Args:
+        storage: The storage of the trial.
+        trial_id: Id of the trial.
+        signed: The present time in seconds since 1970.
 
     Raises:
         UpdateFinishedTrialError: The trial has ended.
@@ -238,21 +265,28 @@ def renew(storage: BaseStorage, trial_id: int, signed: float) -> None:
 
 
 def signs_of_life(system_attrs: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return what a trial's worker wrote as signs of life: with its claim, and since then.
+    """Return the signs of life of a trial's worker: that of its claim, and the latest one.
 
-    Each is None if there is none. A new sign differs from the one before; that is all it says.
+    Each is None if there is none. A new sign only differs from the one before it.
     """
     return claim_data(system_attrs).get("signed"), system_attrs.get(LEASE_KEY)
 
 
 def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Who runs a trial that has a seat; empty under another sampler, and where it is anybody's."""
+    """Return the worker named on a trial's claim.
+
+    It is empty if the trial has no claim, or if any process may run the trial.
+    """
     claim = Claim.read(system_attrs)
     return {} if claim is None else claim.worker
 
 
 def seat_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Seat | None:
-    """The seat that a trial scores; `None` for an extra trial and under another sampler."""
+    """Return the seat that a trial scores.
+
+    Returns:
+        None for an extra trial, and for a trial of a sampler without seats.
+    """
     attrs = (
         trial.storage.get_trial_system_attrs(trial._trial_id)
         if hasattr(trial, "storage")

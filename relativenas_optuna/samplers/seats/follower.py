@@ -1,64 +1,80 @@
-"""A study as its workers follow it: its settings, its dead, and claims on its seats."""
+"""Follow a study: agree with its settings, and fail the trials of workers that are gone."""
 
 from __future__ import annotations
 
 import copy
-import secrets
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from optuna.storages._heartbeat import BaseHeartbeat, is_heartbeat_enabled
-from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.dominance import best_first
-from relativenas_optuna.samplers.seats.claims import (
-    Claim,
-    Seat,
-)
+from relativenas_optuna.exceptions import SettingsError
+from relativenas_optuna.samplers.seats.claims import Claim
 from relativenas_optuna.samplers.seats.lease import needs_lease, now
 from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 from relativenas_optuna.samplers.seats.worker import this_worker
 from relativenas_optuna.storages.interruption import fail
 
 if TYPE_CHECKING:
     from optuna import Study
 
-    from relativenas_optuna.samplers.relative_nas.settings import Arguments, Settings
+    from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.samplers.seats.settings import PopulationArguments
 
 STILLBORN_AGE = 600.0  # seconds; another sampler's trial may be as long without a parameter
 
 
-class Following:
-    """Follows one study for the trials of this process, and ends those of workers that are gone.
+class Follower:
+    """Follows one study for the trials of this process, and fails those of workers that are gone.
 
     Args:
         study: The study.
-        asked: What the sampler was asked for.
+        arguments: Arguments of the sampler.
+        population_class: Class of the sampler's populations.
+
+    Attributes:
+        replay: The state of the study.
     """
 
-    def __init__(self, study: Study, asked: Arguments) -> None:
+    def __init__(
+        self, study: Study, arguments: PopulationArguments, population_class: type[Population]
+    ) -> None:
         self.replay = Replay()
-        self._asked = asked
-        self._agreed: Settings | None = None  # the last settings that were checked
+        self._arguments = arguments
+        self._population_class = population_class
+        self._agreed: Population | None = None  # the last one whose settings were checked
         self._checked_heartbeats = time.monotonic()
         self._leased = needs_lease(study._storage)
 
     def claim(
-        self, seat: Seat | None, settings: Settings | None, *, detached: bool = False
+        self, seat: Seat | None, carried: Population | None = None, *, detached: bool = False
     ) -> Claim:
-        """A claim of this process, or one that outlives it."""
+        """Return a claim of this process on a seat.
+
+        Args:
+            seat: The seat; None for an extra trial.
+            carried: Population whose settings the claim carries, see `carried_by`.
+            detached: True if any process may run the trial or report its result.
+        """
         population = self.replay.population
-        proposed = None if population is None or seat is None else population.fingerprint(seat)
-        if detached:
-            return Claim(seat, {}, settings, proposed=proposed)
-        signed = now() if self._leased else None
-        return Claim(seat, this_worker(), settings, signed, proposed)
+        return Claim(
+            seat,
+            {} if detached else this_worker(),
+            self._population_class.sampler,
+            settings=None if carried is None else carried.settings.to_json(),
+            signed=now() if self._leased and not detached else None,
+            proposed=None if population is None or seat is None else population.fingerprint(seat),
+        )
 
     def look(self, study: Study, *, for_trial: int | None = None, fresh: bool = True) -> None:
-        """Read what is new, and end the trials of workers that are gone.
+        """Read what is new in the study, and fail the trials of workers that are gone.
 
-        The trial `for_trial` is about to claim a seat.
+        Args:
+            study: The study.
+            for_trial: Number of the trial that is about to claim a seat.
+            fresh: See `TrialReader`.
         """
         storage = study._storage
         self.replay.update(study, fresh=fresh)
@@ -69,7 +85,7 @@ class Following:
         assert isinstance(storage, BaseHeartbeat)
         stale = self._stale(storage, study._study_id)
         ended = fail(storage, dict.fromkeys([*self.replay.dead, *stale]))
-        # What Optuna does for those that it finds itself.
+        # As Optuna does for the stale trials that it finds itself.
         callback = storage.get_heartbeat_stale_trial_callback()
         if callback is None:
             return
@@ -78,30 +94,37 @@ class Following:
         if ended:
             self.replay.update(study)  # a retried copy waits with the seat
 
-    def settings(self, study: Study) -> Settings:
-        """The search's settings: those that the study has, or new ones.
+    def population(self, study: Study) -> Population:
+        """Return the population of the study, or the one with which the study starts now.
 
         Raises:
-            SettingsError: The sampler was asked for others.
+            SettingsError: The study was started by another sampler, or with other arguments.
         """
-        begun = self.replay.settings
-        if begun is None:
-            new = self._asked.begin(secrets.randbits(32), len(study.directions))
-            if self._asked.warm_start:
-                new = replace(new, warm_start=_best_of(study, new.population_size))
-            return new
-        if begun is not self._agreed:
-            self._asked.check_agrees_with(begun, study.study_name)
-            self._agreed = begun
-        return begun
+        started = self.replay.population
+        if started is None:
+            settings = self._arguments.new_settings(study)
+            trials = TrialReader(study, fresh=False)
+            return self._population_class.starting(settings, study.directions, trials)
+        if started is not self._agreed:
+            if started.sampler != self._population_class.sampler:
+                raise SettingsError(
+                    f"study {study.study_name!r} was started by {started.sampler}, not by "
+                    f"{self._population_class.sampler}: use that sampler, or take a new study"
+                )
+            self._arguments.check_agrees_with(started.settings, study.study_name)
+            self._agreed = started
+        return started
 
-    def carried_by(self, number: int, settings: Settings) -> Settings | None:
-        """The settings that trial `number` has to carry, since no earlier one does."""
+    def carried_by(self, number: int, population: Population) -> Population | None:
+        """Return the population if trial `number` has to carry its settings, else None.
+
+        A trial carries the settings while no trial with a lower number does.
+        """
         carrier = self.replay.settings_from
-        return None if carrier is not None and carrier < number else settings
+        return None if carrier is not None and carrier < number else population
 
     def _stale(self, storage: BaseHeartbeat, study_id: int) -> list[int]:
-        """Running trials without a heartbeat; looked for no more often than hearts beat."""
+        """Return ids of running trials without a heartbeat, at most once per heartbeat interval."""
         interval = storage.get_heartbeat_interval()
         if interval is None or time.monotonic() - self._checked_heartbeats < interval:
             return []
@@ -109,10 +132,10 @@ class Following:
         return storage._get_stale_trial_ids(study_id)
 
     def _stillborn(self, but: int | None) -> list[int]:
-        """Trials whose process died before it could sign them.
+        """Return ids of trials whose process died before it could claim a seat.
 
-        Optuna makes a trial RUNNING a moment before its sampler hears of it. Where others write to
-        the study too, an empty trial may be theirs.
+        Optuna makes a trial RUNNING a moment before it calls the sampler. If other samplers write
+        to the study too, an empty trial may be theirs, and none is returned.
         """
         if self.replay.others or not self.replay.unsigned:
             return []
@@ -123,13 +146,3 @@ class Following:
             and not trial.intermediate_values
             and self.replay.age(trial) > STILLBORN_AGE
         ]
-
-
-def _best_of(study: Study, number: int) -> tuple[int, ...]:
-    """Numbers of the best complete trials of others, at most `number`."""
-    trials = [
-        trial
-        for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-        if Claim.read(trial.system_attrs) is None
-    ]
-    return tuple(trial.number for trial in best_first(trials, study.directions)[:number])

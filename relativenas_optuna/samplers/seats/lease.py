@@ -1,4 +1,4 @@
-"""Signs of life of a worker's trials, on storages that have no heartbeat of their own."""
+"""Signs of life of workers, for storages without a heartbeat."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RENEWAL = 20.0  # seconds between two signs of life
-LEASE = 120.0  # seconds without one after which a worker on another machine is taken for dead
+LEASE = 120.0  # seconds without one, after which a worker on another machine counts as dead
 
 
 def is_gone(trial: FrozenTrial, silence: float = 0.0) -> bool:
     """Return True if a running trial's worker is known to be gone.
 
-    On the same machine the process table says so at once. On another one it is gone when this
-    process has seen no new sign of life for longer than `LEASE`. Machines' clocks are not compared.
+    On the same machine the process table shows it at once. A worker on another machine is gone if
+    this process has seen no new sign of life for longer than `LEASE`. Clocks are not compared.
 
     Args:
         trial: The trial.
-        silence: Seconds that this process has seen no new sign of life of the trial's worker.
+        silence: Seconds since this process saw a new sign of life of the trial's worker.
     """
     worker = worker_of(trial.system_attrs)
     if not worker or is_here(worker):
@@ -44,14 +44,14 @@ def is_gone(trial: FrozenTrial, silence: float = 0.0) -> bool:
 def with_its_worker(
     storage: BaseStorage, trial: FrozenTrial, silence: Callable[[FrozenTrial], float]
 ) -> tuple[FrozenTrial, bool]:
-    """A trial that was read, and whether it still runs though its worker is gone.
+    """Return a trial as it is now, and True if it still runs although its worker is gone.
 
-    A worker may have told the trial, or let it go, and ended after that was read. So a trial whose
-    worker is gone is read again: what is left undone by then stays so.
+    The worker may have reported a result, or released the trial, after the trial was read, and
+    then ended. So a trial whose worker is gone is read again.
 
     Args:
-        storage: Where the trial is.
-        trial: As it was read.
+        storage: The storage of the trial.
+        trial: The trial as it was read.
         silence: Returns the seconds without a new sign of life; see `Replay.silence`.
     """
     while trial.state == TrialState.RUNNING and is_gone(trial, silence(trial)):
@@ -63,18 +63,18 @@ def with_its_worker(
 
 
 def needs_lease(storage: BaseStorage) -> bool:
-    """Whether nothing else tells workers on other machines that a trial's worker is gone."""
+    """Return True if workers on other machines need leases to notice that a worker is gone."""
     return not isinstance(storage, InMemoryStorage) and not is_heartbeat_enabled(storage)
 
 
 class LeaseKeeper:
     """Renews the leases of the trials that this process runs, in a thread of its own.
 
-    The thread ends when there are no such trials, and with the process.
+    The thread ends with the process, or when there are no such trials.
 
     Args:
-        storage: Of the trials.
-        running: Gives the ids of the trials that this process runs.
+        storage: The storage of the trials.
+        running: Returns the ids of the trials that this process runs.
     """
 
     def __init__(self, storage: BaseStorage, running: Callable[[], list[int]]) -> None:
@@ -85,9 +85,9 @@ class LeaseKeeper:
         self._ended: set[int] = set()
 
     def begin(self, trial_id: int) -> None:
-        """Renew from now on the lease of one of the trials that this process runs."""
+        """Renew the lease of a trial of this process from now on."""
         with self._lock:
-            self._ended.discard(trial_id)  # of a deleted study, whose ids come again
+            self._ended.discard(trial_id)  # ids of a deleted study come again
             if self._thread is None or not self._thread.is_alive():  # dead in a forked child
                 self._thread = threading.Thread(target=self._keep, daemon=True, name="lease")
                 self._thread.start()
@@ -101,7 +101,7 @@ class LeaseKeeper:
                     self._thread = None
                     return
             for trial_id in trial_ids:
-                # A storage that fails now may work in a while; the trial's own writes will tell.
+                # A storage that fails now may work later; the trial's own writes show errors.
                 with suppress(Exception):
                     self._renew(trial_id)
 
@@ -114,5 +114,5 @@ class LeaseKeeper:
 
 
 def now() -> float:
-    """Seconds since 1970, to a tenth."""
+    """Return the seconds since 1970, rounded to a tenth."""
     return round(time.time(), 1)

@@ -1,4 +1,4 @@
-"""A study's trials, followed: each finished trial is read once by a live process."""
+"""Replay of a study's trials: a process reads each finished trial once."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.stopwatch import Watch
-from relativenas_optuna.samplers.relative_nas.population import Population
-from relativenas_optuna.samplers.seats.claims import (
-    Claim,
-    Seat,
-    reserved_seats,
-    signs_of_life,
-    warn_of_junk,
-)
+from relativenas_optuna.samplers.seats.claims import reserved_seats, signs_of_life, warn_of_junk
 from relativenas_optuna.samplers.seats.lease import with_its_worker
+from relativenas_optuna.samplers.seats.population import checked_claim, start_population
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 
 if TYPE_CHECKING:
@@ -23,7 +17,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.settings import Settings
+    from relativenas_optuna.samplers.seats.claims import Claim, Seat
+    from relativenas_optuna.samplers.seats.population import Population
 
     _News = tuple[FrozenTrial, Claim | None]
 
@@ -32,40 +27,25 @@ ARRIVAL_AGE = 5.0  # seconds that a new trial is given to claim a seat
 _PATIENCE = 4  # younger trials for each member, after which a running trial counts as abandoned
 
 
-def population_of(
-    settings: Settings, study: optuna.Study, trials: TrialReader | None = None
-) -> Population:
-    """The population that a study begins with; `trials` are those of the study, if read."""
-    if settings.warm_start:
-        trials = trials or TrialReader(study)
-        known = [trials[n] for n in settings.warm_start if 0 <= n < len(trials)]
-        start = [trial for trial in known if trial.state == TrialState.COMPLETE]
-    else:
-        start = []
-    population = Population(settings, study.directions, start)
-    population.advance()  # where all of the first generation starts with a score
-    return population
-
-
 class Replay:
-    """What a study's trials say of its search.
+    """The state of a study's search, by its trials as they were read last.
 
-    Everything here can be read anew from the storage at any moment, and comes out the same.
+    Any process can read it anew from the storage at any moment, with the same result.
 
     Attributes:
-        population: The generations; `None` while no trial carries the search's settings.
+        population: The generations; None while no trial carries the settings of the search.
         finished: All finished trials.
-        claimed: The seats of unfinished trials by trial number, those of dead workers left out.
-        reserved: Of each of these, the seats that its maker is about to make trials for.
-        extras: Unfinished extra trials, which have no seat; those of dead workers left out.
-        own: Seats of the unfinished trials that this process runs, by trial number; an extra
-            trial's is `None`.
+        claimed: Seats of unfinished trials by trial number, without the trials of dead workers.
+        reserved: For each of these trials, the seats reserved for further trials of its process.
+        extras: Unfinished extra trials, which have no seat, without those of dead workers.
+        own: Seats of the unfinished trials that this process runs, by trial number; None for an
+            extra trial.
         dead: Ids of running trials whose worker is known to be gone.
-        unsigned: Running trials without parameters that do not (yet) say who runs them.
+        unsigned: Running trials without parameters and without a claim.
         settings_from: Number of the trial whose claim carries the settings.
-        others: Whether another sampler scored trials after that.
-        elsewhere: A distribution of each parameter of another sampler's finished trials.
-        last_id: Id of the last trial that was read; -1 where there is none.
+        others: True if another sampler scored trials after that one.
+        elsewhere: One distribution of each parameter of other samplers' finished trials.
+        last_id: Id of the last trial that was read; -1 if there was none.
     """
 
     def __init__(self) -> None:
@@ -93,7 +73,7 @@ class Replay:
 
     @property
     def end(self) -> int:
-        """The number of the next trial, by the last reading."""
+        """Number of the next trial, by the last reading."""
         return self._read
 
     @property
@@ -106,13 +86,12 @@ class Replay:
         """Ids of the trials, by the last reading, that may be about to claim a seat."""
         return {t._trial_id for t in self.unsigned if self.age(t) < ARRIVAL_AGE}
 
-    @property
-    def settings(self) -> Settings | None:
-        """The search's settings: those on the lowest-numbered claim that carries any."""
-        return None if self.population is None else self.population.settings
-
     def update(self, study: optuna.Study, *, fresh: bool = True) -> None:
-        """Read what is new among the study's trials; see `TrialReader`."""
+        """Read what is new among the study's trials; see `TrialReader`.
+
+        Raises:
+            SettingsError: A sampler that this process does not know started the search.
+        """
         trials = TrialReader(study, fresh=fresh)
         known = self._whole and self.settings_from is not None
         if not known or self._first != self._identity(trials):
@@ -122,7 +101,7 @@ class Replay:
         numbers = sorted([*self._open, *range(self._read, end)])
         self._read = end
         read = [with_its_worker(study._storage, trials[number], self.silence) for number in numbers]
-        news = [(trial, Claim.read(trial.system_attrs)) for trial, _ in read]
+        news = [(trial, checked_claim(trial)) for trial, _ in read]
         self._open = {t.number: t._trial_id for t, _ in news if not t.state.is_finished()}
         self.last_id = trials[end - 1]._trial_id if end else -1
         self.own = {n: seat for n, seat in self.own.items() if n in self._open}
@@ -132,7 +111,7 @@ class Replay:
         self.unsigned = []
         for trial, claim in news:
             if trial._trial_id not in self.dead:
-                self._take(trial, claim)
+                self._take(trial, self._own_claim(claim))
         self._watch.forget_others(set(self._open.values()))
         for trial in self.unsigned:
             self.age(trial)  # counted from now on
@@ -143,6 +122,12 @@ class Replay:
         warn_of_junk((trial, c) for trial, c in news if trial.number not in self._looked_at)
         self._looked_at.update(self._open)
 
+    def _own_claim(self, claim: Claim | None) -> Claim | None:
+        """Return a claim of the sampler that started the search; None for any other."""
+        started = self.population
+        foreign = claim is not None and started is not None and claim.sampler != started.sampler
+        return None if foreign else claim
+
     def _take(self, trial: FrozenTrial, claim: Claim | None) -> None:
         running = trial.state == TrialState.RUNNING
         if trial.state.is_finished():
@@ -151,8 +136,8 @@ class Replay:
                 later = trial.number > (self.settings_from or 0)
                 self.others |= later and trial.state != TrialState.FAIL
                 self.elsewhere |= trial.distributions
-            elif self.population is not None:
-                self.population.add(trial, claim)
+            elif self.population is not None and claim.seat is not None:
+                self.population.add(trial, claim.seat)
         elif claim is not None and claim.seat is None:
             self.extras.append(trial)
         elif claim is not None and claim.seat is not None:
@@ -162,9 +147,10 @@ class Replay:
             self.unsigned.append(trial)
 
     def free_seats(self, *, but_of: int | None = None) -> list[Seat]:
-        """Open seats that no unfinished trial has, in the order in which they are given out.
+        """Return the open seats that no unfinished trial has, in the order to give them out.
 
-        The trial `but_of` is left out of account.
+        Args:
+            but_of: Number of a trial that is ignored.
         """
         if self.population is None:
             return []
@@ -174,21 +160,27 @@ class Replay:
                 taken |= {seat} | self.reserved[number]
         return [seat for seat in self.population.open_seats() if seat not in taken]
 
-    def seat_for(self, number: int, settings: Settings) -> Seat | None:
-        """Return the seat that trial `number` is to take; `None` makes it an extra trial.
+    def seat_for(self, number: int, population: Population) -> Seat | None:
+        """Return the seat that a trial is to take; None makes it an extra trial.
 
-        With j arriving trials of lower numbers it is the (j + 1)-th free seat. Where nothing is
-        free, the trial is an extra one with preset "plain", unless a running trial was abandoned;
-        with other presets the seat is given out again whose trial has been running longest.
+        If j trials with lower numbers are about to claim a seat, it is the (j + 1)-th free seat.
+        If no seat is free and the sampler makes extra trials, the trial is one, unless a running
+        trial was abandoned. Other samplers give out again the seat that has been running longest.
+
+        Args:
+            number: Number of the trial.
+            population: Population of the study, or the one with which the study starts.
         """
-        ahead, size = self.ahead(number), settings.population_size
+        ahead = self.ahead(number)
         if self.population is None:
-            return None if settings.makes_extras and ahead >= size else Seat(0, ahead % size)
+            ready = list(population.open_seats())
+            as_extra = population.makes_extras and ahead >= len(ready)
+            return None if as_extra else ready[ahead % len(ready)]
         free = self.free_seats(but_of=number)
         if free:
             return free[min(ahead, len(free) - 1)]
-        ready = list(self.population.open_seats())
-        if settings.makes_extras:
+        ready = list(population.open_seats())
+        if population.makes_extras:
             return self._abandoned(number, ready)
         running = {n: seat for n, seat in self.claimed.items() if n != number}
         # Seats of trials by number: the lowest has been running longest. One that was given out
@@ -199,10 +191,10 @@ class Replay:
         return min(again, key=lambda seat: (again.count(seat), again.index(seat)))
 
     def _abandoned(self, number: int, ready: list[Seat]) -> Seat | None:
-        """Return the seat among `ready` whose trial nobody seems to run any more; `None`: none.
+        """Return the seat among `ready` that nobody seems to run any more; None if there is none.
 
-        Many younger trials are the sign of it: nothing says that a trial was asked for and will
-        never be told. Without this its seat would stop the population for good.
+        The sign is many younger trials, since nothing shows that a trial was asked for and will
+        never be reported. Without this, one lost trial would stop the population for good.
         """
         assert self.population is not None
         youngest = dict.fromkeys(ready, -1)
@@ -227,30 +219,30 @@ class Replay:
         return self._watch.unchanged(trial._trial_id, signs_of_life(trial.system_attrs))
 
     def ahead(self, number: int) -> int:
-        """How many trials of lower numbers are about to claim a seat.
+        """Return how many trials with lower numbers are about to claim a seat.
 
-        They are running and have neither a seat nor a parameter, since a moment. Those that were
-        made after the last reading are among them. One of another sampler may be: that does no
-        harm, for a seat that is passed over stays free.
+        They have been running for a moment and have neither a claim nor a parameter, or were made
+        after the last reading. A trial of another sampler may be counted too. That does no harm,
+        since a seat that is passed over stays free.
         """
         young = sum(t.number < number and self.age(t) < ARRIVAL_AGE for t in self.unsigned)
         return young + max(number - self._read, 0)
 
     def is_scored(self, seat: Seat) -> bool:
-        """Whether a seat needs no further trial."""
+        """Return True if a seat needs no further trial."""
         return self.population is not None and self.population.is_scored(seat)
 
     def claimed_before(self, number: int, seat: Seat) -> bool:
-        """Whether a lower-numbered unfinished trial claims the seat too."""
+        """Return True if an unfinished trial with a lower number claims the same seat."""
         return any(
             n < number and (claimed == seat or seat in self.reserved[n])
             for n, claimed in self.claimed.items()
         )
 
     def _identity(self, trials: TrialReader) -> tuple[object, ...] | None:
-        """What the trial that carries the settings is known by.
+        """Return what identifies the trial that carries the settings.
 
-        A deleted study leaves its id, and even the ids of its trials, to the next one on SQLite.
+        On SQLite the next study may get the id of a deleted one, and even the ids of its trials.
         """
         if self.settings_from is None or self.settings_from >= len(trials):
             return None
@@ -259,22 +251,30 @@ class Replay:
 
     def _follow_settings(self, study: optuna.Study, trials: TrialReader, news: list[_News]) -> None:
         carriers = [
-            (trial.number, claim.settings)
+            (trial.number, claim)
             for trial, claim in news
             if claim is not None and claim.settings is not None
         ]
         if not carriers:
             return
-        number, settings = min(carriers, key=lambda carrier: carrier[0])
+        number, carrier = min(carriers, key=lambda numbered: numbered[0])
         if self.settings_from is not None and self.settings_from <= number:
             return
+        started = start_population(carrier, study.directions, trials, study.study_name)
         self.settings_from = number
-        if self.settings is not None and settings.to_json() == self.settings.to_json():
+        if self.population is not None and is_same_search(self.population, started):
             return
         # The first settings seen, or those of a lower number that came late: count all in anew.
-        self.population = population_of(settings, study, trials)
+        self.population = started
         new = {trial.number for trial, _ in news}
         for trial in trials.all():
-            claim = Claim.read(trial.system_attrs)
-            if claim is not None and trial.state.is_finished() and trial.number not in new:
-                self.population.add(trial, claim)
+            claim = self._own_claim(checked_claim(trial))
+            if claim is None or claim.seat is None or trial.number in new:
+                continue
+            if trial.state.is_finished():
+                self.population.add(trial, claim.seat)
+
+
+def is_same_search(one: Population, other: Population) -> bool:
+    """Return True if two populations have the same sampler and the same settings."""
+    return one.sampler == other.sampler and one.settings.to_json() == other.settings.to_json()

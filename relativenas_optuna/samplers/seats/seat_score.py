@@ -1,4 +1,4 @@
-"""What a seat's trials say: its score."""
+"""Score of a seat, from the trials of that seat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from relativenas_optuna.storages.interruption import was_interrupted
 
-MAX_FAILURES = 3  # of the objective itself at one seat; then the seat counts as slowest
+MAX_FAILURES = 3  # of the objective itself at one seat; then the seat counts as the worst
 
 
 @dataclass

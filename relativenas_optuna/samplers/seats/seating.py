@@ -1,4 +1,4 @@
-"""How a trial takes a seat among any number of workers, without waiting."""
+"""Give the trials of this process their seats, without waiting for other workers."""
 
 from __future__ import annotations
 
@@ -7,51 +7,70 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.extra_trials import Extras
-from relativenas_optuna.samplers.seats.claiming import claiming
-from relativenas_optuna.samplers.seats.claims import Claim, Seat, retries_of
-from relativenas_optuna.samplers.seats.follower import Following
+from relativenas_optuna.samplers.seats.claiming import claimer_for
+from relativenas_optuna.samplers.seats.claims import retries_of
+from relativenas_optuna.samplers.seats.follower import Follower
 from relativenas_optuna.samplers.seats.lease import LeaseKeeper
+from relativenas_optuna.samplers.seats.proposals import Proposals
 from relativenas_optuna.samplers.seats.worker import this_worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.settings import Arguments
+    from relativenas_optuna.samplers.seats.claims import Claim, Seat
+    from relativenas_optuna.samplers.seats.population import ExtraProposals, Population
+    from relativenas_optuna.samplers.seats.replay import Replay
+    from relativenas_optuna.samplers.seats.settings import PopulationArguments
 
 
-class Seating(Following):
+class Seating(Follower):
     """Takes seats of one study for the trials of this process.
 
     Args:
         study: The study.
-        asked: What the sampler was asked for.
+        arguments: Arguments of the sampler.
+        population_class: Class of the sampler's populations.
+        extras: Returns the proposals for extra trials; None if the sampler makes none.
+
+    Attributes:
+        proposals: Proposals for the trials of this process.
     """
 
-    def __init__(self, study: Study, asked: Arguments) -> None:
-        super().__init__(study, asked)
+    def __init__(
+        self,
+        study: Study,
+        arguments: PopulationArguments,
+        population_class: type[Population],
+        extras: Callable[[Replay], ExtraProposals | None] = lambda _: None,
+    ) -> None:
+        super().__init__(study, arguments, population_class)
         self._lease: LeaseKeeper | None = None
         if self._leased:
             self._lease = LeaseKeeper(study._storage, lambda: list(self._ids.values()))
         self._ids: dict[int, int] = {}
-        self.extras = Extras(self.replay)
-        self._claiming = claiming(self, study._storage)
+        self._claimer = claimer_for(self, study._storage)
+        self.proposals = Proposals(self.replay, extras(self.replay))
 
     def take(self, study: Study, trial: FrozenTrial, claim: Claim | None) -> Seat | None:
-        """Return the seat of a running trial; `None` for an extra one.
+        """Return the seat of a running trial; None for an extra trial.
 
-        `claim` is what the storage has of it; `None` where it is to claim a seat now.
+        Args:
+            study: The study.
+            trial: The trial.
+            claim: The trial's stored claim; None if the trial has to claim a seat now.
         """
         if claim is None:
-            seat, leased = self._claiming.claim(study, trial), True
+            seat, leased = self._claimer.claim(study, trial), True
         else:
             seat = claim.seat
             strange = trial.number not in self.replay.own and claim.worker != this_worker()
             if strange and trial.state == TrialState.RUNNING:
-                # It waited with its seat, as a retried trial of a dead worker does.
-                # A process that has not read the study yet cannot tell what was proposed.
-                taken = replace(self.claim(seat, claim.settings), proposed=claim.proposed)
+                # The trial waited with its seat, as a retried trial of a dead worker does.
+                # A process that has not read the study yet does not know the proposal.
+                taken = replace(claim, worker=this_worker(), signed=self.claim(seat).signed)
                 taken.write(study._storage, trial._trial_id, retries_of(trial.system_attrs))
             leased = strange or claim.worker == this_worker()
         if trial.state == TrialState.RUNNING:
@@ -59,7 +78,14 @@ class Seating(Following):
         return seat
 
     def runs(self, number: int, trial_id: int, seat: Seat | None, *, leased: bool) -> None:
-        """Note that this process runs a trial, and whether it is to say so again and again."""
+        """Note that this process runs a trial.
+
+        Args:
+            number: Number of the trial.
+            trial_id: Id of the trial.
+            seat: Seat of the trial; None for an extra trial.
+            leased: True if this process writes signs of life for the trial.
+        """
         own = self.replay.own
         own[number] = seat
         self._ids = {n: i for n, i in self._ids.items() if n in own}

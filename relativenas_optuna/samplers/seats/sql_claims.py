@@ -1,4 +1,4 @@
-"""Claims on a SQL database: read and written under one lock, so that no seat is taken twice."""
+"""Claim seats on a SQL database under one lock, so that no seat is taken twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _RUNNING = "RUNNING"
 
-# Of Optuna's schema, which changes less than the classes that Optuna has for it.
+# Tables of Optuna's schema, which changes less often than Optuna's classes for them.
 _STUDIES = table("studies", column("study_id"))
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("state"))
 _ATTRIBUTES = table(
@@ -55,16 +55,16 @@ _OTHERS = (
 
 
 class ClaimRows:
-    """Claims seats of a study one after the other, whatever process they are for.
+    """Claims seats of a study, one process at a time.
 
-    The lock is the one that Optuna takes to number its trials: the study's row, and on SQLite the
+    The lock is the one under which Optuna numbers trials: the study's row, and on SQLite the whole
     database. It is held for two short statements.
 
     Args:
-        storage: A SQL storage of Optuna's.
+        storage: A SQL storage of Optuna.
 
     Raises:
-        TypeError: It is none.
+        TypeError: The storage is of another kind.
     """
 
     def __init__(self, storage: BaseStorage) -> None:
@@ -82,29 +82,29 @@ class ClaimRows:
         open_ids: Collection[int],
         arriving_ids: Collection[int],
     ) -> Seat | None:
-        """Claim the first of some seats that no other trial claims or reserves.
+        """Claim the first seat among `free` that no other trial claims or reserves.
 
-        Running trials of lower numbers that are about to claim one are left theirs, as far as there
-        are more: those among `arriving_ids` and `later_than` that have no claim.
+        If there are more such seats, the first ones are left to running trials with lower numbers
+        that are about to claim one.
 
         Args:
-            study_id: Of the study.
-            trial_id: Of a running trial that has no claim.
+            study_id: Id of the study.
+            trial_id: Id of a running trial without a claim.
             free: The seats.
-            attributes: Makes the system attributes of a claim on a seat.
-            only_first: Whether to claim nothing where another trial has any claim.
-            later_than: The trial id after which trials are looked at.
-            open_ids: Ids of trials that are looked at besides.
-            arriving_ids: Those of them that may be about to claim a seat.
+            attributes: Returns the system attributes of a claim on a seat.
+            only_first: True to claim nothing if another trial has any claim.
+            later_than: Trials with higher ids than this one are read.
+            open_ids: Ids of further trials that are read.
+            arriving_ids: Ids among `open_ids` whose trials may be about to claim a seat.
 
         Returns:
-            The seat that was claimed; `None` where none was.
+            The seat that was claimed; None if there was none.
 
         Raises:
             KeyError: There is no such trial.
-            UpdateFinishedTrialError: It has ended.
+            UpdateFinishedTrialError: The trial has ended.
         """
-        looked_at = {
+        selected = {
             "study_id": study_id,
             "trial_id": trial_id,
             "later_than": later_than,
@@ -115,7 +115,7 @@ class ClaimRows:
             try:
                 with self._engine.begin() as connection:
                     _lock(connection, trial_id)
-                    others = connection.execute(_OTHERS, looked_at).all()
+                    others = connection.execute(_OTHERS, selected).all()
                     taken = {
                         seat for _, _, key, text in others if key for seat in seats_named(key, text)
                     }
@@ -137,14 +137,14 @@ class ClaimRows:
                     raise
             except SQLAlchemyError as error:
                 raise StorageInternalError(f"a seat could not be claimed: {error}") from error
-            return attempt(anew=True)  # there was an attribute of this name that is no claim
+            return attempt(anew=True)  # an attribute of this name was there and is no claim
 
         return persist(attempt)
 
 
 def _lock(connection: Connection, trial_id: int) -> None:
     if connection.dialect.name == "sqlite":
-        # Nothing may be written between what is read below and what is written then.
+        # Nothing may be written between the reading below and the writing after it.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     state = connection.scalar(_LOCK, {"trial_id": trial_id})
     if state is None:

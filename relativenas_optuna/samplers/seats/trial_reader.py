@@ -1,4 +1,4 @@
-"""Reads what is new among a study's trials, without listing those that are known."""
+"""Read new trials of a study without listing the known ones."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class TrialReader:
-    """A study's trials by number, as they stand at one moment.
+    """The trials of a study by number, at one moment.
 
-    `get_all_trials` makes a list, and on a database sorts it, of all trials there are: at 100,000
-    that is more than all the rest of asking. So Optuna's own two collections are looked into where
-    they are what they were; anything else is read by `get_all_trials`.
+    `get_all_trials` lists all trials, and on a database sorts them. With 100,000 trials that takes
+    longer than the rest of `study.ask`. So the trials are taken from the collections of Optuna's
+    own two storage classes if these have them, and from `get_all_trials` otherwise.
 
     Args:
         study: The study.
-        fresh: Whether to read the database now. Otherwise what this process read last will do; for
-            `study.ask` that was a moment ago, before it made its trial.
+        fresh: True to read the database now. False takes the trials that this process read last;
+            `study.ask` read them a moment ago, before it created its trial.
     """
 
     def __init__(self, study: optuna.Study, *, fresh: bool = True) -> None:
@@ -36,12 +36,15 @@ class TrialReader:
         self._count = len(self._trials)  # other threads add to them
 
     def cut(self, known: int) -> int:
-        """Leave the trials behind a gap for the next reading; returns how many there are now.
+        """Leave out the trials behind a gap in the numbers.
 
-        This process's new trials are there at once, before those that others made before them.
+        New trials of this process are there at once, before older ones of other processes.
 
         Args:
-            known: How many there are at least, without a gap.
+            known: Number of trials that certainly have no gap.
+
+        Returns:
+            The number of trials that are left.
         """
         end = min(known, self._count)
         if isinstance(self._trials, dict):
@@ -60,7 +63,7 @@ class TrialReader:
         return self._trials[number]
 
     def all(self) -> Iterable[FrozenTrial]:
-        """Every trial, in the order of their numbers."""
+        """Return all trials in the order of their numbers."""
         return (self._trials[number] for number in range(self._count))
 
 

@@ -1,4 +1,4 @@
-"""Who runs a trial, in a form that another process can check."""
+"""Identity of a worker process, in a form that other processes can check."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ _MOST = 2**31  # no system has higher pids
 
 
 def this_worker() -> dict[str, Any]:
-    """This process: its machine (one boot of it, one process namespace), pid and start time."""
+    """Return the identity of this process: machine, pid and start time.
+
+    The machine includes its boot and its process namespace.
+    """
     return {"machine": _machine(), "pid": os.getpid(), "start": _own_start(os.getpid())}
 
 
 def checked_worker(data: object) -> dict[str, Any]:
-    """Return what `this_worker` wrote, or an empty worker, from whoever wrote it.
+    """Return a worker identity that anybody may have written; it may be empty.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The data are no worker identity.
     """
     if not isinstance(data, dict):
         raise ValueError("a worker must be a JSON object")
@@ -38,18 +41,18 @@ def checked_worker(data: object) -> dict[str, Any]:
 
 
 def is_here(worker: dict[str, Any]) -> bool:
-    """Whether a worker runs, or ran, on this machine since it booted."""
+    """Return True if a worker runs on this machine, or ran there since it booted."""
     return worker.get("machine") == _machine()
 
 
 def is_dead(worker: dict[str, Any]) -> bool:
-    """Whether a worker is known to be gone. One on another machine is never known to be."""
+    """Return True if a worker's process has ended; always False for one on another machine."""
     if not is_here(worker) or worker == this_worker():
         return False
     try:
         return bool(_start(int(worker["pid"])) != worker["start"])
     except (PermissionError, psutil.AccessDenied):
-        return False  # another user's process that may not be looked at
+        return False  # another user's process, which this one may not inspect
 
 
 @lru_cache(maxsize=1)
@@ -68,9 +71,9 @@ def _own_start(pid: int) -> float | None:
 
 
 def _start(pid: int) -> float | None:
-    """When a process started; `None` where no such process runs.
+    """Return when a process started; None if no such process runs.
 
-    Linux counts in clock ticks since the boot, which no correction of the clock moves.
+    On Linux it is in clock ticks since the boot, which no correction of the clock changes.
     """
     try:
         if (_PROC / "self/stat").exists():

@@ -1,4 +1,4 @@
-"""Find the training and the test part of an image folder, by the rules of docs/image_folders.md."""
+"""Find the training and the test part of an image folder; docs/image_folders.md has the rules."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ class ImageParts:
 
     Attributes:
         training: Folder of the training images.
-        test: Folder of the test images; None if there are none.
-        unused: Name of a validation part that is not used, because there is a test part; None if
-            there is no such part.
-        notes: Sentences for a warning, on folders that are not used or have a doubtful meaning.
+        test: Folder of the test images; None without any.
+        unused: Name of a validation part beside a test part; it is not used. None without any.
+        notes: Sentences on folders that are not used or could be meant otherwise, for a warning.
     """
 
     training: Path
@@ -49,16 +48,12 @@ class ImageParts:
 
 
 def list_part(folder: Path, train: bool) -> tuple[ImageList, ImageList]:
-    """List the images of one part of an image folder.
+    """List the training images of an image folder, or else the test images.
 
-    Files and folders that are left out are named in one warning.
-
-    Args:
-        folder: The image folder.
-        train: True for the training images, False for the test images.
+    One warning says what was left out of them and could have been meant.
 
     Returns:
-        The images of that part, and the training images.
+        The images asked for, and the training images.
 
     Raises:
         DataError: The folder has no such part, it is not clear whether its sub-folders are parts
@@ -84,7 +79,7 @@ def list_part(folder: Path, train: bool) -> tuple[ImageList, ImageList]:
 
 
 def has_part(folder: Path, train: bool) -> bool:
-    """Return True if the image folder has training images, or test images if `train` is False."""
+    """Return True if the data set in `folder` has training images, or else test images."""
     try:
         parts = find_parts(folder)
     except DataError:
@@ -93,7 +88,7 @@ def has_part(folder: Path, train: bool) -> bool:
 
 
 def find_parts(folder: Path) -> ImageParts:
-    """Find the parts of an image folder; an undivided folder is the training part as a whole.
+    """Find the parts of an image folder; without any, all of it is the training part.
 
     Raises:
         DataError: `folder` is missing or no folder, or it is not clear whether its sub-folders are
@@ -122,7 +117,7 @@ def find_parts(folder: Path) -> ImageParts:
 
 
 def _require_test_of(training: ImageList, test: ImageList, folder: Path) -> None:
-    """Raise if test images have other classes than the training images, or are the same images.
+    """Refuse test images that are not of the classes of the training images, or are the same.
 
     Raises:
         DataError: The two parts of `folder` do not fit each other.
@@ -146,7 +141,7 @@ def _role(match: re.Match[str]) -> str:
 
 
 def _divided(folder: Path, names: dict[str, str], siblings: list[str]) -> ImageParts:
-    """Return the parts of a folder; `names` are the names of its sub-folders by their roles."""
+    """The parts of a folder whose sub-folders have these names by their roles."""
     training, notes = folder / names["training"], []
     if not class_folders(training):
         raise DataError(
@@ -167,7 +162,7 @@ def _divided(folder: Path, names: dict[str, str], siblings: list[str]) -> ImageP
 
 
 def _undivided(folder: Path, names: list[str]) -> ImageParts:
-    """Return the parts of a folder without a test part: its folder `train`, or all of it."""
+    """The training part of a folder without a test part: its folder `train`, or all of it."""
     named = [name for name in names if name.lower() in _WORDS["training"].split("|")]
     if len(named) != 1 or not class_folders(folder / named[0]):
         return ImageParts(folder)

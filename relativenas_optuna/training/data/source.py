@@ -1,4 +1,4 @@
-"""Make batches of images that are in memory, or that are read from files while training."""
+"""Where batches come from: images in memory, or such as are read while training."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from relativenas_optuna.training.randomness import Generators
 
 
 class Source(Protocol):
-    """A source of labelled images of one size; `Images` and `StreamedImages` are sources."""
+    """Labelled images of one size; `Images` is one."""
 
     @property
     def labels(self) -> Tensor:
-        """Labels of all images, int64, `[n]`."""
+        """Of all images: int64, `[n]`."""
 
     @property
     def device(self) -> torch.device:
-        """Device of the images and labels that are yielded."""
+        """Where images and labels come to."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
 
     def __len__(self) -> int:
-        """Return the number of images."""
+        """Number of images."""
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Return mean and std for `normalise`."""
+        """Mean and std for `normalise`."""
 
     def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images `[b, c, h, w]` and labels `[b]` to train on, for each index tensor `[b]`.
+        """Images `[b, c, h, w]` and labels `[b]` to train on, for each of the index tensors.
 
-        A random transform of an image depends on `seed` and the index of the image only.
+        What is random about an image follows from `seed` and its index alone.
         """
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield all images and labels in order, prepared for evaluation."""
+        """All images and labels in order, as they are scored."""
 
 
 def training_parts(
@@ -51,17 +51,17 @@ def training_parts(
     augmentation: Augmentation,
     generators: Generators,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the augmented images and the labels of every part that a process trains on.
+    """The parts of an epoch that a process trains on: images ready for the network, and labels.
 
-    Every process draws the same order, and the augmentation of whole batches. So the augmentation
-    of an image does not depend on the process that trains on it.
+    Every process draws the same order, and the same augmentation for a whole batch, so that it
+    does not matter for an image who trains on it.
 
     Args:
-        source: Source of the images.
-        batches: Bounds of the batches in the random order.
-        batch_parts: Parts of a batch that this process trains on.
-        augmentation: Augmentation, drawn anew for every batch.
-        generators: Random generators for the order and the augmentation.
+        source: Of the images.
+        batches: Their bounds in the order drawn.
+        batch_parts: Of this process.
+        augmentation: Applied to every batch anew.
+        generators: Of order and augmentation.
     """
     order = torch.randperm(len(source), generator=generators.order).to(source.device)
     own = [bounds for batch in batches for bounds in batch_parts.own(*batch)]
@@ -78,7 +78,7 @@ def training_parts(
 
 
 def plain_batches(source: Source, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield all images in order, normalised, and their labels."""
+    """All images, normalised, and their labels."""
     mean, std = source.statistics()
     for images, labels in source.batches(batch_size):
         yield normalise(images, mean, std), labels

@@ -12,8 +12,8 @@ from relativenas_optuna.samplers.seats.lease import LEASE
 
 Place = tuple[int, int]  # generation, seat
 
-CLAIM, RESERVED = "relative_nas:claim", "relative_nas:reserved"
-SIGN = "relative_nas:lease"
+CLAIM, RESERVED = "population:claim", "population:reserved"
+SIGN = "population:lease"
 
 
 def claim_of(trial: FrozenTrial) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Overtaken(InMemoryStorage):
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         if key == CLAIM_KEY and self.rival is not None:
             rival, self.rival = self.rival, None
-            Claim(Seat(0, 2), this_worker()).write(self, rival)
+            Claim(Seat(0, 2), this_worker(), "RelativeNASSampler").write(self, rival)
             if self.finishes:
                 self.set_trial_state_values(rival, TrialState.COMPLETE, [0.0])
         super().set_trial_system_attr(trial_id, key, value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def anew(
 ) -> RelativeNASSampler:
     """A sampler that knows nothing of any study."""
     sampler = RelativeNASSampler(space, population_size=size, seed=seed, preset=preset)
-    sampler._asked = replace(sampler._asked, screening=screening)
+    sampler._arguments = Arguments(size, seed, space, preset, screening=screening)
     return sampler
 
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.settings import Settings
+    from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.samplers.seats.population import Population
 
 AGAIN = "again"  # user attribute of trials whose seat was given out again, for nothing was free
 POINTS = ("created", "claiming", "claimed", "objective", "telling", "told")
@@ -108,10 +109,10 @@ def note_seats_given_again() -> set[int]:
     again: set[int] = set()
     seat_for = Replay.seat_for
 
-    def noted(self: Replay, number: int, settings: Settings) -> Any:
+    def noted(self: Replay, number: int, population: Population) -> Seat | None:
         free = self.population is None or self.free_seats(but_of=number)
         again.discard(number) if free else again.add(number)
-        return seat_for(self, number, settings)
+        return seat_for(self, number, population)
 
     Replay.seat_for = noted  # type: ignore[method-assign]
     return again

@@ -226,7 +226,7 @@ def test_a_known_space_without_variables_gives_out_seats_all_the_same(space: Spa
 @pytest.mark.parametrize("place", [(-1, 0), (0, 4), (0, -1)])
 def test_a_claim_of_a_seat_that_there_is_not_scores_nothing(place: tuple[int, int]) -> None:
     study = search(space=SPACE, trials=4)
-    claim = Claim(Seat(*place), this_worker())
+    claim = Claim(Seat(*place), this_worker(), "RelativeNASSampler")
     study.ask()
     claim.write(study._storage, study.trials[-1]._trial_id)
     study.tell(4, -99.0)

@@ -24,7 +24,7 @@ from optuna.trial import TrialState
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.relative_nas.settings import Arguments, Settings
-from relativenas_optuna.samplers.relative_nas.surrogate.settings import OFF, PLAIN
+from relativenas_optuna.samplers.relative_nas.surrogate.settings import PLAIN
 from tests.helpers.samplers import strategies
 from tests.helpers.samplers.searches import SPACE, loss_of, population, search
 
@@ -169,7 +169,7 @@ def scores(study: optuna.Study) -> list[float | None]:
 def test_a_space_for_a_study_that_was_begun_without_one_is_refused() -> None:
     study = search(space=None, trials=1)
     study.sampler = RelativeNASSampler(SPACE, population_size=4)
-    with pytest.raises(SettingsError, match="begun without one"):
+    with pytest.raises(SettingsError, match="started without one"):
         study.ask()
 
 
@@ -189,7 +189,7 @@ def test_a_new_study_is_begun_with_eight_members_a_random_seed_and_plain() -> No
         begun.append(population(study).settings)
     assert begun[0].seed != begun[1].seed
     for settings in begun:
-        assert replace(settings, seed=0) == Settings(8, 0, "plain", None, None, PLAIN)
+        assert replace(settings, seed=0) == Settings(8, 0, None, "plain", None, PLAIN)
 
 
 @pytest.mark.parametrize(("preset", "objectives"), [("paper", 1), ("random", 1), ("plain", 2)])
@@ -197,14 +197,7 @@ def test_other_searches_are_begun_with_twenty_members_and_without_screening(
     preset: str, objectives: int
 ) -> None:
     settings = Arguments(preset=preset, seed=0).begin(1, objectives)
-    assert settings == Settings(20, 0, preset)
-
-
-def test_settings_that_were_stored_before_there_was_screening_have_none() -> None:
-    data = Settings(20, 0, "plain").to_json()
-    assert Settings.from_json(data | {"screening": PLAIN.to_json()}).screening == PLAIN
-    del data["screening"]
-    assert Settings.from_json(data).screening == OFF
+    assert settings == Settings(20, 0, preset=preset)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class Overtaken(InMemoryStorage):
         rivals, self.rivals = self.rivals, ()
         for seat in rivals:
             trial_id = super().create_new_trial(study_id)
-            Claim(seat, this_worker()).write(self, trial_id)
+            Claim(seat, this_worker(), "RelativeNASSampler").write(self, trial_id)
         return super().create_new_trial(study_id, template_trial)
 
 

@@ -82,7 +82,8 @@ def test_every_order_of_reading_the_trials_gives_one_population(
     order.shuffle(entries)
     replayed = Population(followed(study).settings, study.directions)
     for trial, claim in entries:
-        replayed.add(trial, claim)
+        assert claim.seat is not None
+        replayed.add(trial, claim.seat)
         if order.random() < 0.5:
             replayed.advance()
     replayed.advance()
@@ -98,7 +99,8 @@ def test_the_lowest_numbered_settings_count_however_late_they_come(late: dict[st
     for _ in range(6):
         step(study)
     first = replace(followed(study).settings, **late)
-    Claim(Seat(0, 0), this_worker(), first).write(study._storage, lowest)
+    claim = Claim(Seat(0, 0), this_worker(), "RelativeNASSampler", first.to_json())
+    claim.write(study._storage, lowest)
     for found in (followed(study), population(study)):
         assert found.settings.to_json() == first.to_json()
         assert bits(found) == state(study)

@@ -55,7 +55,7 @@ def claim(
         study._study_id,
         trial_id,
         free,
-        lambda seat: Claim(seat, {}).attributes(),
+        lambda seat: Claim(seat, {}, "RelativeNASSampler").attributes(),
         only_first=only_first,
         later_than=-1 if arriving else max(ids),
         open_ids=[] if arriving else ids,
