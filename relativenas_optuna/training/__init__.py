@@ -1,4 +1,4 @@
-"""Training and evaluation of one network: data, augmentation, the epoch loop.
+"""Train and evaluate one network: image data, augmentation and the loop over an epoch.
 
 The public names are imported at first use.
 """

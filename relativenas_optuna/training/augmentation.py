@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, as tensor operations on the images' device."""
+"""Augment whole batches by tensor operations on the device of the images."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from torch.nn import functional
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Gives `(images / 255 - mean) / std`; `Images.statistics` fits this to the images' type.
+    """Return `(images / 255 - mean) / std`.
+
+    Take `mean` and `std` from `Images.statistics`, which scales them for float32 images.
 
     Args:
-        images: uint8 or float32, `[b, c, h, w]`; they stay as they are.
-        mean: float32, `[c]`, in units of [0, 1].
-        std: float32, `[c]`, in the same units.
+        images: uint8 or float32 images, `[b, c, h, w]`; they are not changed.
+        mean: Mean of each channel, float32, `[c]`, in units of [0, 1].
+        std: Standard deviation of each channel, float32, `[c]`, in the same units.
 
     Returns:
         float32, `[b, c, h, w]`.
@@ -27,12 +29,14 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Draws:
-    """The random choices for a batch, each `[b]`.
+    """Random choices for the images of a batch, each a tensor `[b]`.
 
     Args:
-        top, left: Corner of the crop in the padded image, 0..2*padding.
-        flip: Whether to mirror left and right, bool.
-        row, column: Centre of the cutout, any pixel of the image.
+        top: First row of the crop in the padded image, 0..2*padding.
+        left: First column of the crop in the padded image, 0..2*padding.
+        flip: True to mirror left and right; bool.
+        row: Row of the cutout's centre, 0..h-1.
+        column: Column of the cutout's centre, 0..w-1.
     """
 
     top: Tensor
@@ -42,7 +46,7 @@ class Draws:
     column: Tensor
 
     def __getitem__(self, part: slice) -> Draws:
-        """The choices for some of the images."""
+        """Return the choices for some of the images."""
         return Draws(**{name: tensor[part] for name, tensor in vars(self).items()})
 
 
@@ -50,14 +54,14 @@ class Draws:
 class Augmentation:
     """Random crop, horizontal flip, normalisation and cutout, in this order.
 
-    Cutout is that of DeVries and Taylor (arXiv 1708.04552): a square of zeros after normalisation,
-    its centre uniform over the image, clipped at the border. The defaults are those of the paper
-    for CIFAR; `padding=0, flip=False, cutout=0` only normalises.
+    Cutout is that of DeVries and Taylor (arXiv 1708.04552): a square of zeros after normalisation
+    whose centre is uniform over the image; the border clips it. The defaults are those of the
+    RelativeNAS paper for CIFAR; `padding=0, flip=False, cutout=0` only normalises.
 
     Args:
-        padding: Zeros around the image before it is cropped to its own size again, in pixels.
-        flip: Mirror each image with probability 1/2.
-        cutout: Side of the square, in pixels.
+        padding: Pixels of zeros around an image before it is cropped to its own size again.
+        flip: True to mirror each image with probability 1/2.
+        cutout: Side of the square in pixels; 0 switches cutout off.
 
     Raises:
         ValueError: `padding` or `cutout` is negative.
@@ -73,11 +77,11 @@ class Augmentation:
                 raise ValueError(f"{name} must be at least 0 pixels, got {pixels}")
 
     def check(self, height: int, width: int) -> None:
-        """Refuses images that are too small for this augmentation.
+        """Raise if images are too small for this augmentation.
 
         Raises:
-            ValueError: `padding` could crop to nothing but padding, or `cutout` blank whole
-                images.
+            ValueError: A crop could hold nothing but padding, or the cutout could cover a whole
+                image.
         """
         side = min(height, width)
         for name, pixels, most in (
@@ -90,7 +94,7 @@ class Augmentation:
                 )
 
     def draw(self, count: int, height: int, width: int, generator: Generator) -> Draws:
-        """Draws the choices for `count` images, on the generator's device."""
+        """Draw the choices for `count` images, on the device of the generator."""
 
         def below(bound: int) -> Tensor:
             return torch.randint(bound, (count,), generator=generator, device=generator.device)
@@ -104,13 +108,13 @@ class Augmentation:
         )
 
     def apply(self, images: Tensor, mean: Tensor, std: Tensor, draws: Draws) -> Tensor:
-        """Augments a batch by the choices in `draws`.
+        """Augment a batch by the choices in `draws`.
 
         Args:
-            images: uint8, `[b, c, h, w]`.
-            mean: float32, `[c]`, in units of [0, 1].
-            std: float32, `[c]`, in the same units.
-            draws: For these b images.
+            images: uint8 or float32 images, `[b, c, h, w]`.
+            mean: Mean of each channel; see `normalise`.
+            std: Standard deviation of each channel; see `normalise`.
+            draws: Choices for these b images.
 
         Returns:
             float32, `[b, c, h, w]`.
@@ -123,7 +127,7 @@ class Augmentation:
         return batch
 
     def __call__(self, images: Tensor, mean: Tensor, std: Tensor, generator: Generator) -> Tensor:
-        """`apply` with fresh draws; nothing is drawn where there is nothing to choose."""
+        """Augment a batch by new draws; draws nothing if the augmentation only normalises."""
         if not (self.padding or self.flip or self.cutout):
             return normalise(images, mean, std)
         count, _, height, width = images.shape
@@ -144,7 +148,7 @@ class Augmentation:
         return padded.flatten(2).gather(2, pixels).view(images.shape)
 
     def _kept(self, images: Tensor, draws: Draws) -> Tensor:
-        """Where the cutout leaves the image as it is: bool, `[b, 1, h, w]`."""
+        """Return a mask of the pixels outside the cutout: bool, `[b, 1, h, w]`."""
 
         def inside(centre: Tensor, side: int) -> Tensor:
             offset = torch.arange(side, device=images.device) - centre[:, None] + self.cutout // 2

@@ -1,4 +1,4 @@
-"""How the batch of a step is cut into parts, and which of them a process trains on."""
+"""Parts into which a batch is cut, and the parts that each process trains on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from itertools import pairwise
 class BatchParts:
     """The parts of every batch that one process trains on, one after another.
 
-    A batch is cut in its order into `processes * accumulate` nearly equal parts. The gradient of a
-    step is that of the mean loss over the whole batch, in whatever parts; batch norm sees a part.
+    A batch is cut in order into `processes * accumulate` parts of nearly equal size. The gradient
+    of a step is that of the mean loss over the whole batch; batch norm sees one part at a time.
 
     Args:
-        processes: That train together.
-        process: Which of them this is, from 0.
-        accumulate: Parts that each of them takes of a batch.
+        processes: Number of processes that train together.
+        process: Number of this process, from 0.
+        accumulate: Number of parts of a batch that each process takes.
 
     Raises:
         ValueError: A number is out of range.
@@ -38,11 +38,11 @@ class BatchParts:
 
     @property
     def count(self) -> int:
-        """Into how many parts all processes together cut a batch."""
+        """Number of parts of a batch, over all processes."""
         return self.processes * self.accumulate
 
     def own(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """The bounds of this process's parts of the batch from `start` to `stop`."""
+        """Return the bounds of this process's parts of the batch from `start` to `stop`."""
         first = self.process * self.accumulate
         bounds = [
             start + (stop - start) * part // self.count
@@ -51,10 +51,10 @@ class BatchParts:
         return list(pairwise(bounds))
 
     def batches(self, count: int, batch_size: int) -> list[tuple[int, int]]:
-        """The bounds of the batches of an epoch.
+        """Return the bounds of the batches of an epoch of `count` images.
 
-        What is left over for the last batch joins the one before where it would leave a part
-        with less than 2 of the `count` images, on which batch norm cannot train.
+        A last batch that would have fewer than 2 images in a part joins the batch before it,
+        since batch norm cannot train on one image.
         """
         return list(self._batches(count, batch_size))
 
@@ -69,4 +69,4 @@ class BatchParts:
 
 
 WHOLE_BATCH = BatchParts()
-"""All of every batch, at once."""
+"""One process that trains on every batch as a whole."""

@@ -1,4 +1,4 @@
-"""Statistics of batch norms for one path through shared weights."""
+"""Set the statistics of batch norms for one path through shared weights."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ def calibrate(
     generator: Generator,
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> None:
-    """Sets the statistics of the batch norms that `forward` runs to those of `images`.
+    """Set the running statistics of the batch norms that `forward` runs to those of `images`.
 
-    Shared weights serve many paths, so the running statistics of a batch norm are a mixture of
-    what came its way; one pass without gradients or augmentation makes them those of this path.
-    They are the means over batches of the batch's mean and (unbiased) variance.
+    Many paths share the weights, so the running statistics of a batch norm are a mixture over
+    paths. One pass without gradients or augmentation replaces them by those of this path: the
+    means over all batches of the batch's mean and (unbiased) variance.
 
     Args:
-        forward: Images `[b, c, h, w]` -> output.
-        images: On the device of the network.
-        module: Holds the batch norms; others than those that `forward` runs stay as they are.
-        batch_size: Largest batch, at least 2; batches are of nearly equal size, and 3 images may
-            be one where this is 2.
-        generator: Of the order of images, on the CPU. They often lie class by class, and
-            batches of one class would know nothing of how classes differ.
-        memory_format: Of the images that `forward` gets.
+        forward: Function from images `[b, c, h, w]` to the output of the path.
+        images: Images to take the statistics of, on the device of the network.
+        module: Module that holds the batch norms. Batch norms that `forward` does not run keep
+            their statistics.
+        batch_size: Largest number of images in a batch, at least 2. Batches have nearly equal
+            sizes; if this is 2, a batch may have 3 images.
+        generator: Random generator for the order of the images, on the CPU. Images are often
+            sorted by class, and the variance of a batch of one class would be too small.
+        memory_format: Memory format of the images that `forward` gets.
 
     Raises:
         DataError: There are fewer than 2 images.
@@ -51,7 +52,7 @@ def calibrate(
         raise DataError(f"calibration needs at least 2 images, got {len(images)}")
     mean, std = images.statistics()
     order = torch.randperm(len(images), generator=generator).to(images.device)
-    # Equal parts but for one image: each counts alike, and none is too small for a variance.
+    # Part sizes differ by at most one image: all count nearly alike, and each has a variance.
     parts = order.tensor_split(-(-len(images) // max(batch_size, 3)))
     with mode(module, training=True), _averaging(module), torch.no_grad():
         for index in parts:
@@ -61,7 +62,7 @@ def calibrate(
 
 @contextmanager
 def _averaging(module: nn.Module) -> Iterator[None]:
-    """Lets batch norms average over all batches from the next one on, instead of exponentially."""
+    """Make batch norms use the plain average over all batches instead of the exponential one."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     try:

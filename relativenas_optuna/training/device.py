@@ -1,4 +1,4 @@
-"""The device that a search or a training runs on."""
+"""Choose the device that a search or a training runs on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import torch
 
 
 def resolve_device(name: torch.device | str | None, *, index: int = 0) -> torch.device:
-    """The device of that name, or the best one there is.
+    """Return the device of a name, or the best device of this machine.
 
     Args:
-        name: "cpu", "cuda", "cuda:1", "mps"; `None` takes CUDA before MPS before the CPU.
-        index: Which of several GPUs to take where no name says so; beyond their number it begins
-            again with the first.
+        name: Name such as "cpu", "cuda", "cuda:1" or "mps"; None takes CUDA if there is a CUDA
+            device, else MPS, else the CPU.
+        index: Number of the GPU, from 0, if `name` is None; counts modulo the number of GPUs.
 
     Raises:
-        ValueError: There is no such device here; the message says which there are.
+        ValueError: This machine has no such device; the message names those that it has.
     """
     there = [torch.device("cpu")]
     if torch.backends.mps.is_available():

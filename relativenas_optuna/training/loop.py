@@ -1,4 +1,4 @@
-"""One epoch of training and one evaluation: the only such loops of the project."""
+"""Train for one epoch, and evaluate; searches and stand-alone training both use these loops."""
 
 from __future__ import annotations
 
@@ -28,19 +28,24 @@ from relativenas_optuna.training.metrics import (
 from relativenas_optuna.training.modes import autocasting, mode
 from relativenas_optuna.training.randomness import Generators
 
-#: What a network returns: logits `[b, classes]`, alone or before others (auxiliary logits).
+#: Output of a network: logits `[b, classes]`, or a tuple of these and auxiliary logits.
 Output: TypeAlias = Tensor | tuple[Tensor, ...]
-#: Images `[b, c, h, w]` -> output.
+#: Function from images `[b, c, h, w]` to the output of a network.
 Forward: TypeAlias = Callable[[Tensor], Output]
-#: (how many eighths of the epoch are done, mean loss so far) -> whether to stop.
+#: Function (eighths of the epoch that are done, mean loss so far) -> True to stop.
 Report: TypeAlias = Callable[[int, float], bool]
 
 REPORTS = 8
-"""Reports an epoch, at most: every one waits for the device."""
+"""Largest number of reports in an epoch; each one waits for the device."""
 
 
 class Stopped(Exception):
-    """A report ended the epoch, after `step` eighths of it and at a mean loss of `loss`."""
+    """Raised when a report stops the epoch.
+
+    Attributes:
+        step: Eighths of the epoch that were done.
+        loss: Mean loss up to there.
+    """
 
     def __init__(self, step: int, loss: float) -> None:
         super().__init__(f"stopped after {step}/{REPORTS} of the epoch at a loss of {loss:.4g}")
@@ -49,11 +54,11 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """How a training epoch went, measured while the weights moved.
+    """Loss and accuracy of a training epoch, measured while the weights changed.
 
     Args:
-        loss: Mean training loss of an image; not finite when the training diverged.
-        accuracy: BatchParts of images classified right, 0 to 1.
+        loss: Mean training loss per image; not finite if the training diverged.
+        accuracy: Share of images that are classified correctly, 0 to 1.
         count: Number of images.
     """
 
@@ -64,13 +69,13 @@ class EpochResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well images are classified.
+    """Loss, accuracy and metric of a network on a set of images.
 
     Args:
-        loss: Mean loss of an image; the cross-entropy in nats where no other was given.
-        accuracy: BatchParts of images classified right, 0 to 1.
+        loss: Mean loss per image; the cross-entropy in nats unless another loss was given.
+        accuracy: Share of images that are classified correctly, 0 to 1.
         count: Number of images.
-        metric: Of all images, where one was given.
+        metric: Value of the metric over all images; None if no metric was given.
     """
 
     loss: float
@@ -80,7 +85,7 @@ class Evaluation:
 
     @property
     def score(self) -> float:
-        """What a search goes by: the metric, or the loss where there is none."""
+        """The number that a search goes by: the metric if there is one, else the loss."""
         return self.loss if self.metric is None else self.metric
 
 
@@ -104,36 +109,39 @@ def train_epoch(
     on_batch: Callable[[int], None] | None = None,
     report: Report | None = None,
 ) -> EpochResult:
-    """Trains for one pass over the images in random order.
+    """Train for one pass over the images in random order.
 
-    Without `report` nothing waits for the device before the end, so a loss that is not finite
-    stops nothing: it shows in the result, and the caller decides.
+    Without `report` nothing waits for the device before the end of the epoch. A loss that is not
+    finite does not stop the epoch; it is in the result, and the caller decides what to do.
 
     Args:
-        forward: The network; or one for each part of a batch that this process trains on.
-        parameters: Those whose gradient norm is clipped; `optimizer` steps on its own.
-        images: On the device of the network.
-        module: Put in training mode for the epoch, and back into its own modes afterwards.
-        optimizer: Over the parameters to train.
-        generators: Of the order of images and of the augmentation.
-        augmentation: Applied to every batch anew.
-        batch_size: At least 2 for each part. A single image that is left over joins the batch
-            before, since batch norm cannot train on one.
-        loss: (output, labels `[b]`) -> mean loss of the batch.
-        clip: Largest norm of the gradients of `parameters` together; None: no clipping.
-        memory_format: Of the images that `forward` gets.
-        autocast: Type for automatic mixed precision, e.g. `torch.bfloat16`; None: none.
-        scaler: Of the loss, for gradients that are too small for that type.
-        batch_parts: Of every batch, where it is trained on in parts.
-        no_sync: Holds for backward passes behind which processes need not add up their gradients:
-            those of all own parts but the last.
-        on_batch: Called after every batch with the number of images done so far.
-        report: Called after every eighth of the epoch (every batch where they are fewer) with the
-            eighths done and the mean loss so far; the epoch ends where it says so.
+        forward: Function that computes the network's output; or a list with one function for each
+            part of a batch that this process trains on.
+        parameters: Parameters whose gradient norm is clipped. The optimizer has its own list.
+        images: Images to train on, on the device of the network.
+        module: Module that is put in training mode for the epoch; each of its parts gets its own
+            mode back afterwards.
+        optimizer: Optimizer of the parameters to train.
+        generators: Random generators for the order of images and for the augmentation.
+        augmentation: Augmentation, drawn anew for every batch.
+        batch_size: Number of images in a batch, at least 2 for each part. A single image that is
+            left over joins the batch before it, since batch norm cannot train on one image.
+        loss: Function (output, labels `[b]`) -> mean loss of the batch.
+        clip: Largest joint norm of the gradients of `parameters`; None switches clipping off.
+        memory_format: Memory format of the images that `forward` gets.
+        autocast: Type for automatic mixed precision, e.g. `torch.bfloat16`; None switches it off.
+        scaler: Gradient scaler of the loss, for types with a small range such as float16.
+        batch_parts: Parts of every batch that this process trains on.
+        no_sync: Context manager around the backward passes of all own parts but the last; there
+            processes need not exchange gradients.
+        on_batch: Function that is called after every batch with the number of images done so far.
+        report: Function that is called after every eighth of the epoch (after every batch if there
+            are fewer than eight) with the eighths done and the mean loss so far; True stops the
+            epoch.
 
     Raises:
         DataError: There are fewer than 2 images (for each part).
-        Stopped: `report` ended the epoch.
+        Stopped: `report` stopped the epoch.
         ValueError: `batch_size` or `clip` is out of range, or the images are too small for
             `augmentation`.
     """
@@ -192,23 +200,24 @@ def evaluate(
     autocast: torch.dtype | None = None,
     on_batch: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Evaluation:
-    """Scores a network on images as they are: no augmentation, no gradients.
+    """Evaluate a network on images without augmentation or gradients.
 
     Args:
-        forward: Images `[b, c, h, w]` -> output.
-        images: On the device of the network.
-        module: Put in evaluation mode, and back into its own modes afterwards.
-        batch_size: At least 1; the result does not depend on it but for rounding.
-        loss: (logits, labels) -> mean loss of a batch.
-        metric: (logits, labels) of all images -> a number that the result is to hold too.
-        memory_format: Of the images that `forward` gets.
-        autocast: Type for automatic mixed precision; None: none.
-        on_batch: Called after every batch with its logits `[b, classes]` and labels `[b]`, for
-            other measures of the same pass.
+        forward: Function from images `[b, c, h, w]` to the output of the network.
+        images: Images to evaluate on, on the device of the network.
+        module: Module that is put in evaluation mode; each of its parts gets its own mode back
+            afterwards.
+        batch_size: Number of images in a batch, at least 1; changes the result only by rounding.
+        loss: Function (logits, labels) -> mean loss of a batch.
+        metric: Function (logits, labels) of all images -> a number, for the result's `metric`.
+        memory_format: Memory format of the images that `forward` gets.
+        autocast: Type for automatic mixed precision; None switches it off.
+        on_batch: Function that is called after every batch with its logits `[b, classes]` and
+            labels `[b]`, to compute other figures in the same pass.
 
     Raises:
         DataError: There are no images.
-        ValueError: `batch_size` is below 1, or `loss` or `metric` gives something else.
+        ValueError: `batch_size` is below 1, or `loss` or `metric` does not return one number.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")

@@ -1,4 +1,4 @@
-"""Memory that is freed and needed again at once stays with the process."""
+"""Keep freed memory in the process while a training allocates it again and again."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from functools import cache
 # From <malloc.h>.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
-# The most that glibc allows, and twice that: what it comes to by itself in a process that frees
-# blocks of this size.
+# The largest values that glibc reaches by itself: the threshold of its dynamic adjustment
+# (DEFAULT_MMAP_THRESHOLD_MAX), and twice that.
 _MMAP_BYTES = 32 * 2**20
 _TRIM_BYTES = 2 * _MMAP_BYTES
 
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Within it the C library gives no freed memory back; elsewhere than with glibc, does nothing.
+    """Keep the C library from returning freed memory to the system; does nothing without glibc.
 
-    A training step allocates the same hundreds of tensors as the step before. Given back and taken
-    anew each page of them costs about 2 microseconds; 3,000 pages are 3 % of a step at 4 channels.
-    What was kept goes back when memory is freed afterwards; the thresholds stay higher than before.
+    A training step allocates the same hundreds of tensors as the step before. To return a page to
+    the system and to get it again costs about 2 microseconds; 3,000 pages are 3 % of a step at 4
+    channels. After this context, freed memory is returned again; the thresholds of glibc stay
+    higher than they were.
     """
     mallopt = _mallopt()
     if mallopt is None:

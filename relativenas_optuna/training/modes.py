@@ -1,4 +1,4 @@
-"""What holds while a network runs: training or evaluation, and the type that it computes in."""
+"""Set the mode and the precision in which a network runs, and restore them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import nn
 
 
 def autocasting(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
-    """Automatic mixed precision in that type; `None`: none."""
+    """Return a context manager for automatic mixed precision in `dtype`; None switches it off."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)
 
 
 @contextmanager
 def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
-    """Sets the mode of all modules, and on leaving gives each its own mode back."""
+    """Put a module into training or evaluation mode, and restore the mode of each part at exit."""
     modes = [(part, part.training) for part in module.modules()]
     others = [part for part, before in modes if before != training]
     if others:
@@ -26,5 +26,5 @@ def mode(module: nn.Module, *, training: bool) -> Iterator[None]:
     finally:
         if others:
             for part, before in modes:
-                # A supernet has thousands of parts, and a module's own way to set one is slow.
+                # Module.__setattr__ is slow, and a supernet has thousands of parts.
                 object.__setattr__(part, "training", before)

@@ -1,4 +1,4 @@
-"""Random generators that follow from a few whole numbers."""
+"""Make random generators from a few whole numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Generator
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Generators:
-    """The three independent random streams of one training.
+    """Three independent random generators for one training.
 
     Args:
-        order: Of the images in an epoch; on the CPU.
-        augmentation: On the training's device.
-        drop_path: On the training's device.
+        order: Generator for the order of the images, on the CPU.
+        augmentation: Generator for the augmentation, on the device of the training.
+        drop_path: Generator for drop-path, on the device of the training.
     """
 
     order: Generator
@@ -25,11 +25,11 @@ class Generators:
 
 
 def generators(*entropy: int, device: torch.device | str = "cpu") -> Generators:
-    """Fresh generators that depend on `entropy` alone, e.g. on (seed, generation, seat).
+    """Return new generators that depend on `entropy` only, e.g. on (seed, generation, seat).
 
     Args:
-        entropy: At least one whole number, each in 0..2**64 - 1.
-        device: Of the generators for augmentation and drop-path.
+        entropy: Whole numbers, at least one, each in 0..2**64 - 1.
+        device: Device of the generators for augmentation and drop-path.
 
     Raises:
         ValueError: A number is out of range, or there is none.

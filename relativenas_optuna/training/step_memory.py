@@ -7,8 +7,8 @@ from collections.abc import Callable
 from relativenas_optuna._utils.memory import memory_left, shortage
 from relativenas_optuna.exceptions import DataError
 
-# Bytes of activations for each pixel, and each channel, node and cell of the network: more than
-# networks of our operations keep (22 on average).
+# Bytes of activations per pixel, channel, node and cell: more than the 22 that networks of our
+# operations keep on average.
 _AMPLE = 60
 
 
@@ -23,13 +23,13 @@ def check_step_memory(
 
     Args:
         activations: Function that returns the bytes of activations for one image. It can take
-            seconds, and is called only where memory could be short.
-        images: Images of a step.
-        input_size: (channels, height, width) of an image.
+            seconds, and is called only if memory could be short.
+        images: Number of images in a step.
+        input_size: Channels, height and width of an image.
         width: Channels times nodes times cells of the network.
 
     Raises:
-        DataError: They cannot; the message says how much is missing.
+        DataError: The activations do not fit; the message says how much memory is missing.
     """
     _, height, across = input_size
     if _AMPLE * width * height * across * images <= memory_left():

@@ -136,13 +136,13 @@ def cut(size: int) -> Own:
         (lambda: Own(FORMS["uint8"], 0, 0), {}, r"the data set \(Own\) is empty"),
         (Stream, {}, "a map-style data set with .*got Stream"),
         (lambda: 5, {}, "a map-style data set with .*got int"),
-        (lambda: "digit", {}, "data 'digit' is neither one of digits, "),
+        (lambda: "digit", {}, "data must be one of digits, "),
         (lambda: cut(3), {}, "at least 4x4 pixels; got 3x3"),
-        (lambda: cut(8), {"validation": lambda: Own(FORMS["float"])}, "images differ in kind"),
+        (lambda: cut(8), {"validation": lambda: Own(FORMS["float"])}, "images must have one type"),
         (
             lambda: cut(8),
             {"validation": lambda: cut(6)},
-            "images differ in size, 8x8 is that of the training",
+            "images must have one size, but that of the training images is 8x8",
         ),
         (lambda: cut(8), {"validation": lambda: Own(FORMS["uint8"], 0, 0)}, "is empty"),
         (

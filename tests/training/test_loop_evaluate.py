@@ -131,6 +131,6 @@ def test_a_metric_that_is_no_number_is_refused_in_one_line() -> None:
     images, module = random_images(9), network()
     wrong: list[Any] = [lambda logits, labels: logits, lambda logits, labels: "good"]
     for metric in wrong:
-        with pytest.raises(ValueError, match=r"metric.* must give one number, got") as caught:
+        with pytest.raises(ValueError, match=r"metric.* must return one number, got") as caught:
             evaluate(module, images, module=module, batch_size=4, metric=metric)
         assert "\n" not in str(caught.value)

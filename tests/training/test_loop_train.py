@@ -280,5 +280,5 @@ def test_a_loss_that_is_no_mean_is_refused_in_one_line(reduction: str) -> None:
         values = functional.cross_entropy(logits, labels, reduction="none")
         return values if reduction == "none" else values.mean().item()  # type: ignore[return-value]
 
-    with pytest.raises(ValueError, match=r"must give the mean of the batch.*got (a tensor|\d)"):
+    with pytest.raises(ValueError, match=r"must return the mean of the batch.*got (a tensor|\d)"):
         train(network(), random_images(8), loss=loss)

@@ -1,4 +1,4 @@
-"""Image data sets: load, check and serve them in batches.
+"""Load image data sets, check them and serve them in batches.
 
 The public names are imported at first use.
 """

@@ -1,4 +1,4 @@
-"""Images of a torch data set of one's own."""
+"""Read the images of a user's torch data set into memory."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from relativenas_optuna.training.data.image_file import DEEP_MODES, opaque
 from relativenas_optuna.training.data.images import Images, channel_statistics, require_classes
 
 _GREY = ("1", "L", "LA")  # Pillow's modes of one colour, with 8 bits or less
-_MOST_CHANNELS = 4  # where so few are the first or last dimension, the channels are there
-_MOST_UNREADABLE = 1000  # items, after which no more are looked at
-_NAMED = 10  # of them in a message
+_MOST_CHANNELS = 4  # a first or last dimension of at most this size is taken for the channels
+_MOST_UNREADABLE = 1000  # unreadable items after which the check stops
+_NAMED = 10  # unreadable items that a message names
 
 
 @runtime_checkable
@@ -28,10 +28,10 @@ class MapDataset(Protocol):
     """A map-style data set: `torch.utils.data.Dataset` with a length, or a list of pairs."""
 
     def __len__(self) -> int:
-        """Number of items."""
+        """Return the number of items."""
 
     def __getitem__(self, index: int, /) -> Any:
-        """Item `index`: (image, label)."""
+        """Return the pair (image, label) at `index`."""
 
 
 def images_of(
@@ -40,31 +40,33 @@ def images_of(
     classes: Sequence[str] | None = None,
     like: Images | None = None,
 ) -> Images:
-    """Reads a whole data set into memory.
+    """Read a whole data set into memory.
 
-    Every item is read once, so leave random transforms out: crops, flips and cutout are made anew
-    for every batch of the training.
+    Every item is read once, so leave random transforms out of the data set: the training draws
+    crops, flips and cutout anew for every batch.
 
     Args:
-        dataset: Its items are pairs of an image and a label. An image is a PIL image, a uint8 or
-            floating-point array `[h, w]` or `[h, w, c]`, or such a tensor `[h, w]` or `[c, h, w]`;
-            all have one size and one kind. A label is a whole number from 0.
-        classes: Names of the classes; without them the data set's own `classes`, else numbers.
-        like: Training images that these are to validate: their classes, mean and std are taken.
+        dataset: Data set of pairs (image, label). An image is a PIL image, a uint8 or
+            floating-point array `[h, w]` or `[h, w, c]`, or such a tensor `[h, w]` or `[c, h, w]`.
+            All images have the same size and type. A label is a whole number from 0.
+        classes: Names of the classes; None takes the attribute `classes` of the data set, or the
+            numbers as names if there is none.
+        like: Training images whose classes, mean and std are used, if the data set is for
+            validation; None computes them from the data set.
 
     Returns:
-        Images on the CPU, uint8 or float32 as the data set has them. Mean and std are theirs,
-        also where the data set normalised them already.
+        Images on the CPU, uint8 or float32 as in the data set. Mean and std are those of the
+        returned images, also if the data set has normalised them.
 
     Raises:
-        DataError: An item cannot be read or is something else, images differ in size or kind, a
+        DataError: An item cannot be read or is no such pair, images differ in size or type, a
             label has no class, or there are fewer than two classes.
     """
     given: object = dataset
     if not isinstance(given, MapDataset) or isinstance(given, IterableDataset):
         raise DataError(
             f"data must be a map-style data set with __len__ and __getitem__, got "
-            f"{type(dataset).__name__}: an iterable one can be given as a list of its items"
+            f"{type(dataset).__name__}; turn an iterable data set into a list of its items"
         )
     if len(dataset) == 0:
         raise DataError(f"the data set ({type(dataset).__name__}) is empty")
@@ -75,8 +77,8 @@ def images_of(
         if images is None:
             if (short := shortage(tensor.nbytes * len(dataset))) is not None:
                 raise DataError(
-                    f"{len(dataset):,} images of {_size(tensor)} need {short}: bring them to a "
-                    f"smaller size by torchvision.transforms.Resize((h, w)) in the data set"
+                    f"{len(dataset):,} images of {_size(tensor)} need {short}: resize them by "
+                    f"torchvision.transforms.Resize((h, w)) in the data set"
                 )
             images = tensor.new_empty((len(dataset), *tensor.shape))
         _require_alike(images[0], tensor, number)
@@ -100,13 +102,13 @@ def images_of(
 
 
 def _pairs(dataset: MapDataset) -> Iterator[tuple[Any, Any]]:
-    """All items; once one cannot be read, the others are only looked at, to name all such."""
+    """Yield all items; after an unreadable one, only look for others to name them all."""
     unreadable: list[tuple[int, str]] = []
     for number in range(len(dataset)):
         try:
             item = dataset[number]
             if isinstance(item, tuple | list) and item and isinstance(item[0], Image.Image):
-                item[0].load()  # Pillow may not have read the file yet
+                item[0].load()  # Pillow reads a file as late as it can
         except MemoryError:
             raise
         except Exception as error:
@@ -138,7 +140,7 @@ def _unreadable_items(items: list[tuple[int, str]]) -> DataError:
 
 
 def _tensor(image: object, number: int) -> Tensor:
-    """An image as a uint8 or float32 tensor `[c, h, w]`."""
+    """Return an image as a uint8 or float32 tensor `[c, h, w]`."""
     if isinstance(image, Image.Image):
         if image.mode in DEEP_MODES:
             raise DataError(
@@ -151,10 +153,10 @@ def _tensor(image: object, number: int) -> Tensor:
         if image.ndim == 3 and image.shape[2] > _MOST_CHANNELS >= image.shape[0]:
             raise DataError(
                 f"an array must be [h, w, c], image {number} is {list(image.shape)}: give a "
-                f"tensor where channels come first"
+                f"tensor if channels come first"
             )
-        # A copy, for the data set may give a view that is turned or cannot be written to; in the
-        # byte order of this machine, and of a kind that torch has.
+        # torch.from_numpy takes no read-only or reversed views, no foreign byte order and no
+        # long doubles; a copy has none of them.
         kind = np.dtype(np.float32) if image.dtype.kind == "f" else image.dtype
         own = np.array(image, dtype=kind.newbyteorder("="))
         tensor = torch.from_numpy(own if own.ndim == 3 else own[..., None])
@@ -164,7 +166,7 @@ def _tensor(image: object, number: int) -> Tensor:
         if tensor.dim() == 3 and tensor.shape[0] > _MOST_CHANNELS >= tensor.shape[2]:
             raise DataError(
                 f"a tensor must be [c, h, w], image {number} is {list(tensor.shape)}: give an "
-                f"array, or tensor.permute(2, 0, 1), where channels come last"
+                f"array, or tensor.permute(2, 0, 1), if channels come last"
             )
         tensor = tensor if tensor.dim() == 3 else tensor[None]
     else:
@@ -185,17 +187,17 @@ def _no_image(image: object, number: int) -> DataError:
     )
 
 
-def _require_alike(first: Tensor, tensor: Tensor, number: int, of: str = "of number 0") -> None:
+def _require_alike(first: Tensor, tensor: Tensor, number: int, of: str = "of image 0") -> None:
     if tensor.shape[1:] != first.shape[1:]:
         raise DataError(
-            f"images differ in size, {_size(first)} is that {of} and {_size(tensor)} that of "
-            f"number {number}: bring them to one by torchvision.transforms.Resize((h, w)) in the "
-            f"data set"
+            f"images must have one size, but that {of} is {_size(first)} and that of image "
+            f"{number} is {_size(tensor)}: resize them by torchvision.transforms.Resize((h, w)) in "
+            f"the data set"
         )
     if tensor.shape != first.shape or tensor.dtype != first.dtype:
         raise DataError(
-            f"images differ in kind, {_kind(first)} is that {of} and {_kind(tensor)} that of "
-            f"number {number}: convert them to one in the data set"
+            f"images must have one type, but that {of} is {_kind(first)} and that of image "
+            f"{number} is {_kind(tensor)}: convert them in the data set"
         )
 
 
@@ -206,13 +208,13 @@ def _label(label: object, number: int) -> int:
         value = -1
     if value < 0:
         raise DataError(
-            f"labels must be whole numbers from 0, that of item {number} is {_brief(label)}"
+            f"labels must be whole numbers from 0, the label of item {number} is {_brief(label)}"
         )
     return value
 
 
 def _classes(dataset: object, labels: list[int], given: Sequence[str] | None) -> tuple[str, ...]:
-    """The classes' names; numbers where nobody gave any."""
+    """Return the names of the classes; numbers if neither the caller nor the data set has names."""
     highest, different = max(labels), len(set(labels))
     own = getattr(dataset, "classes", None) if given is None else given
     own = own.tolist() if isinstance(own, np.ndarray) else own
@@ -225,13 +227,13 @@ def _classes(dataset: object, labels: list[int], given: Sequence[str] | None) ->
         require_classes(labels)
         if highest >= 2 * different:
             raise DataError(
-                f"labels must be 0 to n - 1 for n classes, got {different} different ones up to "
+                f"labels must be 0 to n - 1 for n classes, got {different} different labels up to "
                 f"{highest}: number the classes from 0, or give their names"
             )
         names = tuple(str(label) for label in range(highest + 1))
     if highest >= len(names):
         raise DataError(
-            f"labels must be in 0..{len(names) - 1} for {len(names)} classes, that of item "
+            f"labels must be in 0..{len(names) - 1} for {len(names)} classes, the label of item "
             f"{labels.index(highest)} is {highest}"
         )
     return names

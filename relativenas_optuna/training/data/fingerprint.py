@@ -1,4 +1,4 @@
-"""Fingerprints of image sets, by which the same images are known under another path."""
+"""Compute fingerprints of image sets, which identify the same images under another path."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from relativenas_optuna.training.data.streamed import StreamedImages
 def digest(images: Images | StreamedImages) -> str:
     """Return a fingerprint of images, labels, class names, mean and std; 16 hexadecimal digits.
 
-    The path of a folder does not matter. Of images that are read while training the names of the
-    files are taken, not their content.
+    The path of a folder does not matter. For `StreamedImages` the names of the files count, not
+    their content.
     """
     # Rounded, since the last bits of a mean can differ between machines.
     mean, std = ([f"{value:.5g}" for value in of] for of in (images.mean, images.std))

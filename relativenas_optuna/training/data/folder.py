@@ -1,4 +1,4 @@
-"""Read the images of a folder into memory, or only to find those that cannot be read."""
+"""Read the images of a folder into memory, and find those that cannot be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.data.image_file import UnreadableImages, open_image
 
 _CHUNK = 64
-"""Images that a thread reads one after another."""
+"""Number of images that a thread reads one after another."""
 _PATIENCE = 60.0  # seconds to look for more images that cannot be read
 
 
@@ -52,15 +52,15 @@ def read_images(paths: Sequence[str], size: int | None) -> Tensor:
             image = read(index)
             if image is not None and image.shape != first.shape:
                 raise DataError(
-                    "images differ in size, give a size (--size) to bring them to one: "
-                    f"{_side_by_side(first)} is {paths[number]!r}, "
-                    f"{_side_by_side(image)} is {paths[index]!r}"
+                    "images must have one size, or give a size (--size) to resize them: "
+                    f"{paths[number]!r} is {_side_by_side(first)}, "
+                    f"{paths[index]!r} is {_side_by_side(image)}"
                 )
             if image is not None:
                 images[index] = image
 
     with warnings.catch_warnings():
-        # Of what Pillow can read all the same; it does not say of which file.
+        # Pillow warns of oddities in files that it can read, without the name of the file.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         readable = ((n, image) for n in range(len(paths)) if (image := read(n)) is not None)
         number, first = next(readable, (0, np.empty((0, 0, 3), dtype=np.uint8)))
@@ -124,6 +124,6 @@ def _read_image(path: str, size: int | None) -> npt.NDArray[np.uint8]:
     """Read one image, `[h, w, 3]`."""
     image = open_image(path, size)
     if size is not None:
-        # Resizing first one side and cropping the other around the centre, in one step.
+        # Resizes the shorter side and crops the longer one around the centre, in one step.
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     return np.asarray(image, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Image files: which formats are read, and one file as an RGB image."""
+"""Read one image file as an RGB image, and tell image files from others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ IMAGE_ENDINGS = frozenset({
 })  # fmt: skip
 """Endings of image files, in lower case."""
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-"""Pillow's modes with more than 8 bits a channel, which it would clip on the way to RGB."""
-# Not EPS and its like, which are programs that Pillow lets an interpreter run.
+"""Pillow's modes with more than 8 bits per channel; Pillow would clip them when it makes RGB."""
+# EPS is missing on purpose: Pillow runs it in an external interpreter.
 _FORMATS = frozenset(
     {"AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP"}
 )
@@ -32,7 +32,7 @@ _STARTS = (
     b"\xff\x4f\xff\x51",
 )
 _NAMED = 10
-"""Images that one message names."""
+"""Number of images that one message names."""
 _NEARLY_WHITE = 250
 
 
@@ -46,7 +46,7 @@ def has_image_content(path: str) -> bool:
         start = file.read(32)
     if start.startswith(_STARTS):
         return True
-    if start[:2] == b"BM":  # a text can begin so: the header's own size is next to the image's
+    if start[:2] == b"BM":  # a text can begin like this, so the size of the header is checked too
         return start[6:10] == bytes(4) and start[14:18] in (
             b"\x28\0\0\0",
             b"\x6c\0\0\0",
@@ -58,7 +58,7 @@ def has_image_content(path: str) -> bool:
 
 
 def open_image(path: str, size: int | None = None) -> Image.Image:
-    """Read one image in RGB, rotated as its EXIF data says, its transparency laid on a background.
+    """Read one image as RGB; rotate it as its EXIF data says, and fill transparent parts.
 
     Args:
         path: Path of the file.
@@ -108,11 +108,11 @@ class UnreadableImages(DataError):
 
 
 def opaque(image: Image.Image) -> Image.Image:
-    """Lay what is transparent on white, or on black if the image would be white all over.
+    """Fill transparent parts with white, or with black if the result would be white everywhere.
 
     Returns:
-        An image without transparency, of mode "L" or "RGB" where it had any. An image that is
-        transparent all over is taken as if it were not.
+        An image without transparency; of mode "L" or "RGB" if it had any. The transparency of an
+        image that is transparent everywhere is ignored.
     """
     if not image.has_transparency_data:
         return image

@@ -68,7 +68,7 @@ def list_images(folder: Path) -> ImageList:
     empty = [name for label, name in enumerate(names) if label not in found]
     if empty:
         raise DataError(
-            f"class folders of {str(folder)!r} without images: {shown(empty)}; add images or "
+            f"class folders of {str(folder)!r} have no images: {shown(empty)}; add images or "
             f"remove the folders{''.join(f'; {note}' for note in notes)}"
         )
     return ImageList(
@@ -83,7 +83,7 @@ def list_images(folder: Path) -> ImageList:
 def class_folders(folder: Path) -> list[str]:
     """Return the names of the class folders in `folder`, in the order of their classes.
 
-    Links that lead to `folder` or up are none.
+    Links to `folder` or to a folder that holds it are not class folders.
 
     Raises:
         DataError: The folder cannot be read.
@@ -98,7 +98,7 @@ def class_folders(folder: Path) -> list[str]:
 
 
 def has_images(folder: Path) -> bool:
-    """Return True if a file in `folder`, or in a folder in it, has the name of an image."""
+    """Return True if a file in `folder` or below it has the name of an image."""
     return any(
         ending_of(name) in IMAGE_ENDINGS and not is_system(name)
         for _, _, names in os.walk(folder)

@@ -1,4 +1,4 @@
-"""Find the training and the test part of an image folder; docs/image_folders.md has the rules."""
+"""Find the training and the test part of an image folder, by the rules of docs/image_folders.md."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ class ImageParts:
 
     Attributes:
         training: Folder of the training images.
-        test: Folder of the test images; None without any.
-        unused: Name of a validation part beside a test part; it is not used. None without any.
-        notes: Sentences on folders that are not used or could be meant otherwise, for a warning.
+        test: Folder of the test images; None if there are none.
+        unused: Name of a validation part that is not used, because there is a test part; None if
+            there is no such part.
+        notes: Sentences for a warning, on folders that are not used or have a doubtful meaning.
     """
 
     training: Path
@@ -48,12 +49,16 @@ class ImageParts:
 
 
 def list_part(folder: Path, train: bool) -> tuple[ImageList, ImageList]:
-    """List the training images of an image folder, or else the test images.
+    """List the images of one part of an image folder.
 
-    One warning says what was left out of them and could have been meant.
+    Files and folders that are left out are named in one warning.
+
+    Args:
+        folder: The image folder.
+        train: True for the training images, False for the test images.
 
     Returns:
-        The images asked for, and the training images.
+        The images of that part, and the training images.
 
     Raises:
         DataError: The folder has no such part, it is not clear whether its sub-folders are parts
@@ -79,7 +84,7 @@ def list_part(folder: Path, train: bool) -> tuple[ImageList, ImageList]:
 
 
 def has_part(folder: Path, train: bool) -> bool:
-    """Return True if the data set in `folder` has training images, or else test images."""
+    """Return True if the image folder has training images, or test images if `train` is False."""
     try:
         parts = find_parts(folder)
     except DataError:
@@ -88,7 +93,7 @@ def has_part(folder: Path, train: bool) -> bool:
 
 
 def find_parts(folder: Path) -> ImageParts:
-    """Find the parts of an image folder; without any, all of it is the training part.
+    """Find the parts of an image folder; an undivided folder is the training part as a whole.
 
     Raises:
         DataError: `folder` is missing or no folder, or it is not clear whether its sub-folders are
@@ -117,7 +122,7 @@ def find_parts(folder: Path) -> ImageParts:
 
 
 def _require_test_of(training: ImageList, test: ImageList, folder: Path) -> None:
-    """Refuse test images that are not of the classes of the training images, or are the same.
+    """Raise if test images have other classes than the training images, or are the same images.
 
     Raises:
         DataError: The two parts of `folder` do not fit each other.
@@ -141,7 +146,7 @@ def _role(match: re.Match[str]) -> str:
 
 
 def _divided(folder: Path, names: dict[str, str], siblings: list[str]) -> ImageParts:
-    """The parts of a folder whose sub-folders have these names by their roles."""
+    """Return the parts of a folder; `names` are the names of its sub-folders by their roles."""
     training, notes = folder / names["training"], []
     if not class_folders(training):
         raise DataError(
@@ -162,7 +167,7 @@ def _divided(folder: Path, names: dict[str, str], siblings: list[str]) -> ImageP
 
 
 def _undivided(folder: Path, names: list[str]) -> ImageParts:
-    """The training part of a folder without a test part: its folder `train`, or all of it."""
+    """Return the parts of a folder without a test part: its folder `train`, or all of it."""
     named = [name for name in names if name.lower() in _WORDS["training"].split("|")]
     if len(named) != 1 or not class_folders(folder / named[0]):
         return ImageParts(folder)

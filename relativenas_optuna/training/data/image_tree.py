@@ -1,6 +1,6 @@
-"""Walk the class folders of an image folder; docs/image_folders.md has the rules.
+"""Walk the class folders of an image folder, by the rules of docs/image_folders.md.
 
-Only names are read, and the first bytes of files whose name does not tell what they are.
+Only names are read, and the first bytes of files without the ending of an image.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _TEXT_ENDINGS = frozenset({
     ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",
     ".md", ".rst", ".html", ".htm", ".log", ".py", ".ipynb", ".db", ".sha256", ".md5",
 })  # fmt: skip
-"""Endings of files that lie beside images; these are left out without a word."""
-# Their content can look like an image, but they are unfinished, backups, previews or raw.
+"""Endings of files that are often next to images; they are left out without a note."""
+# Unfinished downloads, backups, previews and raw images, whose content can look like an image.
 _OTHER_ENDINGS = frozenset({
     ".bak", ".tmp", ".part", ".partial", ".crdownload", ".download", ".thm", ".dng", ".nef",
     ".nrw", ".cr2", ".arw", ".srw", ".orf", ".rw2", ".pef", ".3fr", ".erf", ".kdc", ".dcr", ".mrw",
 })  # fmt: skip
 _NAMED = 5
-"""Names that one message names."""
+"""Number of names in one message."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,12 @@ class _Folder:
 
 
 class ImageTree:
-    """The class folders with all folders in them, each of which is read once."""
+    """The class folders of an image folder and all folders below them; each is read once.
+
+    Args:
+        top: The image folder.
+        names: Names of the class folders, in the order of their labels.
+    """
 
     def __init__(self, top: Path, names: list[str]) -> None:
         self._top = top
@@ -54,7 +59,7 @@ class ImageTree:
         self._left_out: Counter[str] = Counter()
         self._first_left_out = ""
         self._repeated += [str(top / name) for name in links_up(top)]
-        # What is in the folder itself comes first: a link to it is then known to repeat it.
+        # Folders are read before links, so that a link to one of them is known as a repetition.
         classes = [(str(top / name), label) for label, name in enumerate(names)]
         links = [(path, label) for path, label in classes if Path(path).is_symlink()]
         for path, label in classes:
@@ -70,7 +75,7 @@ class ImageTree:
         return frozenset(self._folders)
 
     def images(self) -> Iterator[tuple[str, int]]:
-        """Path and label of every image, in order.
+        """Yield the path and the label of every image, in order.
 
         Raises:
             DataError: An image is in two classes.
@@ -82,7 +87,7 @@ class ImageTree:
                 yield os.path.join(folder.path, name), folder.label  # noqa: PTH118
 
     def notes(self) -> Iterator[str]:
-        """Return sentences on what was left out, for a warning."""
+        """Yield sentences on files and links that were left out, for a warning."""
         if self._left_out:
             kinds = ", ".join(f"{n} {ending}" for ending, n in self._left_out.most_common(_NAMED))
             yield (
@@ -90,7 +95,8 @@ class ImageTree:
                 f"{self._left_out.total()} ({kinds}), such as {self._first_left_out!r}"
             )
         if self._repeated:
-            yield (f"links to what is read already are left out: {shown(self._repeated)}")
+            repeated = shown(self._repeated)
+            yield f"links to folders and files that are read already are left out: {repeated}"
         below: dict[int, set[str]] = {}
         for folder in self._folders.values():
             if folder.files:
@@ -127,7 +133,7 @@ class ImageTree:
         ending = ending_of(entry.name)
         if ending in _TEXT_ENDINGS:
             return False
-        # A link to nothing is an image that cannot be read.
+        # A broken link counts as an image that cannot be read, so that it is named.
         if ending in IMAGE_ENDINGS and (_is_file(entry) or not Path(entry.path).exists()):
             return True
         if ending not in _OTHER_ENDINGS and not entry.name.endswith("~") and _is_file(entry):
@@ -135,13 +141,13 @@ class ImageTree:
                 if has_image_content(entry.path):
                     return True
             except OSError:
-                return True  # and one that cannot be read
+                return True  # the image cannot be read, and is named when all are read
         self._left_out[ending or "without an ending"] += 1
         self._first_left_out = self._first_left_out or entry.path
         return False
 
     def _resolve_links(self, folders: list[_Folder]) -> None:
-        """Make files of the links to files, each file once."""
+        """Turn links to files into files of their folders, each file once."""
         if not any(folder.links for folder in folders):
             return
         first = {
@@ -165,7 +171,7 @@ class ImageTree:
 
 
 def entries_of(folder: str) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, without hidden files and those of operating systems.
+    """Return the entries of a folder without hidden files and files of operating systems.
 
     Raises:
         DataError: The folder cannot be read.
@@ -192,7 +198,7 @@ def links_up(folder: Path) -> list[str]:
 
 
 def _holds(outer: str, inner: str) -> bool:
-    """Return True if a real path is that of a folder, or of a folder that holds it."""
+    """Return True if `outer` is `inner`, or a folder that holds it; both are real paths."""
     return f"{inner}{os.sep}".startswith(f"{outer.rstrip(os.sep)}{os.sep}")
 
 
@@ -212,7 +218,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def is_system(name: str) -> bool:
-    """Return True if a name is that of a hidden file or folder, or one of operating systems."""
+    """Return True if a name is that of a hidden file, or of a file of an operating system."""
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
@@ -222,6 +228,6 @@ def ending_of(name: str) -> str:
 
 
 def shown(names: list[str]) -> str:
-    """The first of many names, for a message."""
+    """Return the first few names and the number of the others, for a message."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(map(repr, names[:_NAMED])) + more

@@ -16,15 +16,15 @@ from relativenas_optuna.networks.io.description import check_classes
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Images:
-    """Labelled images, whole in the memory of one device.
+    """Labelled images in the memory of one device.
 
     Args:
-        images: uint8 or float32, `[n, c, h, w]`.
-        labels: int64, `[n]`, each the index of one of `classes`.
+        images: Images, uint8 or float32, `[n, c, h, w]`.
+        labels: Labels, int64, `[n]`, each the index of one of `classes`.
         classes: Names of the classes.
-        mean: Per channel; of uint8 images in units of [0, 1] (a value of 255 is 1), of float32
-            images in their own.
-        std: Per channel, in the same units, above 0.
+        mean: Mean of each channel; in units of [0, 1] for uint8 images (255 is 1), in the units
+            of the images if they are float32.
+        std: Standard deviation of each channel, above 0, in the units of `mean`.
 
     Raises:
         DataError: Shapes, types or labels do not fit together.
@@ -51,8 +51,8 @@ class Images:
         channels = images.shape[1]
         if len(self.mean) != channels or len(self.std) != channels or min(self.std) <= 0:
             raise DataError(
-                f"mean and std must have one number for each of {channels} channels, std above 0, "
-                f"got {self.mean} and {self.std}"
+                f"mean and std must each have {channels} numbers, one for each channel, and std "
+                f"must be above 0; got {self.mean} and {self.std}"
             )
         try:
             check_classes(self.classes)
@@ -69,7 +69,7 @@ class Images:
 
     @property
     def device(self) -> torch.device:
-        """Where images and labels are."""
+        """Device of the images and labels."""
         return self.images.device
 
     @property
@@ -79,15 +79,15 @@ class Images:
         return channels, height, width
 
     def to(self, device: torch.device | str) -> Images:
-        """The same images on `device`."""
+        """Return the same images on `device`."""
         return dataclasses.replace(
             self, images=self.images.to(device), labels=self.labels.to(device)
         )
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """The mean and the std as float32 tensors `[c]` on the images' device, as units of 255.
+        """Return mean and std for `normalise`, as float32 tensors `[c]` on the images' device.
 
-        So a value of the images becomes `(value / 255 - mean) / std`, whatever its type.
+        They are scaled so that `(value / 255 - mean) / std` normalises both uint8 and float32.
         """
         unit = 255 if self.images.is_floating_point() else 1
         return (
@@ -96,7 +96,7 @@ class Images:
         )
 
     def subset(self, indices: Tensor | Sequence[int]) -> Images:
-        """The images at `indices`, in their order, with this set's mean and std."""
+        """Return the images at `indices`, in that order, with the mean and std of this set."""
         index = torch.as_tensor(indices, dtype=torch.int64, device=self.device)
         return dataclasses.replace(
             self,
@@ -105,26 +105,26 @@ class Images:
         )
 
     def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Source.pieces`; nothing is random about images in memory."""
+        """Yield the images and labels at each of `indices`; `seed` has no effect in memory."""
         for index in indices:
             yield self.images.index_select(0, index), self.labels.index_select(0, index)
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Source.batches`."""
+        """Yield all images and labels in order, `batch_size` at a time."""
         for start in range(0, len(self), batch_size):
             part = slice(start, start + batch_size)
             yield self.images[part], self.labels[part]
 
     def split(self, fraction: float = 0.5, *, seed: int) -> tuple[Images, Images]:
-        """Divides the images at random, class by class, into training and validation images.
+        """Split the images at random, class by class, into training and validation images.
 
-        The two parts are disjoint, hold every image between them, and have every class.
-        The same seed gives the same parts on every device.
+        Every image is in exactly one part, and each part has images of every class. The same seed
+        gives the same parts on every device.
 
         Args:
-            fraction: Share of the training part, above 0 and below 1; met to within one image in
-                every class.
-            seed: At least 0.
+            fraction: Share of the training part, above 0 and below 1; exact to within one image
+                in every class.
+            seed: Seed of the random split, at least 0.
 
         Raises:
             DataError: A class has fewer than two images.
@@ -137,7 +137,7 @@ class Images:
 def split_indices(
     labels: Tensor, classes: Sequence[str], fraction: float, *, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """The indices of both parts of `Images.split`, on the CPU and in order."""
+    """Return the indices of both parts of `Images.split`, on the CPU and in ascending order."""
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be above 0 and below 1, got {fraction}")
     if seed < 0:
@@ -162,11 +162,11 @@ def split_indices(
 
 
 def require_classes(labels: Sequence[int], classes: Sequence[str] | None = None) -> None:
-    """Refuses images that leave nothing to tell apart.
+    """Raise if fewer than two classes have images.
 
     Args:
-        labels: Of all images.
-        classes: Names of the classes; None: they have none but their numbers.
+        labels: Labels of all images.
+        classes: Names of the classes, for the message; None names them by their numbers.
 
     Raises:
         DataError: Fewer than two classes have images.
@@ -178,10 +178,11 @@ def require_classes(labels: Sequence[int], classes: Sequence[str] | None = None)
 
 
 def require_pair(training: Images, validation: Images) -> None:
-    """Refuses images that no search can train on and score with.
+    """Raise if a search cannot use these training and validation images.
 
     Raises:
-        DataError: They are too few, of one class, or do not fit each other.
+        DataError: There are too few images, there is only one class, or the two sets have
+            different classes or shapes.
     """
     if len(training) < 2 or len(validation) < 1:
         raise DataError(
@@ -190,8 +191,8 @@ def require_pair(training: Images, validation: Images) -> None:
         )
     if training.classes != validation.classes:
         raise DataError(
-            f"validation images must have the classes of the training images, "
-            f"{', '.join(training.classes)}; got {', '.join(validation.classes)}"
+            f"validation images must have the classes of the training images "
+            f"({', '.join(training.classes)}), got {', '.join(validation.classes)}"
         )
     shapes = [tuple(images.images.shape[1:]) for images in (training, validation)]
     if shapes[0] != shapes[1]:
@@ -206,14 +207,14 @@ def require_pair(training: Images, validation: Images) -> None:
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of every channel, in the units of `Images.mean`.
+    """Return mean and standard deviation of every channel, in the units of `Images.mean`.
 
     Args:
-        images: uint8 or float32, `[n, c, h, w]`, n at least 1.
+        images: uint8 or float32 images, `[n, c, h, w]`, n at least 1.
 
     Returns:
-        mean, std: The std of uint8 images is at least one grey level, that of float32 images 1
-            where all values are alike, so that dividing by it is safe.
+        Mean and std. The std is never 0: for uint8 images it is at least one grey level (1/255);
+        for float32 images whose values are all equal it is 1.
     """
     of_channel = _statistics_of_floats if images.is_floating_point() else _statistics_of_bytes
     means, stds = zip(*map(of_channel, images.unbind(1)), strict=True)
@@ -222,7 +223,7 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
 
 def _statistics_of_bytes(channel: Tensor) -> tuple[float, float]:
     levels = np.arange(256, dtype=np.float64) / 255
-    # A histogram is exact, and needs no float copy of the images.
+    # A histogram is exact and needs no float copy of the images.
     share = torch.bincount(channel.reshape(-1), minlength=256).cpu().numpy() / channel.numel()
     mean = float(share @ levels)
     return mean, max(float(share @ (levels - mean) ** 2) ** 0.5, 1 / 255)

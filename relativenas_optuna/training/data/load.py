@@ -1,4 +1,4 @@
-"""Images by name, folder or data set: the digits, CIFAR-10, CIFAR-100, a folder per class."""
+"""Load images by name (digits, CIFAR-10, CIFAR-100), from a folder or from a data set."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ from relativenas_optuna.training.data.statistics import STATISTICS, Statistics
 
 __all__ = ["DATA_SETS", "DataError", "Images", "as_images", "load_images"]
 
-# The digits have no test set of their own; neighbours are often of one writer, so the last ones in
-# file order, not random ones, are kept for the test.
+# The digits have no test set of their own. Neighbours are often by the same writer, so the test
+# images are the last ones in file order, not random ones.
 _TRAINING_DIGITS = 1500
-_PATIENCE = 3600.0  # seconds, with a process that downloads
+_PATIENCE = 3600.0  # seconds to wait for another process that downloads
 
 
 def as_images(data: Images | MapDataset | str | Path, *, like: Images | None = None) -> Images:
-    """Images of whatever holds them.
+    """Return images from any kind of source.
 
     Args:
-        data: Images, what `load_images` takes, or a data set that `images_of` takes.
-        like: Training images that a data set is to validate; see `images_of`.
+        data: Images; or a name or folder for `load_images`; or a data set for `images_of`.
+        like: Training images whose classes, mean and std a data set for validation takes; see
+            `images_of`.
 
     Raises:
-        DataError: The images are not there, or cannot be used as they are.
+        DataError: The images are missing or cannot be used.
     """
     if isinstance(data, Images):
         return data
@@ -54,26 +55,26 @@ def load_images(
     size: int | None = None,
     download: bool = False,
 ) -> Images:
-    """Loads a data set into memory.
+    """Load a data set into memory.
 
     Args:
-        source: "digits" (1,797 grey images of 8x8 that scikit-learn carries; the last 297 are the
-            test images), "cifar10", "cifar100", or a folder with a sub-folder of images for
-            each class. A folder with sub-folders `train` and `test` (or `val`), each with class
-            folders, is taken as divided; otherwise all of it is training images. The rules are
-            in docs/image_folders.md.
+        source: "digits" (1,797 grey images of 8x8 pixels from scikit-learn; the last 297 are the
+            test images), "cifar10", "cifar100", or a folder with a sub-folder of images for each
+            class. A folder with sub-folders `train` and `test` (or `val`), each with class
+            folders, has training and test images; otherwise all images are training images. The
+            rules are in docs/image_folders.md.
         root: Folder in which torchvision keeps its data sets.
-        train: The training images, or else the test images.
-        size: Side in pixels to which images are brought. None leaves them as they are; those of a
-            folder must then be of equal size.
-        download: Whether torchvision may download a data set that is not in `root`.
+        train: True for the training images, False for the test images.
+        size: Side in pixels to which images are resized. None leaves them as they are; the images
+            of a folder must then have one size.
+        download: True to let torchvision download a data set that is not in `root`.
 
     Returns:
-        Images on the CPU. Their mean and std are those of the training images, also for the
-        test images; for CIFAR they are the constants of the paper.
+        Images on the CPU. Mean and std are those of the training images, also for the test
+        images; for CIFAR they are the constants of the paper.
 
     Raises:
-        DataError: The data set is not there, or cannot be used as it is.
+        DataError: The data set is missing or cannot be used.
         ValueError: `size` is out of range.
     """
     if size is not None and not 1 <= size <= MOST["size"]:
@@ -84,7 +85,7 @@ def load_images(
     folder = Path(source)
     if isinstance(source, str) and not folder.exists() and folder.name == source:
         raise DataError(
-            f"data {source!r} is neither one of {', '.join(DATA_SETS)} nor a folder of images"
+            f"data must be one of {', '.join(DATA_SETS)} or a folder of images, got {source!r}"
         )
     return _folder(folder, train, size)
 
@@ -127,11 +128,11 @@ def _cifar(
             reason = " ".join(str(error).split())
             raise DataError(
                 f"{kind.__name__} could not be downloaded to {folder!r}: {reason}; "
-                f"unpack {kind.url} in {str(root)!r} by hand"
+                f"download {kind.url} and unpack it in {str(root)!r}"
             ) from error
         raise DataError(
-            f"{kind.__name__} is not (or not whole) in {folder!r}; fetch it by "
-            f"training.load_images({kind.__name__.lower()!r}, root={str(root)!r}, "
+            f"{kind.__name__} is missing or incomplete in {folder!r}; download it by "
+            f"load_images({kind.__name__.lower()!r}, root={str(root)!r}, "
             f"download=True), or unpack {kind.url} there"
         ) from error
     return Images(
@@ -144,7 +145,7 @@ def _cifar(
 
 
 def _fetched(kind: type[CIFAR10], root: Path, train: bool) -> CIFAR10:
-    """A data set that is downloaded where it is not there, by one process at a time."""
+    """Return a data set; download it if it is missing, in one process at a time."""
     with suppress(RuntimeError):
         return kind(root=root, train=train)
     root.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,7 @@ def _resized(data: Images, size: int) -> Images:
     return replace(data, images=images)
 
 
-#: Data sets known by name.
+#: Functions (root, train, download) -> images, by the names of the data sets.
 DATA_SETS: dict[str, Callable[[Path, bool, bool], Images]] = {
     "digits": _digits,
     "cifar10": _cifar10,

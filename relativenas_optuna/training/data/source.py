@@ -1,4 +1,4 @@
-"""Where batches come from: images in memory, or such as are read while training."""
+"""Make batches of images that are in memory, or that are read from files while training."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from relativenas_optuna.training.randomness import Generators
 
 
 class Source(Protocol):
-    """Labelled images of one size; `Images` is one."""
+    """A source of labelled images of one size; `Images` and `StreamedImages` are sources."""
 
     @property
     def labels(self) -> Tensor:
-        """Of all images: int64, `[n]`."""
+        """Labels of all images, int64, `[n]`."""
 
     @property
     def device(self) -> torch.device:
-        """Where images and labels come to."""
+        """Device of the images and labels that are yielded."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of an image."""
 
     def __len__(self) -> int:
-        """Number of images."""
+        """Return the number of images."""
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and std for `normalise`."""
+        """Return mean and std for `normalise`."""
 
     def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images `[b, c, h, w]` and labels `[b]` to train on, for each of the index tensors.
+        """Yield images `[b, c, h, w]` and labels `[b]` to train on, for each index tensor `[b]`.
 
-        What is random about an image follows from `seed` and its index alone.
+        A random transform of an image depends on `seed` and the index of the image only.
         """
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images and labels in order, as they are scored."""
+        """Yield all images and labels in order, prepared for evaluation."""
 
 
 def training_parts(
@@ -51,17 +51,17 @@ def training_parts(
     augmentation: Augmentation,
     generators: Generators,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The parts of an epoch that a process trains on: images ready for the network, and labels.
+    """Yield the augmented images and the labels of every part that a process trains on.
 
-    Every process draws the same order, and the same augmentation for a whole batch, so that it
-    does not matter for an image who trains on it.
+    Every process draws the same order, and the augmentation of whole batches. So the augmentation
+    of an image does not depend on the process that trains on it.
 
     Args:
-        source: Of the images.
-        batches: Their bounds in the order drawn.
-        batch_parts: Of this process.
-        augmentation: Applied to every batch anew.
-        generators: Of order and augmentation.
+        source: Source of the images.
+        batches: Bounds of the batches in the random order.
+        batch_parts: Parts of a batch that this process trains on.
+        augmentation: Augmentation, drawn anew for every batch.
+        generators: Random generators for the order and the augmentation.
     """
     order = torch.randperm(len(source), generator=generators.order).to(source.device)
     own = [bounds for batch in batches for bounds in batch_parts.own(*batch)]
@@ -78,7 +78,7 @@ def training_parts(
 
 
 def plain_batches(source: Source, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """All images, normalised, and their labels."""
+    """Yield all images in order, normalised, and their labels."""
     mean, std = source.statistics()
     for images, labels in source.batches(batch_size):
         yield normalise(images, mean, std), labels

@@ -1,4 +1,4 @@
-"""Mean and std of the images that the networks of the paper were trained with."""
+"""Mean and std of the data sets that the networks of the paper were trained on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ STATISTICS: Mapping[str, Statistics] = MappingProxyType(
             (0.49139968, 0.48215827, 0.44653124), (0.24703233, 0.24348505, 0.26158768)
         ),
         "cifar100": Statistics((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
-        # As everybody takes them.
+        # The values that torchvision and timm use.
         "imagenet": Statistics((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     }
 )
-"""By the name of the data set."""
+"""Mean and std by the name of the data set."""

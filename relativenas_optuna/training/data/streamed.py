@@ -1,4 +1,4 @@
-"""Images that are read from a folder while training: all of ImageNet fits no memory."""
+"""Read images from files while training, for data sets that do not fit in memory."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ from relativenas_optuna.training.data.statistics import STATISTICS
 
 _CPU = torch.device("cpu")
 _MARGIN = 256 / 224
-"""How much larger the shorter side of an image is before its centre is cropped."""
+"""Length of the shorter side before the centre crop, as a multiple of the side of the crop."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StreamedImages:
-    """Labelled images in files, a `Source` that reads them anew in every epoch.
+    """Labelled images in files, which are read anew in every epoch.
 
-    To train on, an image is cropped to a random part of 8 to 100 % of its area and brought to
-    its size; to be scored, its centre is cropped from an image that is 256/224 times as large.
+    For training, a random crop of 8 to 100 % of the area is resized to `size`. For evaluation, the
+    shorter side is resized to 256/224 of `size`, and the centre is cropped.
 
     Args:
-        paths: Of the files.
-        labels: int64, `[n]`, each the index of one of `classes`.
+        paths: Paths of the files.
+        labels: Labels, int64, `[n]`, each the index of one of `classes`.
         classes: Names of the classes.
-        size: Side in pixels that images are brought to.
-        flip: Whether they are mirrored at random to train on.
-        color_jitter: How far brightness, contrast and saturation go up and down to train on.
-        workers: Processes that read ahead; 0: this one reads. Images are the same either way.
-        device: Where batches come to.
-        mean: Per channel, in units of [0, 1].
-        std: Per channel, in the same units, above 0.
+        size: Side in pixels of the images that are yielded.
+        flip: True to mirror images at random for training.
+        color_jitter: Largest relative change of brightness, contrast and saturation for training,
+            0 to 1.
+        workers: Processes that read ahead; 0 reads in this process. The images do not depend on it.
+        device: Device of the batches.
+        mean: Mean of each channel, in units of [0, 1].
+        std: Standard deviation of each channel, above 0, in the same units.
     """
 
     paths: Sequence[str]
@@ -67,11 +68,11 @@ class StreamedImages:
         return 3, self.size, self.size
 
     def to(self, device: torch.device | str) -> StreamedImages:
-        """The same images, that come to `device`."""
+        """Return the same images with batches on `device`."""
         return replace(self, device=torch.device(device))
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """The mean and the std as float32 tensors `[3]` on the device."""
+        """Return mean and std as float32 tensors `[3]` on the device."""
         mean, std = (
             torch.tensor(of, dtype=torch.float32, device=self.device)
             for of in (self.mean, self.std)
@@ -79,25 +80,25 @@ class StreamedImages:
         return mean, std
 
     def subset(self, indices: Tensor | Sequence[int]) -> StreamedImages:
-        """The images at `indices`, in their order."""
+        """Return the images at `indices`, in that order."""
         index = torch.as_tensor(indices, dtype=torch.int64)
         paths = [self.paths[number] for number in index.tolist()]
         return replace(self, paths=paths, labels=self.labels[index])
 
     def split(self, fraction: float = 0.5, *, seed: int) -> tuple[StreamedImages, StreamedImages]:
-        """See `Images.split`."""
+        """Split the images into training and validation images, as `Images.split` does."""
         chosen, rest = split_indices(self.labels, self.classes, fraction, seed=seed)
         return self.subset(chosen), self.subset(rest)
 
     def pieces(self, indices: Iterable[Tensor], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Source.pieces`."""
+        """Yield augmented images and labels for each of the index tensors; see `Source`."""
         jitter = (v2.ColorJitter(*[self.color_jitter] * 3),) if self.color_jitter else ()
         flip = (v2.RandomHorizontalFlip(),) if self.flip else ()
         transform = v2.Compose([v2.RandomResizedCrop(self.size), *flip, *jitter])
         return self._read(_Files(self.paths, transform, seed), [i.tolist() for i in indices])
 
     def batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """See `Source.batches`."""
+        """Yield all images, centre-cropped, and labels in order; see `Source`."""
         larger = round(_MARGIN * self.size)
         transform = v2.Compose([v2.Resize(larger), v2.CenterCrop(self.size)])
         starts = range(0, len(self), batch_size)
@@ -113,7 +114,7 @@ class StreamedImages:
             collate_fn=_together,
             pin_memory=pinned,
             worker_init_fn=_ignore_interrupts,
-            generator=torch.Generator(),  # it would move torch's global stream on
+            generator=torch.Generator(),  # without it a loader draws from torch's global generator
         )
         for index, read in zip(indices, loader, strict=True):
             if isinstance(read, UnreadableImages):
@@ -131,18 +132,19 @@ def stream_folder(
     flip: bool = True,
     color_jitter: float = 0.0,
 ) -> StreamedImages:
-    """The images of a folder with one sub-folder per class, unread.
+    """Return the images of a folder with one sub-folder per class, without reading them.
 
     Args:
-        folder: As for `load_images`.
-        size: See `StreamedImages`, as for those not named here.
-        train: The training images, or else the test images.
-        workers: None: as many as there are processors, and 8 at most.
-        flip: See `StreamedImages`.
-        color_jitter: See `StreamedImages`.
+        folder: Folder with one sub-folder per class, or with a training and a test part; see
+            docs/image_folders.md.
+        size: Side in pixels of the images that are yielded.
+        train: True for the training images, False for the test images.
+        workers: Processes that read ahead; None takes one per processor, at most 8.
+        flip: True to mirror images at random for training.
+        color_jitter: Largest relative change of brightness, contrast and saturation for training.
 
     Raises:
-        DataError: The folder is missing, or is no such folder.
+        DataError: The folder is missing, or has no such sub-folders.
     """
     listed, _ = list_part(Path(folder), train)
     return StreamedImages(
@@ -157,9 +159,9 @@ def stream_folder(
 
 
 class _Files(Dataset[Tensor | UnreadableImages]):
-    """Images as `[3, h, w]`, uint8; the error of one that cannot be read.
+    """A data set of images `[3, h, w]`, uint8; for a file that cannot be read, the error.
 
-    If it were raised, it would come out of a worker with the worker's traceback in its message.
+    The error is returned because `DataLoader` adds a worker's traceback to errors that are raised.
     """
 
     def __init__(self, paths: Sequence[str], transform: v2.Transform, seed: int | None) -> None:
@@ -188,7 +190,7 @@ def _together(images: list[Tensor | UnreadableImages]) -> Tensor | UnreadableIma
 
 
 def _ignore_interrupts(_worker: int) -> None:
-    # Ctrl-C reaches the whole group; the process that trains ends its workers itself.
+    # Ctrl-C reaches every process of the group, and the training process ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # see `read_images`

@@ -134,7 +134,7 @@ def test_studies_of_another_kind_are_refused(folder: Path, capfd: Capture) -> No
     [
         (["--data", "nowhere"], 1, "nowhere"),
         (["--data", "file"], 1, "is a file; give a folder"),
-        (["--data", "empty"], 1, "without images"),
+        (["--data", "empty"], 1, "have no images"),
         (["--data", "one"], 1, "at least 2 classes"),
         (["--data", "corrupt"], 1, "cannot be read"),
         (["--data", "sizes"], 1, "give a size"),

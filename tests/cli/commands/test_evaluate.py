@@ -133,7 +133,7 @@ class Call:
         (("net.safetensors", "--data", "seven"), "tells 2 classes apart, the data has 7"),
         (("net.safetensors", "--data", "odd"), "class 1 is 'other' in the data and 'class1' in"),
         (("net.safetensors", "--data", "images/test"), "take --part training to score what is"),
-        (("net.safetensors", "--data", "nowhere"), "'nowhere' is neither one of digits, cifar10"),
+        (("net.safetensors", "--data", "nowhere"), "data must be one of digits, cifar10"),
         (("net.safetensors", "--data", "digits"), "images of 3 channels, those of 'digits' have"),
         (("net.safetensors", "--part", "validation"), "does not say which images it was chosen"),
         (("net.safetensors", "--size", "3"), "with height and width of at least 4, got [1, 3, 3"),

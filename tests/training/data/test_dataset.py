@@ -146,9 +146,9 @@ def test_validation_images_take_classes_and_statistics_of_the_training_images() 
     validation = as_images(few, like=training)
     assert validation.classes == training.classes
     assert (validation.mean, validation.std) == (training.mean, training.std)
-    with pytest.raises(DataError, match=r"differ in kind, .*uint8.* of the training images"):
+    with pytest.raises(DataError, match=r"one type, but that of the training images is .*uint8"):
         as_images([(image.float(), 1) for image in IMAGES], like=training)
-    with pytest.raises(DataError, match="differ in size, 6x5 is that of the training images"):
+    with pytest.raises(DataError, match="one size, but that of the training images is 6x5"):
         as_images([(image[..., 1:], 1) for image in IMAGES], like=training)
 
 
@@ -180,13 +180,16 @@ def of_sizes() -> list[tuple[Tensor, int]]:
         ([(drawn(9, 9, 3), 0)], r"a tensor must be \[c, h, w\], image 0 is \[9, 9, 3\]"),
         ([(Image.new("I;16", (3, 3)), 0)], "more than 8 bits a channel"),
         ([(torch.full((1, 2, 2), torch.nan), 0)], "image 0 has values that are not finite"),
-        (of_sizes(), "differ in size, 6x5 is that of number 0 and 6x4 that of number 2.*Resize"),
-        ([(IMAGES[0], 0), (IMAGES[1, :1], 1)], "differ in kind"),
-        ([(IMAGES[0], 0), (IMAGES[1].float(), 1)], "differ in kind"),
-        ([(IMAGES[0], 1.5)], "labels must be whole numbers from 0, that of item 0 is 1.5"),
-        ([(IMAGES[0], "cat")], "labels must be whole numbers from 0, that of item 0 is 'cat'"),
-        ([(IMAGES[0], -1)], "labels must be whole numbers from 0, that of item 0 is -1"),
-        ([(IMAGES[0], 0), (IMAGES[1], 10**12)], "labels must be 0 to n - 1 .* 2 different ones up"),
+        (of_sizes(), "one size, but that of image 0 is 6x5 and that of image 2 is 6x4.*Resize"),
+        ([(IMAGES[0], 0), (IMAGES[1, :1], 1)], "must have one type"),
+        ([(IMAGES[0], 0), (IMAGES[1].float(), 1)], "must have one type"),
+        ([(IMAGES[0], 1.5)], "labels must be whole numbers from 0, the label of item 0 is 1.5"),
+        ([(IMAGES[0], "cat")], "labels must be whole numbers from 0, the label of item 0 is 'cat'"),
+        ([(IMAGES[0], -1)], "labels must be whole numbers from 0, the label of item 0 is -1"),
+        (
+            [(IMAGES[0], 0), (IMAGES[1], 10**12)],
+            "labels must be 0 to n - 1 .* 2 different labels up",
+        ),
         ([(IMAGES[0], torch.ones(2))], "labels must be whole numbers from 0"),
         ([(IMAGES[0], 1), (IMAGES[1], 1)], "at least 2 classes, all 2 are of class '1'"),
     ],
@@ -235,11 +238,11 @@ def test_pil_images_are_rotated_as_their_exif_says(tmp_path: Path) -> None:
     assert torch.equal(images_of(lazily).images, load_images(tmp_path).images)
 
 
-def test_images_names_and_folders_are_taken_as_before(tmp_path: Path) -> None:
+def test_images_names_and_folders_are_all_accepted(tmp_path: Path) -> None:
     images = images_of(Own(as_image))
     assert as_images(images) is images
     assert isinstance(as_images("digits"), Images)
-    with pytest.raises(DataError, match="neither one of"):
+    with pytest.raises(DataError, match="data must be one of"):
         as_images("digit")
 
 

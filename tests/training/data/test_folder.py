@@ -119,7 +119,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 def test_an_empty_class_is_refused_by_name(folder: Path) -> None:
     (folder / "emu").mkdir()
     (folder / "fox").mkdir()
-    assert "without images: 'emu', 'fox'" in refusal(folder)
+    assert "have no images: 'emu', 'fox'" in refusal(folder)
 
 
 def test_a_single_class_is_refused(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_images_of_different_sizes_ask_for_a_size(folder: Path) -> None:
     path = draw(folder / "dog" / "wide.png", 9, 8)
     message = refusal(folder)
     assert "give a size" in message
-    assert f"9x8 is '{path}'" in message
-    assert "8x8 is" in message
+    assert f"'{path}' is 9x8" in message
+    assert "is 8x8" in message
 
 
 def test_a_folder_without_test_images_says_where_to_put_them(folder: Path) -> None:

@@ -87,7 +87,7 @@ def test_files_that_may_be_meant_as_images_are_said_to_be_left_out(pets: Path) -
 def test_an_empty_class_says_what_it_holds(pets: Path) -> None:
     (pets / "emu").mkdir()
     (pets / "emu" / "1.heic").write_bytes(bytes(40))
-    assert "without images: 'emu'" in refusal(pets)
+    assert "have no images: 'emu'" in refusal(pets)
     assert "1 .heic" in refusal(pets)
 
 
@@ -95,7 +95,9 @@ def test_an_empty_class_says_what_it_holds(pets: Path) -> None:
 def test_a_link_to_a_folder_that_is_read_already_is_left_out(pets: Path, target: str) -> None:
     fill(pets, "cat/deep", count=1)
     (pets / "cat" / "latest").symlink_to(target)
-    with pytest.warns(UserWarning, match="links to what is read already .*latest"):
+    with pytest.warns(
+        UserWarning, match="links to folders and files that are read already .*latest"
+    ):
         assert counts(pets) == {"cat": 3, "dog": 2}
 
 
@@ -126,7 +128,7 @@ def test_one_image_in_two_classes_is_refused(pets: Path) -> None:
 
 def test_a_class_that_is_a_link_to_another_is_refused(pets: Path) -> None:
     (pets / "kitty").symlink_to("cat")
-    assert "without images: 'kitty'" in refusal(pets)
+    assert "have no images: 'kitty'" in refusal(pets)
 
 
 def test_links_to_nothing_and_to_themselves_are_images_that_cannot_be_read(pets: Path) -> None:

@@ -116,8 +116,8 @@ def test_moving_keeps_the_images() -> None:
         ({"labels": torch.zeros(2)}, r"labels must be an int64 tensor \[2\]"),
         ({"labels": torch.tensor([0, 2])}, r"labels must be in 0\.\.1 for 2 classes, got 0\.\.2"),
         ({"labels": torch.tensor([-1, 1])}, r"got -1\.\.1"),
-        ({"mean": (0.5,)}, "one number for each of 3 channels"),
-        ({"std": (0.5, 0.0, 0.5)}, "std above 0"),
+        ({"mean": (0.5,)}, "3 numbers, one for each channel"),
+        ({"std": (0.5, 0.0, 0.5)}, "std must be above 0"),
     ],
 )
 def test_tensors_that_do_not_fit_together_are_refused(
