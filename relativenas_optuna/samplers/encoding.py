@@ -1,4 +1,4 @@
-"""Parameters of a study as a real vector, and back."""
+"""Conversion between a study's parameters and a real vector."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from relativenas_optuna.samplers.intervals import (
     cell_index,
-    count,
     decode,
     encode,
+    finite_count,
     first_equal,
-    index,
+    has_unit_cells,
     interval,
-    is_even,
     is_value_of,
     value_count,
+    value_index,
 )
 
 if TYPE_CHECKING:
@@ -32,29 +32,24 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
-_MOST_INDICATORS = 1024  # of one categorical
-
-
-def _first_index(distribution: BaseDistribution, firsts: list[int], x: float) -> int:
-    return firsts[cell_index(distribution, x)]
-
-
-def _settled_point(distribution: BaseDistribution, x: float) -> float:
-    return encode(distribution, decode(distribution, x))
+_MAX_INDICATORS = 1024  # of one categorical
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Parameters of a study <-> a real vector with one variable per parameter, in this order.
+    """Conversion between parameters and a real vector with one variable for each parameter.
 
-    Parameters with a single value have no variable: Optuna fills them in by itself.
+    A parameter with a single value has no variable, since Optuna needs no sampler for it.
+
+    Args:
+        space: Distributions by name, in the order of the variables, none with a single value.
     """
 
     space: Mapping[str, BaseDistribution]
 
     @classmethod
     def of(cls, space: Mapping[str, BaseDistribution]) -> Encoding:
-        """The encoding of a search space, without its single-valued parameters."""
+        """Return the encoding of a search space, without its single-valued parameters."""
         return cls({name: space[name] for name in space if not space[name].single()})
 
     @cached_property
@@ -68,27 +63,31 @@ class Encoding:
         return np.array([interval(d)[1] for d in self.space.values()], dtype=np.float64)
 
     @cached_property
+    def _finite_counts(self) -> list[int | None]:
+        return [finite_count(distribution) for distribution in self.space.values()]
+
+    @cached_property
     def counts(self) -> list[int] | None:
-        """How many values each variable has; `None` where one is a float without steps."""
-        counts = [count(distribution) for distribution in self.space.values()]
-        finite = [n for n in counts if n is not None]
-        return finite if len(finite) == len(counts) else None
+        """Number of values of each variable, or None if one of them is continuous."""
+        finite = [count for count in self._finite_counts if count is not None]
+        return finite if len(finite) == len(self.space) else None
 
     @cached_property
     def continuous(self) -> NDArray[np.bool_]:
-        """`[variables]`, True for each that is a float without steps, or as dense as one."""
-        counts = [count(distribution) for distribution in self.space.values()]
-        return np.array([number is None for number in counts], dtype=np.bool_)
+        """True for each variable `[variables]` that is a float without steps, or as dense."""
+        return np.array([count is None for count in self._finite_counts], dtype=np.bool_)
 
     @cached_property
     def _last_cells(self) -> Vector:
-        """The index of each variable's last cell; 0 for one whose interval has no cells."""
-        counts = [1 if is_even(d) else value_count(d) for d in self.space.values()]
+        """Index of each variable's last cell, 0 for a variable without unit cells."""
+        counts = [value_count(d) if has_unit_cells(d) else 1 for d in self.space.values()]
         return np.array(counts, dtype=np.float64) - 1
 
-    def _cells(self, vector: Vector) -> list[int]:
-        cells: list[int] = (
-            np.maximum(np.minimum(np.ceil(vector) - 1, self._last_cells), 0).astype(int).tolist()
+    def _cells(self, positions: Vector) -> NDArray[np.intp]:
+        """Return the index of the cell of each variable, `[..., variables]`."""
+        last = self._last_cells
+        cells: NDArray[np.intp] = np.maximum(np.minimum(np.ceil(positions) - 1, last), 0).astype(
+            int
         )
         return cells
 
@@ -100,8 +99,9 @@ class Encoding:
         ]
 
     def decode(self, vector: Vector) -> dict[str, Any]:
-        """Parameters of a position `[variables]`."""
-        variables = zip(self._choices, self._cells(vector), vector.tolist(), strict=True)
+        """Return the parameters at a position `[variables]`."""
+        cells = self._cells(vector).tolist()
+        variables = zip(self._choices, cells, vector.tolist(), strict=True)
         return {
             name: decode(distribution, x) if choices is None else choices[cell]
             for (name, distribution, choices), cell, x in variables
@@ -109,61 +109,62 @@ class Encoding:
 
     @cached_property
     def size(self) -> float:
-        """How many architectures there are: infinitely many where a float has no steps."""
+        """Number of architectures; infinite if a variable is continuous."""
         return math.inf if self.counts is None else math.prod(self.sizes)
 
     @cached_property
     def sizes(self) -> list[int]:
-        """How many different values each variable of a finite space has: equal choices are one."""
+        """Number of different values of each variable of a finite space."""
         assert self.counts is not None
         return [
-            len(self._firsts[i]) if i in self._firsts else count
+            len(set(self._first_equals[i])) if i in self._first_equals else count
             for i, count in enumerate(self.counts)
         ]
 
     @cached_property
-    def _firsts(self) -> dict[int, set[int]]:
-        """Choices of each categorical that are equal to no earlier one, by its place."""
+    def _first_equals(self) -> dict[int, list[int]]:
+        """For each categorical, by its variable: the first choice that is equal to each choice."""
         return {
-            i: set(first_equal(d))
+            i: first_equal(d)
             for i, d in enumerate(self.space.values())
             if isinstance(d, CategoricalDistribution)
         }
 
-    def is_first(self, place: int, index: int) -> bool:
-        """Return False for a choice of a variable that is equal to an earlier choice."""
-        return place not in self._firsts or index in self._firsts[place]
+    def is_first(self, variable: int, index: int) -> bool:
+        """Return False if an earlier choice of a variable is equal to the choice `index`."""
+        return variable not in self._first_equals or self._first_equals[variable][index] == index
 
     def indices(self, vector: Vector) -> tuple[float, ...]:
-        """Which value each variable has at a position, counted from 0.
+        """Return the index of each variable's value at a position `[variables]`, from 0.
 
-        Of equal choices it is the first. Of a float without steps it is the settled point.
+        Equal choices have the index of the first one. A continuous variable has the canonical point
+        instead of an index.
         """
-        indices: list[float] = [*self._cells(vector)]
+        indices: list[float] = self._cells(vector).tolist()
         for i, index_at in self._other_indices.items():
             indices[i] = index_at(float(vector[i]))
         return tuple(indices)
 
     @cached_property
     def _other_indices(self) -> dict[int, Callable[[float], float]]:
-        """How to find the index of a variable, by its place, where it is not that of its cell."""
+        """For variables whose value index is not that of the cell: the index at a point."""
         found: dict[int, Callable[[float], float]] = {}
         for i, distribution in enumerate(self.space.values()):
             if isinstance(distribution, CategoricalDistribution):
-                firsts = first_equal(distribution)
+                firsts = self._first_equals[i]
                 if firsts != list(range(len(firsts))):
                     found[i] = partial(_first_index, distribution, firsts)
-            elif is_even(distribution):
+            elif not has_unit_cells(distribution):
                 floats = isinstance(distribution, FloatDistribution)
-                found[i] = partial(_settled_point if floats else index, distribution)
+                found[i] = partial(_canonical_point if floats else value_index, distribution)
         return found
 
     def features(self, positions: Vector) -> Vector:
-        """Positions `[n, variables]` as points `[n, features]` between which distances mean much.
+        """Return positions `[n, variables]` as points `[n, features]` with meaningful distances.
 
-        A categorical is 1 apart (squared) from every other choice; one of more than 1,024 choices
-        has two digits, each of which counts for half of that. Anything else has one feature from 0
-        to 2.
+        Two choices of a categorical have the squared distance 1. A categorical of more than 1,024
+        choices is written with two digits, which differ by 0.5 each. Any other variable has one
+        feature from 0 to 2.
         """
         groups = [self._indicators(positions), self._ordered_features(positions)]
         return np.concatenate(groups, axis=1)
@@ -174,21 +175,20 @@ class Encoding:
         return np.array(kinds, dtype=np.bool_)
 
     def _indicators(self, positions: Vector) -> Vector:
-        """`[n, choices of all categoricals]`, which are 0 but for one choice of each."""
+        """Return the scaled one-hot vectors of all categoricals, `[n, their choices]`."""
         counts = self._last_cells[self._categorical].astype(int) + 1
-        places = np.minimum(np.ceil(positions[:, self._categorical]) - 1, counts - 1)
-        places = np.maximum(places, 0).astype(int)
-        many = counts > _MOST_INDICATORS
+        cells = self._cells(positions)[:, self._categorical]
+        many = counts > _MAX_INDICATORS
         heights = np.sqrt(np.where(many, 0.25, 0.5))
-        if many.any():  # two digits each, which take far less memory
+        if many.any():  # two digits take far less memory
             bases = np.ceil(np.sqrt(counts[many])).astype(int)
-            last = places[:, many] % bases
-            places[:, many] //= bases
+            last = cells[:, many] % bases
+            cells[:, many] //= bases
             counts[many] = bases
-            places = np.concatenate([places, last], axis=1)
+            cells = np.concatenate([cells, last], axis=1)
             counts = np.concatenate([counts, bases])
             heights = np.concatenate([heights, heights[many]])
-        columns = np.cumsum(counts) - counts + places
+        columns = np.cumsum(counts) - counts + cells
         indicators = np.zeros((len(positions), int(counts.sum())))
         indicators[np.arange(len(positions))[:, None], columns] = heights
         return indicators
@@ -196,29 +196,38 @@ class Encoding:
     def _ordered_features(self, positions: Vector) -> Vector:
         ordered = ~self._categorical
         low, high = self.low[ordered], self.high[ordered]
-        last = self._last_cells[ordered]
-        middles = np.clip(np.ceil(positions[:, ordered]) - 0.5, 0.5, last + 0.5)
-        points = np.where(last > 0, middles, positions[:, ordered])
+        middles = self._cells(positions)[:, ordered] + 0.5
+        points = np.where(self._last_cells[ordered] > 0, middles, positions[:, ordered])
         features: Vector = 2 * (points / (high - low) - low / (high - low))
         return features
 
     def canonical(self, position: Vector) -> Vector:
-        """The point `[variables]` that stands for all that decode to the same parameters."""
+        """Return the point `[variables]` that represents all positions of the same parameters."""
         return self.position_of(self.decode(position), position)
 
     def describes(self, params: Mapping[str, Any]) -> bool:
-        """Whether parameters have a value of every variable, and so a position of their own."""
+        """Return True if parameters have a valid value for every variable."""
         return all(
             name in params and is_value_of(d, params[name]) for name, d in self.space.items()
         )
 
     def fingerprint(self, params: Mapping[str, Any], basis: str) -> str:
-        """What tells the parameters of all variables, and what they rest on, in eight bytes."""
+        """Return a hash of 8 bytes, in hexadecimal digits, of all variables' values and a text.
+
+        Args:
+            params: Parameters with a valid value for every variable.
+            basis: The text.
+        """
         values = [basis, *[d.to_internal_repr(params[name]) for name, d in self.space.items()]]
         return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
     def position_of(self, params: Mapping[str, Any], otherwise: Vector) -> Vector:
-        """The point `[variables]` of parameters; what they lack is `otherwise`."""
+        """Return the point `[variables]` of parameters.
+
+        Args:
+            params: Parameters, of which some may be missing or invalid.
+            otherwise: Point `[variables]` whose variables replace those.
+        """
         return np.array(
             [
                 encode(d, params[name]) if name in params and is_value_of(d, params[name]) else x
@@ -227,11 +236,11 @@ class Encoding:
         )
 
     def adopt(self, vector: Vector, params: Mapping[str, Any]) -> Vector:
-        """The position of a member that was really scored with `params`.
+        """Return the position of a member that was proposed at `vector` and scored with `params`.
 
-        Where a parameter is what the proposed position `vector` `[variables]` decodes to, or is
-        missing, or is none of the parameter's values, the proposed variable stays to the last bit;
-        elsewhere (an enqueued or fixed parameter) the parameter's own point replaces it.
+        A variable keeps its proposed bits if its parameter has the proposed value, is missing or
+        has an invalid value. Otherwise (the parameter was enqueued or fixed) it is the point of the
+        scored value.
         """
         adopted = vector
         for i, (name, proposed) in enumerate(self.decode(vector).items()):
@@ -245,3 +254,11 @@ class Encoding:
                 adopted = adopted.copy() if adopted is vector else adopted
                 adopted[i] = encode(distribution, params[name])
         return adopted
+
+
+def _first_index(distribution: BaseDistribution, firsts: list[int], x: float) -> int:
+    return firsts[cell_index(distribution, x)]
+
+
+def _canonical_point(distribution: BaseDistribution, x: float) -> float:
+    return encode(distribution, decode(distribution, x))

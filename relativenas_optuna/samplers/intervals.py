@@ -1,4 +1,4 @@
-"""Optuna distributions as intervals of one real variable each, and back."""
+"""Conversion between an Optuna distribution's values and an interval of one real variable."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from optuna.distributions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MOST_CELLS = 2**52  # the middles of more cells than that are not all floats
-_LARGEST_INT = 2**53  # up to here every whole number is a float
-_LARGEST_LOG_INT = 2**40  # up to here the logarithms of all whole numbers can be told apart
-_FEW = 1024  # values of a float, none of which is left out
-_NEIGHBOURS = 256  # cells on both sides that are tried for a value that Optuna takes
+_MAX_CELLS = 2**52  # with more, not every middle of a cell is a float
+_MAX_INT = 2**53  # up to it, every whole number is a float
+_MAX_LOG_INT = 2**40  # up to it, the logarithms of all whole numbers differ
+_MAX_UNCHECKED = 1024  # values of a float that are proposed though Optuna may reject them
+_NEIGHBOURS = 256  # cells on both sides that are tried for a value that Optuna accepts
 
 
 def interval(distribution: BaseDistribution) -> tuple[float, float]:
-    """The interval that a parameter's real variable lives in.
+    """Return the interval of a parameter's real variable.
 
-    `[0, n]` for n ordered or unordered values; the logarithm's range for a log parameter (that of
-    an integer reaches half a step beyond its ends, so that each value owns a cell); `[low, high]`
-    for any other float.
+    It is `[0, n]` for n choices or stepped values, the range of the logarithm for a log parameter
+    (for an integer 0.5 wider at both ends, so that each value has a cell), and `[low, high]` for
+    any other float.
 
     Raises:
-        ValueError: Where the interval is wider than the largest float.
+        ValueError: The interval is wider than the largest float.
     """
     if isinstance(distribution, IntDistribution):
         _check_width(distribution)
@@ -47,10 +47,10 @@ def interval(distribution: BaseDistribution) -> tuple[float, float]:
 
 
 def decode(distribution: BaseDistribution, x: float) -> Any:
-    """The parameter's value at `x`, a point of its interval.
+    """Return a parameter's value at `x`, a point of its interval.
 
-    A cell of an interval `[0, n]` is half open, `index = max(ceil(x) - 1, 0)`, as in the paper: a
-    whole number k gives value k - 1.
+    The cells of an interval `[0, n]` are half open as in the paper, `index = max(ceil(x) - 1, 0)`:
+    the whole number k has the value k - 1.
     """
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[cell_index(distribution, x)]
@@ -75,7 +75,7 @@ def _stepped(distribution: IntDistribution | FloatDistribution, x: float) -> Any
 
 
 def encode(distribution: BaseDistribution, value: Any) -> float:
-    """A point of the interval that decodes to `value`: the middle of its cell, where it has one."""
+    """Return a point of the interval that decodes to `value`: the middle of its cell, if any."""
     if isinstance(distribution, CategoricalDistribution):
         return float(distribution.to_internal_repr(value)) + 0.5
     assert isinstance(distribution, IntDistribution | FloatDistribution)
@@ -88,18 +88,18 @@ def encode(distribution: BaseDistribution, value: Any) -> float:
 
 
 def is_dense(distribution: BaseDistribution) -> bool:
-    """Return True if a parameter has more values than floats tell apart, or values that are none.
+    """Return True if a stepped parameter has too many or too large values for exact floats.
 
-    Its interval is taken for that of a float without steps.
+    Its interval is treated like that of a float without steps.
     """
     if isinstance(distribution, CategoricalDistribution):
         return False
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     if isinstance(distribution, IntDistribution):
         largest = max(abs(distribution.low), abs(distribution.high))
-        if largest > (_LARGEST_LOG_INT if distribution.log else _LARGEST_INT):
+        if largest > (_MAX_LOG_INT if distribution.log else _MAX_INT):
             return True
-    return distribution.step is not None and value_count(distribution) > _MOST_CELLS
+    return distribution.step is not None and value_count(distribution) > _MAX_CELLS
 
 
 def _check_width(distribution: IntDistribution) -> None:
@@ -115,14 +115,14 @@ def _check_width(distribution: IntDistribution) -> None:
 
 
 def _contained(distribution: IntDistribution | FloatDistribution, index: int) -> Any:
-    """Return the value `index` of a parameter with steps, or one near it that Optuna takes.
+    """Return the value `index` of a parameter with steps, or one near it that Optuna accepts.
 
-    Optuna stores a value as a float, and takes one for contained that is a multiple of the step
-    above the low end after floats were rounded. Not every value is.
+    Optuna accepts a float that is a multiple of the step above the low end. Rounding makes it
+    reject some values.
     """
     count = value_count(distribution)
-    if isinstance(distribution, FloatDistribution) and count <= _FEW:
-        return _value(distribution, index)  # whatever Optuna takes
+    if isinstance(distribution, FloatDistribution) and count <= _MAX_UNCHECKED:
+        return _value(distribution, index)
     values = (_value(distribution, at) for at in _candidates(index, count))
     found = (value for value in values if distribution._contains(float(value)))
     return next(found, _value(distribution, index))
@@ -137,7 +137,7 @@ def _value(distribution: IntDistribution | FloatDistribution, index: int) -> flo
 
 
 def _candidates(index: int, count: int) -> Iterator[int]:
-    """An index below `count`, those near it, rounder ones, and the first."""
+    """Yield an index below `count`, its neighbours, then ever rounder indices down to 0."""
     yield index
     near = range(1, _NEIGHBOURS + 1)
     yield from (at for i in near for at in (index + i, index - i) if 0 <= at < count)
@@ -145,36 +145,36 @@ def _candidates(index: int, count: int) -> Iterator[int]:
 
 
 def equal(one: BaseDistribution | None, other: BaseDistribution) -> bool:
-    """Whether two distributions are equal, which Optuna is slow to say of categorical ones."""
+    """Return True if two distributions are equal, faster than Optuna does for categoricals."""
     if one is other:
         return True
     return (type(one) is type(other) and vars(one) == vars(other)) or one == other
 
 
 def is_value_of(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a parameter can have a value."""
+    """Return True if a value belongs to a distribution."""
     try:
         return distribution._contains(distribution.to_internal_repr(value))
     except ValueError:
         return False
 
 
-def count(distribution: BaseDistribution) -> int | None:
-    """How many values a parameter has; `None` for a float without steps and what is as dense."""
+def finite_count(distribution: BaseDistribution) -> int | None:
+    """Return the number of a parameter's values, or None for a continuous or dense parameter."""
     if isinstance(distribution, FloatDistribution) and distribution.step is None:
         return 1 if distribution.single() else None
     return None if is_dense(distribution) else value_count(distribution)
 
 
-def index(distribution: BaseDistribution, x: float) -> int:
-    """Which of its values, from 0, a parameter with a `count` has at `x`."""
+def value_index(distribution: BaseDistribution, x: float) -> int:
+    """Return the index, from 0, of the value at `x` of a parameter with a `finite_count`."""
     if isinstance(distribution, IntDistribution) and distribution.log:
         return int(decode(distribution, x)) - distribution.low
     return cell_index(distribution, x)
 
 
 def cell(distribution: BaseDistribution, index: int) -> tuple[float, float]:
-    """The part of the interval that decodes to the value `index` of a parameter with a `count`."""
+    """Return the ends of the cell of a value of a parameter with a `finite_count`."""
     low, high = interval(distribution)
     if isinstance(distribution, IntDistribution) and distribution.log:
         value = distribution.low + index
@@ -183,7 +183,7 @@ def cell(distribution: BaseDistribution, index: int) -> tuple[float, float]:
 
 
 def value_count(distribution: BaseDistribution) -> int:
-    """How many values a parameter has whose interval is divided into cells, or that is log."""
+    """Return the number of values of a parameter that is not a float without steps."""
     if isinstance(distribution, CategoricalDistribution):
         return len(distribution.choices)
     if isinstance(distribution, IntDistribution):
@@ -194,24 +194,23 @@ def value_count(distribution: BaseDistribution) -> int:
 
 
 def cell_index(distribution: BaseDistribution, x: float) -> int:
-    """Which cell of `[0, n]` holds `x`, counted from 0."""
+    """Return the index, from 0, of the cell of `[0, n]` that holds `x`."""
     return min(max(math.ceil(x) - 1, 0), value_count(distribution) - 1)
 
 
-def is_even(distribution: BaseDistribution) -> bool:
-    """Whether the interval is not divided into cells of length 1."""
-    if is_dense(distribution):
+def has_unit_cells(distribution: BaseDistribution) -> bool:
+    """Return True if the interval is divided into cells of length 1, one for each value."""
+    if isinstance(distribution, CategoricalDistribution):
         return True
-    if isinstance(distribution, FloatDistribution):
-        return distribution.step is None
-    return isinstance(distribution, IntDistribution) and distribution.log
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return not (distribution.log or distribution.step is None or is_dense(distribution))
 
 
 def first_equal(distribution: CategoricalDistribution) -> list[int]:
-    """Of each choice the index of the first one that is equal."""
+    """Return, for each choice, the index of the first choice that is equal to it."""
     choices = distribution.choices
     try:
         first: dict[Any, int] = {}
         return [first.setdefault(choice, i) for i, choice in enumerate(choices)]
-    except TypeError:  # a list or a dict
+    except TypeError:  # a list or a dict has no hash
         return [choices.index(choice) for choice in choices]

@@ -15,7 +15,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.cli.commands.ask_tell.search_space import read_space
 from relativenas_optuna.samplers.encoding import Encoding
-from relativenas_optuna.samplers.intervals import count, decode, encode, interval
+from relativenas_optuna.samplers.intervals import decode, encode, finite_count, interval
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -61,7 +61,7 @@ def test_every_value_is_contained_is_stored_exactly_and_leads_back_to_where_it_w
         assert low <= back <= high
         again = decode(distribution, back)
         assert abs(again - value) <= 1e-12 * (distribution.high - distribution.low)
-    assert (count(distribution) is None) == (distribution in DENSE)
+    assert (finite_count(distribution) is None) == (distribution in DENSE)
     if distribution.high - distribution.low > 10_000 and not distribution.log:
         middle = decode(distribution, (low + high) / 2)
         share = (middle - distribution.low) / (distribution.high - distribution.low)

@@ -16,7 +16,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.encoding import Encoding
-from relativenas_optuna.samplers.intervals import count, index, interval
+from relativenas_optuna.samplers.intervals import finite_count, interval, value_index
 from relativenas_optuna.samplers.relative_nas.surrogate.settings import PLAIN, Screening
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.samplers import strategies
@@ -55,10 +55,10 @@ def test_the_first_generation_has_a_member_in_each_part_of_each_variable(
 ) -> None:
     study = search(space=space, trials=size, population_size=size, seed=seed, preset="plain")
     for name, distribution in SPACE.items():
-        if count(distribution) is not None and (count(distribution) or 0) > size:
+        if finite_count(distribution) is not None and (finite_count(distribution) or 0) > size:
             continue
         values = [trial.params[name] for trial in study.trials]
-        kinds = count(distribution)
+        kinds = finite_count(distribution)
         if kinds is None:
             low, high = interval(distribution)
             x = [np.log(v) if distribution.log else v for v in values]  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ def reachable(before: Generation, generation: Generation, member: int, pair: int
     position = generation.positions[member]
     for i, distribution in enumerate(encoding.space.values()):
         ends = [np.clip(x[i], encoding.low[i], encoding.high[i]) for x in (low, high)]
-        if count(distribution) is None:
+        if finite_count(distribution) is None:
             # Reflected at the bounds, as often as need be.
             bound, width = encoding.low[i], encoding.high[i] - encoding.low[i]
             inside = position[i] - bound
@@ -93,8 +93,8 @@ def reachable(before: Generation, generation: Generation, member: int, pair: int
             if not any(low[i] - slack <= image <= high[i] + slack for image in images):
                 return False
         else:
-            first, last = (index(distribution, float(x)) for x in ends)
-            if not first <= index(distribution, float(position[i])) <= last:
+            first, last = (value_index(distribution, float(x)) for x in ends)
+            if not first <= value_index(distribution, float(position[i])) <= last:
                 return False
     return True
 
