@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Callable
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
@@ -13,16 +12,12 @@ from urllib.parse import quote
 _LONGEST_NAME = 100  # file systems end at 255, and paths at less on some
 
 
-def write_whole(
-    path: str | Path, content: bytes, *, passing: Callable[[str], None] = lambda point: None
-) -> None:
+def write_whole(path: str | Path, content: bytes) -> None:
     """Writes a file so that, kill or power cut at any moment, it is the old or the new one whole.
 
     Args:
         path: Of the file.
         content: All of it.
-        passing: Called with "half" when half of the content is written, and with "rename" when all
-            of it is, under another name; for tests.
 
     Raises:
         OSError: The folder does not exist or cannot be written; the old file is as it was.
@@ -30,15 +25,11 @@ def write_whole(
     path = Path(path)
     # In the same folder, since a rename is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    half = len(content) // 2
     try:
         with temporary.open("wb") as file:
-            file.write(memoryview(content)[:half])
-            passing("half")
-            file.write(memoryview(content)[half:])
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        passing("rename")
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

@@ -17,9 +17,9 @@ from typing import Any
 import optuna
 import torch
 
-from relativenas_optuna.objective.checkpoints import faults
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.search import Search
+from tests.helpers import faults
 from tests.helpers.tiny_search import SEED, SETTINGS, database
 
 POINTS = ("training", *faults.POINTS, "told")
@@ -53,7 +53,7 @@ def arm(point: str) -> None:
         batches = -(-30 // SETTINGS.batch_size)
         torch.optim.SGD.step = dying(torch.optim.SGD.step, batches + 2, after=True)  # type: ignore[method-assign]
     elif point.partition(":")[0] in faults.POINTS:
-        os.environ[faults.VARIABLE] = point if ":" in point else f"{point}:1"
+        faults.arm(point if ":" in point else f"{point}:1")
 
 
 def search(url: str, out: str, data: str, *, point: str, ready: Connection, **changes: Any) -> None:

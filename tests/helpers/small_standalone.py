@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,10 @@ from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.evaluation.standalone.result import Result
 from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.networks import NetworkDescription
-from relativenas_optuna.objective.checkpoints import faults
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.training import load
 from relativenas_optuna.training.data.images import Images
+from tests.helpers import faults
 from tests.helpers.killed_search import die, dying
 from tests.helpers.tiny_search import tiny_images
 
@@ -103,7 +102,7 @@ def arm(point: str) -> None:
     name, _, number = point.partition(":")
     times = int(number or 1)
     if name in faults.POINTS:
-        os.environ[faults.VARIABLE] = point
+        faults.arm(point)
     elif name == "step":
         torch.optim.SGD.step = dying(torch.optim.SGD.step, times, after=True)  # type: ignore[method-assign]
     elif name == "log":

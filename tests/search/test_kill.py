@@ -13,9 +13,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from relativenas_optuna.objective.checkpoints import Checkpoint, faults, pointer_of
+from relativenas_optuna.objective.checkpoints import Checkpoint, pointer_of
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.training import load
+from tests.helpers import faults
 from tests.helpers import killed_search as mortal
 from tests.helpers.tiny_search import (
     SEATS,

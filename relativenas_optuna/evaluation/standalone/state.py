@@ -12,7 +12,6 @@ from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.evaluation.standalone.result import Epoch
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.networks.io.tensors_file import load, to_bytes
-from relativenas_optuna.objective.checkpoints.faults import fault
 from relativenas_optuna.training.data.fingerprint import digest
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class State:
                 "scaler": None if scaler is None else scaler.state_dict(),
             }
         )
-        write_whole(folder / FILE, to_bytes(tensors, {"training": text}), passing=fault)
+        write_whole(folder / FILE, to_bytes(tensors, {"training": text}))
 
     @classmethod
     def read(cls, folder: Path, arguments: Mapping[str, Any], trainer: StandaloneTrainer) -> State:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from relativenas_optuna._utils.files import sync_folder
 from relativenas_optuna.exceptions import DamagedFileError
-from relativenas_optuna.objective.checkpoints.faults import fault
 from relativenas_optuna.objective.checkpoints.parts import Stored, check_name
 from relativenas_optuna.objective.checkpoints.store import missing, verified
 
@@ -44,7 +43,7 @@ class ArtifactFiles:
         """See `Store`."""
         stored = Stored.of(name, content)
         with self._told(f"weights file {name!r} cannot be written to"):
-            self._store.write(name, _Body(content))
+            self._store.write(name, BytesIO(content))
         if isinstance(self._plain, FileSystemArtifactStore):
             _sync(self._plain, name)
         return stored
@@ -109,18 +108,6 @@ class ArtifactFiles:
 
     def clean(self, keep: Collection[str], *, search: str, alone: bool) -> None:
         """See `Store`; there is nothing that can be seen."""
-
-
-class _Body(io.BytesIO):
-    """Content that passes the point "half" where its second half is read."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        half = len(self.getbuffer()) // 2
-        before = self.tell()
-        part = super().read(size)  # all that was asked for, since some take less for the end
-        if before <= half < self.tell():
-            fault("half")
-        return part
 
 
 def _sync(store: FileSystemArtifactStore, name: str) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.exceptions import DamagedFileError
 from relativenas_optuna.networks.io.tensors_file import replaced, to_bytes
-from relativenas_optuna.objective.checkpoints.faults import fault
 from relativenas_optuna.objective.checkpoints.ledger import Ledger, store_of
 from relativenas_optuna.objective.checkpoints.parts import Scored, Waiting
 from relativenas_optuna.objective.checkpoints.record import Record
@@ -115,14 +114,11 @@ class Checkpoint:
         with self._ledger.alone():
             file = self._ledger.put(f"waiting-{seat.generation}-{seat.number}", content)
             entry = Waiting(scored=scored.brief, file=file, start_version=start_version)
-            fault("pointer")
             while True:
                 text, record = self._ledger.read()
                 record = record or Record(search=search)
                 if self._ledger.advance(text, record.with_waiting(entry)):
                     break
-            fault("pointed")
-            fault("remove")
             before = record.waiting_at(seat)
             self._ledger.remove([before.file.name] if before else [])
 
@@ -215,14 +211,11 @@ class Checkpoint:
                     record = replace(record, versions=(own[0],))
                 content = replaced(shared, learned)
                 own.append(ledger.put_version(version + 1, content))
-                fault("pointer")
                 after = record.committed(own[-1], [s.brief for s in scored], dropped=drop_waiting)
                 if ledger.advance(text, after):
                     break
                 ledger.remove(one.file.name for one in own)
-            fault("pointed")
             weights.commit(*learners)
             self._syncing.bring(weights, own[-1], content)
-            fault("remove")
             ledger.remove(record.names - after.names)
         return max(0, version - (min(started, waited.start_version) if waited else started))

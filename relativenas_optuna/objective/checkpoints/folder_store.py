@@ -13,7 +13,6 @@ from tempfile import TemporaryFile
 from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna._utils.locks import locked
 from relativenas_optuna.exceptions import DamagedFileError
-from relativenas_optuna.objective.checkpoints.faults import fault
 from relativenas_optuna.objective.checkpoints.parts import Stored, check_name
 from relativenas_optuna.objective.checkpoints.store import (
     TAG,
@@ -56,7 +55,7 @@ class FolderStore:
     def put(self, name: str, content: bytes) -> Stored:
         """See `Store`."""
         stored = Stored.of(name, content)
-        write_whole(self.folder / name, content, passing=fault)
+        write_whole(self.folder / name, content)
         return stored
 
     def get(self, stored: Stored) -> bytes:

@@ -9,7 +9,6 @@ from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 
 from relativenas_optuna._utils.files import remove_unfinished, write_whole
 from relativenas_optuna._utils.locks import locked
-from relativenas_optuna.objective.checkpoints.faults import fault
 from relativenas_optuna.storages.study_attributes import StudyPointer
 
 if TYPE_CHECKING:
@@ -93,5 +92,5 @@ class FilePointer:
             if there != expected:
                 return there == new
             remove_unfinished(self._path.parent, self._path.name)
-            write_whole(self._path, new.encode(), passing=fault)
+            write_whole(self._path, new.encode())
             return True

@@ -17,11 +17,11 @@ import pytest
 from optuna.trial import TrialState
 
 from relativenas_optuna.cli.main import main
-from relativenas_optuna.objective.checkpoints import faults
 from relativenas_optuna.samplers.seats.claims import Seat, worker_of
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
+from tests.helpers import faults
 from tests.helpers.command import call, end, started, wait_for
 from tests.helpers.tiny_search import SEED, SETTINGS, scores, write_images
 
@@ -153,7 +153,7 @@ def test_a_worker_takes_the_folder_of_the_search_where_it_is_mounted(
 def work(folder: Path, fault: str) -> None:
     """The command in a process that is forked where all is imported."""
     os.chdir(folder)
-    os.environ[faults.VARIABLE] = fault
+    faults.arm(fault)
     main(["worker", *CPU])
 
 

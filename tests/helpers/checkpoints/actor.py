@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +13,10 @@ import torch
 from optuna.artifacts import FileSystemArtifactStore
 
 from relativenas_optuna.objective.checkpoints import Checkpoint, pointer_of
-from relativenas_optuna.objective.checkpoints.faults import VARIABLE
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import Genotype
 from relativenas_optuna.storages.opening import storage_at
+from tests.helpers import faults
 from tests.helpers.checkpoints.stores import OPERATIONS, SEARCH, learner, scored, weight_set
 from tests.helpers.databases import address
 
@@ -89,7 +88,7 @@ def step(checkpoint: Checkpoint, weights: Any, number: int) -> None:
 def search(place: dict[str, str], steps: int, fault: str) -> None:
     """Do the first steps of a search, as far as they are not done yet."""
     torch.set_num_threads(1)
-    os.environ[VARIABLE] = fault
+    faults.arm(fault)
     weights = weight_set()
     with checkpoint_at(place) as checkpoint:
         checkpoint.sync(weights)

@@ -18,7 +18,6 @@ import pytest
 from relativenas_optuna.cli.main import main
 from relativenas_optuna.exceptions import PlaceError, SearchError
 from relativenas_optuna.networks.io.tensors_file import from_bytes
-from relativenas_optuna.objective.checkpoints import faults
 from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.samplers.seats.claims import worker_of
 from relativenas_optuna.search.plan import SearchPlan, Wishes
@@ -27,6 +26,7 @@ from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.training import load
 from tests.cli.commands.test_worker import CPU, assert_scored_once, data, folder, searched
 from tests.cli.commands.test_worker import plan as plan_tiny
+from tests.helpers import faults
 from tests.helpers.buckets import keys, new_bucket, read, s3_server
 from tests.helpers.command import call
 from tests.helpers.tiny_search import SEED, SETTINGS, positions, same_bits, scores
@@ -84,7 +84,7 @@ def work(cwd: Path, url: str, environment: Mapping[str, str], fault: str) -> Non
     """The command in a process that is forked where all is imported."""
     os.chdir(cwd)
     os.environ.update(environment)
-    os.environ[faults.VARIABLE] = fault
+    faults.arm(fault)
     main(["worker", *CPU, "--storage", url])
 
 

@@ -6,7 +6,6 @@ import errno
 import random
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,11 @@ import pytest
 import sqlalchemy
 from torch import Tensor
 
-from relativenas_optuna.objective.checkpoints.faults import POINTS, VARIABLE, fault
 from relativenas_optuna.objective.checkpoints.pointer import POINTER_NAME
 from relativenas_optuna.objective.checkpoints.record import Record
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.transactions import database_of
+from tests.helpers import faults
 from tests.helpers.checkpoints import actor
 from tests.helpers.checkpoints.stores import in_folder, learner, names, pointed, weight_set
 from tests.helpers.databases import KINDS, address
@@ -77,7 +76,7 @@ def test_a_search_killed_at_every_point_in_turn_is_where_it_was_before_or_after(
     place: dict[str, str], undisturbed: list[State]
 ) -> None:
     reached, died = 0, 0
-    for point in POINTS * 2:
+    for point in faults.POINTS * 2:
         process = actor.run(actor.search, place, STEPS, f"{point}:{1 + died % 2}")
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL)
@@ -90,8 +89,8 @@ def test_a_search_killed_at_every_point_in_turn_is_where_it_was_before_or_after(
         if place["store"] == "folder" and record is not None:
             left = names(Path(place["folder"]))
             assert {name for name in left if POINTER_NAME not in name} == record.names
-    assert died >= len(POINTS)
-    process = actor.run(actor.search, place, STEPS, "")
+    assert died >= len(faults.POINTS)
+    process = actor.run(actor.search, place, STEPS, "never:1")
     process.join()
     assert process.exitcode == 0
     record, found = state(place)
@@ -123,8 +122,7 @@ def test_a_full_disk_ends_a_search_that_then_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = {"folder": str(tmp_path), "store": "folder"}
-    monkeypatch.setattr("relativenas_optuna.objective.checkpoints.faults._passed", Counter())
-    monkeypatch.setenv(VARIABLE, f"{point}:{number}:full")
+    faults.arm(f"{point}:{number}:full", monkeypatch)
     weights, failed = weight_set(), 0
     with actor.checkpoint_at(place) as checkpoint:
         for step in range(STEPS):
@@ -165,31 +163,19 @@ def test_a_search_goes_on_when_a_full_disk_has_room_again(small_disk: Path) -> N
     assert names(small_disk) == pointed(small_disk)
 
 
-def test_a_point_does_nothing_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relativenas_optuna.objective.checkpoints.faults._passed", Counter())
-    for point in POINTS:
-        fault(point)
-    monkeypatch.setenv(VARIABLE, "half:2:full")
-    for point in POINTS:
-        fault(point)
-    with pytest.raises(OSError, match="No space"):
-        fault("half")
-    fault("half")
-
-
 @pytest.mark.slow
 def test_a_search_killed_at_random_moments_is_where_it_was_before_or_after(
     place: dict[str, str], undisturbed: list[State]
 ) -> None:
     moments = random.Random(0)
     for _ in range(15):
-        process = actor.run(actor.search, place, STEPS, "")
+        process = actor.run(actor.search, place, STEPS, "never:1")
         process.join(moments.uniform(0.0, 0.4))
         process.kill()
         process.join()
         _, found = state(place)
         assert any(same(found, one) for one in undisturbed)
-    actor.run(actor.search, place, STEPS, "").join()
+    actor.run(actor.search, place, STEPS, "never:1").join()
     assert same(state(place)[1], undisturbed[STEPS])
 
 
