@@ -1,4 +1,4 @@
-"""The network in a file that a user names: one of ours, or published weights."""
+"""Open the network in a file: one that this package has written, or published weights."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _SIDES = {"cifar10": 32, "cifar100": 32, "imagenet": 224}
 def open_network(
     path: str | Path, genotype: Genotype, dataset: str | None = None
 ) -> tuple[CellNetwork, NetworkDescription, bool]:
-    """Read a network, without trust in the file.
+    """Read a network from a file; no code in the file is executed.
 
     Args:
-        path: A trained-network file, or published weights; see `read_weights`.
-        genotype: The architecture of weights that do not say theirs.
-        dataset: What such weights were trained on, as for `build`; where it is left out, that
-            follows from stem and number of classes.
+        path: Path of a trained-network file, or of published weights; see `read_weights`.
+        genotype: Architecture to use if the file does not hold a description.
+        dataset: Data set that such weights were trained on: "cifar10", "cifar100" or "imagenet";
+            None infers it from the stem and the number of classes.
 
     Returns:
-        The network on the CPU, what it is, and whether the file said so itself. Where it did not,
-        classes have numbers for names, and mean, std and size are the paper's.
+        The network on the CPU, its description, and True if the file holds the description.
+        Otherwise the names of the classes are numbers, and mean, std and size are the paper's.
 
     Raises:
-        ValueError: The file cannot be read, or is of another network.
+        ValueError: The file cannot be read, or holds another network.
     """
     stored = read_weights(path)
     if stored.description is not None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @network_argument
 @click.option(
     "--format",
-    "forms",
+    "formats",
     type=click.Choice(("safetensors", "onnx", "torch")),
     multiple=True,
     required=True,
@@ -46,7 +46,7 @@ def export(
     architecture: str | None,
     dataset: str | None,
     *,
-    forms: tuple[str, ...],
+    formats: tuple[str, ...],
     out: str | None,
     as_json: bool,
 ) -> None:
@@ -59,11 +59,11 @@ def export(
     # Loads PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.evaluation.exporting import export as exporting
 
-    exporting.require_installed(forms)
+    exporting.require_installed(formats)
     given = network_in(file, architecture, dataset)
     folder = Path(out) if out is not None else file.parent
     make_folder(str(folder))
-    unique = tuple(dict.fromkeys(forms))
+    unique = tuple(dict.fromkeys(formats))
     written = exporting.export(given.network, given.description, unique, folder / file.stem)
     if as_json:
         click.echo(json.dumps(list(map(_data, written))))

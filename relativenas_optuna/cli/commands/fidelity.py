@@ -122,7 +122,7 @@ def _measure(
     sample = options["sample"]
     bar = counting(notices, f"training alone, {options['epochs']} epochs", sample)
     begun = None if options["anew"] else Fidelity.stored_in(study)
-    before = [] if begun is None else [a for a in begun.sample[:sample] if a.alone is not None]
+    before = [] if begun is None else [a for a in begun.sample[:sample] if a.standalone is not None]
     if before and not quiet:
         notices.print(f"going on after {len(before)} of {sample} architectures")
     silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
@@ -150,7 +150,10 @@ def _line(architecture: Architecture) -> str:
     trial = "random" if architecture.trial is None else f"trial {architecture.trial}"
     scores = [
         f"{name} {score.value:.4f} ({100 * score.accuracy:.1f} %)"
-        for name, score in (("shared", architecture.shared), ("alone", architecture.alone))
+        for name, score in (
+            ("shared", architecture.shared),
+            ("stand-alone", architecture.standalone),
+        )
         if score is not None
     ]
     return f"{trial}: {', '.join(scores)}"

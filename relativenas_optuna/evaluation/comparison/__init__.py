@@ -1,1 +1,1 @@
-"""What a search found, trained beside what it is to be compared with."""
+"""Train the architecture that a search found and others alike, and compare their accuracies."""

@@ -1,11 +1,11 @@
-"""Random search with shared weights, as a study beside the one that it is compared with.
+"""Plan a random search with shared weights, to compare a search with.
 
-It is what a sceptic asks for: the same supernet, settings, images, seed, number of candidates and
-learning rates, and candidates that are drawn at random. They sit in pairs too, of which both begin
-with the same weights and are committed together: if each committed its own, the weights would take
-twice as many steps one after the other, and the comparison would be one of commits. As no
-generation is the outcome of those before, the finalists are the best of all candidates, not of the
-last generation; they are as many, and scored again in the same way.
+The random search has the supernet, settings, images, seed, number of candidates and learning rates
+of the search; only its candidates are drawn at random. Its candidates form pairs too: both start
+from the same weights and are committed together. If each were committed alone, the weights would
+take twice as many steps, and the comparison would be one of commits. Its generations do not build
+on each other, so its finalists are the best of all candidates instead of the last generation. They
+are as many as those of the search, and are scored again in the same way.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ _CONDITIONS = ("random", "data", "size", "seed")
 
 
 def baseline_name(study: str) -> str:
-    """The name of the study that is a study's random search."""
+    """Return the name of the study of the random search for a study."""
     return f"{study}{SUFFIX}"
 
 
 def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study) -> SearchPlan:
-    """The plan of a study's random search, begun before or not.
+    """Return the plan of a study's random search, which may be new or started.
 
     Args:
-        study: That was searched.
-        plan: Of its search.
-        baseline: The study of the random search.
+        study: Study of the search, which must be finished.
+        plan: Plan of the search.
+        baseline: Study of the random search.
 
     Raises:
-        SearchError: The search is none that a random search can be compared with, or is not over;
-            or the other study is none under its conditions.
+        SearchError: The search is a random search itself or is not finished, or the other study
+            was made under other conditions.
     """
     name, other = study.study_name, baseline.study_name
     if plan.random:
         raise SearchError(
-            f"study {name!r} is a random search itself: name the study that it is to be compared "
-            f"with, or leave the random search out by --no-baseline"
+            f"study {name!r} is a random search itself: name the study of the search, or leave the "
+            f"random search out by --no-baseline"
         )
     choice = Choice.stored_in(study)
     if choice is None or choice.generations < plan.settings.generations:
         raise SearchError(
-            f"study {name!r} is not searched to the end, so that a random search would have more "
-            f"candidates: go on with it by `relativenas search`, or leave the random search out by "
+            f"the search of study {name!r} is not finished, and a random search would have more "
+            f"candidates: continue it by `relativenas search`, or leave the random search out by "
             f"--no-baseline"
         )
     stored = SearchPlan.stored_in(baseline)
     if stored is None:
         if baseline.get_trials(deepcopy=False):
-            raise _unfit(f"study {other!r} has trials, but none of a search", other)
+            raise _unfit(f"study {other!r} has trials, but not of a search", other)
         return replace(
             plan, search=uuid4().hex, random=True, out=f"{plan.out}{SUFFIX}", weights=None
         )
@@ -69,11 +69,11 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
     ours, theirs = _conditions(replace(plan, random=True)), _conditions(stored)
     for condition, value in ours.items():
         there = theirs[condition]
-        # What was begun with fewer generations goes on, as the search itself may have done.
+        # A random search with fewer generations continues, as the search itself may have done.
         if there != value and not (condition == "generations" and there < value):
             raise _unfit(
-                f"study {other!r} has {condition} {there!r}, and a random search for study "
-                f"{name!r} has {value!r}",
+                f"study {other!r} has {condition} {there!r}, but a random search for study "
+                f"{name!r} needs {value!r}",
                 other,
             )
     return replace(stored, settings=plan.settings)

@@ -1,4 +1,4 @@
-"""What a search found, and what it is to be compared with: who takes part, and what came out."""
+"""List the architectures of a comparison and their trainings, and collect the results."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.spaces.genotype import Genotype
 
-_DRAWS = 0x636F6D70  # keeps these random architectures apart from others that the seed gives
+_DRAWS = 0x636F6D70  # makes these random architectures differ from others of the same seed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """An architecture that takes part.
+    """An architecture that takes part in a comparison.
 
     Attributes:
-        kind: See `figures.KINDS`.
-        name: In the table.
-        genotype: Its cells.
+        kind: One of `figures.KINDS`.
+        name: Name in the table.
+        genotype: Cells of the architecture.
     """
 
     kind: str
@@ -46,11 +46,11 @@ class Contestant:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training.
+    """One training of an architecture.
 
     Attributes:
-        genotype: Of what.
-        seed: Of the training.
+        genotype: Cells of the architecture.
+        seed: Seed of the training.
     """
 
     genotype: Genotype
@@ -58,10 +58,7 @@ class TrainingJob:
 
     @property
     def folder(self) -> str:
-        """The name of its folder.
-
-        It is owed to the genotype, so that what a longer search finds has another.
-        """
+        """Name of its folder, which depends on genotype and seed only."""
         return f"{sha256(self.genotype.to_text().encode()).hexdigest()[:12]}-seed{self.seed}"
 
 
@@ -73,15 +70,15 @@ def contestants(
     published: Named,
     random: int,
 ) -> list[Contestant]:
-    """All that take part, in the order of the table.
+    """Return the architectures that take part, in the order of the table.
 
     Args:
-        plan: Of the search; the random architectures are of its space and follow from its seed, the
-            first ones whatever their number.
-        found: By the search.
-        drawn: By random search with shared weights; `None` where that takes no part.
-        published: From the literature.
-        random: How many random architectures.
+        plan: Plan of the search. Its space and seed determine the random architectures; more of
+            them start with the same ones.
+        found: Best architecture of the search.
+        drawn: Best architecture of the random search with shared weights; None to leave it out.
+        published: An architecture from the literature.
+        random: Number of random architectures.
     """
     named = [Contestant(kind=FOUND, name=FOUND, genotype=found)]
     if drawn is not None:
@@ -97,9 +94,10 @@ def contestants(
 
 
 def training_jobs(everyone: Iterable[Contestant], seeds: Iterable[int]) -> dict[TrainingJob, str]:
-    """All trainings and the names of what they train, one seed after the other.
+    """Return all trainings with the names of their architectures, one seed after the other.
 
-    So early ones say something of everyone. What is the same under two names is trained once.
+    So the first trainings include every architecture. An architecture with two names is trained
+    once per seed.
     """
     everyone = list(everyone)
     jobs: dict[TrainingJob, str] = {}
@@ -112,7 +110,7 @@ def training_jobs(everyone: Iterable[Contestant], seeds: Iterable[int]) -> dict[
 def compared(
     everyone: Iterable[Contestant], seeds: Sequence[int], results: Mapping[TrainingJob, Result]
 ) -> tuple[Compared, ...]:
-    """All that take part with what their trainings came to."""
+    """Return the contestants with the results of their trainings."""
     return tuple(
         _compared(one, [results[TrainingJob(one.genotype, seed)] for seed in seeds])
         for one in everyone
@@ -120,7 +118,7 @@ def compared(
 
 
 def training_of(result: Result) -> Training:
-    """The figures of a training that count here."""
+    """Return the figures of a training that a comparison uses."""
     assert result.test_accuracy is not None
     return Training(
         seed=result.seed,
@@ -145,6 +143,6 @@ def _random_architectures(plan: SearchPlan, count: int) -> list[Genotype]:
     space = CellSpace(nodes=plan.settings.nodes)
     rng = np.random.default_rng([plan.seed, _DRAWS])
     drawn: dict[Genotype, None] = {}
-    while len(drawn) < count:  # every such space has thousands
+    while len(drawn) < count:  # ends, since such a space has thousands of architectures
         drawn[space.random(rng)] = None
     return list(drawn)

@@ -1,4 +1,4 @@
-"""Architectures that were trained alike: means, deviations, and what differs for sure."""
+"""Compare the accuracies of architectures: means, deviations and intervals of differences."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 FOUND, DRAWN, PUBLISHED, RANDOM = KINDS = ("found", "random search", "published", "random")
-"""What an architecture is: the best of the search, that of a random search with shared weights, one
-from the literature, or one drawn from the space."""
+"""Kinds of architectures: the best of the search, the best of a random search with shared weights,
+one from the literature, and one drawn from the space."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """One training of an architecture. Accuracies are shares of 1.
+    """One training of an architecture. Accuracies are shares, 0 to 1.
 
     Attributes:
-        seed: Of the training.
-        test_accuracy: Of the weights that were kept, on images that chose nothing.
-        validation_accuracy: The same on those that chose the weights; `None` without any.
-        seconds: That it took.
+        seed: Seed of the training.
+        test_accuracy: Accuracy of the kept weights on the test images, which no choice depends on.
+        validation_accuracy: Their accuracy on the images by which the epoch was chosen; None if
+            there are none.
+        seconds: Duration of the training in seconds.
     """
 
     seed: int
@@ -39,11 +40,11 @@ class Compared:
 
     Attributes:
         kind: One of `KINDS`.
-        name: What it is called in a table.
-        genotype: As text.
-        parameters: Learnt parameters.
-        multiply_adds: Of one image.
-        trainings: One for each seed.
+        name: Name in the table.
+        genotype: Cells of the architecture as text.
+        parameters: Number of learnt parameters.
+        multiply_adds: Number of multiply-adds for one image.
+        trainings: One training for each seed.
     """
 
     kind: str
@@ -71,19 +72,18 @@ class Compared:
 
     @property
     def seconds(self) -> float:
-        """Mean time of a training."""
+        """Mean duration of a training in seconds."""
         return statistics.fmean(training.seconds for training in self.trainings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """By how much the accuracy of the found architecture is over that of others.
+    """Difference between the accuracy of the found architecture and that of others.
 
     Attributes:
-        other: What it is compared with.
-        points: The difference of mean accuracies, as a share of 1.
-        margin: Half the width of its 95 % interval; `None` where too few trainings say nothing of
-            the noise.
+        other: Name of the architecture or group that it is compared with.
+        points: Mean accuracy of the found architecture minus that of the others, -1 to 1.
+        margin: Half the width of the 95 % interval; None if there are too few trainings for one.
     """
 
     other: str
@@ -92,7 +92,7 @@ class Difference:
 
     @property
     def is_sure(self) -> bool:
-        """Whether the interval is on one side of 0."""
+        """True if the interval does not hold 0."""
         return self.margin is not None and abs(self.points) > self.margin
 
     def __str__(self) -> str:
@@ -104,7 +104,7 @@ class Difference:
 
     @property
     def meaning(self) -> str:
-        """One sentence that says so plainly."""
+        """One sentence on what the difference means."""
         if self.is_sure:
             word = "better" if self.points > 0 else "worse"
             return f"The found architecture is {word} than {self.other}: {self}."
@@ -114,14 +114,15 @@ class Difference:
 
 
 def deviation(values: Sequence[float]) -> float | None:
-    """The standard deviation of a sample; `None` of fewer than two."""
+    """Return the standard deviation of a sample; None if it has fewer than two values."""
     return statistics.stdev(values) if len(values) > 1 else None
 
 
 def seed_variance(compared: Iterable[Compared]) -> tuple[float, int]:
-    """The variance of one training's accuracy over seeds, and its degrees of freedom.
+    """Return the variance of a training's accuracy over seeds, and its degrees of freedom.
 
-    It is pooled over all architectures, for each has but a few seeds; NaN and 0 where each has one.
+    The variance is pooled over all architectures, since each has only a few seeds. If each has
+    one seed, the result is NaN and 0.
     """
     squares, degrees = 0.0, 0
     for one in compared:
@@ -132,11 +133,11 @@ def seed_variance(compared: Iterable[Compared]) -> tuple[float, int]:
 
 
 def differences(compared: Sequence[Compared]) -> list[Difference]:
-    """How the found architecture differs from each other one that has a name, and from the random.
+    """Compare the found architecture with each named one, and with the group of random ones.
 
-    The interval against one architecture is Student's for two means of normal samples with the
-    pooled variance over seeds. Against the random ones as a group it is Welch's: the mean of the
-    group varies with which were drawn, that of the found one with its seeds.
+    The interval for one architecture is Student's for the means of two normal samples, with the
+    pooled variance over seeds. The interval for the group of random architectures is Welch's: the
+    mean of the group varies with the architectures drawn, that of the found one with its seeds.
     """
     (found,) = (one for one in compared if one.kind == FOUND)
     variance, degrees = seed_variance(compared)
@@ -165,20 +166,20 @@ def differences(compared: Sequence[Compared]) -> list[Difference]:
 
 
 def beaten(compared: Sequence[Compared]) -> tuple[int, int]:
-    """How many of the random architectures the found one is more accurate than, and of how many."""
+    """Return how many random architectures the found one beats in accuracy, and their number."""
     (found,) = (one for one in compared if one.kind == FOUND)
     group = [one.accuracy for one in compared if one.kind == RANDOM]
     return sum(found.accuracy > accuracy for accuracy in group), len(group)
 
 
 def _margin(parts: Sequence[tuple[float, int]]) -> float | None:
-    """Half the width of an interval for a sum of independent means.
+    """Return half the width of an interval for a sum of independent means.
 
     Args:
-        parts: The variance of each mean, and the degrees of freedom of that estimate. Those of the
-            sum are Satterthwaite's.
+        parts: Variance of each mean, and the degrees of freedom of that variance. The degrees of
+            freedom of the sum are Satterthwaite's.
     """
-    # It takes a second to import.
+    # The import takes a second.
     from scipy.stats import t
 
     total = math.fsum(variance for variance, _ in parts)

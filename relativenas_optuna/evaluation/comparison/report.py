@@ -1,4 +1,4 @@
-"""A comparison as a table for people, as Markdown and as JSON."""
+"""Write a comparison as a table, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Architectures that were trained alike.
+    """Architectures that were trained with one recipe and the same seeds.
 
     Attributes:
-        study: That found one of them.
-        data: On whose images.
-        recipe: Its fields by name.
-        seeds: Of the trainings.
-        baseline: The study of the random search with shared weights; `None` where there is none.
-        compared: The architectures, one of them of kind `FOUND`.
+        study: Name of the study of the search.
+        data: Name or folder of the images.
+        recipe: Fields of the recipe by name.
+        seeds: Seeds of the trainings.
+        baseline: Name of the study of the random search with shared weights; None if left out.
+        compared: The architectures, exactly one of them of kind `FOUND`.
     """
 
     study: str
@@ -49,7 +49,7 @@ class Comparison:
     compared: tuple[Compared, ...]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The cells of the table by `COLUMNS`; the random architectures also as a group."""
+        """Return the cells of the table by `COLUMNS`, with rows for the random ones as a group."""
         group = [one for one in self.compared if one.kind == RANDOM]
         rows = [_row(one) for one in self.compared]
         if len(group) < 2:
@@ -65,18 +65,18 @@ class Comparison:
         return [*rows, of_all, ("best random", _percent(max(accuracies)), *[""] * 4)]
 
     def sentences(self) -> list[str]:
-        """What the table says of the found architecture, and what its deviations are."""
+        """Return sentences on the found architecture and on the deviations in the table."""
         won, of = beaten(self.compared)
         words = [] if not of else [f"The found architecture beats {won} of {of} random ones."]
         words += [difference.meaning for difference in differences(self.compared)]
         return [
             *words,
-            "A deviation is that of single trainings over seeds; of the random ones together it is "
-            "that of their means over architectures.",
+            "A deviation (±) is the standard deviation of trainings over seeds; for all random "
+            "ones together it is that of their means over architectures.",
         ]
 
     def to_markdown(self) -> str:
-        """A page of its own."""
+        """Return the comparison as a Markdown page."""
         changed = ", ".join(f"{name} {value}" for name, value in self.recipe.items())
         lines = [
             f"# Was the search of study `{self.study}` worth it?",
@@ -96,7 +96,7 @@ class Comparison:
         return "\n".join([*lines, ""])
 
     def to_data(self) -> dict[str, Any]:
-        """The same as JSON data; accuracies are shares of 1."""
+        """Return the comparison as plain JSON data; accuracies are shares, 0 to 1."""
         won, of = beaten(self.compared)
         group = [one.accuracy for one in self.compared if one.kind == RANDOM]
         return {
@@ -121,7 +121,7 @@ class Comparison:
 
 
 def training_line(name: str, training: Training) -> str:
-    """A training on one line."""
+    """Return one line on a training."""
     validation = training.validation_accuracy
     beside = "" if validation is None else f", validation {_percent(validation)} %"
     return (

@@ -1,4 +1,4 @@
-"""Trainings one after the other, or side by side in processes of their own."""
+"""Run the trainings of a comparison one after the other, or in several processes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What all trainings have in common.
+    """Conditions of all trainings of a comparison.
 
     Attributes:
-        data: See `load_images`.
-        recipe: How to train.
-        device: Where.
-        out: Folder of all.
+        data: Name of a data set or folder of images; see `load_images`.
+        recipe: Recipe of the trainings.
+        device: Name of the device to train on.
+        out: Folder with a sub-folder for each training.
     """
 
     data: str
@@ -42,26 +42,26 @@ class Conditions:
     out: Path
 
     def images(self) -> tuple[AnyImages, AnyImages]:
-        """Those to train on, and those to test with.
+        """Load the training images and the test images.
 
         Raises:
-            DataError: There are none.
+            DataError: The images cannot be loaded, or there are no test images.
         """
         training, test = images_for(self.recipe, self.data)
         if test is None:
             raise DataError(
-                f"data {self.data!r} has no test images, by which to compare: put them in its "
+                f"data {self.data!r} has no test images to compare with: put them in its "
                 f"sub-folder test, and the training images in train"
             )
         return training, test
 
 
 class JobRunner:
-    """Trains in this process.
+    """Runs trainings in this process.
 
     Args:
-        conditions: How.
-        images: To train on, and to test with.
+        conditions: Conditions of all trainings.
+        images: Training images and test images.
     """
 
     def __init__(self, conditions: Conditions, images: tuple[AnyImages, AnyImages]) -> None:
@@ -69,14 +69,14 @@ class JobRunner:
         self._training, self._test = images
 
     def train(self, job: TrainingJob, name: str) -> Result:
-        """Train, go on with a training that was ended, or say what a finished one came to.
+        """Start or continue a training; return the result of one that is finished.
 
         Raises:
-            DivergedError: Its loss is no number any more; the message says whose.
+            DivergedError: The loss is not finite; the message names the architecture.
             SearchError: The folder holds a training under other conditions.
             ValueError: The training failed.
         """
-        # When it is called, so that a test can put something faster in its place.
+        # Imported late, so that a test can replace it by something faster.
         from relativenas_optuna.evaluation.standalone.run import training_run
 
         try:
@@ -92,8 +92,8 @@ class JobRunner:
             )
         except DivergedError as error:
             raise DivergedError(
-                f"{name}, seed {job.seed}: {error}; all are trained alike, so that another recipe "
-                f"needs another --out"
+                f"{name}, seed {job.seed}: {error}; the recipe holds for all trainings, so use "
+                f"another --out with another recipe"
             ) from error
 
 
@@ -104,16 +104,17 @@ def train_all(
     *,
     workers: int,
 ) -> Iterator[tuple[TrainingJob, Result]]:
-    """Train in so many processes; gives each result when it is there.
+    """Run trainings in `workers` processes, and yield each result when it is there.
 
-    With one it is this process. Others share the CPU's threads, and end with this one, however it
-    ends; what they trained so far is in the folders of the trainings.
+    One worker trains in this process. Several workers are processes that divide the CPU's threads
+    among them; they end when this process ends, in whatever way. Finished epochs are in the
+    folders of the trainings.
 
     Args:
-        conditions: Of all trainings.
-        images: What `conditions` gives.
-        jobs: What to train, and its name.
-        workers: How many at once.
+        conditions: Conditions of all trainings.
+        images: Training images and test images, as `conditions.images` returns them.
+        jobs: Trainings to run, with the names of the architectures.
+        workers: Number of trainings at a time.
 
     Raises:
         ValueError: A training failed.
@@ -135,35 +136,35 @@ def train_all(
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
-            held.close()  # which ends them in mid-training
+            held.close()  # ends the processes in the middle of a training
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def threads_of_each(workers: int) -> int:
-    """How many of the threads that one training would have each of several gets."""
+    """Return the number of threads of each worker: those of one training, divided by `workers`."""
     import torch
 
     return max(1, torch.get_num_threads() // workers)
 
 
-_runner: JobRunner | None = None  # of a process that trains beside others
+_runner: JobRunner | None = None  # in a process of the pool
 
 
 def _begin(conditions: Conditions, threads: int, lifeline: Connection) -> None:
-    """Make this process ready to train, and let it end when nobody holds the lifeline."""
+    """Prepare this process for training, and end it when the other end of `lifeline` is closed."""
     import torch
 
-    global _runner  # noqa: PLW0603 - a pool has no other place for what its calls share
+    global _runner  # noqa: PLW0603 - calls of a pool's process can share data in no other place
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes
     threading.Thread(target=_end_after, args=(lifeline,), daemon=True).start()
     torch.set_num_threads(threads)
     _runner = JobRunner(conditions, conditions.images())
 
 
 def _end_after(lifeline: Connection) -> None:
-    lifeline.poll(None)  # there is nothing but an end to come
+    lifeline.poll(None)  # nothing is ever sent, so this returns when the other end is closed
     os._exit(1)
 
 

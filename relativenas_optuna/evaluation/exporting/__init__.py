@@ -1,1 +1,1 @@
-"""Write a trained network in a form that other programs load."""
+"""Write a trained network in a format that other programs load."""

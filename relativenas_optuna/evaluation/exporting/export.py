@@ -1,4 +1,4 @@
-"""A trained network in the formats that other programs load, each compared with the original."""
+"""Export a trained network, and compare what each file computes with the original."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna.evaluation.exporting.export_forms import FORMS, Run, traced
+from relativenas_optuna.evaluation.exporting.export_formats import FORMATS, Run, trace
 from relativenas_optuna.evaluation.exporting.serving import ServingNetwork
 from relativenas_optuna.exceptions import ExportError
 from relativenas_optuna.networks.io.network_file import save_network
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.network import CellNetwork
 
 BATCHES = (1, 3)
-"""Sizes of the batches that are compared."""
+"""Sizes of the batches on which a file is compared with the network."""
 BOUND = 1e-4
-"""Largest difference of a logit, in units of the largest logit where that is above 1: what is left
-of float32 in a deep network that adds up in another order."""
+"""Largest accepted difference of a logit, as a multiple of the largest logit or of 1 if that is
+larger. Other programs add in another order, and a deep network enlarges the rounding of float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """A file that gives what the network gives.
+    """A file that was written, and that computes the logits of the network.
 
     Attributes:
-        form: Name of the format.
-        path: Of the file.
-        beside: Of one that was written too, if any.
-        difference: Largest difference of a logit from those of the network.
-        bound: Up to which that is taken for rounding.
+        format: Name of the format.
+        path: Path of the file.
+        beside: Path of a second file that was written; None if there is none.
+        difference: Largest absolute difference between a logit of the file and of the network.
+        bound: Largest difference that counts as rounding.
     """
 
-    form: str
+    format: str
     path: Path
     beside: Path | None
     difference: float
@@ -50,60 +50,61 @@ class Exported:
 
 
 def export(
-    network: CellNetwork, description: NetworkDescription, forms: Sequence[str], stem: Path
+    network: CellNetwork, description: NetworkDescription, formats: Sequence[str], stem: Path
 ) -> Iterator[Exported]:
-    """Write a network in some formats. What gives other logits when loaded again is not written.
+    """Write a network in some formats, if the file computes the same logits when it is loaded.
 
-    A program in ONNX or of torch.export takes float32 images `[b, c, h, w]` in [0, 1], any
-    number of them and of the size that the network was trained with, normalises them, and gives
-    logits `[b, classes]`. It carries the description of the network.
+    A program of ONNX or torch.export takes float32 images `[b, c, h, w]` in [0, 1], for any `b`
+    and the `h` and `w` that the network was trained with. It normalises them and returns logits
+    `[b, classes]`. It holds the description of the network.
 
     Args:
-        network: On the CPU, trained; it is put in evaluation mode.
-        description: Of the network.
-        forms: Of `FORMS`.
-        stem: Path of the files without their suffix; the folder exists.
+        network: Trained network on the CPU; it is put in evaluation mode.
+        description: Description of the network.
+        formats: Names of formats, keys of `FORMATS`.
+        stem: Path of the files without their suffix, in an existing folder.
 
     Yields:
-        What was written, file by file.
+        Each file after it was written.
 
     Raises:
-        ExportError: What a format needs is not installed, or the file would give other logits.
+        ExportError: A module that a format needs is not installed, or the file would compute
+            other logits.
         OSError: A file cannot be written.
     """
-    require_installed(forms)
+    require_installed(formats)
     serving = ServingNetwork(network, description)
 
     @cache
     def program() -> ExportedProgram:
-        return traced(serving)
+        return trace(serving)
 
-    for name in forms:
-        form = FORMS[name]
-        content = form.content(serving, program)
-        difference, bound = _compared(serving, form.loaded(content), exact=form.exact)
-        if not difference <= bound:  # so for NaN too
+    for name in formats:
+        target = FORMATS[name]
+        content = target.content(serving, program)
+        difference, bound = _compared(serving, target.loaded(content), exact=target.exact)
+        if not difference <= bound:  # also true for NaN
             raise ExportError(
-                f"format {name}: what is loaded gives logits that differ by {difference:.3g}, more "
-                f"than the {bound:.3g} of rounding; the file is not written"
+                f"format {name}: the logits of the exported network differ by {difference:.3g}, "
+                f"more than rounding explains ({bound:.3g}); the file is not written"
             )
-        path = stem.with_name(f"{stem.name}.{form.suffix}")
+        path = stem.with_name(f"{stem.name}.{target.suffix}")
         if name == "safetensors":
             save_network(path, network, description)
         else:
             write_whole(path, content)
-        beside = None if form.beside is None else path.with_suffix(f".{form.beside}")
-        yield Exported(form=name, path=path, beside=beside, difference=difference, bound=bound)
+        beside = None if target.beside is None else path.with_suffix(f".{target.beside}")
+        yield Exported(format=name, path=path, beside=beside, difference=difference, bound=bound)
 
 
-def require_installed(forms: Sequence[str]) -> None:
-    """Refuse formats for which something is not installed.
+def require_installed(formats: Sequence[str]) -> None:
+    """Raise if a module that one of the formats needs is not installed.
 
     Raises:
-        ExportError: The message says how to install it.
+        ExportError: A module is missing; the message says how to install it.
     """
-    for name in forms:
-        missing = [module for module in FORMS[name].needs if find_spec(module) is None]
+    for name in formats:
+        missing = [module for module in FORMATS[name].needs if find_spec(module) is None]
         if missing:
             raise ExportError(
                 f"format {name} needs {', '.join(missing)}: pip install 'relativenas-optuna[onnx]'"
@@ -112,7 +113,7 @@ def require_installed(forms: Sequence[str]) -> None:
 
 @torch.no_grad()
 def _compared(serving: ServingNetwork, run: Run, *, exact: bool) -> tuple[float, float]:
-    """The largest difference of a logit over batches of different size, and its bound."""
+    """Return the largest difference of a logit over all `BATCHES`, and its bound."""
     of = serving.description
     generator = torch.Generator().manual_seed(0)
     difference, largest = torch.zeros(()), torch.ones(())

@@ -1,4 +1,4 @@
-"""A trained network as programs take it: images in, logits out."""
+"""Wrap a trained network so that it takes images in [0, 1] and returns logits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class ServingNetwork(nn.Module):
-    """A network that normalises its images itself, in evaluation mode.
+    """A network in evaluation mode that normalises its input.
 
     Args:
-        network: On the CPU; it is put in evaluation mode.
-        description: Of the network.
+        network: Network on the CPU; it is put in evaluation mode.
+        description: Description of the network, with mean and std.
     """
 
     scale: Tensor
@@ -26,7 +26,7 @@ class ServingNetwork(nn.Module):
     def __init__(self, network: CellNetwork, description: NetworkDescription) -> None:
         super().__init__()
         self.network, self.description = network, description
-        # As `normalise` has it, for images in units of [0, 1].
+        # Same operations as in `normalise`, for images in [0, 1].
         std = torch.tensor(description.std)
         shift = -torch.tensor(description.mean) / std
         self.register_buffer("scale", (1 / std).view(-1, 1, 1))
@@ -34,6 +34,6 @@ class ServingNetwork(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        """`[b, c, h, w]`, float32 in [0, 1], to logits `[b, classes]`."""
+        """Return logits `[b, classes]` of float32 images `[b, c, h, w]` in [0, 1]."""
         logits: Tensor = self.network(images * self.scale + self.shift)
         return logits

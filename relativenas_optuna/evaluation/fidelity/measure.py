@@ -1,4 +1,4 @@
-"""Is the shared score worth anything? Shared-weight scores beside scores of training alone."""
+"""Measure how well shared-weight scores predict the scores of stand-alone training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Hashable)
 
-_DRAWS = 10_000  # of architectures that are there already, until no other is believed to exist
+_DRAWS = 10_000  # draws without a new architecture after which the space counts as exhausted
 
 
 def measure(
@@ -48,32 +48,32 @@ def measure(
     metric: Metric | None = None,
     on_scored: Callable[[Architecture], None] = lambda _: None,
 ) -> Fidelity:
-    """Score a sample of architectures with the shared weights, and trained alone; store both.
+    """Score a sample of architectures with shared weights and after stand-alone training.
 
-    Half of the sample come from the study's trials, whichever they are, and half are drawn at
-    random. Each is trained from first weights of its own for some epochs, with the settings of the
-    search, on the training images, and scored on the validation images. What was done is in the
-    study after each of them, so that the same call goes on after it was ended by anything; with
-    more architectures it goes on with a larger sample. With other shared weights than then only
-    their scores are taken again.
+    Half of the sample comes from the trials of the study, and half is drawn at random. Each
+    architecture is trained from initial weights of its own, with the settings of the search, on
+    the training images, and is scored on the validation images. The scores are stored in the
+    study after each architecture. So a call that was interrupted continues when it is repeated,
+    and a call with a larger sample measures only the new architectures. If the shared weights have
+    changed in between, only the shared scores are measured again.
 
     Args:
-        study: Whose trials the objective has scored.
-        objective: With the weights of the search.
+        study: Study whose trials the objective has scored.
+        objective: Objective with the weights of the search.
         sample: Number of architectures, 2 to 100.
-        epochs: At least 1.
-        seed: Of the sample, of the training alone, and of the intervals; from 0 to 2**32 - 1.
-        anew: Whether to forget what was measured before.
-        loss: That of the objective.
-        metric: That of the objective.
-        on_scored: Called with each architecture that has both scores.
+        epochs: Number of epochs of the stand-alone training, at least 1.
+        seed: Seed of the sample, the stand-alone training and the intervals, 0 to 2**32 - 1.
+        anew: True to discard the scores that the study holds.
+        loss: Loss of the objective.
+        metric: Metric of the objective.
+        on_scored: Function that is called with each architecture once it has both scores.
 
     Returns:
-        What is stored too, of as many architectures as asked for.
+        The scores of `sample` architectures, as stored in the study.
 
     Raises:
-        SearchError: The study has no scores of this search space, the sample is larger than the
-            space, or the study has a measurement with another seed or number of epochs.
+        SearchError: The study has no scores for this search space, the sample is larger than the
+            space, or the study has scores with another seed or number of epochs.
         ValueError: An argument is out of range.
     """
     check_seed(seed)
@@ -90,7 +90,7 @@ def measure(
     fidelity.store(study)
     for architecture in fidelity.sample[:sample]:
         found = architecture
-        if found.alone is None:
+        if found.standalone is None:
             own = architecture_seed(seed, found.text)
             score = train_standalone(
                 initial_network(objective.supernet, space.parse(found.text), seed=own),
@@ -102,7 +102,7 @@ def measure(
                 loss=loss,
                 metric=metric,
             )
-            found = replace(found, alone=_score(score))
+            found = replace(found, standalone=_score(score))
             fidelity = fidelity.with_scores(found)
             fidelity.store(study)
         on_scored(found)
@@ -112,10 +112,10 @@ def measure(
 def _with_shared(
     sample: Sequence[Architecture], objective: SupernetObjective[Any], *, of: int | None
 ) -> tuple[int, tuple[Architecture, ...]]:
-    """The number of commits behind the weights, and all with their scores, which need no training.
+    """Return the number of commits of the shared weights, and the sample with shared scores.
 
-    Those that have one keep it where it is of the same number of commits. Where a search goes on
-    meanwhile, the number is that of the first.
+    A score is kept if `of`, the number of commits when it was measured, has not changed. If a
+    search commits in the meantime, the number is that of the first score.
     """
 
     def scored(architecture: Architecture) -> Architecture:
@@ -124,7 +124,7 @@ def _with_shared(
 
     space: Any = objective.space
     first = scored(sample[0])
-    weights = objective.weights.version  # now, for the objective took the newest just then
+    weights = objective.weights.version  # `evaluate` has just loaded the newest weights
     rest = (a if a.shared and weights == of else scored(a) for a in sample[1:])
     return weights, (first, *rest)
 
@@ -137,15 +137,15 @@ def _sample(
     seed: int,
     known: Sequence[Architecture],
 ) -> tuple[Architecture, ...]:
-    """At least `count` distinct architectures, those that are known first.
+    """Return at least `count` distinct architectures, with the known ones first.
 
-    Every second one is drawn at random, so that any first part of them is a sample too. The same
-    trials give the same sample, whether it is drawn at once or in parts.
+    Every second one is drawn at random, so the first architectures are a sample as well. The same
+    trials give the same sample, drawn at once or in several calls.
     """
     size = _size(space)
     if count > size:
         raise SearchError(
-            f"sample must be at most {size}, for the space has no more architectures; got {count}"
+            f"sample must be at most {size}, the number of architectures in the space; got {count}"
         )
     taken = {space.parse(architecture.text) for architecture in known}
     found = list(known)
@@ -163,8 +163,8 @@ def _sample(
             genotype = next((g for g in draws if g not in taken), None)
         if genotype is None:
             raise SearchError(
-                f"sample must be at most {len(found)}, for no other architecture was found in "
-                f"{_DRAWS} draws; got {count}"
+                f"sample must be at most {len(found)}: {_DRAWS} random draws found no other "
+                f"architecture; got {count}"
             )
         taken.add(genotype)
         trial = trials.get(genotype)
@@ -180,7 +180,7 @@ def _sample(
 
 
 def _scored_trials(study: optuna.Study, space: Space[A]) -> dict[A, FrozenTrial]:
-    """The last trial of each architecture that a supernet objective has scored."""
+    """Return the last trial of each architecture that a supernet objective has scored."""
     name = study.study_name
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     found: dict[A, FrozenTrial] = {}
@@ -192,14 +192,14 @@ def _scored_trials(study: optuna.Study, space: Space[A]) -> dict[A, FrozenTrial]
             found[space.parse(text)] = trial
         except ValueError as error:
             raise SearchError(
-                f"study {name!r} holds trials of another search space (trial {trial.number}: "
-                f"{' '.join(str(error).split())}): take another --study"
+                f"study {name!r} has trials of another search space (trial {trial.number}: "
+                f"{' '.join(str(error).split())}): name another --study"
             ) from error
     if not found:
-        has = "holds only other trials" if complete else "has no scores"
+        has = "only other trials" if complete else "no scores"
         raise SearchError(
-            f"study {name!r} has no architecture that a supernet scored, it {has}: search it "
-            f"first, or name another --study"
+            f"study {name!r} has no architecture that a supernet scored, it has {has}: run the "
+            f"search first, or name another --study"
         )
     return found
 
@@ -208,9 +208,8 @@ def _check_same(stored: Fidelity | None, study: optuna.Study, **asked: int) -> N
     for name, value in asked.items():
         if stored is not None and getattr(stored, name) != value:
             raise SearchError(
-                f"study {study.study_name!r} was measured with {name} {getattr(stored, name)}, "
-                f"which does not go together with {value}: take the former to go on, or measure it "
-                f"--anew"
+                f"study {study.study_name!r} was measured with {name} {getattr(stored, name)}, got "
+                f"{value}: use {getattr(stored, name)} to continue, or measure it --anew"
             )
 
 
@@ -222,7 +221,7 @@ def _check(name: str, value: object, low: int, high: int | None) -> None:
 
 
 def _size(space: Space[Any]) -> float:
-    """How many architectures a space has at most."""
+    """Return an upper bound on the number of architectures in a space; inf if continuous."""
     sizes = []
     for distribution in space.distributions.values():
         match distribution:

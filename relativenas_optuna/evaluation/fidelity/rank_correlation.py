@@ -1,4 +1,4 @@
-"""How far two scores rank architectures alike: Kendall's tau-b, its interval, the best of both."""
+"""Compare two rankings of architectures: Kendall's tau-b, its interval, the overlap of the best."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How far a score ranks architectures as the truth does.
+    """Agreement of a score with the truth on the ranking of architectures.
 
     Attributes:
         count: Number of architectures.
-        tau: Kendall's tau-b, -1 to 1; NaN where either gives all the same value.
-        low: Lower end of its 95 % interval, by the percentiles of a bootstrap; NaN like `tau`.
-        high: Upper end.
-        top: How many of the best were looked at, 5 or fewer.
-        top_of: Of how many, as the truth ranks them: the best third, rounded up.
-        top_found: How many of the best by the score are among the latter.
+        tau: Kendall's tau-b, -1 to 1; NaN if the score or the truth is the same for all.
+        low: Lower end of the 95 % interval of `tau`, by a percentile bootstrap; NaN if `tau` is.
+        high: Upper end of that interval.
+        top: Number of architectures with the best scores that are looked at, at most 5.
+        top_of: Size of the best third by the truth, rounded up.
+        top_found: Number of those `top` architectures that are in that best third.
     """
 
     count: int
@@ -41,46 +41,46 @@ class Agreement:
 
     @property
     def top_by_chance(self) -> float:
-        """What `top_found` is on average for a score that knows nothing."""
+        """Expected `top_found` of a random ranking."""
         return self.top * self.top_of / self.count
 
     def __str__(self) -> str:
         if math.isnan(self.tau):
-            return "no tau, for all are equal"
+            return "no tau, since all are equal"
         return f"{self.tau:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
 
     @property
     def meaning(self) -> str:
-        """One sentence on what that says of the score."""
+        """One sentence on what the agreement means."""
         if math.isnan(self.tau):
-            return "The sample says nothing, for one of the two scores is the same for all."
+            return "The sample shows nothing: one of the two scores is the same for all."
         right = f"{50 * (1 + self.tau):.0f} of 100 pairs in the right order, tau {self}"
         if self.low > 0:
             return f"The shared score ranks better than chance: it puts {right}."
         if self.high < 0:
             return f"The shared score ranks worse than chance: it puts {right}."
         return (
-            f"Whether the shared score ranks better than chance, {self.count} architectures do not "
-            f"show: it puts {right}."
+            f"{self.count} architectures do not show whether the shared score ranks better than "
+            f"chance: it puts {right}."
         )
 
 
 def agreement(score: Sequence[float], truth: Sequence[float], *, seed: int) -> Agreement:
-    """Compare two scores of the same architectures; of both, less is better.
+    """Compare two scores of the same architectures; lower is better in both.
 
-    What is not a number counts as worst.
+    NaN counts as the worst score.
 
     Args:
-        score: Of each architecture, at least 2.
-        truth: In the same order.
-        seed: Of the bootstrap; at least 0.
+        score: Score of each architecture, at least 2.
+        truth: True score of each architecture, in the same order.
+        seed: Seed of the bootstrap, at least 0.
 
     Raises:
-        ValueError: They are fewer than 2, or of unequal number.
+        ValueError: There are fewer than 2 scores, or the numbers of scores differ.
     """
     if len(score) != len(truth) or len(score) < 2:
         raise ValueError(
-            f"score and truth must be of the same architectures, at least 2; got {len(score)} and "
+            f"score and truth must have the same length of at least 2; got {len(score)} and "
             f"{len(truth)}"
         )
     ours, theirs = (
@@ -91,7 +91,7 @@ def agreement(score: Sequence[float], truth: Sequence[float], *, seed: int) -> A
     for _ in range(RESAMPLES):
         drawn = rng.integers(len(ours), size=len(ours))
         taus.append(_tau(ours[drawn], theirs[drawn]))
-    known = [tau for tau in taus if not math.isnan(tau)]  # some draw one architecture alone
+    known = [tau for tau in taus if not math.isnan(tau)]  # NaN if a draw has one architecture only
     tau = _tau(ours, theirs)
     low, high = (
         (math.nan, math.nan)
@@ -115,7 +115,7 @@ def agreement(score: Sequence[float], truth: Sequence[float], *, seed: int) -> A
 
 
 def _tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    # It takes a second to import, and few need it.
+    # The import takes a second, and few commands need it.
     from scipy.stats import kendalltau
 
     return float(kendalltau(one, other).statistic)

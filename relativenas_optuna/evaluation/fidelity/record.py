@@ -1,4 +1,4 @@
-"""What a study keeps of shared-weight scores beside scores of training alone."""
+"""Store shared-weight scores and stand-alone scores in a study, and compare them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 FIDELITY_ATTRIBUTE = "relative_nas:fidelity"
 MOST = 100
-"""Architectures in a sample: all are in one attribute, of which MySQL takes 65,535 bytes."""
+"""Largest sample: it is stored in one attribute, which MySQL limits to 65,535 bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How good an architecture is on the validation images.
+    """Score of an architecture on the validation images.
 
     Attributes:
-        value: What the search goes by: the loss, or its metric; NaN where the training diverged.
-        accuracy: Share of the images classified right, 0 to 1.
+        value: The loss, or the metric of the search if it has one; NaN if the training diverged.
+        accuracy: Share of images that are classified correctly, 0 to 1.
     """
 
     value: float
@@ -39,16 +39,18 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """An architecture of the sample, and its scores so far.
+    """An architecture of the sample and its scores so far.
 
     Attributes:
-        text: As the space writes it.
-        trial: The last trial of the search that scored it; `None` for one that was drawn at random
-            and that the search did not come to.
-        drawn: Whether it was drawn at random, not from the trials.
-        searched: What that trial scored, after an epoch of its own from the weights of its time.
-        shared: With the shared weights, not trained, after its batch norms were calibrated.
-        alone: Trained on its own from first weights.
+        text: The architecture in the text form of its space.
+        trial: Number of the last trial that scored it; None if no trial did.
+        drawn: True if it was drawn at random; False if it was taken from the trials.
+        searched: Score of that trial, after one epoch of training from the shared weights of that
+            time; None if there is no trial.
+        shared: Score with the current shared weights, untrained, with calibrated batch norms; None
+            before it is measured.
+        standalone: Score after stand-alone training from initial weights; None before it is
+            measured.
     """
 
     text: str
@@ -56,17 +58,17 @@ class Architecture:
     drawn: bool = False
     searched: float | None = None
     shared: Score | None = None
-    alone: Score | None = None
+    standalone: Score | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fidelity:
-    """Shared-weight scores of a sample of architectures beside scores of training alone.
+    """Shared-weight scores and stand-alone scores of a sample of architectures.
 
     Attributes:
-        epochs: For which each was trained alone.
-        seed: Of the sample, of the training alone, and of the intervals.
-        weights: Number of commits behind the shared weights.
+        epochs: Number of epochs of the stand-alone training.
+        seed: Seed of the sample, the stand-alone training and the intervals.
+        weights: Number of commits to the shared weights when the shared scores were measured.
         sample: The architectures; every second one was drawn at random.
     """
 
@@ -76,15 +78,15 @@ class Fidelity:
     sample: tuple[Architecture, ...]
 
     def store(self, study: optuna.Study) -> None:
-        """Keep it with its study, over what was there."""
+        """Store the scores as a user attribute of the study, over earlier ones."""
         study.set_user_attr(FIDELITY_ATTRIBUTE, plain(self))
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> Fidelity | None:
-        """What was measured in a study last, if anything was.
+        """Return the scores that a study holds; None if it holds none.
 
         Raises:
-            SearchError: The study's attribute is not what `store` writes.
+            SearchError: The attribute of the study cannot be read.
         """
         try:
             data: Any = study_attribute(study, FIDELITY_ATTRIBUTE)
@@ -99,53 +101,58 @@ class Fidelity:
 
     @property
     def measured(self) -> tuple[Architecture, ...]:
-        """Those that have both scores."""
-        return tuple(a for a in self.sample if a.shared is not None and a.alone is not None)
+        """Architectures that have both scores."""
+        return tuple(a for a in self.sample if a.shared is not None and a.standalone is not None)
 
     def with_scores(self, architecture: Architecture) -> Fidelity:
-        """The same with other scores of one architecture of the sample."""
+        """Return a copy in which `architecture` replaces the one with the same text."""
         sample = (architecture if a.text == architecture.text else a for a in self.sample)
         return replace(self, sample=tuple(sample))
 
     def by_value(self, study: optuna.Study) -> Agreement:
-        """Of the shared scores with those of training alone, by what the search goes by.
+        """Return the agreement of shared and stand-alone scores, by the loss or metric.
 
         Raises:
-            ValueError: Fewer than two architectures have both.
+            ValueError: Fewer than two architectures have both scores.
         """
         return self._agreement(_sign(study), "value", self.measured)
 
     def by_accuracy(self) -> Agreement:
-        """The same by the accuracies.
+        """Return the agreement of shared and stand-alone accuracies.
 
         Raises:
-            ValueError: Fewer than two architectures have both.
+            ValueError: Fewer than two architectures have both scores.
         """
         return self._agreement(-1, "accuracy", self.measured)
 
     def of(self, study: optuna.Study, *, drawn: bool) -> Agreement | None:
-        """`by_value` within the architectures drawn at random, or from the trials.
+        """Return the agreement within one half of the sample; None if it has fewer than two.
 
-        `None` where there are fewer than two.
+        Args:
+            study: The study, for its direction.
+            drawn: True for the architectures drawn at random, False for those from trials.
         """
         part = [a for a in self.measured if a.drawn == drawn]
         return self._agreement(_sign(study), "value", part) if len(part) > 1 else None
 
     def of_search(self, study: optuna.Study) -> Agreement | None:
-        """Of the scores that the search saw; `None` where there are fewer than two."""
+        """Return the agreement of the trials' scores with stand-alone scores.
+
+        None if fewer than two architectures have both.
+        """
         sign = _sign(study)
-        searched, alone = [], []
+        searched, standalone = [], []
         for a in self.measured:
-            if a.searched is not None and a.alone is not None:
+            if a.searched is not None and a.standalone is not None:
                 searched.append(sign * a.searched)
-                alone.append(sign * a.alone.value)
-        return agreement(searched, alone, seed=self.seed) if len(alone) > 1 else None
+                standalone.append(sign * a.standalone.value)
+        return agreement(searched, standalone, seed=self.seed) if len(standalone) > 1 else None
 
     def _agreement(self, sign: int, name: str, part: Iterable[Architecture]) -> Agreement:
-        pairs = [(sign * getattr(a.shared, name), sign * getattr(a.alone, name)) for a in part]
+        pairs = [(sign * getattr(a.shared, name), sign * getattr(a.standalone, name)) for a in part]
         return agreement([p[0] for p in pairs], [p[1] for p in pairs], seed=self.seed)
 
 
 def _sign(study: optuna.Study) -> int:
-    """What makes the better value the lower one; a second objective is a cost."""
+    """Return the factor that makes lower values better; the first objective is the score."""
     return -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1

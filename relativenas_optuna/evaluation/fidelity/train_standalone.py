@@ -1,4 +1,4 @@
-"""Training of one architecture on its own, from first weights, with the settings of a search."""
+"""Train one architecture from initial weights, with the settings of a search."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 
 def initial_network(supernet: Any, genotype: Any, *, seed: int) -> nn.Module:
-    """The stand-alone network of an architecture, with first weights of its own.
+    """Return the stand-alone network of an architecture, with initial weights of its own.
 
     Args:
-        supernet: Its `standalone(genotype)` makes the network.
+        supernet: Supernet whose method `standalone(genotype)` makes the network.
         genotype: The architecture.
-        seed: Of the weights; from 0 to 2**64 - 1.
+        seed: Seed of the weights, 0 to 2**64 - 1.
 
     Returns:
-        The network on the CPU, with nothing left of the supernet's weights.
+        The network on the CPU; it has none of the weights of the supernet.
 
     Raises:
-        ProtocolError: The supernet makes no such networks, or one has tensors that cannot be drawn
-            anew.
+        ProtocolError: The supernet has no method `standalone`, or a module of the network has no
+            method to draw its weights anew.
     """
     make = getattr(supernet, "standalone", None)
     if make is None:
         raise ProtocolError(
-            f"to train an architecture on its own the supernet must have a method "
-            f"standalone(genotype) (see networks.SharedNetwork); {type(supernet).__name__} has none"
+            f"for stand-alone training the supernet must have a method standalone(genotype) (see "
+            f"networks.SharedNetwork); {type(supernet).__name__} has none"
         )
     network: nn.Module = make(genotype).cpu()
     generator = torch.Generator().manual_seed(seed)
-    # What a module draws it takes from torch's global stream, which is not ours to move on.
+    # Modules draw from torch's global generator, whose state must stay as it is.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         for name, module in network.named_modules():
@@ -77,25 +77,25 @@ def train_standalone(
 ) -> Evaluation:
     """Train a network for some epochs and score it on the validation images.
 
-    Learning rate and drop-path go in the epochs as in the generations of a search.
+    Learning rate and drop-path change over the epochs as over the generations of a search.
 
     Args:
-        network: Images `[b, c, h, w]` -> logits; is moved to the images' device. Drop-path is
-            for one whose `forward` takes `drop_path` and `generator`.
+        network: Network from images `[b, c, h, w]` to logits; it is moved to the device of the
+            images. Drop-path is used if its `forward` takes `drop_path` and `generator`.
         training: Images to train on.
         validation: Images to score with, on the same device.
-        settings: Of the search; its `generations` are not used.
-        epochs: At least 1.
-        seed: Of the order of images, augmentation and drop-path; from 0 to 2**64 - 1.
-        loss: See `train_epoch`.
-        metric: See `evaluate`.
+        settings: Settings of the search; `generations` is not used.
+        epochs: Number of epochs, at least 1.
+        seed: Seed of the order of images, augmentation and drop-path, 0 to 2**64 - 1.
+        loss: Loss to train and score with; see `train_epoch`.
+        metric: Metric to score with; see `evaluate`.
 
     Returns:
-        The score after the last epoch. Its loss is not finite where the training diverged, which
-        ends it.
+        The score after the last epoch. If the training diverged, it stopped early and the loss is
+        not finite.
 
     Raises:
-        ValueError: The number of epochs is out of range.
+        ValueError: The number of epochs is below 1.
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1; got {epochs}")
@@ -128,5 +128,5 @@ def train_standalone(
 
 
 def architecture_seed(seed: int, text: str) -> int:
-    """A seed of 64 bits for the architecture of that text."""
+    """Return a seed of 64 bits that depends on `seed` and the text of an architecture."""
     return int.from_bytes(sha256(f"{seed} {text}".encode()).digest()[:8])

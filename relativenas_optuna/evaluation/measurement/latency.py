@@ -1,4 +1,4 @@
-"""How long a network takes for a batch."""
+"""Measure the time that a network takes for a batch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-_ENOUGH = 9  # values to take quartiles of
-_LONGEST = 10.0  # seconds to wait for them
+_ENOUGH = 9  # measurements that quartiles need
+_LONGEST = 10.0  # seconds to spend on more measurements
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Latency:
     """Time that a network takes for a batch, from images on the device to logits.
 
     Attributes:
-        batch_size: Images in the batch.
-        median: In seconds.
-        interquartile_range: In seconds: half of the measurements lie within it.
-        measurements: How many there were.
-        threads: Of the CPU.
+        batch_size: Number of images in the batch.
+        median: Median time in seconds.
+        interquartile_range: Difference between the quartiles in seconds.
+        measurements: Number of measurements.
+        threads: Number of CPU threads.
     """
 
     batch_size: int
@@ -40,13 +40,13 @@ def latency(
     *,
     seconds: float = 1.0,
 ) -> Latency:
-    """Measure a network in evaluation mode, without gradients, with the threads that torch has.
+    """Measure the latency of a network without gradients, with torch's number of threads.
 
     Args:
-        network: On the device to measure, in channels-last.
+        network: Network in evaluation mode and channels-last, on the device to measure.
         shape: Channels, height and width of an image.
-        batch_size: Of the batch.
-        seconds: That the measurement takes at least.
+        batch_size: Number of images in the batch.
+        seconds: Least duration of the measurement in seconds.
     """
     device = next(network.parameters()).device
     images = torch.rand(batch_size, *shape, device=device)
@@ -55,7 +55,7 @@ def latency(
     globals_ = {"network": network, "images": images}
     timer = _timer_class()("network(images)", globals=globals_, num_threads=threads)
     with torch.inference_mode():
-        # It begins with passes that do not count, and waits for the device.
+        # The timer starts with passes that do not count, and waits for the device.
         times = list(timer.blocked_autorange(min_run_time=seconds).times)
         if len(times) < _ENOUGH:
             more = min((_ENOUGH - len(times)) * times[0], _LONGEST)
@@ -65,8 +65,7 @@ def latency(
 
 
 def _timer_class() -> Any:
-    # With its import torch looks for what compiles C++, which nothing here needs, and tells people
-    # on standard error where that is there but no GPU.
+    # The import makes torch look for a C++ compiler, and warn on stderr if there is one but no GPU.
     logger = logging.getLogger("torch.utils.cpp_extension")
     before, logger.disabled = logger.disabled, True
     try:

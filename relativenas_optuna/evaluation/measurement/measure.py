@@ -1,4 +1,4 @@
-"""How good a trained network is, and what it costs."""
+"""Measure the accuracy, the cost and the latency of a trained network."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TOP = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Confused:
-    """A class that was taken for another one.
+    """A class whose images were classified as another class.
 
     Attributes:
         true: Index of the class of the images.
-        taken: Index of the class that the network took them for.
-        count: How many.
-        of: Images of the class.
+        taken: Index of the class that the network predicted.
+        count: Number of images for which that happened.
+        of: Number of images of the true class.
     """
 
     true: int
@@ -42,15 +42,15 @@ class Confused:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a network came to on images.
+    """Accuracy, cost and latency of a network.
 
     Attributes:
         scored: Loss, accuracy and number of images.
-        top5: Share of images whose class is among the five with the highest logits; `None` where
-            there are five classes or fewer.
-        confusion: How many images of class i (rows) were taken for class j (columns).
+        top5: Share of images whose class is among the five with the highest logits, 0 to 1; None
+            if there are five classes or fewer.
+        confusion: Number of images of class i (rows) that were classified as class j (columns).
         cost: Parameters and multiply-adds.
-        latencies: Of a single image, and of a batch.
+        latencies: Latency for one image, and for a batch.
     """
 
     scored: Evaluation
@@ -61,11 +61,11 @@ class Measured:
 
     @property
     def error(self) -> float:
-        """Share of images classified wrong, 0 to 1."""
+        """Share of images that are classified wrongly, 0 to 1."""
         return 1 - self.scored.accuracy
 
     def most_confused(self, most: int) -> list[Confused]:
-        """The pairs of classes that were taken for each other most often, the worst first."""
+        """Return the `most` pairs of classes that were confused most often, the worst first."""
         counts = np.array(self.confusion)
         np.fill_diagonal(counts, 0)
         order = np.argsort(-counts, axis=None, kind="stable")[:most]
@@ -82,7 +82,7 @@ class Measured:
         ]
 
     def to_data(self) -> dict[str, Any]:
-        """All figures as plain JSON data."""
+        """Return all figures as plain JSON data."""
         return {
             "images": self.scored.count,
             "accuracy": self.scored.accuracy,
@@ -105,26 +105,26 @@ def measure(
     seconds: float = 1.0,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """Score a network and measure what it costs.
+    """Measure the accuracy, the cost and the latency of a network.
 
     Args:
-        network: It is brought to the device and to channels-last, and put in evaluation mode.
-        images: With the mean and std that the network was trained with; at least one.
-        device: To compute on.
-        batch_size: At least 1.
-        seconds: That each measurement of the latency takes at least.
-        on_batch: Called after every batch.
+        network: Network to measure; it is moved to the device and to channels-last, and put in
+            evaluation mode.
+        images: Images to score, at least one, with the mean and std of the network's training.
+        device: Device to compute on.
+        batch_size: Number of images in a batch, at least 1.
+        seconds: Least duration of each measurement of the latency, in seconds.
+        on_batch: Function that is called after every batch.
 
     Raises:
         DataError: There are no images.
-        ValueError: The network does not take images of this size, or gives logits that are not
-            finite.
+        ValueError: The network does not take images of this size, or its logits are not finite.
     """
-    # It takes a second to import, and only this needs it.
+    # The import takes a second, and only this function needs it.
     from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
     network.to(device).to(memory_format=torch.channels_last)
-    costs = cost(network, images.shape)  # first, for it tells at once what does not fit
+    costs = cost(network, images.shape)  # first, since it raises at once if the size does not fit
     outputs, labels = [], []
 
     def after(logits: Tensor, of: Tensor) -> None:
@@ -142,7 +142,7 @@ def measure(
     )
     logits, truth = torch.cat(outputs).numpy(), torch.cat(labels).numpy()
     if not np.isfinite(logits).all():
-        raise ValueError("the network gives logits that are no finite numbers")
+        raise ValueError("the logits of the network are not finite")
     classes = range(logits.shape[1])
     with mode(network, training=False):
         sizes = sorted({1, batch_size})

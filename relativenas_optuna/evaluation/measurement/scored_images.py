@@ -1,4 +1,4 @@
-"""The images that a trained network is scored on, prepared as those that it was trained with."""
+"""Load the images to score a trained network on, prepared as in its training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PARTS = ("test", "validation", "training")
 _NAMED = 3
-"""Classes that a message names."""
+"""Number of classes that a message names."""
 
 
 def images_to_score(
@@ -29,18 +29,19 @@ def images_to_score(
     size: int | None = None,
     named: bool = True,
 ) -> Images | StreamedImages:
-    """The images of a data set, with mean and std of the network.
+    """Load images of a data set, with the mean and std of a network.
 
     Args:
-        description: Of the network.
-        data: As for `load_images`.
-        part: "test"; "training": all that the data set has for training; "validation": those of
-            them that the network was chosen by, which its file must tell.
-        size: Side in pixels that images are brought to; `None`: that of the network.
-        named: Whether the network's classes have names, which must then be those of the data.
+        description: Description of the network.
+        data: Name of a data set or folder of images; see `load_images`.
+        part: "test"; "training" for all training images; or "validation" for the training images
+            by which the network was chosen, if its file describes them.
+        size: Side in pixels to which images are resized; None takes that of the network.
+        named: True if the classes of the network have names; these must then be the names in the
+            data set.
 
     Raises:
-        DataError: The data set is not there, has no such part, or does not fit the network.
+        DataError: The data set is missing, has no such part, or does not fit the network.
     """
     recipe = description.notes.get("recipe")
     recipe = recipe if isinstance(recipe, Mapping) else {}
@@ -58,7 +59,7 @@ def images_to_score(
         images = load_images(data, size=size, train=train, download=True)
     if images.shape[0] != description.in_channels:
         raise DataError(
-            f"the network takes images of {description.in_channels} channels, those of "
+            f"the network takes images of {description.in_channels} channels, but those of "
             f"{data!r} have {images.shape[0]}"
         )
     _require_classes(description.classes, images.classes, named=named)
@@ -70,15 +71,15 @@ def images_to_score(
 def _require_test(folder: Path) -> None:
     if has_part(folder, True) and not has_part(folder, False):
         raise DataError(
-            f"folder {str(folder)!r} has no test images, for it has no sub-folders train and "
-            f"test: take --part training to score what is there"
+            f"folder {str(folder)!r} has no sub-folders train and test, so it has no test images: "
+            f"pass --part training to score all its images"
         )
 
 
 def _require_classes(own: tuple[str, ...], given: tuple[str, ...], *, named: bool) -> None:
     if len(own) != len(given):
         raise DataError(
-            f"the network tells {len(own)} classes apart, the data has {len(given)}: "
+            f"the network has {len(own)} classes, but the data has {len(given)}: "
             f"{', '.join(map(repr, given[:_NAMED]))}{', ...' if len(given) > _NAMED else ''}"
         )
     odd = [
@@ -95,8 +96,8 @@ def _fraction(recipe: Mapping[str, Any]) -> float:
     fraction = recipe.get("validation_fraction")
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         raise DataError(
-            "the network's file does not say which images it was chosen by: take --part test or "
-            "--part training"
+            "the file does not describe the images by which the network was chosen: pass --part "
+            "test or --part training"
         )
     return fraction
 
@@ -104,5 +105,5 @@ def _fraction(recipe: Mapping[str, Any]) -> float:
 def _seed(notes: Mapping[str, Any]) -> int:
     seed = notes.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise DataError("the network's file does not say the seed of its validation part")
+        raise DataError("the file of the network does not hold the seed of its validation part")
     return seed

@@ -1,1 +1,1 @@
-"""One architecture trained alone: recipes, the run, its state and logs."""
+"""Train one architecture from initial weights: recipes, the training, its state and log."""

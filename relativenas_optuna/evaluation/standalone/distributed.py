@@ -1,4 +1,4 @@
-"""Several processes that train one network, as torchrun starts them."""
+"""Train one network in several processes that torchrun has started."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from relativenas_optuna.exceptions import SearchError
 
 
 def local_rank() -> int:
-    """Which of the processes of this machine this is, from 0."""
+    """Return the number of this process among those of this machine, from 0."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def process_count() -> int:
-    """How many processes torchrun started to train together; 1 without it."""
+    """Return the number of processes that torchrun started; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
 
 
 def _sync_buffers() -> str:
-    """What torch calls the argument; newer ones warn of the older name."""
+    """Return torch's name for the argument; newer versions warn of the older name."""
     known = signature(DistributedDataParallel.__init__).parameters
     return next(name for name in ("forward_sync_buffers", "broadcast_buffers") if name in known)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessGroup:
-    """The processes that train one network, of which this is one.
+    """The processes that train one network together.
 
     Attributes:
-        device: Of this process.
-        processes: How many there are.
-        process: Which of them this is, from 0.
+        device: Device of this process.
+        processes: Number of processes.
+        process: Number of this process, from 0.
     """
 
     device: torch.device
@@ -50,28 +50,28 @@ class ProcessGroup:
 
     @property
     def writes_files(self) -> bool:
-        """Whether this process writes the files."""
+        """True if this process writes the files."""
         return self.process == 0
 
     def data_parallel(self, network: nn.Module, *, unused: bool) -> nn.Module:
-        """The network, whose gradients are the mean of those of all processes.
+        """Wrap a network so that its gradients are the means over all processes.
 
         Args:
-            network: With the same weights in every process.
-            unused: Whether there are parameters that no output depends on.
+            network: Network with the same weights in every process.
+            unused: True if the network has parameters that no output depends on.
         """
         if self.processes == 1:
             return network
-        # Buffers are made one after each epoch instead of before each step, see `average_buffers`.
+        # Buffers are averaged after each epoch, not before each step; see `average_buffers`.
         options: dict[str, Any] = {_sync_buffers(): False, "find_unused_parameters": unused}
         return DistributedDataParallel(network, **options)
 
     def no_sync(self, network: nn.Module) -> Callable[[], AbstractContextManager[object]]:
-        """See `train_epoch`."""
+        """Return a context manager in which a wrapped network does not exchange gradients."""
         return network.no_sync if isinstance(network, DistributedDataParallel) else nullcontext
 
     def sums(self, numbers: Sequence[float]) -> list[float]:
-        """The sum of each number over all processes."""
+        """Return the sum of each number over all processes."""
         if self.processes == 1:
             return list(numbers)
         kind = torch.float32 if self.device.type == "mps" else torch.float64
@@ -80,7 +80,7 @@ class ProcessGroup:
         return [float(number) for number in tensor.tolist()]
 
     def average_buffers(self, network: nn.Module) -> None:
-        """Make the running statistics of batch norms the mean of those of all processes."""
+        """Replace the running statistics of batch norms by their means over all processes."""
         if self.processes == 1:
             return
         running = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
@@ -92,24 +92,28 @@ class ProcessGroup:
             buffer.copy_(mean.view_as(buffer))
 
     def require_same_number(self, number: int, what: str) -> None:
-        """Refuse to go on where processes see different files.
+        """Raise if a number differs between processes, because they see different files.
+
+        Args:
+            number: Number that this process sees.
+            what: Noun phrase for what was counted, for the message.
 
         Raises:
             SearchError: The number differs between processes.
         """
         if self.sums([number])[0] != number * self.processes:
             raise SearchError(
-                f"process {self.process} of {self.processes} sees {number} {what}, and others see "
-                f"another number: --out must be a folder that all of them share"
+                f"process {self.process} of {self.processes} sees {number} {what}, but others see "
+                f"another number: --out must be a folder that all processes share"
             )
 
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[ProcessGroup]:
-    """Meet the other processes that torchrun started, if it did.
+    """Join the other processes if torchrun started several, and leave them at exit.
 
     Args:
-        device: Of this process; GPUs talk by NCCL, all else by gloo.
+        device: Device of this process; GPUs use NCCL, other devices gloo.
     """
     if dist.is_initialized():
         yield ProcessGroup(device=device, processes=dist.get_world_size(), process=dist.get_rank())
@@ -122,7 +126,7 @@ def process_group(device: torch.device) -> Iterator[ProcessGroup]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         with warnings.catch_warnings():
-            # A kernel of one channel is the same in every memory format.
+            # Harmless: a kernel with one channel is the same in every memory format.
             warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             yield ProcessGroup(
                 device=device, processes=dist.get_world_size(), process=dist.get_rank()

@@ -1,4 +1,4 @@
-"""One epoch of training alone, by whatever schedule."""
+"""Train a network for one epoch of a schedule."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Schedule(Protocol):
-    """What epochs are trained by; a `Recipe` and `SearchSettings` are one."""
+    """Settings that an epoch depends on; `Recipe` and `SearchSettings` have them."""
 
     @property
-    def batch_size(self) -> int: ...  # noqa: D102 (see the two)
+    def batch_size(self) -> int: ...  # noqa: D102 (documented in these two classes)
     @property
     def learning_rate(self) -> float: ...  # noqa: D102
     @property
@@ -53,7 +53,7 @@ class Schedule(Protocol):
 
 
 def sgd(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
-    """The optimizer of a network."""
+    """Return the SGD optimizer of a network."""
     return torch.optim.SGD(
         network.parameters(),
         lr=schedule.learning_rate,
@@ -63,7 +63,7 @@ def sgd(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
 
 
 def augmentation_of(schedule: Schedule) -> Augmentation:
-    """How batches are augmented."""
+    """Return the augmentation of a schedule."""
     return Augmentation(padding=schedule.padding, flip=schedule.flip, cutout=schedule.cutout)
 
 
@@ -84,24 +84,24 @@ def one_epoch(
     no_sync: Callable[[], AbstractContextManager[object]] = nullcontext,
     on_batch: Callable[[int], None] | None = None,
 ) -> EpochResult:
-    """Train a network for one epoch, whose randomness follows from `seed` and `epoch` alone.
+    """Train a network for one epoch; all randomness follows from `seed` and `epoch`.
 
     Args:
-        network: Images `[b, c, h, w]` -> output. Drop-path is for one whose `forward` takes
-            `drop_path` and `generator`.
-        optimizer: See `sgd`; its learning rate is set.
-        images: See `train_epoch`, as for what is not named here.
-        schedule: See `Schedule`.
-        epoch: Its number, from 0.
-        seed: From 0 to 2**64 - 1.
-        augmentation: See `augmentation_of`.
-        run: What computes in place of the network, and has it inside.
-        loss: See `train_epoch`.
-        autocast: See `train_epoch`.
-        scaler: See `train_epoch`.
-        batch_parts: See `train_epoch`.
-        no_sync: See `train_epoch`.
-        on_batch: See `train_epoch`.
+        network: Network from images `[b, c, h, w]` to its output. Drop-path is used if its
+            `forward` takes `drop_path` and `generator`.
+        optimizer: Optimizer of the network; its learning rate is set to that of the epoch.
+        images: Images to train on, on the device of the network.
+        schedule: Settings of the training.
+        epoch: Number of the epoch, from 0.
+        seed: Seed of the training, 0 to 2**64 - 1.
+        augmentation: Augmentation of the batches.
+        run: Module around the network that computes instead of it; None computes with the network.
+        loss: Function (output, labels `[b]`) -> mean loss of the batch.
+        autocast: Type for automatic mixed precision; None switches it off.
+        scaler: Gradient scaler of the loss, for float16.
+        batch_parts: Parts of every batch that this process trains on.
+        no_sync: Context manager for backward passes without an exchange of gradients.
+        on_batch: Function that is called after every batch with the number of images done so far.
     """
     for group in optimizer.param_groups:
         group["lr"] = schedule.learning_rate_of(epoch)
@@ -137,7 +137,7 @@ def one_epoch(
 def _of_parts(
     random: Generators, seed: int, epoch: int, batch_parts: BatchParts, device: torch.device
 ) -> list[Any]:
-    """A stream of drop-path for each part of a batch, whichever process has it."""
+    """Return the drop-path generators of this process's parts; each part has its own generator."""
     first = batch_parts.process * batch_parts.accumulate
     return [
         generators(seed, epoch, part, device=device).drop_path if part else random.drop_path

@@ -1,4 +1,4 @@
-"""How long a training will take, from a few steps of it."""
+"""Estimate the duration of a training from a few steps."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.training.data.images import Images
 
-_FEW = 8  # images of a step that tells whether whole batches can be waited for
-_PATIENCE = 5.0  # seconds
+_FEW = 8  # images of the first step, which shows whether whole batches are fast enough to time
+_PATIENCE = 5.0  # seconds for a whole batch
 _STEPS = 2
 
 
@@ -31,31 +31,31 @@ def seconds_of_epoch(
     recipe: Recipe,
     device: torch.device,
 ) -> float:
-    """Estimate how long an epoch takes on a device, by steps of the network itself.
+    """Estimate the duration of an epoch in seconds, by training the network for a few steps.
 
-    Whole batches are timed where that takes seconds, else a few images of one.
+    Whole batches are timed if one takes a few seconds at most; otherwise a few images are.
 
     Args:
         genotype: The architecture.
-        training: All images to train on, the validation part included.
-        recipe: How.
-        device: That trains; one process is taken to.
+        training: All training images, the validation part included.
+        recipe: Recipe of the training.
+        device: Device to train on, in one process.
     """
     batch = max(2, recipe.batch_size // recipe.accumulate)
     few = min(_FEW, batch, len(training))
 
     def of_image(size: int, steps: int) -> float:
-        """Seconds, in training; in validation it takes less, and is taken to take that."""
+        """Return the seconds per training image; validation images are counted like them."""
         count = min(size * steps, len(training))
         part = training.subset(range(count))
         if isinstance(part, StreamedImages):
-            part = replace(part, workers=0)  # which take longer to begin than a few images
+            part = replace(part, workers=0)  # workers take longer to start than a few images
         trial = replace(recipe, batch_size=size, accumulate=1, validation_fraction=0.0)
         trainer = StandaloneTrainer(
             genotype, part, recipe=trial, seed=0, group=ProcessGroup(device=device)
         )
         start = perf_counter()
-        with suppress(DivergedError):  # in these few images; it takes its time all the same
+        with suppress(DivergedError):  # a diverged step takes as long as others
             trainer.epoch(0, None)
         return (perf_counter() - start) / count
 

@@ -1,4 +1,4 @@
-"""The images that a training is begun with, as its recipe needs them."""
+"""Load the images of a training as its recipe needs them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ AnyImages = Images | StreamedImages
 def images_for(
     recipe: Recipe, data: str, *, readers: int | None = None
 ) -> tuple[AnyImages, AnyImages | None]:
-    """Training and test images of a data set.
+    """Load the training images and the test images of a data set.
 
     Args:
-        recipe: With `random_resized_crop` images stay in their folder, to be read while training.
-        data: As for `load_images`.
-        readers: Processes that read ahead from a folder; None: see `stream_folder`.
+        recipe: Recipe of the training; with `random_resized_crop` the images are not loaded but
+            read from their folder while training.
+        data: Name of a data set or folder of images; see `load_images`.
+        readers: Processes that read ahead from a folder; None takes one per processor, at most 8.
 
     Returns:
-        Training images, the validation part included, and test images: `None` for a folder
-        that has none.
+        Training images, the validation part included, and test images; None for a folder without
+        test images.
 
     Raises:
-        DataError: The data set is not there, or cannot be used as it is.
+        DataError: The data set is missing or cannot be used.
     """
     tested = data in DATA_SETS or has_part(Path(data), False)
     if not recipe.random_resized_crop:
@@ -38,8 +39,8 @@ def images_for(
         return training, load_images(data, size=size, train=False) if tested else None
     if data in DATA_SETS:
         raise DataError(
-            f"random_resized_crop is for a folder with a sub-folder of images for each class, "
-            f"got {data!r}: take another recipe, or set random_resized_crop=false"
+            f"random_resized_crop needs a folder with a sub-folder of images for each class, "
+            f"got {data!r}: use another recipe, or set random_resized_crop=false"
         )
 
     def streamed(*, train: bool) -> StreamedImages:

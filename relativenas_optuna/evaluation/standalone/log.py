@@ -1,4 +1,4 @@
-"""The log of a training: JSON lines, TensorBoard, and the curve as a figure."""
+"""Log a training as JSON lines, for TensorBoard, and as a learning curve."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.result import Epoch
 
 LINES, EVENTS, CURVE = "log.jsonl", "tensorboard", "curve.png"
-_BETWEEN_CURVES = 30.0  # seconds: drawing takes a good part of one
+_BETWEEN_CURVES = 30.0  # seconds; drawing a curve takes about half a second
 
 
 class Log:
-    """Writes what happened into a folder.
+    """The log of a training in its folder.
 
-    All is written anew from the history at the beginning, since a process that was killed may
-    have logged an epoch twice, or not at all.
+    At the start the log is written anew from the history, since a process that was killed may
+    have logged an epoch twice or not at all.
 
     Args:
-        folder: Of the training.
-        title: Of the curve.
-        writes: Whether this process does; of several only one.
+        folder: Folder of the training.
+        title: Title of the curve.
+        writes: True if this process writes; one of several processes does.
     """
 
     def __init__(self, folder: Path, title: str, *, writes: bool = True) -> None:
@@ -57,7 +57,7 @@ class Log:
             self._draw()
 
     def begin(self, history: Sequence[Epoch]) -> None:
-        """Write the log of the epochs so far; the history is followed from here on."""
+        """Write the log of the epochs in `history`, to which the training then adds epochs."""
         if not self._writes:
             return
         from torch.utils.tensorboard import SummaryWriter
@@ -73,7 +73,7 @@ class Log:
         self._write_lines()
 
     def after(self) -> None:
-        """Write what is new in the history with its last epoch."""
+        """Log the last epoch of the history."""
         if not self._writes:
             return
         self._add(self._history[-1])
@@ -101,17 +101,17 @@ class Log:
 
 
 def _curve(history: Sequence[Epoch], title: str) -> bytes:
-    """Loss and error over the epochs, as PNG.
+    """Draw loss and accuracy over the epochs, as a PNG.
 
     Args:
-        history: All epochs from the first; at least one.
-        title: What was trained.
+        history: All epochs from the first, at least one.
+        title: Title of the figure.
     """
-    # It takes a second to import, and not all that use this package draw.
+    # The import takes a second, and few programs draw.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
-    # Dollars and the like in a name are no formula.
+    # A dollar sign in a name does not start a formula.
     figure.suptitle(title, fontsize=10, parse_math=False)
     numbers = [epoch.epoch + 1 for epoch in history]
     for axes, name, unit in zip(

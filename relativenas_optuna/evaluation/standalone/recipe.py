@@ -1,4 +1,4 @@
-"""How a network is trained alone, and the recipes that have a name."""
+"""Recipes for stand-alone training, and the named ones among them."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ from relativenas_optuna._utils.limits import MOST
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a network is trained from its first weights. The defaults are the paper's, for CIFAR.
+    """Settings of a stand-alone training. The defaults are the paper's for CIFAR.
 
     Attributes:
-        family: "cifar", the network for small images, or "imagenet", that for large ones.
-        channels: Channels of the first cell's nodes.
-        cells: Cells of the network.
-        size: Side that images are brought to, in pixels; 0 leaves them as they are.
-        epochs: Passes over the training images.
-        batch_size: Images of one step, over all processes.
-        accumulate: Parts in which each process takes its share of a step, one after another; more
-            parts need less memory. Batch norm sees a part at a time.
-        auxiliary: Weight of the auxiliary head's loss; 0: there is no head.
-        learning_rate: Of the first epoch, or of the first behind the warm-up.
-        learning_rate_end: That the schedule goes to, and would reach behind the last epoch.
-        schedule: "cosine" or "linear", from one to the other.
-        warmup_epochs: Epochs in which the learning rate rises linearly before that.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
-        clip: Largest norm of all gradients together; 0: they are not clipped.
-        label_smoothing: Share of the target that all classes have in common.
-        drop_path: Probability that drop-path rises to, in proportion to the epoch.
-        padding: Pixels of zeros around an image before it is cropped to its size again.
-        flip: Whether images are mirrored at random.
-        cutout: Side of the square that is blanked, in pixels.
-        random_resized_crop: Whether crops are of random size and shape, for a folder of images
-            that is read anew in every epoch. It needs a `size`, and no `padding`.
-        color_jitter: How far brightness, contrast and saturation go up and down at random, as a
-            share of 1; with `random_resized_crop`.
-        validation_fraction: Share of the training images by which the epoch is chosen whose
-            weights are kept; 0: all are trained on, and those of the last epoch are kept.
-        precision: "float32", or "bfloat16" or "float16" for automatic mixed precision; "auto" takes
-            what the device computes fast.
+        family: "cifar" for the network for small images, "imagenet" for the one for large images.
+        channels: Channels of the nodes of the first cell.
+        cells: Number of cells of the network.
+        size: Side in pixels to which images are resized; 0 leaves them as they are.
+        epochs: Number of passes over the training images.
+        batch_size: Number of images in one step, over all processes.
+        accumulate: Number of parts in which each process takes its share of a step, one after
+            another. More parts need less memory; batch norm sees one part at a time.
+        auxiliary: Weight of the loss of the auxiliary head; 0 builds no head.
+        learning_rate: Learning rate of the first epoch after the warm-up.
+        learning_rate_end: Learning rate that the schedule would reach after the last epoch.
+        schedule: Decay from `learning_rate` to `learning_rate_end`: "cosine" or "linear".
+        warmup_epochs: Number of epochs before the schedule in which the learning rate rises
+            linearly.
+        momentum: Momentum of SGD, 0 to 1.
+        weight_decay: Weight decay of SGD.
+        clip: Largest joint norm of all gradients; 0 switches clipping off.
+        label_smoothing: Label smoothing of the cross-entropy, 0 to 0.99.
+        drop_path: Drop-path probability that would be reached after the last epoch; it rises
+            linearly from 0.
+        padding: Pixels of zeros around an image before it is cropped to its own size again.
+        flip: True to mirror images at random.
+        cutout: Side in pixels of the square that cutout fills with zeros; 0 switches it off.
+        random_resized_crop: True for crops of random size and shape, for a folder of images that
+            is read anew in every epoch. It needs a `size` and no `padding`.
+        color_jitter: Largest relative change of brightness, contrast and saturation, 0 to 1; only
+            with `random_resized_crop`.
+        validation_fraction: Share of the training images that is not trained on; the epoch with
+            the highest accuracy on it is kept. With 0, all are trained on and the last epoch is
+            kept.
+        precision: "float32", or "bfloat16" or "float16" for automatic mixed precision; "auto"
+            chooses the fast type of the device.
 
     Raises:
-        ValueError: A value is out of range, or two do not go together.
+        ValueError: A value is out of range, or two values contradict each other.
     """
 
     family: Annotated[str, ("cifar", "imagenet")] = "cifar"
@@ -85,22 +88,20 @@ class Recipe:
             )
         if self.batch_size < 2 * self.accumulate:
             raise ValueError(
-                f"batch_size must be at least twice accumulate ({self.accumulate}), for batch norm "
-                f"needs 2 images in each part; got {self.batch_size}"
+                f"batch_size must be at least twice accumulate ({self.accumulate}), since batch "
+                f"norm needs 2 images in each part; got {self.batch_size}"
             )
         if self.random_resized_crop and not self.size:
-            raise ValueError("random_resized_crop needs a size to bring the images to; got 0")
+            raise ValueError("random_resized_crop needs a size of at least 1; got 0")
         if self.random_resized_crop and self.padding:
-            raise ValueError(
-                f"random_resized_crop crops already, so padding must be 0; got {self.padding}"
-            )
+            raise ValueError(f"padding must be 0 with random_resized_crop; got {self.padding}")
         if self.color_jitter and not self.random_resized_crop:
             raise ValueError(
-                f"color_jitter goes with random_resized_crop only; got {self.color_jitter}"
+                f"color_jitter must be 0 without random_resized_crop; got {self.color_jitter}"
             )
 
     def learning_rate_of(self, epoch: int) -> float:
-        """The learning rate of an epoch, from 0; it is constant within one."""
+        """Return the learning rate of an epoch; `epoch` counts from 0."""
         if epoch < self.warmup_epochs:
             return self.learning_rate * (epoch + 1) / self.warmup_epochs
         done = (epoch - self.warmup_epochs) / (self.epochs - self.warmup_epochs)
@@ -108,18 +109,18 @@ class Recipe:
         return self.learning_rate_end + (self.learning_rate - self.learning_rate_end) * left
 
     def drop_path_of(self, epoch: int) -> float:
-        """The drop-path probability of an epoch, from 0."""
+        """Return the drop-path probability of an epoch; `epoch` counts from 0."""
         return self.drop_path * epoch / self.epochs
 
 
 FIELDS: Mapping[str, object] = MappingProxyType(
     {field.name: field.default for field in fields(Recipe)}
 )
-"""The names of a recipe's fields, and the paper's values for CIFAR."""
+"""Names of the fields of a recipe, with their defaults."""
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        # Tan et al. 2021. The validation parts are ours: the paper names none.
+        # Tan et al. 2021. The paper has no validation parts; these are ours.
         "cifar": Recipe(),
         "imagenet": Recipe(
             family="imagenet",
@@ -141,7 +142,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             color_jitter=0.4,
             validation_fraction=0.02,
         ),
-        # Images of 32 pixels or so, in minutes on a CPU.
+        # For images of about 32 pixels, in minutes on a CPU.
         "short": Recipe(
             channels=8,
             cells=5,
@@ -154,7 +155,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             cutout=4,
             validation_fraction=0.2,
         ),
-        # Images of 8 pixels that mean something else when mirrored.
+        # For images of 8 pixels, which must not be mirrored.
         "digits": Recipe(
             channels=8,
             cells=5,

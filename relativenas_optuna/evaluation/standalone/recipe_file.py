@@ -1,4 +1,4 @@
-"""Recipes by name or from a TOML file, and changes to single fields."""
+"""Read a recipe by name or from a TOML file, and change single fields."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.evaluation.standalone.recipe import FIELDS, RECIPES, Recipe
 
 BASE = "base"
-_LONGEST = 64 * 1024  # bytes of a file
+_LONGEST = 64 * 1024  # largest file in bytes
 _WORDS = {"true": True, "false": False}
 
 
 def recipe_of(
     text: str | None, changes: Sequence[str] = (), *, data: str = "", size: int | None = None
 ) -> Recipe:
-    """The recipe that a name or a file means, with some fields changed.
+    """Return a recipe by its name or from a file, with some fields changed.
 
     Args:
-        text: One of `RECIPES`; else a TOML file with fields of a recipe, and `base` for the one
-            that it takes the others from. `None` is "digits" for the digits, else "short".
-        changes: Each `NAME=VALUE`; a later one counts more.
-        data: What is trained on; see `load_images`.
-        size: Of the images, in pixels, where neither the recipe nor a change says one.
+        text: Name of one of `RECIPES`; or path of a TOML file with fields of a recipe, and `base`
+            with the name of the recipe for the other fields. None takes "digits" for the digits
+            and "short" for other data.
+        changes: Changes of single fields, each `NAME=VALUE`; the last one for a field counts.
+        data: Name of the data set or folder of images to train on.
+        size: Side of the images in pixels, if neither the recipe nor a change sets it.
 
     Raises:
-        ValueError: There is no such recipe, field or value; the message is one line.
+        ValueError: A recipe, field or value is unknown or out of range; the message is one line.
         OSError: The file cannot be read.
     """
     if text is None:
@@ -71,13 +72,13 @@ def _parsed(change: str) -> tuple[str, Any]:
     name, equals, text = change.partition("=")
     name, text = name.strip(), text.strip()
     if not equals:
-        raise ValueError(f"a change must be NAME=VALUE, as epochs=20; got {change!r}")
+        raise ValueError(f"a change must be NAME=VALUE, such as epochs=20; got {change!r}")
     _require_field(name)
     default = FIELDS[name]
     if isinstance(default, str):
         return name, text
     if isinstance(default, bool):
-        return name, _WORDS.get(text.lower(), text)  # what else it is the recipe refuses
+        return name, _WORDS.get(text.lower(), text)  # the recipe refuses other words
     try:
         return name, int(text) if isinstance(default, int) else float(text)
     except ValueError:

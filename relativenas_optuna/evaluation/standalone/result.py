@@ -1,4 +1,4 @@
-"""What a training came to: after each epoch, and in the end."""
+"""Figures of a training: after each epoch and at the end."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ FILE = "result.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Epoch:
-    """How one epoch went. Losses are means over images, in nats; accuracies are shares of 1.
+    """Figures of one epoch. Losses are means over images in nats; accuracies are shares, 0 to 1.
 
     Attributes:
-        epoch: Its number, from 0.
-        learning_rate: In this epoch.
-        drop_path: Probability in this epoch.
-        training_loss: While the weights moved, label smoothing and auxiliary loss included.
-        training_accuracy: The same's accuracy.
-        validation_loss: Cross-entropy on the validation part afterwards; `None` where there is
-            none, as is the next.
-        validation_accuracy: The same's accuracy.
-        seconds: That it took, validation included.
+        epoch: Number of the epoch, from 0.
+        learning_rate: Learning rate in this epoch.
+        drop_path: Drop-path probability in this epoch.
+        training_loss: Loss while the weights changed, with label smoothing and auxiliary loss.
+        training_accuracy: Accuracy while the weights changed.
+        validation_loss: Cross-entropy on the validation part after the epoch; None without one.
+        validation_accuracy: Accuracy on the validation part after the epoch; None without one.
+        seconds: Duration in seconds, validation included.
     """
 
     epoch: int
@@ -40,21 +39,22 @@ class Epoch:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a training came to, for the weights that it kept. Units are those of `Epoch`.
+    """Result of a training, for the weights that it kept. Units are those of `Epoch`.
 
     Attributes:
-        name: Of the architecture.
-        seed: Of the training.
-        epochs: How many were trained.
+        name: Name of the architecture.
+        seed: Seed of the training.
+        epochs: Number of epochs that were trained.
         kept_epoch: Number of the epoch whose weights are kept, from 0.
-        validation_accuracy: After that epoch; `None` where no part was kept for it.
-        validation_loss: The same's loss.
-        test_accuracy: Of the kept weights, measured once in the end; `None` without test images.
-        test_loss: The same's loss.
-        parameters: Learnt parameters, without the auxiliary head.
-        multiply_adds: Multiply-adds of one image.
-        seconds: Of all epochs together.
-        network: The trained-network file.
+        validation_accuracy: Accuracy on the validation part after that epoch; None without one.
+        validation_loss: Cross-entropy on the validation part after that epoch; None without one.
+        test_accuracy: Accuracy of the kept weights on the test images, measured once at the end;
+            None without test images.
+        test_loss: Cross-entropy of the kept weights on the test images; None without them.
+        parameters: Number of learnt parameters, without the auxiliary head.
+        multiply_adds: Number of multiply-adds for one image.
+        seconds: Duration of all epochs in seconds.
+        network: Path of the trained-network file.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Result:
     network: Path
 
     def to_data(self) -> dict[str, Any]:
-        """The figures by name, as plain JSON data; the network by the name of its file."""
+        """Return the figures as plain JSON data, with the name of the network's file."""
         return asdict(self) | {"network": self.network.name}
 
     def write(self, folder: Path) -> None:
@@ -80,7 +80,7 @@ class Result:
 
     @classmethod
     def read(cls, folder: Path) -> Result | None:
-        """The figures in a folder; `None` where there are none, or they are damaged."""
+        """Return the result in a folder; None if there is none, or if it is damaged."""
         try:
             data = json.loads((folder / FILE).read_bytes())
             result = cls(**data | {"network": folder / Path(data["network"]).name})

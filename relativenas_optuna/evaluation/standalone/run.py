@@ -1,4 +1,4 @@
-"""The training of one architecture from its first weights to a trained-network file."""
+"""Train one architecture from initial weights, and write a trained-network file."""
 
 from __future__ import annotations
 
@@ -49,41 +49,41 @@ def training_run(
     on_batch: Callable[[int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Result:
-    """Train an architecture by a recipe, or go on with that where it was ended.
+    """Train an architecture by a recipe, or continue its training.
 
-    The weights that are kept are those of the epoch with the highest accuracy on a part of the
-    training images that is drawn from the seed and never trained on; the test images are used
-    once, for these weights. Called again with the same arguments it goes on after the last whole
-    epoch, on a CPU to the last bit as if it had not been ended; once finished it gives its result.
+    A random part of the training images is set apart for validation. The weights of the epoch with
+    the highest accuracy on it are kept, and are tested once on the test images. A repeated call
+    with the same arguments continues after the last whole epoch; on a CPU the result is the same
+    to the last bit as without the interruption. A finished training returns its result.
 
-    Processes that torchrun starts train together, each on its share of every batch.
+    Processes started by torchrun train together, each on its part of every batch.
 
     Args:
         genotype: The architecture.
-        training: Images, on any device, or a folder of them that is read while training.
-        recipe: How.
-        seed: Of the validation part, the first weights and all that is random in training; from 0
-            to 2**32 - 1.
-        out: Folder of this training alone; made where it is missing. It gets the state, the log,
-            the curve, and in the end the trained network.
-        test: Images of the same classes, to report in the end.
-        device: See `resolve_device`.
-        name: Of the architecture, for the files and the result.
-        on_begin: Called with the epochs that are done already, before the next one.
-        on_batch: Called after every batch with the number of images of the epoch so far.
-        on_epoch: Called after every epoch that was trained, once it is saved.
+        training: Training images in memory on any device, or read from files while training.
+        recipe: Recipe of the training.
+        seed: Seed of the validation part, the initial weights and the training, 0 to 2**32 - 1.
+        out: Folder of this training, which no other training may use; made if it is missing. The
+            state, the log, the curve and the trained network are written to it.
+        test: Test images with the classes of the training images; None to test nothing.
+        device: Name of the device; None takes the best one, see `resolve_device`.
+        name: Name of the architecture, for the files and the result.
+        on_begin: Function that is called before the first epoch, with the epochs done earlier.
+        on_batch: Function that is called after every batch with the number of images of the epoch
+            so far.
+        on_epoch: Function that is called with every epoch after it was saved.
 
     Raises:
-        DivergedError: The loss is no number any more; what the epochs before came to is kept.
-        SearchError: The folder holds another training, which the message tells apart by name, or is
-            in use.
+        DivergedError: The loss is not finite; the result of the epochs before is written.
+        SearchError: The folder holds another training, and the message says what differs; or the
+            folder is in use.
         ValueError: The recipe does not fit the images or the device.
     """
     check_seed(seed)
     found = resolve_device(device, index=local_rank())
     check_fit(recipe, training, test)
     make_folder(str(out))
-    listening = _Listening(on_begin, on_batch, on_epoch)
+    callbacks = _Callbacks(on_begin, on_batch, on_epoch)
     with ExitStack() as stack:
         processes = stack.enter_context(process_group(found))
         if processes.writes_files:
@@ -104,9 +104,9 @@ def training_run(
             return _ended(trainer, state, training, test, seed=seed, out=out, name=name)
 
         try:
-            # It is whole before there is a result, with which nothing is written any more.
+            # The log is closed before the result is written: a result marks the end of all writing.
             with Log(out, name, writes=processes.writes_files) as log:
-                _train(trainer, state, out, log, listening)
+                _train(trainer, state, out, log, callbacks)
         except DivergedError:
             if state.history:
                 ended()
@@ -115,8 +115,8 @@ def training_run(
 
 
 @dataclass(frozen=True)
-class _Listening:
-    """Who is told what; see `training_run`."""
+class _Callbacks:
+    """Functions to call during a training; see `training_run`."""
 
     on_begin: Callable[[Sequence[Epoch]], None] | None
     on_batch: Callable[[int], None] | None
@@ -124,20 +124,20 @@ class _Listening:
 
 
 def _train(
-    trainer: StandaloneTrainer, state: State, out: Path, log: Log, listening: _Listening
+    trainer: StandaloneTrainer, state: State, out: Path, log: Log, callbacks: _Callbacks
 ) -> None:
     """Train the epochs that are left."""
-    if listening.on_begin is not None:
-        listening.on_begin(state.history)
+    if callbacks.on_begin is not None:
+        callbacks.on_begin(state.history)
     log.begin(state.history)
     for number in range(len(state.history), trainer.recipe.epochs):
-        epoch = trainer.epoch(number, listening.on_batch)
+        epoch = trainer.epoch(number, callbacks.on_batch)
         state.add(epoch, trainer.network)
         if trainer.group.writes_files:
             state.write(out, trainer)
         log.after()
-        if listening.on_epoch is not None:
-            listening.on_epoch(epoch)
+        if callbacks.on_epoch is not None:
+            callbacks.on_epoch(epoch)
 
 
 def _ended(
@@ -150,7 +150,7 @@ def _ended(
     out: Path,
     name: str,
 ) -> Result:
-    """Score the kept weights on the test images, and write them with what they came to."""
+    """Score the kept weights on the test images, and write the network and the result."""
     network, recipe = trainer.network, trainer.recipe
     network.load_state_dict(state.kept)
     tested = None if test is None else trainer.score(test)

@@ -1,4 +1,4 @@
-"""A network, and what it is trained with, for given images by a recipe."""
+"""Set up a training: the network, the loss and the precision of a recipe, and their checks."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.data.images import Images
 
 DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
-"""What `build` calls the networks of a recipe."""
+"""Argument `dataset` of `build` by the family of a recipe."""
 
 
 def new_network(
     genotype: Genotype, recipe: Recipe, *, in_channels: int, classes: int, seed: int
 ) -> CellNetwork:
-    """The network of a recipe on the CPU, with first weights of the seed.
+    """Return the network of a recipe on the CPU, with initial weights that follow from the seed.
 
-    torch's global random state stays as it is.
+    The state of torch's global random generator does not change.
     """
     with torch.random.fork_rng(devices=[]):
         network = build(
@@ -49,16 +49,17 @@ def new_network(
 
 
 def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list[str]:
-    """The names of the parameters that no output depends on: nodes may all read one input.
+    """Return the names of the parameters that no output depends on.
 
-    Nothing is computed: the pass runs on the meta device.
+    There are such parameters if no node reads one of the inputs of a cell. The pass runs on the
+    meta device, without computation.
 
     Args:
-        network: To be trained.
+        network: Network to check.
         shape: Channels, height and width of an image.
 
     Raises:
-        ValueError: The network does not take such images.
+        ValueError: The network does not take images of this shape.
     """
     parameters = {
         name: nn.Parameter(parameter.detach().to("meta"))
@@ -85,10 +86,10 @@ def check_fit(
     training: Images | StreamedImages,
     test: Images | StreamedImages | None,
 ) -> None:
-    """Refuse images that a recipe cannot train on.
+    """Raise if a recipe cannot train on these images.
 
     Raises:
-        DataError: Test images are not like training images.
+        DataError: The test images have other classes or another shape than the training images.
         ValueError: A field of the recipe does not fit the images.
     """
     _, height, width = training.shape
@@ -120,12 +121,12 @@ def check_fit(
 
 
 def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype | None:
-    """The type for automatic mixed precision; `None`: none."""
+    """Return the type for automatic mixed precision; None trains in float32."""
     name = recipe.precision
     if name == "auto":
         if device.type != "cuda":
             return None
-        # Cards that have no bfloat16 imitate it, slowly.
+        # GPUs without bfloat16 emulate it slowly.
         bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if bfloat16 else torch.float16
     return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
@@ -133,13 +134,18 @@ def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype | None:
 
 @dataclass(frozen=True)
 class RecipeLoss:
-    """Cross-entropy of a network's output by a recipe, that of the auxiliary head added."""
+    """Cross-entropy with label smoothing, plus the weighted cross-entropy of the auxiliary head.
+
+    Attributes:
+        label_smoothing: Label smoothing, 0 to 1.
+        auxiliary: Weight of the loss of the auxiliary head.
+    """
 
     label_smoothing: float
     auxiliary: float
 
     def __call__(self, output: Any, labels: Tensor) -> Tensor:
-        """(output, labels `[b]`) -> mean loss of the batch."""
+        """Return the mean loss of a batch, given the network's output and labels `[b]`."""
         if isinstance(output, Tensor):
             return self._smoothed(output, labels)
         logits, auxiliary = output
@@ -150,5 +156,5 @@ class RecipeLoss:
 
 
 def scaler_of(dtype: torch.dtype | None, device: torch.device) -> GradScaler | None:
-    """What keeps small gradients from vanishing in float16."""
+    """Return a gradient scaler for float16, whose range is small; None for other types."""
     return GradScaler(device.type) if dtype == torch.float16 else None

@@ -1,4 +1,4 @@
-"""Where a training is after its last whole epoch, on disk."""
+"""Save and load the state of a training after a whole epoch."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 FILE = "state.safetensors"
 _NETWORK, _MOMENTUM, _KEPT = "network.", "momentum.", "kept."
 _IMAGES = ("training images", "test images")
-"""Names of arguments whose values say nothing to people."""
+"""Arguments that are stored as fingerprints, which a message does not show."""
 _SHOWN = {"parts": "processes times accumulate"}
-"""Arguments that people know under another name."""
+"""Names for messages, of arguments that are stored under another name than the option's."""
 
 
 def arguments_of(
@@ -43,9 +43,9 @@ def arguments_of(
     seed: int,
     processes: int,
 ) -> dict[str, Any]:
-    """All that the weights and figures of a training depend on but the device, by name."""
+    """Return all arguments that a training's result depends on, except the device, by name."""
     fields = asdict(recipe)
-    # Two processes, or one that takes its batches in two parts, come to the same.
+    # Two processes train like one process that takes its batches in two parts.
     fields["parts"] = processes * fields.pop("accumulate")
     return {
         "architecture": genotype.to_text(),
@@ -58,13 +58,13 @@ def arguments_of(
 
 @dataclass(kw_only=True)
 class State:
-    """Where a training is.
+    """State of a training between two epochs.
 
     Attributes:
-        arguments: What it was begun with, by name, as plain JSON data.
-        history: Its whole epochs.
-        kept_epoch: The one of them whose weights are kept; -1 before the first.
-        kept: These weights, on any device.
+        arguments: Arguments that the training was started with, by name, as plain JSON data.
+        history: Figures of its whole epochs.
+        kept_epoch: Number of the epoch whose weights are kept; -1 before the first.
+        kept: Kept weights by name, on any device.
     """
 
     arguments: Mapping[str, Any]
@@ -73,7 +73,7 @@ class State:
     kept: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, epoch: Epoch, network: nn.Module) -> None:
-        """Take in an epoch, and keep the weights after it if none before was better."""
+        """Add an epoch to the history, and keep its weights if they are the best so far."""
         best = None if not self.history else self.history[self.kept_epoch]
         self.history.append(epoch)
         if best is None or _merit(epoch) > _merit(best):
@@ -81,7 +81,7 @@ class State:
             self.kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
     def write(self, folder: Path, trainer: StandaloneTrainer) -> None:
-        """Write all that the next epoch depends on, whole or not at all."""
+        """Write the state to a file that is replaced as a whole."""
         network, optimizer, scaler = trainer.network, trainer.optimizer, trainer.scaler
         momentum = {
             name: optimizer.state[parameter]["momentum_buffer"]
@@ -110,7 +110,7 @@ class State:
 
     @classmethod
     def read(cls, folder: Path, arguments: Mapping[str, Any], trainer: StandaloneTrainer) -> State:
-        """The state in a folder, put into the trainer; a new one where there is none.
+        """Load the state in a folder into the trainer; return a new state if there is none.
 
         Raises:
             SearchError: The folder holds another training, or its state is damaged.
@@ -151,7 +151,7 @@ class State:
             parameter = parameters[name]
             if buffer.shape != parameter.shape:
                 raise ValueError(f"the momentum of {name} has the shape {list(buffer.shape)}")
-            # In the parameter's own memory format.
+            # empty_like gives it the memory format of the parameter.
             own = torch.empty_like(parameter, requires_grad=False).copy_(buffer)
             trainer.optimizer.state[parameter]["momentum_buffer"] = own
         if scaler is not None:
@@ -170,7 +170,7 @@ class State:
 
 
 def _merit(epoch: Epoch) -> tuple[float, ...]:
-    """What the kept weights are chosen by; the last of equals is kept where nothing is known."""
+    """Return the key by which the kept epoch is chosen; its number if there is no validation."""
     if epoch.validation_accuracy is None or epoch.validation_loss is None:
         return (epoch.epoch,)
     return epoch.validation_accuracy, -epoch.validation_loss
@@ -192,11 +192,11 @@ def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, An
         differs = (
             f"other {name}"
             if name in _IMAGES
-            else f"{_SHOWN.get(name, name)} {other!r}, which does not go together with {value!r}"
+            else f"{_SHOWN.get(name, name)} {other!r}, not {value!r}"
         )
         raise SearchError(
-            f"folder {str(folder)!r} holds a training that was begun with {differs}: take the "
-            f"former to go on, or another --out"
+            f"folder {str(folder)!r} holds a training that was started with {differs}: use the "
+            f"same to continue it, or another --out"
         )
 
 
@@ -204,5 +204,5 @@ def _damaged(folder: Path, error: Exception) -> SearchError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return SearchError(
         f"the state of the training in {str(folder)!r} is damaged ({reason}): delete the folder to "
-        f"begin anew, or take another --out"
+        f"start again, or use another --out"
     )

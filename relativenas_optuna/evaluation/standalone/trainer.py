@@ -1,4 +1,4 @@
-"""A network in training: its epochs, and scores of it, in one process or several."""
+"""Train and score one network by a recipe, in one process or several."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 
 def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> tuple[int, int]:
-    """How many images a training trains on, and by how many it chooses the epoch that is kept.
+    """Return the numbers of images that a training trains on and validates with.
 
     Raises:
-        DataError: A class has fewer than two images, and some are to be set apart.
+        DataError: There is a validation part, and a class has fewer than two images.
     """
     if not recipe.validation_fraction:
         return len(training), 0
@@ -58,17 +58,17 @@ class StandaloneTrainer:
 
     Args:
         genotype: The architecture.
-        training: All images to train on, the validation part included.
-        recipe: How.
-        seed: Of the validation part, the first weights and all that is random in training.
-        group: The processes that train together.
+        training: All training images, the validation part included.
+        recipe: Recipe of the training.
+        seed: Seed of the validation part, the initial weights and the training.
+        group: Processes that train together.
 
     Attributes:
-        recipe: As given, as is `group`.
-        group: The processes.
-        network: On the device of this process, in channels-last.
-        optimizer: Over its parameters.
-        scaler: Of the loss in float16; else `None`.
+        recipe: Recipe of the training.
+        group: Processes that train together.
+        network: Network on the device of this process, in channels-last.
+        optimizer: Optimizer of its parameters.
+        scaler: Gradient scaler of the loss for float16; None for other types.
 
     Raises:
         ValueError: The recipe does not fit the images or the processes.
@@ -109,7 +109,7 @@ class StandaloneTrainer:
         self.scaler = scaler_of(self._autocast, group.device)
         self._running: nn.Module | None = None
         self._augmentation = augmentation_of(recipe)
-        if recipe.random_resized_crop:  # such images are mirrored where they are read
+        if recipe.random_resized_crop:  # these images are mirrored when they are read
             self._augmentation = replace(self._augmentation, flip=False)
         self._loss = RecipeLoss(recipe.label_smoothing, recipe.auxiliary)
         validation: Images | StreamedImages | None = None
@@ -122,14 +122,15 @@ class StandaloneTrainer:
         """Train for one epoch and score the validation part.
 
         Args:
-            number: Of the epoch, from 0.
-            on_batch: See `train_epoch`.
+            number: Number of the epoch, from 0.
+            on_batch: Function that is called after every batch with the number of images done so
+                far; None to call nothing.
 
         Raises:
-            DivergedError: The loss or the weights are no numbers any more.
+            DivergedError: The loss or a weight is not finite.
         """
         start = perf_counter()
-        if self._running is None:  # here, for the weights may have been loaded meanwhile
+        if self._running is None:  # not earlier, since wrapping copies the weights that are loaded
             self._running = self.group.data_parallel(self.network, unused=self._unused)
         trained = one_epoch(
             self.network,
@@ -165,7 +166,7 @@ class StandaloneTrainer:
         )
 
     def score(self, images: Images | StreamedImages) -> tuple[float, float]:
-        """Cross-entropy and accuracy of the network as it is; processes share the images."""
+        """Return cross-entropy and accuracy on some images, which are divided among processes."""
         own = images
         if self.group.processes > 1:
             own = images.subset(range(self.group.process, len(images), self.group.processes))
@@ -175,7 +176,7 @@ class StandaloneTrainer:
             self.network,
             own.to(self.group.device),
             module=self.network,
-            # Without gradients there is room for more.
+            # Without gradients there is memory for larger batches.
             batch_size=2 * max(1, self.recipe.batch_size // self._parts.count),
             memory_format=torch.channels_last,
             autocast=self._autocast,
@@ -183,7 +184,7 @@ class StandaloneTrainer:
         return self._means(found.loss, found.accuracy, found.count)
 
     def _check_memory(self, network: CellNetwork, training: Images | StreamedImages) -> None:
-        """Raise `DataError` if a part of a batch cannot be trained in memory."""
+        """Raise `DataError` if training on a part of a batch does not fit in memory."""
         recipe, genotype = self.recipe, network.genotype
         nodes = max(len(cell.nodes) for cell in (genotype.normal, genotype.reduce))
 
@@ -200,7 +201,7 @@ class StandaloneTrainer:
         )
 
     def _means(self, loss: float, accuracy: float, count: int) -> tuple[float, float]:
-        """The means over the images of all processes."""
+        """Return the means over the images of all processes."""
         if self.group.processes == 1:
             return loss, accuracy
         losses, right, counts = self.group.sums([loss * count, accuracy * count, count])
@@ -209,8 +210,8 @@ class StandaloneTrainer:
     def _require_finite(self, number: int, loss: float) -> None:
         if not math.isfinite(loss):
             raise DivergedError(
-                f"the training diverged in epoch {number + 1}, its loss is {loss}: take a lower "
-                f"learning_rate (it was {self.recipe.learning_rate_of(number):.4g}), or clip"
+                f"the training diverged in epoch {number + 1}, its loss is {loss}: set a lower "
+                f"learning_rate (it was {self.recipe.learning_rate_of(number):.4g}), or set clip"
             )
         if not all(bool(p.isfinite().all()) for p in self.network.parameters()):
             self._require_finite(number, math.nan)

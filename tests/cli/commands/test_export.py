@@ -66,7 +66,7 @@ def test_what_was_written_is_there_for_scripts(folder: Path, capfd: Capture) -> 
     outcome = call(capfd, "export", "net.v1.safetensors", "--format", "safetensors", "--json")
     assert (outcome.status, outcome.err) == (0, "")
     (written,) = json.loads(outcome.out)
-    assert (written["form"], written["path"]) == ("safetensors", "net.v1.safetensors")
+    assert (written["format"], written["path"]) == ("safetensors", "net.v1.safetensors")
     assert written["bytes"] == (folder / written["path"]).stat().st_size
     assert written["beside"] == "net.v1.json"
     assert 0 <= written["difference"] <= written["bound"]

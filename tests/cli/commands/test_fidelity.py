@@ -85,7 +85,7 @@ def stored() -> Fidelity:
 def test_it_prints_every_pair_of_scores_and_what_they_mean() -> None:
     out = ran(*SMALL, "--anew").output
     lines = out.splitlines()
-    pairs = [re.match(r"(\d)\. (trial \d|random): shared .*, alone ", line) for line in lines]
+    pairs = [re.match(r"(\d)\. (trial \d|random): shared .*, stand-alone ", line) for line in lines]
     assert [pair[1] for pair in pairs if pair] == ["1", "2", "3", "4"]
     (title,) = [number for number, line in enumerate(lines) if line.startswith("against 2 epochs")]
     table = [re.split(r"  +", line) for line in lines[title + 1 : title + 6]]
@@ -96,7 +96,7 @@ def test_it_prints_every_pair_of_scores_and_what_they_mean() -> None:
         "shared, from trials": "2",
         "shared, at random": "2",
     }
-    assert re.search(r"pairs in the right order|says nothing", lines[-1])
+    assert re.search(r"pairs in the right order|shows nothing", lines[-1])
 
 
 def test_json_is_one_line_with_the_same() -> None:
@@ -114,7 +114,7 @@ def test_a_kill_costs_no_training_that_was_done() -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     before = stored()
-    done = [a for a in before.sample if a.alone is not None]
+    done = [a for a in before.sample if a.standalone is not None]
     assert 2 <= len(done) < len(before.sample)
     out = ran(*SMALL).output
     assert out.startswith(f"going on after {len(done)} of 4 architectures\n")
@@ -124,7 +124,7 @@ def test_a_kill_costs_no_training_that_was_done() -> None:
 
 def test_options_that_do_not_fit_are_refused() -> None:
     ran(*SMALL)
-    assert "measured with epochs 2, which does not go together with 3" in refused("--epochs", "3")
+    assert "measured with epochs 2, got 3" in refused("--epochs", "3")
     result = CliRunner().invoke(fidelity, ["--study", "mine", "--sample", "1"])
     assert (result.exit_code, "1 is not in the range" in result.output) == (2, True)
 

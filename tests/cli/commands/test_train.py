@@ -135,7 +135,7 @@ def test_without_test_images_there_is_no_test(folder: Path, capfd: Capture) -> N
         (("--recipe", "long"), "recipe must be one of cifar, imagenet, short, digits, or a TOML"),
         (("--recipe", "cifar"), "cutout must be at most 8 for images of 8x8, got 16"),
         (("--data", "missing"), "data must be one of digits, cifar10"),
-        (("--recipe", "imagenet", "--data", "digits"), "random_resized_crop is for a folder"),
+        (("--recipe", "imagenet", "--data", "digits"), "random_resized_crop needs a folder"),
         (("--set", "batch_size=1"), "batch_size must be a whole number from 2 to 1000000; got 1"),
         (("--set", "learning_rate=1e30", "--set", "clip=0"), "diverged in epoch 1, its loss is"),
     ],

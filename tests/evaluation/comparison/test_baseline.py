@@ -76,9 +76,12 @@ def test_one_that_was_begun_goes_on_and_is_extended_with_the_search() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"random": False}, "has random False, and a random search for study 's' has True"),
-        ({"seed": 1}, f"has seed 1, and a random search for study 's' has {SEED}"),
-        ({"data": "cifar10"}, "has data 'cifar10', and a random search for study 's' has 'digits'"),
+        ({"random": False}, "has random False, but a random search for study 's' needs True"),
+        ({"seed": 1}, f"has seed 1, but a random search for study 's' needs {SEED}"),
+        (
+            {"data": "cifar10"},
+            "has data 'cifar10', but a random search for study 's' needs 'digits'",
+        ),
         ({"settings": replace(SETTINGS, channels=7)}, "has channels 7"),
         ({"settings": replace(SETTINGS, generations=9)}, "has generations 9"),
     ],
@@ -122,12 +125,12 @@ def test_a_study_of_something_else_under_its_name_is_refused() -> None:
     study, plan = begun()
     other = baseline()
     other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-    assert "study 's-random' has trials, but none of a search" in refused(study, plan, other)
+    assert "study 's-random' has trials, but not of a search" in refused(study, plan, other)
 
 
 def test_a_search_that_goes_on_or_is_random_itself_has_none() -> None:
     study, plan = begun(over=2)
-    assert "study 's' is not searched to the end" in refused(study, plan, baseline())
+    assert "the search of study 's' is not finished" in refused(study, plan, baseline())
     study, plan = begun()
     line = refused(study, replace(plan, random=True), baseline())
     assert "study 's' is a random search itself" in line

@@ -55,7 +55,7 @@ def test_who_diverged_is_said_and_what_it_takes_to_begin_anew(capfd: Capture) ->
     words = ("--no-baseline", "--set", "learning_rate=1e30", "--set", "clip=0")
     line = refused(capfd, *words, "--out", "diverged")
     assert "Error: found, seed 0: the training diverged in epoch 1, its loss is" in line
-    assert line.endswith("another recipe needs another --out")
+    assert line.endswith("use another --out with another recipe")
 
 
 def test_images_that_are_too_few_or_have_no_test_part_are_refused(
@@ -89,7 +89,7 @@ def test_a_search_that_goes_on_is_compared_without_a_random_search_alone(
         study = optuna.load_study(study_name="short", storage=storage)
         study.set_user_attr(RESULT_ATTRIBUTE, None)
     words = ("--study", "short", "--seeds", "1")
-    assert "is not searched to the end" in refused(capfd, *words)
+    assert "is not finished" in refused(capfd, *words)
     outcome = call(capfd, *WORDS, *words, "--no-baseline")
     assert outcome.status == 0
     data = json.loads(Path("relativenas-out/short/compare/compare.json").read_text())

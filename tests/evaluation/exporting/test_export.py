@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from relativenas_optuna.evaluation.exporting import export as exporting
-from relativenas_optuna.evaluation.exporting import export_forms
+from relativenas_optuna.evaluation.exporting import export_formats
 from relativenas_optuna.evaluation.exporting.export import export
 from relativenas_optuna.exceptions import ExportError
 from relativenas_optuna.networks.io.description import NetworkDescription
@@ -65,12 +65,12 @@ def expected(network: CellNetwork, images: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def written(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A file in each form."""
-    forms = ("onnx", "torch", "safetensors")
+    formats = ("onnx", "torch", "safetensors")
     stem = tmp_path_factory.mktemp("exported") / "net"
-    found = list(export(network, DESCRIPTION, forms, stem))
-    assert tuple(one.form for one in found) == forms
+    found = list(export(network, DESCRIPTION, formats, stem))
+    assert tuple(one.format for one in found) == formats
     assert all(0 <= one.difference <= one.bound for one in found)
-    return {one.form: one.path for one in found}
+    return {one.format: one.path for one in found}
 
 
 def test_onnx_gives_the_logits_of_images_from_0_to_1_in_any_number(
@@ -123,14 +123,14 @@ def test_safetensors_give_the_same_network_to_the_last_bit(
 def test_what_would_give_other_logits_is_not_written(
     network: CellNetwork, tmp_path: Path, error: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    form = export_forms.FORMS["safetensors"]
+    form = export_formats.FORMATS["safetensors"]
 
-    def wrong(content: bytes) -> export_forms.Run:
+    def wrong(content: bytes) -> export_formats.Run:
         run = form.loaded(content)
         return lambda images: run(images) + error
 
-    changed = {**export_forms.FORMS, "safetensors": replace(form, loaded=wrong)}
-    monkeypatch.setattr(exporting, "FORMS", changed)
+    changed = {**export_formats.FORMATS, "safetensors": replace(form, loaded=wrong)}
+    monkeypatch.setattr(exporting, "FORMATS", changed)
     with pytest.raises(ExportError, match=r"^format safetensors: .* is not written$"):
         list(export(network, DESCRIPTION, ("safetensors",), tmp_path / "net"))
     assert list(tmp_path.iterdir()) == []

@@ -128,7 +128,9 @@ def test_the_agreements_are_those_of_the_scores(
     found: optuna.Study, scoring: SupernetObjective[Any]
 ) -> None:
     measured = measure(found, scoring, sample=6, epochs=1)
-    pairs = [(a.shared.value, a.alone.value) for a in measured.sample if a.shared and a.alone]
+    pairs = [
+        (a.shared.value, a.standalone.value) for a in measured.sample if a.shared and a.standalone
+    ]
     shared, alone = zip(*pairs, strict=True)
     assert measured.by_value(found) == fidelity_figures.agreement(shared, alone, seed=0)
     halves = [measured.of(found, drawn=drawn) for drawn in (False, True)]
@@ -143,7 +145,8 @@ def test_a_metric_that_is_maximised_ranks_the_other_way() -> None:
     scores = [{"value": value, "accuracy": value} for value in (0.1, 0.2, 0.3)]
     common = {"trial": None, "drawn": True, "searched": None}
     sample = [
-        common | {"text": str(n), "shared": score, "alone": score} for n, score in enumerate(scores)
+        common | {"text": str(n), "shared": score, "standalone": score}
+        for n, score in enumerate(scores)
     ]
     up.set_user_attr(FIDELITY_ATTRIBUTE, {"epochs": 1, "seed": 0, "weights": 0, "sample": sample})
     stored = Fidelity.stored_in(up)
@@ -157,7 +160,7 @@ def test_a_training_that_diverges_is_kept_as_worst(
 ) -> None:
     wild = objective(learning_rate=1e30, learning_rate_end=1e30, clip=1e30)
     measured = measure(found, wild, sample=2, epochs=1)
-    assert all(a.alone is not None and math.isnan(a.alone.value) for a in measured.sample)
+    assert all(a.standalone is not None and math.isnan(a.standalone.value) for a in measured.sample)
     stored = Fidelity.stored_in(found)
     assert stored is not None
     assert str(stored) == str(measured)  # NaN equals nothing
@@ -177,16 +180,18 @@ def test_another_sampler_is_measured_like_ours() -> None:
 
 def test_trials_that_no_supernet_scored_are_refused(scoring: SupernetObjective[Any]) -> None:
     other = random_study()
-    with pytest.raises(SearchError, match=r"it has no scores: search it first, or name another"):
+    with pytest.raises(
+        SearchError, match=r"it has no scores: run the search first, or name another"
+    ):
         measure(other, scoring)
     other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-    with pytest.raises(SearchError, match="it holds only other trials"):
+    with pytest.raises(SearchError, match="it has only other trials"):
         measure(other, scoring)
 
 
 def test_trials_of_another_space_are_refused(found: optuna.Study) -> None:
     wider = objective(space=CellSpace(nodes=2))
-    with pytest.raises(SearchError, match=r"holds trials of another search space \(trial 0: "):
+    with pytest.raises(SearchError, match=r"has trials of another search space \(trial 0: "):
         measure(found, wider)
 
 

@@ -59,14 +59,14 @@ def test_scores_that_know_nothing_are_said_to_show_nothing() -> None:
     rng = np.random.default_rng(0)
     found = agreement(rng.normal(size=20).tolist(), rng.normal(size=20).tolist(), seed=0)
     assert found.low < 0 < found.high
-    assert found.meaning.startswith("Whether the shared score ranks better than chance, 20 ")
+    assert found.meaning.startswith("20 architectures do not show whether")
 
 
 def test_scores_that_are_all_equal_have_no_tau() -> None:
     found = agreement([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], seed=0)
     assert math.isnan(found.tau)
-    assert str(found) == "no tau, for all are equal"
-    assert found.meaning.startswith("The sample says nothing")
+    assert str(found) == "no tau, since all are equal"
+    assert found.meaning.startswith("The sample shows nothing")
 
 
 def test_more_architectures_make_the_interval_narrower() -> None:
@@ -106,5 +106,5 @@ def test_few_architectures_have_fewer_at_the_top() -> None:
 
 @pytest.mark.parametrize(("score", "truth"), [([1.0], [1.0]), ([1.0, 2.0], [1.0])])
 def test_there_must_be_two_scores_of_each(score: list[float], truth: list[float]) -> None:
-    with pytest.raises(ValueError, match="of the same architectures, at least 2; got"):
+    with pytest.raises(ValueError, match="the same length of at least 2; got"):
         agreement(score, truth, seed=0)

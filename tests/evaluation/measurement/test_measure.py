@@ -131,5 +131,5 @@ def test_what_cannot_be_measured_is_refused() -> None:
     broken = network()
     with torch.no_grad():
         broken.classifier.bias[0] = torch.inf
-    with pytest.raises(ValueError, match="logits that are no finite numbers"):
+    with pytest.raises(ValueError, match="the logits of the network are not finite"):
         measured(broken, labelled())

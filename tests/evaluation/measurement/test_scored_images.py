@@ -132,7 +132,7 @@ def refusal(data: str, **changes: Any) -> str:
 
 def test_what_does_not_fit_the_network_is_refused_by_name(divided: str) -> None:
     assert refusal(divided, classes=("a", "b", "c")) == (
-        "the network tells 3 classes apart, the data has 2: 'class0', 'class1'"
+        "the network has 3 classes, but the data has 2: 'class0', 'class1'"
     )
     assert refusal(divided, classes=("class1", "class0")) == (
         "the data has other classes: class 0 is 'class0' in the data and 'class1' in the network; "
@@ -141,19 +141,19 @@ def test_what_does_not_fit_the_network_is_refused_by_name(divided: str) -> None:
     assert len(given(divided, classes=("0", "1"), named=False)) == 8
     grey = {"in_channels": 1, "mean": (0.0,), "std": (1.0,)}
     assert refusal(divided, **grey) == (
-        f"the network takes images of 1 channels, those of {divided!r} have 3"
+        f"the network takes images of 1 channels, but those of {divided!r} have 3"
     )
 
 
 def test_parts_that_are_not_there_say_what_to_take(divided: str, tmp_path: Path) -> None:
     test = str(tmp_path / "test")
-    assert refusal(test).endswith("take --part training to score what is there")
+    assert refusal(test).endswith("pass --part training to score all its images")
     assert len(given(test, part="training")) == 8
-    assert "neither one of digits" in refusal("nowhere")
+    assert "must be one of digits" in refusal("nowhere")
     untold: list[dict[str, Any]] = [{}, {"recipe": {"validation_fraction": 0.0}}, {"recipe": []}]
     for notes in untold:
         line = refusal(divided, notes=notes, part="validation")
-        assert line.endswith("take --part test or --part training")
+        assert line.endswith("pass --part test or --part training")
     for seed in (None, -1, True):
         notes = {"recipe": {"validation_fraction": 0.5}, "seed": seed}
         assert "the seed of its validation part" in refusal(divided, notes=notes, part="validation")

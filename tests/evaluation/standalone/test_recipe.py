@@ -207,7 +207,7 @@ def test_without_a_name_it_is_that_for_the_data() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("epochs", "a change must be NAME=VALUE, as epochs=20; got 'epochs'"),
+        ("epochs", "a change must be NAME=VALUE, such as epochs=20; got 'epochs'"),
         ("epoch=3", "a recipe's field must be one of family, channels, .*; got 'epoch'"),
         ("epochs=3.5", "epochs must be a whole number of at least 1; got '3.5'"),
         ("epochs=0", "epochs must be a whole number of at least 1; got 0"),
@@ -219,7 +219,7 @@ def test_without_a_name_it_is_that_for_the_data() -> None:
         ("warmup_epochs=30", "warmup_epochs must be fewer than the 30 epochs; got 30"),
         ("accumulate=40", r"batch_size must be at least twice accumulate \(40\), .*; got 64"),
         ("random_resized_crop=true", "random_resized_crop needs a size"),
-        ("color_jitter=0.1", "color_jitter goes with random_resized_crop only; got 0.1"),
+        ("color_jitter=0.1", "color_jitter must be 0 without random_resized_crop; got 0.1"),
     ],
 )
 def test_a_field_out_of_range_is_said_in_one_line(change: str, said: str) -> None:
@@ -229,7 +229,7 @@ def test_a_field_out_of_range_is_said_in_one_line(change: str, said: str) -> Non
 
 
 def test_crops_of_both_kinds_exclude_each_other() -> None:
-    with pytest.raises(ValueError, match="random_resized_crop crops already, so padding must be 0"):
+    with pytest.raises(ValueError, match="padding must be 0 with random_resized_crop"):
         recipe_of("imagenet", ["padding=4"])
 
 

@@ -1,4 +1,4 @@
-"""The formats that a trained network is exported in: how it is written, and read again."""
+"""Write a trained network in each export format, and read it again."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ from relativenas_optuna.networks.io.network_file import network_bytes, network_i
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-#: Images `[b, c, h, w]` in [0, 1] -> logits `[b, classes]`.
+#: Function from images `[b, c, h, w]` in [0, 1] to logits `[b, classes]`.
 Run: TypeAlias = Callable[[Tensor], Tensor]
-#: Gives the network as a traced program, made once for all formats that need it.
-Traced: TypeAlias = Callable[[], "ExportedProgram"]
+#: Function that returns the network as a traced program, which all formats share.
+TracedProgram: TypeAlias = Callable[[], "ExportedProgram"]
 
 _KEY = "relativenas"
-"""Under which programs carry the description of the network."""
+"""Name of the network's description in the metadata of a program."""
 
 
 @dataclass(frozen=True)
-class Form:
-    """A format.
+class ExportFormat:
+    """A format for export.
 
     Attributes:
-        suffix: Of its files.
-        content: (network, the same traced) -> content of a file.
-        loaded: Content -> what that computes.
+        suffix: Suffix of its files, without the dot.
+        content: Function from the network and its traced program to the content of a file.
+        loaded: Function from the content of a file to the function that it computes.
         needs: Modules that must be installed.
-        exact: Whether what is loaded computes the same, to the last bit.
-        beside: Suffix of a file that is written too.
+        exact: True if a loaded file computes the same logits to the last bit.
+        beside: Suffix of a second file that is written; None if there is none.
     """
 
     suffix: str
-    content: Callable[[ServingNetwork, Traced], bytes]
+    content: Callable[[ServingNetwork, TracedProgram], bytes]
     loaded: Callable[[bytes], Run]
     needs: tuple[str, ...] = ()
     exact: bool = False
     beside: str | None = None
 
 
-def traced(serving: ServingNetwork) -> ExportedProgram:
-    """The network as a graph of torch's operators, for batches of any size."""
+def trace(serving: ServingNetwork) -> ExportedProgram:
+    """Trace the network into a graph of torch operators, for batches of any size."""
     channels, (height, width) = serving.description.in_channels, serving.description.size
-    # Of 2 images, for torch takes a size of 1 for one that stays.
+    # torch.export would treat a batch of 1 image as a fixed size.
     images = torch.zeros(2, channels, height, width)
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
         program = torch.export.export(serving, (images,), dynamic_shapes={"images": {0: batch}})
     for node in program.graph.nodes:
-        # Where in our source it comes from, with paths of this machine.
+        # The trace has paths of this machine, which a file should not hold.
         node.meta.pop("stack_trace", None)
     return program
 
 
-def _safetensors(serving: ServingNetwork, _: Traced) -> bytes:
+def _safetensors(serving: ServingNetwork, _: TracedProgram) -> bytes:
     return network_bytes(serving.network, serving.description)
 
 
@@ -69,7 +69,7 @@ def _from_safetensors(content: bytes) -> Run:
     return ServingNetwork(*network_in_bytes(content))
 
 
-def _torch(serving: ServingNetwork, program: Traced) -> bytes:
+def _torch(serving: ServingNetwork, program: TracedProgram) -> bytes:
     content = io.BytesIO()
     extra = {f"{_KEY}.json": serving.description.to_json()}
     torch.export.save(program(), content, extra_files=extra)
@@ -81,18 +81,18 @@ def _from_torch(content: bytes) -> Run:
     return run
 
 
-def _onnx(serving: ServingNetwork, program: Traced) -> bytes:
+def _onnx(serving: ServingNetwork, program: TracedProgram) -> bytes:
     exported = torch.onnx.export(
         program(),
         input_names=["images"],
         output_names=["logits"],
-        verbose=False,  # what it is doing, with ticks
+        verbose=False,  # no progress messages
         dynamo=True,
     )
     assert exported is not None
     model = exported.model_proto
     for node in model.graph.node:
-        # Which module a node comes from: as long as the program itself.
+        # The names of the modules of all nodes would double the size of the file.
         node.ClearField("metadata_props")
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -108,13 +108,13 @@ def _from_onnx(content: bytes) -> Run:
     return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-FORMS: Mapping[str, Form] = MappingProxyType(
+FORMATS: Mapping[str, ExportFormat] = MappingProxyType(
     {
-        "safetensors": Form(
+        "safetensors": ExportFormat(
             "safetensors", _safetensors, _from_safetensors, exact=True, beside="json"
         ),
-        "onnx": Form("onnx", _onnx, _from_onnx, ("onnx", "onnxscript", "onnxruntime")),
-        "torch": Form("pt2", _torch, _from_torch),
+        "onnx": ExportFormat("onnx", _onnx, _from_onnx, ("onnx", "onnxscript", "onnxruntime")),
+        "torch": ExportFormat("pt2", _torch, _from_torch),
     }
 )
-"""By their names."""
+"""Export formats by name."""
