@@ -1,4 +1,4 @@
-"""Makes all that a dashboard is to show of a study at one moment."""
+"""Prepares what optuna-dashboard shows of a study: figures, drawings and notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from optuna_dashboard import save_plotly_graph_object
 
 from relativenas_optuna.dashboard.drawings import add_drawing
-from relativenas_optuna.dashboard.staged_attributes import Draft
+from relativenas_optuna.dashboard.staged_attributes import StagedAttributes
 from relativenas_optuna.dashboard.study_note import study_note
 from relativenas_optuna.dashboard.trial_note import Best, trial_note
 from relativenas_optuna.visualization._all import plot_all
@@ -20,60 +20,60 @@ if TYPE_CHECKING:
     import optuna
     from optuna.artifacts._protocol import ArtifactStore
 
-    from relativenas_optuna.dashboard.writer_lock import Written
+    from relativenas_optuna.dashboard.state import DashboardState
 
 NEWEST = 100  # trials that have a note
 MOST_GENERATIONS = 1000  # of which the best has a note
 
 
-def drafted(
+def stage_contents(
     study: optuna.Study,
-    written: Written,
+    state: DashboardState,
     store: Callable[[], ArtifactStore | None],
     failed: Callable[[str, Exception], None],
     *,
     seconds: float,
-) -> Draft:
-    """The study's attributes as they are to be.
+) -> StagedAttributes:
+    """Return the study's system attributes with new figures, drawings and notes.
 
     Args:
         study: The study.
-        written: What was given to the dashboard so far; the versions of the notes are kept there.
-        store: Opens where drawings go; `None` for none.
-        failed: Told what failed, and how, where the rest goes on without it.
-        seconds: After which no further drawing is begun; those that are missing then come later.
+        state: State of the dashboard so far; the versions of its notes are updated.
+        store: Opens the artifact store of the drawings; it returns None if there is none.
+        failed: Called with "drawings" and the error if the drawings failed; the rest goes on.
+        seconds: Processor time after which no further drawing is started; missing ones come later.
     """
     attributes = study._storage.get_study_system_attrs(study._study_id)
-    draft, seen = Draft(study, attributes), Seen.of(study)
+    staged, seen = StagedAttributes(study, attributes), Seen.of(study)
     best = Best.of(seen.view, MOST_GENERATIONS)
     for name, figure in plot_all(seen).items():
-        save_plotly_graph_object(draft.study, figure, graph_object_id=name)
+        save_plotly_graph_object(staged.study, figure, graph_object_id=name)
     try:
-        _draw(draft, seen, best, store, seconds)
+        _draw(staged, seen, best, store, seconds)
     except Exception as error:
         failed("drawings", error)
-    _note_trials(draft, seen, best, written)
+    _note_trials(staged, seen, best, state)
     body = study_note(study, seen, best)
-    written.study_note = draft.notes().put(None, body, written.study_note)
-    return draft
+    state.study_note = staged.put_note(None, body, state.study_note)
+    return staged
 
 
-def _note_trials(draft: Draft, seen: Seen, best: Best, written: Written) -> None:
-    notes, ours = draft.notes(), dict[str, int]()
+def _note_trials(staged: StagedAttributes, seen: Seen, best: Best, state: DashboardState) -> None:
+    ours: dict[str, int] = {}
     newest = range(max(0, len(seen.trials) - NEWEST), len(seen.trials))
     for number in sorted({*newest, *best.generations}):
         trial = seen.trials[number]
         key = str(trial._trial_id)
         body = trial_note(trial, seen.view, best)
-        for artifact in draft.artifacts(trial._trial_id) if number in best.generations else ():
-            body += f"\n\n{_drawing(draft.study, trial._trial_id, artifact)}"
-        version = notes.put(trial._trial_id, body, written.notes.get(key))
+        for artifact in staged.artifacts(trial._trial_id) if number in best.generations else ():
+            body += f"\n\n{_drawing(staged.study, trial._trial_id, artifact)}"
+        version = staged.put_note(trial._trial_id, body, state.notes.get(key))
         if version is not None:
             ours[key] = version
-    for key, version in written.notes.items():
+    for key, version in state.notes.items():
         if key not in ours:
-            notes.remove(int(key), version)
-    written.notes = ours
+            staged.remove_note(int(key), version)
+    state.notes = ours
 
 
 def _drawing(study: optuna.Study, trial_id: int, artifact: str) -> str:
@@ -83,7 +83,7 @@ def _drawing(study: optuna.Study, trial_id: int, artifact: str) -> str:
 
 
 def _draw(
-    draft: Draft,
+    staged: StagedAttributes,
     seen: Seen,
     best: Best,
     opened: Callable[[], ArtifactStore | None],
@@ -93,12 +93,12 @@ def _draw(
     missing = [
         generations[0]
         for number, generations in best.generations.items()
-        if not draft.artifacts(seen.trials[number]._trial_id)
+        if not staged.artifacts(seen.trials[number]._trial_id)
     ]
     if not missing or seen.view is None or (store := opened()) is None:
         return
-    end = time.monotonic() + seconds
+    end = time.process_time() + seconds  # other workers may take most of the processors
     for index in sorted(missing, reverse=True):
-        drawn = add_drawing(draft, store, seen.view.generations, index, seen.trials)
-        if drawn and time.monotonic() > end:
+        drawn = add_drawing(staged, store, seen.view.generations, index, seen.trials)
+        if drawn and time.process_time() > end:
             return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.dashboard.staged_attributes import Draft
+    from relativenas_optuna.dashboard.staged_attributes import StagedAttributes
     from relativenas_optuna.samplers.view_records import GenerationView
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.visualization.drawing._kinds import Origin
@@ -28,7 +28,7 @@ _DOTS_PER_INCH = 130  # 80 to 120 kB of a drawing, sharp where the dashboard sho
 
 
 def add_drawing(
-    draft: Draft,
+    staged: StagedAttributes,
     store: ArtifactStore,
     generations: Sequence[GenerationView],
     index: int,
@@ -40,17 +40,17 @@ def add_drawing(
     it kept; in the drawing of a member that did not learn the colours are those of the operations.
 
     Args:
-        draft: Of the study's attributes.
-        store: For the drawing.
-        generations: Of the search.
-        index: Of the generation.
-        trials: Of the study, by number.
+        staged: Staged attributes of the study.
+        store: Artifact store of the drawing.
+        generations: All generations of the search.
+        index: Index of the generation, from 0.
+        trials: All trials of the study, by number.
 
     Returns:
-        Whether there was something to draw: a trial that carries a pair of cells.
+        True if the trial has a pair of cells, so that there was something to draw.
 
     Raises:
-        Exception: Of the store.
+        Exception: The store does not take the file.
     """
     generation = generations[index]
     assert generation.best is not None
@@ -73,10 +73,11 @@ def add_drawing(
                 artifact_store=store,
                 file_path=str(path),
                 study_or_trial=trials[number],
-                storage=draft.storage,
+                storage=staged.storage,
             )
         except BaseException:
-            draft.remove_artifact(trials[number]._trial_id)  # Optuna says it beforehand
+            # Optuna writes the attribute before it stores the file.
+            staged.remove_artifacts(trials[number]._trial_id)
             raise
     return True
 

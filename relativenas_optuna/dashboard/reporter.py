@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.stopwatch import Watch
 from relativenas_optuna.dashboard.folder import artifact_folder
-from relativenas_optuna.dashboard.writer_lock import Turn
+from relativenas_optuna.dashboard.state import KEY, read_state, rows_of
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
@@ -32,9 +30,9 @@ if TYPE_CHECKING:
 _SHARE = 0.05  # of the time, at most, that is spent on writing
 _TRIALS = 20  # after which a study without generations is written
 _PAUSE = 60.0  # seconds until what failed is tried again
-_PATIENCE = 10.0  # seconds for another worker that is writing
-_DRAWING = 0.3  # seconds after which no further drawing is begun, while the search goes on
-_DRAWING_AT_LAST = 10.0  # and when it has ended
+_ATTEMPTS = 3  # to write the end, while other workers write too
+_DRAWING = 0.3  # seconds of processor time in which drawings are started during the search
+_DRAWING_AT_LAST = 10.0  # and after its end
 
 
 class DashboardReporter:
@@ -78,8 +76,6 @@ class DashboardReporter:
         self._replays: dict[str, Replay] = {}  # by name of the study
         self._written: dict[str, Stage] = {}  # by name of the study
         self._not_before = 0.0
-        # By name of the study. Nothing is lost where two workers write, so all time counts.
-        self._watch = Watch(longest_step=math.inf)
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Take notice of a trial that ended."""
@@ -92,7 +88,7 @@ class DashboardReporter:
             # What is new is a generation; where there is none, some trials.
             needed = (stage[0], -1 if stage[0] else stage[1] // _TRIALS * _TRIALS, -1)
             if needed > self._written.get(study.study_name, (0, 0, 0)):
-                self._take_turn(study, needed, stage, seconds=_DRAWING)
+                self._bring_up_to_date(study, needed, stage, seconds=_DRAWING)
         except Exception as error:
             self._not_written(study, error)
 
@@ -105,11 +101,9 @@ class DashboardReporter:
         """
         try:
             stage = self._stage(study, len(study.get_trials(deepcopy=False)), ended=ended)
-            end = time.monotonic() + _PATIENCE
-            while not self._take_turn(study, stage, stage, seconds=_DRAWING_AT_LAST):
-                if time.monotonic() > end:
+            for _ in range(_ATTEMPTS):
+                if self._bring_up_to_date(study, stage, stage, seconds=_DRAWING_AT_LAST):
                     return
-                time.sleep(0.1)
         except Exception as error:
             self._not_written(study, error)
 
@@ -128,30 +122,30 @@ class DashboardReporter:
         replay.update(study)
         return replay.population
 
-    def _take_turn(
+    def _bring_up_to_date(
         self, study: optuna.Study, needed: Stage, stage: Stage, *, seconds: float
     ) -> bool:
-        """Write a stage, if what is `needed` of it is not there yet; whether it is there now."""
-        began = time.monotonic()
-        turn = Turn.take(study, needed, self._watch)
-        if isinstance(turn, bool):
-            if turn:
-                self._written[study.study_name] = needed
-            return turn
+        """Write a stage unless the needed one is shown; return False if another worker wrote."""
+        rows = rows_of(study)
+        text, state = read_state(rows)
+        if state.stage >= needed:
+            self._written[study.study_name] = needed
+            return True
         # These load Plotly and Matplotlib.
-        from relativenas_optuna.dashboard.contents import drafted
-        from relativenas_optuna.dashboard.staged_attributes import texts
+        from relativenas_optuna.dashboard.contents import stage_contents
 
-        try:
-            draft = drafted(study, turn.written, self._store, self._failed, seconds=seconds)
-            turn.end(stage, dict(texts(draft.changes)))
-        except Exception:
-            turn.give_up()  # which a process that is ended does by ending
-            raise
-        self._written[study.study_name] = stage
+        began = time.monotonic()
+        staged = stage_contents(study, state, self._store, self._failed, seconds=seconds)
+        state.stage = stage
+        written = rows.advance(KEY, text, state.to_text(), beside=staged.changes)
+        if written:
+            self._written[study.study_name] = stage
+        elif (store := self._store()) is not None:
+            for artifact in staged.new_artifacts:
+                store.remove(artifact)
         ended = time.monotonic()
         self._not_before = ended + (ended - began) * (1 / _SHARE - 1)
-        return True
+        return written
 
     def _store(self) -> ArtifactStore | None:
         if not isinstance(self._artifacts, str | Path):

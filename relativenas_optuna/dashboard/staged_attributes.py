@@ -1,4 +1,4 @@
-"""What optuna-dashboard's own functions write, collected for one transaction."""
+"""Collects what optuna-dashboard's own functions write, for one transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from optuna_dashboard import get_note, save_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import optuna
     from optuna.storages import BaseStorage
@@ -18,129 +18,111 @@ if TYPE_CHECKING:
 _ARTIFACT = "dashboard:artifacts:"
 
 
-class Draft:
-    """The system attributes of a study as they are to be, in the place of its storage.
-
-    Optuna-dashboard writes every attribute in a transaction of its own, and reads all of them for
-    each note. Here it writes to memory, and what has changed in the end goes to the database at
-    once: a reader sees the old or the new, and a writer waits a moment instead of hundreds.
-
-    Args:
-        study: The study.
-        attributes: Its system attributes as they are.
-    """
-
-    def __init__(self, study: optuna.Study, attributes: Mapping[str, Any]) -> None:
-        self._before = attributes
-        self._now = dict(attributes)
-        self.study = copy.copy(study)
-        self.study._storage = self.storage
-
-    @property
-    def storage(self) -> BaseStorage:
-        """Itself, for functions that write to a storage."""
-        return cast("BaseStorage", self)
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """Attributes that are new or changed; `None` for those that are to be removed."""
-        changed = {
-            key: value
-            for key, value in self._now.items()
-            if key not in self._before or self._before[key] != value
-        }
-        return changed | {key: None for key in self._before if key not in self._now}
-
-    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """As of a storage."""
-        return self._now
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """As of a storage."""
-        self._now[key] = value
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As of a storage, which takes none for a trial that has ended.
-
-        The dashboard also finds artifacts of trials among the attributes of their study.
-        """
-        self._now[f"{_ARTIFACT}{trial_id}:{key.partition(':')[2]}"] = value
-
-    def artifacts(self, trial_id: int) -> list[str]:
-        """The ids of a trial's artifacts among these, also of those that somebody removed."""
-        prefix = f"{_ARTIFACT}{trial_id}:"
-        return [key.removeprefix(prefix) for key in self._now if key.startswith(prefix)]
-
-    def notes(self) -> Notes:
-        """The notes of the study."""
-        return Notes(self)
-
-    def remove_artifact(self, trial_id: int) -> None:
-        """Take back that a trial has one."""
-        self.remove(f"{_ARTIFACT}{trial_id}:")
-
-    def remove(self, prefix: str) -> None:
-        """Remove all attributes whose names begin so."""
-        for key in [key for key in self._now if key.startswith(prefix)]:
-            del self._now[key]
-
-
 @dataclass(frozen=True)
-class _Noted:
-    """As much of a trial as `save_note` looks at; making one of a real trial would seat it."""
+class _NotedTrial:
+    """As much of a trial as `save_note` reads; a real trial would take a seat."""
 
     storage: BaseStorage
     study: optuna.Study
     _trial_id: int
 
 
-class Notes:
-    """The notes of a study and its trials: ours are kept up to date, a person's are left alone.
+class StagedAttributes:
+    """Study system attributes staged for one write.
 
-    A note is ours while it has the version that we wrote last, for the dashboard counts versions
-    with every change.
+    Optuna-dashboard writes every attribute in a transaction of its own, and reads all of them for
+    each note. Its functions get this object in the place of the storage: they write to memory, and
+    the changes then go to the database in one transaction.
+
+    A note of a study or trial is ours while it has the version that we wrote last, because the
+    dashboard counts versions with every change. A note that a person wrote or changed stays.
+
+    Args:
+        study: The study.
+        attributes: Its system attributes now.
     """
 
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
+    def __init__(self, study: optuna.Study, attributes: Mapping[str, Any]) -> None:
+        self._before = attributes
+        self._now = dict(attributes)
+        self.storage = cast("BaseStorage", self)
+        self.study = copy.copy(study)
+        self.study._storage = self.storage
 
-    def put(self, trial_id: int | None, body: str, version: int | None) -> int | None:
+    @property
+    def changes(self) -> dict[str, str | None]:
+        """JSON texts of new and changed attributes; None for attributes to remove."""
+        changed = {
+            key: json.dumps(value)
+            for key, value in self._now.items()
+            if key not in self._before or self._before[key] != value
+        }
+        return changed | {key: None for key in self._before if key not in self._now}
+
+    @property
+    def new_artifacts(self) -> list[str]:
+        """Ids of the artifacts that were added."""
+        keys = self._now.keys() - self._before.keys()
+        return [key.rpartition(":")[2] for key in keys if key.startswith(_ARTIFACT)]
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return the staged attributes, as `BaseStorage` does."""
+        return self._now
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Stage an attribute, as `BaseStorage` stores one."""
+        self._now[key] = value
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Stage an artifact of a trial.
+
+        A storage takes no attribute for a trial that has ended. The dashboard also finds artifacts
+        of trials among the attributes of their study.
+        """
+        self._now[f"{_ARTIFACT}{trial_id}:{key.partition(':')[2]}"] = value
+
+    def artifacts(self, trial_id: int) -> list[str]:
+        """Return the ids of a trial's artifacts, including those that somebody removed."""
+        prefix = f"{_ARTIFACT}{trial_id}:"
+        return [key.removeprefix(prefix) for key in self._now if key.startswith(prefix)]
+
+    def remove_artifacts(self, trial_id: int) -> None:
+        """Remove the artifacts of a trial."""
+        self._remove(f"{_ARTIFACT}{trial_id}:")
+
+    def put_note(self, trial_id: int | None, body: str, version: int | None) -> int | None:
         """Write a note, if there is none or it is ours.
 
         Args:
-            trial_id: Of the trial; `None` for the study's own.
-            body: Of the note.
-            version: That we wrote last.
+            trial_id: Id of the trial; None for the note of the study.
+            body: Markdown of the note.
+            version: Version that we wrote last; None if we wrote none.
 
         Returns:
-            The version that we wrote last now; `None` where the note is not ours.
+            The version of our note now; None if the note is not ours.
         """
-        there = self._version(trial_id)
-        if there not in (0, version):
+        found = self._version(trial_id)
+        if found not in (0, version):
             return None
-        target = self._target(trial_id)
-        if there == 0 or get_note(target) != body:
+        target = (
+            self.study
+            if trial_id is None
+            else cast("optuna.Trial", _NotedTrial(self.storage, self.study, trial_id))
+        )
+        if found == 0 or get_note(target) != body:
             save_note(target, body)
         return self._version(trial_id)
 
-    def remove(self, trial_id: int, version: int) -> None:
+    def remove_note(self, trial_id: int, version: int) -> None:
         """Remove the note of a trial, if it is ours."""
         if self._version(trial_id) == version:
-            self._draft.remove(f"dashboard:{trial_id}:note_")
+            self._remove(f"dashboard:{trial_id}:note_")
 
     def _version(self, trial_id: int | None) -> int:
         key = "dashboard:note_ver" if trial_id is None else f"dashboard:{trial_id}:note_ver"
-        version = self._draft.get_study_system_attrs(0).get(key, 0)
+        version = self._now.get(key, 0)
         return version if isinstance(version, int) else -1
 
-    def _target(self, trial_id: int | None) -> optuna.Study | optuna.Trial:
-        if trial_id is None:
-            return self._draft.study
-        noted = _Noted(self._draft.storage, self._draft.study, trial_id)
-        return cast("optuna.Trial", noted)
-
-
-def texts(changes: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Changes as a database has them."""
-    for key, value in changes.items():
-        yield key, None if value is None else json.dumps(value)
+    def _remove(self, prefix: str) -> None:
+        for key in [key for key in self._now if key.startswith(prefix)]:
+            del self._now[key]

@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 from relativenas_optuna import RelativeNASSampler, SearchView
 from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
 from relativenas_optuna.cli.commands.studies import studies_in
-from relativenas_optuna.dashboard.contents import drafted
+from relativenas_optuna.dashboard.contents import stage_contents
 from relativenas_optuna.dashboard.html_report.page import page_of
-from relativenas_optuna.dashboard.writer_lock import KEY as TURN_KEY
-from relativenas_optuna.dashboard.writer_lock import Written
+from relativenas_optuna.dashboard.state import KEY as DASHBOARD_KEY
+from relativenas_optuna.dashboard.state import DashboardState
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import LEASE_KEY, RESERVED_KEY
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE, best_architectures
@@ -61,7 +61,7 @@ study_user = st.fixed_dictionaries(
 study_system = st.fixed_dictionaries(
     {},
     optional={
-        TURN_KEY: junk,
+        DASHBOARD_KEY: junk,
         "study:metric_names": junk,
         "dashboard:note_ver": junk,
         "dashboard:note_str:0": junk,
@@ -139,10 +139,10 @@ def test_junk_ends_nothing_that_shows_or_drives_a_study(
         warnings.simplefilter("ignore")
         json.dumps(status_of(study).to_dict(), allow_nan=False)
         json.dumps([line.to_dict() for line in studies_in(storage)], allow_nan=False)
-        draft = drafted(
-            study, Written(), lambda: None, lambda _, error: failed.append(error), seconds=0
+        staged = stage_contents(
+            study, DashboardState(), lambda: None, lambda _, error: failed.append(error), seconds=0
         )
-        json.dumps(draft.changes)
+        json.dumps(staged.changes)
         with suppress(ValueError):  # of genotypes that are none
             best_architectures(study, for_show=True)
         asker = Asker(study, Arguments())

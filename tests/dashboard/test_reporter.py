@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import math
-import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -21,12 +17,9 @@ from PIL import Image
 from sqlalchemy import event
 
 from relativenas_optuna import SearchView
-from relativenas_optuna._utils import stopwatch as _watch
-from relativenas_optuna._utils.stopwatch import Watch
 from relativenas_optuna.dashboard import DashboardReporter, reporter_of
 from relativenas_optuna.dashboard import contents as writing
-from relativenas_optuna.dashboard.writer_lock import KEY, Turn, Written
-from relativenas_optuna.samplers.seats.worker import this_worker
+from relativenas_optuna.dashboard.state import KEY
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.dashboard_shown import FIGURES, artifacts, attributes, figures, note, noted
 from tests.helpers.databases import KINDS, empty_database
@@ -152,48 +145,26 @@ def test_a_generation_is_written_once_by_whoever_comes_first(tmp_path: Path) -> 
         assert not (tmp_path / "b").exists()
 
 
-def test_a_worker_that_died_while_it_wrote_leaves_its_turn_to_the_next(
-    storage: SearchStorage,
+@pytest.mark.parametrize("kind", ["sql", "memory"])
+def test_a_worker_that_is_overtaken_writes_nothing_and_keeps_no_drawing(
+    kind: str, storage: SearchStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, reporter = searched(8, storage=storage), DashboardReporter(warn=quiet)
-    assert isinstance(Turn.take(study, (2, 8, 0), Watch()), Turn)
-    assert Turn.take(study, (2, 8, 0), Watch()) is False  # another is at it
-    dead = {**this_worker(), "pid": 2**22 - 3, "start": 1.0}
-    text = Written(worker=dead, since=time.time()).to_text()
-    storage.set_study_system_attr(study._study_id, KEY, json.loads(text))
-    reporter.write(study)
-    assert figures(study).keys() == FIGURES
-    assert attributes(study)[KEY]["worker"] == {}
-    assert Turn.take(study, (1, 99, 9), Watch()) is True  # that is there already
+    study = searched(8, storage=storage if kind == "sql" else None)
+    contents, other = writing.stage_contents, DashboardReporter(tmp_path / "other", warn=quiet)
 
+    def overtaken(*arguments: Any, **options: Any) -> Any:
+        staged = contents(*arguments, **options)
+        monkeypatch.setattr(writing, "stage_contents", contents)
+        other.write(study)
+        return staged
 
-@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
-def test_a_worker_on_another_machine_has_a_minute_whatever_its_clock_says(
-    ahead: float, storage: SearchStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(_watch, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    study = optuna.create_study(storage=storage)
-    worker = {**this_worker(), "machine": "another"}
-    text = Written(worker=worker, since=time.time() + ahead).to_text()
-    storage.set_study_system_attr(study._study_id, KEY, json.loads(text))
-    watch = Watch(longest_step=math.inf)
-    assert Turn.take(study, (2, 8, 0), watch) is False
-    clock.now += 59
-    assert Turn.take(study, (2, 8, 0), watch) is False
-    clock.now += 2
-    assert isinstance(Turn.take(study, (2, 8, 0), watch), Turn)
-
-
-def test_who_was_taken_for_dead_writes_nothing_more(storage: SearchStorage) -> None:
-    study = searched(8, storage=storage)
-    turn = Turn.take(study, (2, 8, 0), Watch())
-    assert isinstance(turn, Turn)
-    storage.set_study_system_attr(study._study_id, KEY, json.loads(Written().to_text()))
-    turn.end((2, 8, 0), {"late": '"x"'})
-    turn.give_up()
-    assert "late" not in attributes(study)
-    assert attributes(study)[KEY] == json.loads(Written().to_text())
+    monkeypatch.setattr(writing, "stage_contents", overtaken)
+    DashboardReporter(tmp_path / "late", warn=quiet)(study, study.trials[-1])
+    assert list((tmp_path / "late").iterdir()) == []
+    best = set(best_of(study))
+    shown = {path.name for path in (tmp_path / "other").iterdir()}
+    assert {a["artifact_id"] for n in best for a in artifacts(study, n)} == shown
+    assert attributes(study)[KEY]["stage"] == [2, 8, 0]
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", {"stage": 1}, {"stage": [0, 0], "notes": []}])
