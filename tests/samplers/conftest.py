@@ -1,4 +1,4 @@
-"""What the tests of the sampler share: quiet logs and the storages."""
+"""Fixtures of the sampler tests: quiet logs and the storages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def database(url: str) -> Iterator[RDBStorage]:
-    """A storage of which no connection stays open."""
+    """Open a storage and close all of its connections."""
     storage = RDBStorage(url)
     try:
         yield storage
@@ -51,7 +51,7 @@ def database(url: str) -> Iterator[RDBStorage]:
 
 @pytest.fixture(params=["memory", "sqlite", "journal", *DATABASES])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorage]:
-    """Every kind of storage; databases that need a server only where one is named."""
+    """Open each kind of storage; a database server only if its variable is set."""
     if request.param == "memory":
         yield InMemoryStorage()
     elif request.param == "journal":

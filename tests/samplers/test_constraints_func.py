@@ -1,4 +1,4 @@
-"""`constraints_func`, as Optuna's own samplers take it."""
+"""The argument `constraints_func`, as in Optuna's own samplers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def objective(trial: optuna.Trial) -> float:
 
 
 @pytest.mark.parametrize("preset", ["plain", "paper"])
-def test_the_search_is_that_of_the_same_constraints_set_by_the_objective(preset: str) -> None:
+def test_constraints_func_equals_constraints_set_by_the_objective(preset: str) -> None:
     def sets_constraints(trial: optuna.Trial) -> float:
         value = objective(trial)
         for name, constraint in enumerate(bound(trial)):  # type: ignore[arg-type]
@@ -57,11 +57,11 @@ def test_the_search_is_that_of_the_same_constraints_set_by_the_objective(preset:
     assert study.best_trial.params["x"] <= 0.1
 
 
-def test_any_sampler_object_takes_the_constraints_from_the_study(tmp_path: Path) -> None:
+def test_every_sampler_object_reads_constraints_from_the_study(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     study = optuna.create_study(study_name="s", storage=url)
     one = pickle.dumps(constrained())
-    for _ in range(12):  # every trial by a worker of its own
+    for _ in range(8):  # a new worker for every trial
         worker = optuna.load_study(
             study_name="s",
             storage=url,
@@ -69,7 +69,7 @@ def test_any_sampler_object_takes_the_constraints_from_the_study(tmp_path: Path)
         )
         worker.optimize(objective, n_trials=1)
     alone = optuna.create_study(sampler=constrained())
-    alone.optimize(objective, n_trials=12)
+    alone.optimize(objective, n_trials=8)
     assert [trial.constraints for trial in study.trials] == [t.constraints for t in alone.trials]
     found, expected = (RelativeNASSampler().population(each) for each in (study, alone))
     assert found is not None
@@ -77,6 +77,6 @@ def test_any_sampler_object_takes_the_constraints_from_the_study(tmp_path: Path)
     assert bits(found) == bits(expected)
 
 
-def test_what_is_no_function_is_refused() -> None:
+def test_a_constraints_func_that_is_not_callable_is_an_error() -> None:
     with pytest.raises(SettingsError, match="constraints_func must be a function of a trial; got"):
         RelativeNASSampler(constraints_func=[0.0])  # type: ignore[arg-type]

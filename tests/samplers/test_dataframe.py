@@ -1,4 +1,4 @@
-"""Attributes of trials as cells of `study.trials_dataframe()`."""
+"""Attributes of trials in `study.trials_dataframe()`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers.samplers.searches import SPACE, loss, suggest
 
 
 def test_no_attribute_of_a_trial_is_a_list_or_a_dictionary() -> None:
-    """Neither can be hashed, as `trials_dataframe().drop_duplicates()` does."""
+    """`trials_dataframe().drop_duplicates()` needs values that can be hashed."""
     sampler = RelativeNASSampler(SPACE, population_size=4, seed=0)
     study = optuna.create_study(sampler=sampler)
     study.optimize(lambda trial: loss(suggest(trial, SPACE), SPACE), n_trials=6)
@@ -26,7 +26,7 @@ def test_no_attribute_of_a_trial_is_a_list_or_a_dictionary() -> None:
     assert {type(value) for value in values} <= {str, int, float, type(None)}
 
 
-def test_a_large_search_space_is_cut_into_texts_that_mysql_can_store() -> None:
+def test_a_large_search_space_is_split_for_mysql() -> None:
     space = {
         f"v{i}": CategoricalDistribution(['"' * 200 + f"ä{choice}" for choice in range(40)])
         for i in range(12)

@@ -1,4 +1,4 @@
-"""Parameters with more values than floats can tell apart, and with very many choices."""
+"""Parameters with more values than exact floats, or with very many choices."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MANY = [
 
 
 @pytest.mark.parametrize("distribution", [*DENSE, *MANY], ids=str)
-def test_every_value_is_contained_is_stored_exactly_and_leads_back_to_where_it_was(
+def test_values_are_valid_stored_exactly_and_encode_back(
     distribution: IntDistribution | FloatDistribution,
 ) -> None:
     low, high = interval(distribution)
@@ -69,7 +69,7 @@ def test_every_value_is_contained_is_stored_exactly_and_leads_back_to_where_it_w
 
 
 @pytest.mark.parametrize("distribution", [*DENSE[:3], DENSE[-2], MANY[0]], ids=str)
-def test_a_search_ends_alone_and_by_generations(distribution: BaseDistribution) -> None:
+def test_a_dense_parameter_is_searched(distribution: BaseDistribution) -> None:
     study = optuna.create_study(
         sampler=RelativeNASSampler({"a": distribution}, population_size=4, seed=1)
     )
@@ -89,18 +89,18 @@ def test_a_search_ends_alone_and_by_generations(distribution: BaseDistribution) 
     assert study.best_value < low + 0.05 * (high - low)
 
 
-def test_the_numbers_pass_through_the_json_of_ask_and_tell() -> None:
+def test_dense_values_survive_the_json_of_ask_and_tell() -> None:
     for distribution in [*DENSE, *MANY]:
         text = optuna.distributions.distribution_to_json(distribution)
         assert read_space(json.dumps({"a": json.loads(text)})) == {"a": distribution}
 
 
-def test_a_range_that_no_float_holds_is_refused_in_one_line() -> None:
+def test_a_range_too_large_for_floats_is_an_error_in_one_line() -> None:
     with pytest.raises(ValueError, match="is too wide for a float: take a smaller range"):
         interval(IntDistribution(0, 10**400))
 
 
-def test_many_choices_take_little_memory_and_stay_apart() -> None:
+def test_many_choices_need_little_memory_and_stay_distinct() -> None:
     encoding = Encoding({"a": CategoricalDistribution(range(200_000))})
     positions = np.array([[0.5], [1.5], [447.5], [448.5], [199_999.5]])
     tracemalloc.start()

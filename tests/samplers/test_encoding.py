@@ -1,4 +1,4 @@
-"""Every distribution of Optuna as an interval of one real variable, and back."""
+"""Conversion between Optuna's distributions and intervals of one real variable."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NAN = math.nan
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal, of one type, NaN equal to itself."""
+    """Return True for equal values of one type; NaN equals itself."""
     if type(one) is not type(other):
         return False
     return bool(one == other) or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
 
 
 def values(distribution: BaseDistribution) -> list[Any]:
-    """All values of a distribution with few of them."""
+    """Return all values of a distribution with few of them."""
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     assert isinstance(distribution, IntDistribution | FloatDistribution)
@@ -42,7 +42,7 @@ def values(distribution: BaseDistribution) -> list[Any]:
 
 
 @given(st.data(), strategies.distributions())
-def test_a_point_decodes_to_a_contained_value_of_a_python_type(
+def test_a_point_decodes_to_a_valid_python_value(
     data: st.DataObject, distribution: BaseDistribution
 ) -> None:
     x = data.draw(strategies.points(*interval(distribution)))
@@ -88,7 +88,7 @@ def test_decoding_then_encoding_never_leaves_the_cell(
     ],
     ids=str,
 )
-def test_every_value_is_reached_from_its_own_cell(distribution: BaseDistribution) -> None:
+def test_every_value_has_its_own_cell(distribution: BaseDistribution) -> None:
     low, high = interval(distribution)
     reached = [decode(distribution, x) for x in np.linspace(low, high, 20_001).tolist()]
     for value in values(distribution):
@@ -106,7 +106,7 @@ def test_every_value_is_reached_from_its_own_cell(distribution: BaseDistribution
     ],
     ids=str,
 )
-def test_a_whole_number_k_gives_value_k_minus_1_and_0_the_first(
+def test_a_whole_number_k_decodes_to_value_k_minus_1(
     distribution: BaseDistribution,
 ) -> None:
     all_values = values(distribution)
@@ -118,9 +118,7 @@ def test_a_whole_number_k_gives_value_k_minus_1_and_0_the_first(
 
 
 @given(st.integers(1, 60), st.integers(0, 60))
-def test_values_of_a_log_integer_own_cells_as_wide_as_their_share_of_the_log_range(
-    low: int, width: int
-) -> None:
+def test_cells_of_a_log_integer_have_logarithmic_widths(low: int, width: int) -> None:
     distribution = IntDistribution(low, low + width, log=True)
     for value in (low, low + width // 2, low + width):
         inside = 1e-9
@@ -129,14 +127,14 @@ def test_values_of_a_log_integer_own_cells_as_wide_as_their_share_of_the_log_ran
 
 
 @given(strategies.floats())
-def test_a_float_is_its_own_variable(distribution: FloatDistribution) -> None:
+def test_a_float_without_steps_encodes_to_itself(distribution: FloatDistribution) -> None:
     assert interval(distribution) == (distribution.low, distribution.high)
     for value in (distribution.low, distribution.high):
         assert decode(distribution, value) == encode(distribution, value) == value
 
 
 @given(st.integers(2**53, 2**62), st.integers(-(2**62), 2**62), st.floats(0, 1))
-def test_integers_beyond_what_a_float_resolves_stay_in_range(
+def test_integers_larger_than_exact_floats_stay_in_range(
     width: int, low: int, share: float
 ) -> None:
     distribution = IntDistribution(low, low + width)
@@ -149,13 +147,13 @@ def test_integers_beyond_what_a_float_resolves_stay_in_range(
     [FloatDistribution(-1e308, 1e308), FloatDistribution(-1e308, 1e308, step=1e307)],
     ids=["range", "steps"],
 )
-def test_an_interval_that_no_float_measures_is_refused(distribution: FloatDistribution) -> None:
+def test_an_interval_wider_than_a_float_is_an_error(distribution: FloatDistribution) -> None:
     with pytest.raises(ValueError, match="too wide for a float"):
         interval(distribution)
 
 
 @given(strategies.spaces(), st.integers(0, 9))
-def test_a_vector_has_one_variable_per_parameter_in_the_order_of_the_space(
+def test_a_vector_has_one_variable_for_each_parameter_in_order(
     space: dict[str, BaseDistribution], seed: int
 ) -> None:
     encoding = Encoding.of({"single": IntDistribution(3, 3), **space})
@@ -171,7 +169,7 @@ def test_a_vector_has_one_variable_per_parameter_in_the_order_of_the_space(
 
 
 @given(st.data(), strategies.spaces(min_size=2))
-def test_a_position_that_was_scored_as_proposed_is_adopted_to_the_last_bit(
+def test_a_position_scored_as_proposed_keeps_its_bits(
     data: st.DataObject, space: dict[str, BaseDistribution]
 ) -> None:
     encoding = Encoding.of(space)
@@ -184,7 +182,7 @@ def test_a_position_that_was_scored_as_proposed_is_adopted_to_the_last_bit(
 
 
 @given(st.data(), strategies.spaces(min_size=2))
-def test_a_parameter_that_was_scored_otherwise_moves_its_own_variable_alone(
+def test_a_parameter_scored_differently_moves_only_its_variable(
     data: st.DataObject, space: dict[str, BaseDistribution]
 ) -> None:
     encoding = Encoding.of(space)
@@ -201,7 +199,7 @@ def test_a_parameter_that_was_scored_otherwise_moves_its_own_variable_alone(
 
 
 @pytest.mark.parametrize("value", ["d", 4, None], ids=repr)
-def test_what_is_none_of_a_parameters_values_leaves_the_position(value: object) -> None:
+def test_an_invalid_value_leaves_the_position(value: object) -> None:
     encoding = Encoding.of({"op": CategoricalDistribution("abc")})
     x = np.array([1.5])
     assert encoding.adopt(x, {"op": value}) is x

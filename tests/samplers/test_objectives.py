@@ -1,4 +1,4 @@
-"""Several objectives and constraints: whole searches against a second implementation."""
+"""Searches with several objectives and constraints, against a second implementation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def scoring(space: Space, objectives: int, grain: float, bound: float | None) -> Score:
-    """Rugged objectives in steps of `grain`, and a constraint."""
+    """Return rugged objectives in steps of `grain`, and a constraint."""
 
     def of(params: Mapping[str, Any], shift: int) -> float:
         whole = math.fsum(
@@ -122,7 +122,7 @@ def complete(study: optuna.Study, generations: int) -> bool:
 @both_spaces
 @pytest.mark.parametrize("preset", ["plain", "paper"])
 @pytest.mark.parametrize("way", ["threads", "order", "generations"])
-def test_however_trials_are_run_the_populations_are_those_of_one_worker(
+def test_the_populations_are_those_of_one_worker(
     way: str, preset: str, space: Space | None
 ) -> None:
     generations, dice = 6, Random(3)
@@ -153,7 +153,7 @@ def test_however_trials_are_run_the_populations_are_those_of_one_worker(
     assert found[:generations] == expected[:generations]
 
 
-def test_feasible_ones_are_found_where_they_are_rare() -> None:
+def test_rare_feasible_trials_are_found() -> None:
     space: Space = {name: FloatDistribution(0, 1) for name in "abcd"}
 
     def objective(trial: optuna.Trial) -> float:
@@ -169,7 +169,7 @@ def test_feasible_ones_are_found_where_they_are_rare() -> None:
     assert 2.25 <= study.best_value < 2.4  # the least is that of four equal ones
 
 
-def test_where_two_objectives_agree_they_are_one() -> None:
+def test_two_equal_objectives_search_like_one() -> None:
     space: Space = {name: CategoricalDistribution(list("abcdef")) for name in "xyz"}
     score = scoring(space, 1, 1e-9, None)
     studies = []

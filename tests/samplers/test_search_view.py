@@ -1,4 +1,4 @@
-"""The view of a study: what it says against what the trials say."""
+"""The view of a study, against its trials."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def members(view: SearchView) -> dict[Seat, MemberView]:
 
 
 def scrambled(space: Space | None, preset: str, seed: int, trials: int) -> optuna.Study:
-    """Trials that overlap, double, fail, are pruned, and are told in any order."""
+    """Run trials that overlap, repeat a seat, fail, are pruned, and finish in any order."""
     dice = Random(seed)
     study = optuna.create_study(sampler=anew(space, 4, preset))
     running: list[optuna.Trial] = []
@@ -80,7 +80,7 @@ def scrambled(space: Space | None, preset: str, seed: int, trials: int) -> optun
     trials=st.integers(1, 60),
 )
 @settings(max_examples=25)
-def test_it_says_what_the_trials_say(
+def test_the_view_agrees_with_the_trials(
     space: Space | None, preset: str, seed: int, trials: int
 ) -> None:
     study = scrambled(space, preset, seed, trials)
@@ -130,7 +130,7 @@ def test_a_study_without_trials_of_the_sampler_has_no_view() -> None:
 
 
 @pytest.mark.parametrize("preset", ["plain", "paper"])
-def test_the_settings_and_counts_of_a_search(preset: str) -> None:
+def test_the_view_has_settings_and_counts(preset: str) -> None:
     study = search(space=SPACE, trials=22, preset=preset, direction="maximize")
     ask(study)
     view = view_of(study)
@@ -161,7 +161,7 @@ def test_the_settings_and_counts_of_a_search(preset: str) -> None:
         assert pair.margin == fast[0] - slow[0] >= 0
 
 
-def test_what_is_not_known_yet_is_none() -> None:
+def test_unknown_values_are_none() -> None:
     first, second = view_of(search(space=SPACE, trials=2)).generations
     assert [pair.fast is None for pair in first.pairs] == [False, True]
     assert first.diversity is not None
@@ -173,7 +173,7 @@ def test_what_is_not_known_yet_is_none() -> None:
     assert (only.variables, only.positions.shape, only.diversity) == ((), (4, 0), None)
 
 
-def test_repeats_are_architectures_that_were_scored_before() -> None:
+def test_repeats_are_architectures_scored_before() -> None:
     space: Space = {name: CategoricalDistribution(list("abc")) for name in "xy"}
     for preset in ("plain", "paper"):
         study = search(space=space, trials=40, preset=preset, objective=loss_of(space))
@@ -186,7 +186,7 @@ def test_repeats_are_architectures_that_were_scored_before() -> None:
                 assert member.repeat == (first[architectures[member.counted]] != member.counted)
 
 
-def test_doubles_and_seats_that_failed_for_good_are_counted() -> None:
+def test_doubles_and_failed_seats_are_counted() -> None:
     study, _ = begun()
     trials = [ask(study)[0] for _ in range(5)]  # the fifth one is given the first one's seat again
     for trial in trials[:3] + trials[4:]:
@@ -201,7 +201,7 @@ def test_doubles_and_seats_that_failed_for_good_are_counted() -> None:
     assert first.pairs[1].margin is None
 
 
-def test_of_several_objectives_the_best_is_one_that_none_dominates() -> None:
+def test_the_best_of_several_objectives_is_not_dominated() -> None:
     values = [(1.0, 9.0), (5.0, 5.0), (4.0, 4.0), (0.0, 0.0)]
     study = optuna.create_study(sampler=anew(SPACE), directions=["minimize", "minimize"])
     for point in values:

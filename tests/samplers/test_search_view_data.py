@@ -1,4 +1,4 @@
-"""The view of a study as data: nobody changes it, and it changes nothing."""
+"""The view of a study as data that cannot be changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def view_of(study: optuna.Study) -> SearchView:
 
 
 class ReadOnly(InMemoryStorage):
-    """A storage that can be closed for writing."""
+    """A storage that can be made read-only."""
 
     closed = False
 
@@ -45,7 +45,7 @@ class ReadOnly(InMemoryStorage):
         return super().__getattribute__(name)
 
 
-def test_it_writes_nothing_and_ends_no_trial_of_a_dead_worker() -> None:
+def test_reading_a_view_changes_nothing() -> None:
     storage = ReadOnly()
     study = optuna.create_study(storage=storage, sampler=anew(SPACE))
     alive, dead = ask(study)[0], ask(study)[0]
@@ -69,7 +69,7 @@ def test_it_writes_nothing_and_ends_no_trial_of_a_dead_worker() -> None:
     assert [(run.machine, run.pid, run.gone) for run in member.running] == [(None, None, False)]
 
 
-def test_any_process_sees_the_same_without_a_sampler(tmp_path: Path) -> None:
+def test_any_process_sees_the_same_view(tmp_path: Path) -> None:
     study = search(space=None, trials=11, preset="plain", study_name="s")
     ask(study)
     url = f"sqlite:///{tmp_path / 'study.db'}"
@@ -94,7 +94,7 @@ def test_a_view_cannot_be_changed() -> None:
             mapping["x"] = None  # type: ignore[index]
 
 
-def test_what_json_has_no_word_for_is_text() -> None:
+def test_values_that_json_lacks_become_text() -> None:
     space: Space = {
         "c": CategoricalDistribution([math.nan, math.inf, None, True]),
         "i": IntDistribution(0, 1),

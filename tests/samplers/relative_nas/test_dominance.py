@@ -1,4 +1,4 @@
-"""Who of a pair is fast, against the definitions written down a second time."""
+"""Dominance, against a second implementation of the definitions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ excesses = st.dictionaries(st.sampled_from("uvw"), st.sampled_from([-1.0, 0.0, 0
 
 @st.composite
 def seats(draw: st.DrawFn, objectives: int = 1) -> SeatScore:
-    """A scored seat of any kind."""
+    """Draw a scored seat of any kind."""
     kind = draw(st.sampled_from([COMPLETE, COMPLETE, PRUNED, None]))
     if kind is None:
         return failed()
@@ -55,7 +55,7 @@ def seats(draw: st.DrawFn, objectives: int = 1) -> SeatScore:
 
 
 def negated(seat: SeatScore, which: Sequence[bool]) -> SeatScore:
-    """The same seat with the chosen objectives negated; reports are of the first one."""
+    """Return a seat score with some objectives negated; reports belong to the first objective."""
     trial = seat.counted
     if trial is None:
         return seat
@@ -67,7 +67,7 @@ def negated(seat: SeatScore, which: Sequence[bool]) -> SeatScore:
 
 
 def constrained_dominates(a: FrozenTrial, b: FrozenTrial, maximize: Sequence[bool]) -> bool:
-    """Deb et al. 2002, definition 1, for complete trials."""
+    """Compare complete trials by definition 1 of Deb et al. 2002."""
     excess = [sum(max(0.0, c) for c in trial.constraints.values()) for trial in (a, b)]
     if excess[0] == 0 and excess[1] > 0:
         return True
@@ -81,7 +81,7 @@ def constrained_dominates(a: FrozenTrial, b: FrozenTrial, maximize: Sequence[boo
 
 
 @given(st.data(), st.lists(directions, min_size=1, max_size=3))
-def test_two_complete_ones_compare_by_constrained_domination(
+def test_complete_trials_compare_by_constrained_domination(
     data: st.DataObject, studys: list[StudyDirection]
 ) -> None:
     point = st.lists(small | numbers, min_size=len(studys), max_size=len(studys))
@@ -95,7 +95,7 @@ def test_two_complete_ones_compare_by_constrained_domination(
 
 
 @given(seats(2), seats(2), st.tuples(directions, directions))
-def test_the_other_way_round_the_other_is_better(
+def test_comparison_is_antisymmetric(
     one: SeatScore, other: SeatScore, studys: tuple[StudyDirection, ...]
 ) -> None:
     assert compare(one, other, studys) == -compare(other, one, studys)
@@ -103,7 +103,7 @@ def test_the_other_way_round_the_other_is_better(
 
 
 @given(seats(2), seats(2), seats(2), st.tuples(directions, directions))
-def test_who_is_better_than_the_better_one_is_better(
+def test_comparison_is_transitive(
     a: SeatScore, b: SeatScore, c: SeatScore, studys: tuple[StudyDirection, ...]
 ) -> None:
     # Pruned ones compare at steps that the two have in common, which three need not have.
@@ -130,7 +130,7 @@ def test_the_order_of_objectives_does_not_matter(
 
 
 @given(seats(2), seats(2), st.tuples(st.booleans(), st.booleans()))
-def test_to_maximise_is_to_minimise_the_negative(
+def test_maximizing_is_minimizing_the_negative(
     one: SeatScore, other: SeatScore, which: tuple[bool, bool]
 ) -> None:
     studys = [MAXIMIZE if chosen else MINIMIZE for chosen in which]
@@ -140,7 +140,7 @@ def test_to_maximise_is_to_minimise_the_negative(
 
 
 @pytest.mark.parametrize("direction", [MINIMIZE, MAXIMIZE])
-def test_complete_beats_pruned_beats_three_times_failed(direction: StudyDirection) -> None:
+def test_complete_beats_pruned_and_pruned_beats_failed(direction: StudyDirection) -> None:
     sign = -1 if direction == MAXIMIZE else 1
     ranking = [
         complete(-math.inf * sign),
@@ -156,19 +156,19 @@ def test_complete_beats_pruned_beats_three_times_failed(direction: StudyDirectio
             assert compare(faster, slower, [direction]) == -1
 
 
-def test_two_pruned_ones_compare_at_the_last_step_that_both_reached() -> None:
+def test_pruned_trials_compare_at_their_last_common_step() -> None:
     far, near = pruned(s0=1.0, s1=5.0, s2=9.0, s7=0.0), pruned(s0=2.0, s2=8.0, s3=-99.0)
     assert compare(far, near, [MINIMIZE]) == 1
     assert compare(far, near, [MAXIMIZE]) == -1
 
 
-def test_pruned_ones_without_a_common_step_are_a_tie() -> None:
+def test_pruned_trials_without_a_common_step_tie() -> None:
     for one, other in permutations([pruned(), pruned(s1=1.0), pruned(s2=-1.0)], 2):
         assert compare(one, other, [MINIMIZE]) == 0
 
 
 @pytest.mark.parametrize("direction", [MINIMIZE, MAXIMIZE])
-def test_a_report_that_is_no_number_is_slower_than_any_other(direction: StudyDirection) -> None:
+def test_a_nan_report_is_worse_than_any_number(direction: StudyDirection) -> None:
     lost, fine = pruned(s0=math.nan), pruned(s0=-1e300 if direction == MAXIMIZE else 1e300)
     assert compare(lost, fine, [direction]) == 1
     assert compare(fine, lost, [direction]) == -1
@@ -176,9 +176,7 @@ def test_a_report_that_is_no_number_is_slower_than_any_other(direction: StudyDir
 
 
 @given(st.data(), st.integers(1, 3))
-def test_less_crowded_is_who_fewer_dominate_and_then_who_has_more_room(
-    data: st.DataObject, objectives: int
-) -> None:
+def test_crowding_compares_dominators_then_distances(data: st.DataObject, objectives: int) -> None:
     coordinate = small | st.floats(-2, 2)
     points = st.lists(coordinate, min_size=objectives, max_size=objectives)
     one, other = data.draw(st.tuples(points, points))
@@ -197,7 +195,7 @@ def test_less_crowded_is_who_fewer_dominate_and_then_who_has_more_room(
         assert flipped == expected
 
 
-def test_crowding_is_that_of_a_step_by_hand() -> None:
+def test_crowding_matches_a_computation_by_hand() -> None:
     front = np.array([[0.0, 4.0], [1.0, 3.0], [3.0, 1.0], [4.0, 0.0]])
     tight, wide, end = np.array([0.5, 3.5]), np.array([2.0, 2.0]), np.array([-1.0, 5.0])
     # Between its neighbours: a quarter of the range, in both objectives; half of it for `wide`.
@@ -212,7 +210,7 @@ def test_crowding_is_that_of_a_step_by_hand() -> None:
     st.lists(st.tuples(st.tuples(small, small), excesses), max_size=8),
     st.tuples(directions, directions),
 )
-def test_the_best_ones_come_by_violation_then_domination_then_number(
+def test_best_first_sorts_by_violation_domination_and_number(
     points: list[tuple[tuple[float, float], dict[str, float]]], studys: tuple[StudyDirection, ...]
 ) -> None:
     trials = [
@@ -232,7 +230,7 @@ def test_the_best_ones_come_by_violation_then_domination_then_number(
 
 
 @given(st.lists(numbers, max_size=8), directions)
-def test_of_one_objective_the_best_ones_come_by_value(
+def test_best_first_sorts_one_objective_by_value(
     values: list[float], direction: StudyDirection
 ) -> None:
     trials = [ended(COMPLETE, value, number=number) for number, value in enumerate(values)]

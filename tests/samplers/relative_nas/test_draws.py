@@ -29,9 +29,7 @@ both = pytest.mark.parametrize("draws", [paper, keyed])
 
 
 @given(seed=seeds, size=st.integers(1, 10).map(lambda half: 2 * half), variables=st.integers(0, 9))
-def test_the_paper_stream_is_that_of_one_legacy_generator(
-    seed: int, size: int, variables: int
-) -> None:
+def test_paper_draws_equal_one_legacy_generator(seed: int, size: int, variables: int) -> None:
     draws = PaperDraws(seed, size, variables)
     names = [str(i) for i in range(variables)]
     stream = np.random.RandomState(seed)
@@ -45,7 +43,7 @@ def test_the_paper_stream_is_that_of_one_legacy_generator(
 
 @both
 @given(seed=seeds, asked=st.lists(st.integers(0, 5), min_size=1, max_size=6))
-def test_a_generation_draws_the_same_whatever_was_asked_before(
+def test_draws_do_not_depend_on_earlier_calls(
     draws: Callable[[int], Draws], seed: int, asked: list[int]
 ) -> None:
     used = draws(seed)
@@ -60,7 +58,7 @@ def test_a_generation_draws_the_same_whatever_was_asked_before(
 
 @both
 @given(seed=seeds, generation=st.integers(0, 4))
-def test_draws_are_in_the_half_open_unit_interval_and_pairs_hold_every_member_once(
+def test_draws_are_in_range_and_pairs_hold_every_member_once(
     draws: Callable[[int], Draws], seed: int, generation: int
 ) -> None:
     source = draws(seed)
@@ -74,7 +72,7 @@ def test_draws_are_in_the_half_open_unit_interval_and_pairs_hold_every_member_on
 
 
 @both
-def test_seeds_generations_and_the_two_matrices_draw_apart(
+def test_seeds_generations_and_matrices_have_different_draws(
     draws: Callable[[int], Draws],
 ) -> None:
     arrays = [
@@ -88,7 +86,7 @@ def test_seeds_generations_and_the_two_matrices_draw_apart(
 
 
 @given(seed=seeds, generation=st.integers(0, 9), kept=st.permutations("abcd"))
-def test_what_a_keyed_parameter_draws_does_not_depend_on_the_others(
+def test_keyed_draws_do_not_depend_on_other_parameters(
     seed: int, generation: int, kept: list[str]
 ) -> None:
     draws = KeyedDraws(seed, SIZE)
@@ -103,7 +101,7 @@ def test_what_a_keyed_parameter_draws_does_not_depend_on_the_others(
 
 
 @given(seed=seeds, generation=st.integers(0, 9))
-def test_a_keyed_start_gives_a_member_what_its_seat_draws(seed: int, generation: int) -> None:
+def test_keyed_initial_positions_are_drawn_by_seat(seed: int, generation: int) -> None:
     draws = KeyedDraws(seed, SIZE)
     members = draws.pairs(generation).ravel().tolist()
     start = draws.start(NAMES, generation)
@@ -111,7 +109,7 @@ def test_a_keyed_start_gives_a_member_what_its_seat_draws(seed: int, generation:
         assert start[member].tolist() == [uniform(seed, generation, seat, n) for n in NAMES]
 
 
-def test_uniform_draws_are_uniform_and_apart() -> None:
+def test_uniform_draws_are_uniform_and_differ() -> None:
     keys = [
         (s, g, seat, name) for s in (0, 7) for g in range(5) for seat in range(20) for name in "xy"
     ]

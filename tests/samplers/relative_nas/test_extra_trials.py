@@ -1,4 +1,4 @@
-"""Extra trials, which several workers get while no seat is free."""
+"""Extra trials, which workers get while no seat is free."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.helpers.samplers.searches import (
 def search_by(
     workers: int, space: Space, trials: int, sampler: RelativeNASSampler, seed: int = 0
 ) -> optuna.Study:
-    """A study in which so many trials run at any time, and end in random order."""
+    """Run a study with several trials at a time, which finish in random order."""
     random = Random(seed)
     study = optuna.create_study(sampler=sampler)
     running: list[optuna.Trial] = []
@@ -71,7 +71,7 @@ def extras_of(study: optuna.Study) -> tuple[int, ...]:
     seed=st.integers(0, 999),
 )
 @settings(max_examples=5)
-def test_populations_are_those_of_one_worker_and_extra_trials_lie_between(
+def test_extra_trials_do_not_change_the_populations(
     space: Space | None, size: int, workers: int, seed: int
 ) -> None:
     study = search_by(workers, SPACE, 32, anew(space, size, "plain"), seed)
@@ -88,7 +88,7 @@ def test_populations_are_those_of_one_worker_and_extra_trials_lie_between(
 
 
 @pytest.mark.parametrize("workers", [1, 4, 8])
-def test_few_trials_of_an_infinite_space_are_repeats_at_the_defaults(workers: int) -> None:
+def test_few_trials_of_an_infinite_space_repeat(workers: int) -> None:
     found = architectures(search_by(workers, SPACE, 100, RelativeNASSampler(seed=0)))
     assert len(set(found[:48])) >= 0.95 * 48
     assert len(set(found)) >= 95
@@ -110,7 +110,7 @@ def test_other_presets_make_no_extra_trials(preset: str) -> None:
 
 
 @both_spaces
-def test_a_seat_that_was_asked_for_and_never_told_is_given_out_again(space: Space | None) -> None:
+def test_a_seat_never_reported_is_given_out_again(space: Space | None) -> None:
     study = optuna.create_study(sampler=anew(space, 4, "plain"))
     abandoned = study.ask()
     suggest(abandoned, SPACE)
@@ -124,7 +124,7 @@ def test_a_seat_that_was_asked_for_and_never_told_is_given_out_again(space: Spac
 
 
 @both_spaces
-def test_in_a_finite_space_an_extra_trial_is_new_while_anything_is(space: Space | None) -> None:
+def test_extra_trials_in_a_finite_space_are_new_while_possible(space: Space | None) -> None:
     known = None if space is None else SMALL
     study = search_by(4, SMALL, 70, anew(known, 4, "plain"), seed=1)
     found = architectures(study)
@@ -136,7 +136,7 @@ def test_in_a_finite_space_an_extra_trial_is_new_while_anything_is(space: Space 
     assert len(set(found)) == 30
 
 
-def test_with_several_objectives_extra_trials_are_moves_too() -> None:
+def test_extra_trials_with_several_objectives_are_moves() -> None:
     study = optuna.create_study(
         directions=["minimize", "maximize"], sampler=anew(None, 4, "plain", seed=1)
     )
@@ -153,7 +153,7 @@ def test_with_several_objectives_extra_trials_are_moves_too() -> None:
     assert all(found[number] not in found[:number] for number in extras)
 
 
-def test_a_process_that_takes_an_extra_trial_over_gives_it_the_rest_of_its_parameters() -> None:
+def test_another_process_can_finish_an_extra_trials_parameters() -> None:
     study = search_by(4, SPACE, 30, anew(SPACE, 4, "plain"))
     asked = [study.ask() for _ in range(6)]
     extra = next(trial for trial in asked if seat_of(trial) is None)

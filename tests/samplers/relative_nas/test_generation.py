@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def seats_without(pairs: list[list[list[int]]], held: Seat) -> Iterator[Seat]:
-    """The seats that can be scored while one of generation 0 never is, in their order."""
+    """Return the seats, in order, that can be scored while one of generation 0 never is."""
     missing = {pairs[0][held.pair][held.number % 2]}
     for index, generation in enumerate(pairs):
         for number, member in enumerate(m for pair in generation for m in pair):
@@ -41,7 +41,7 @@ def seats_without(pairs: list[list[list[int]]], held: Seat) -> Iterator[Seat]:
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_pairs_that_are_scored_go_on_and_the_populations_are_the_synchronous_ones(
+def test_scored_pairs_move_on_to_the_synchronous_populations(
     number: int,
 ) -> None:
     undisturbed = search(space=SPACE, trials=60, population_size=6)
@@ -68,7 +68,7 @@ def test_pairs_that_are_scored_go_on_and_the_populations_are_the_synchronous_one
 
 
 @both_spaces
-def test_when_nothing_is_ready_the_longest_running_seat_goes_out_again(
+def test_the_longest_running_seat_is_given_out_again_when_none_is_free(
     space: Space | None,
 ) -> None:
     study = begin(space, size=2)
@@ -92,7 +92,7 @@ def test_a_learned_space_waits_for_the_whole_first_generation() -> None:
 
 
 @both_spaces
-def test_a_trial_that_this_process_gave_up_delays_its_seat_only(space: Space | None) -> None:
+def test_an_abandoned_trial_delays_only_its_seat(space: Space | None) -> None:
     study = begin(space)
     abandoned, _ = ask(study)
     while len(scored(study)) < 16:
@@ -104,7 +104,7 @@ def test_a_trial_that_this_process_gave_up_delays_its_seat_only(space: Space | N
     }
 
 
-def test_asking_alone_starts_a_whole_generation() -> None:
+def test_asking_without_reporting_starts_a_whole_generation() -> None:
     study = begin(SPACE)
     trials = [ask(study) for _ in range(4)]
     assert [seat for _, seat in trials] == [Seat(0, number) for number in range(4)]

@@ -1,4 +1,4 @@
-"""The published algorithm's own run, followed inside a study."""
+"""A run of the paper's published code, reproduced in a study."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPACE = CellSpace()
 
 
 def golden_loss(trial: optuna.Trial) -> float:
-    """The loss that the golden file names, of the decoded index vector."""
+    """Return the loss that the golden file describes, from the decoded indices."""
     genotype = SPACE.suggest(trial)
     trial.set_user_attr("edges", as_golden(genotype))
     k = np.array(
@@ -36,7 +36,7 @@ def golden_loss(trial: optuna.Trial) -> float:
 
 
 def as_golden(genotype: Genotype) -> list[list[list[Any]]]:
-    """Edges of both cells as the golden file writes them."""
+    """Return the edges of both cells as the golden file writes them."""
     return [
         [[edge.operation, edge.input] for node in cell.nodes for edge in node]
         for cell in (genotype.normal, genotype.reduce)
@@ -54,7 +54,7 @@ def population() -> Population:
 
 
 @pytest.mark.parametrize("snapshot", GOLDEN["snapshots"], ids=lambda s: f"{s['generation']}")
-def test_follows_the_published_run_to_the_last_bit(
+def test_a_study_follows_the_published_run_to_the_last_bit(
     population: Population, snapshot: dict[str, Any]
 ) -> None:
     index = snapshot["generation"]

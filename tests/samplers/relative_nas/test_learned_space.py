@@ -1,4 +1,4 @@
-"""A search space that is only learned from the trials."""
+"""A search space that is learned from the trials."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def test_the_first_generation_of_a_learned_space_is_drawn_per_seat_and_name() -> None:
+def test_a_learned_space_draws_generation_0_by_seat_and_name() -> None:
     study = search(space={"x": SPACE["x"]}, trials=1)  # any: draws depend on the seed alone
     study = search(space=None, trials=4)
     for number, trial in enumerate(study.trials):
         assert trial.params["x"] == -1 + 2 * uniform(3, 0, number, "x")
 
 
-def test_the_learned_space_has_all_parameters_of_the_complete_trials_so_far() -> None:
+def test_a_learned_space_has_all_parameters_of_complete_trials() -> None:
     early: Space = {"x": SPACE["x"], "op": SPACE["op"]}
 
     def objective(trial: optuna.Trial) -> float:
@@ -73,7 +73,7 @@ def test_the_learned_space_has_all_parameters_of_the_complete_trials_so_far() ->
             assert decoded.items() >= trial.params.items()
 
 
-def test_a_parameter_that_a_trial_did_not_suggest_has_the_value_that_it_would_have_drawn() -> None:
+def test_a_parameter_not_suggested_has_its_drawn_value() -> None:
     def objective(trial: optuna.Trial) -> float:
         names = ["x", "rate"] if seat_of(trial) == Seat(0, 2) else ["x"]
         space = {name: SPACE[name] for name in names}
@@ -97,7 +97,7 @@ def found_trial(study: optuna.Study, seat: Seat) -> FrozenTrial:
     return trial
 
 
-def test_a_parameter_whose_range_changes_is_no_longer_learned() -> None:
+def test_a_parameter_whose_range_changes_is_not_learned() -> None:
     def objective(trial: optuna.Trial) -> float:
         wide = 1.0 if trial.number < 6 else 2.0
         return trial.suggest_float("x", -wide, wide) + trial.suggest_float("y", 0, 1)
@@ -113,7 +113,7 @@ def test_a_parameter_whose_range_changes_is_no_longer_learned() -> None:
     assert all(-2 <= t.params["x"] <= 2 for t in study.trials)
 
 
-def test_without_a_complete_trial_a_generation_is_drawn_like_the_first() -> None:
+def test_generations_are_drawn_until_a_trial_is_complete() -> None:
     def objective(trial: optuna.Trial) -> float:
         value = OBJECTIVE(trial)
         if trial.number < 8:
@@ -128,7 +128,7 @@ def test_without_a_complete_trial_a_generation_is_drawn_like_the_first() -> None
         assert study.trials[number].params["x"] == -1 + 2 * x
 
 
-def test_names_of_a_known_space_keep_their_order_and_those_of_a_learned_one_are_sorted() -> None:
+def test_only_a_learned_space_sorts_its_names() -> None:
     space: Space = {
         "z": FloatDistribution(0, 1),
         "a": CategoricalDistribution("ab"),
@@ -170,7 +170,7 @@ def test_a_conditional_space_is_searched(known: bool) -> None:
 
 
 def by_choice(trial: optuna.Trial, seat: Seat) -> Space:
-    """What is suggested depends on a parameter."""
+    """Return the parameters to suggest, which depend on a parameter's value."""
     del seat
     branches = {"a": ["x", "rate"], "b": ["width", "x"], None: ["even"], 3: []}
     op = suggest(trial, {"op": SPACE["op"]})["op"]
@@ -178,14 +178,14 @@ def by_choice(trial: optuna.Trial, seat: Seat) -> Space:
 
 
 def ever_more(trial: optuna.Trial, seat: Seat) -> Space:
-    """Parameters appear in the midst of generations."""
+    """Return the parameters to suggest, of which more appear within generations."""
     del trial
     shown = 1 + (seat.generation + seat.number) // 2
     return dict(list(SPACE.items())[:shown])
 
 
 def other_ranges(trial: optuna.Trial, seat: Seat) -> Space:
-    """A parameter's range changes after it was learned; another one appears then."""
+    """Return the parameters to suggest; a learned range changes when another one appears."""
     space = by_choice(trial, seat)
     if seat >= Seat(2, 3):
         space |= {"x": FloatDistribution(-2, 0.5), "late": FloatDistribution(0, 1)}
@@ -196,7 +196,7 @@ def other_ranges(trial: optuna.Trial, seat: Seat) -> Space:
 @pytest.mark.parametrize("preset", ["plain", "paper"])
 @settings(max_examples=2)  # of each of the six
 @given(seed=st.integers(0, 99), noisy=st.booleans(), dice=st.randoms(use_true_random=False))
-def test_the_order_of_trials_and_who_reads_them_change_no_learned_space(
+def test_learned_spaces_do_not_depend_on_order_or_process(
     preset: str, asks: Callable[[optuna.Trial, Seat], Space], seed: int, noisy: bool, dice: Random
 ) -> None:
     def objective(trial: optuna.Trial) -> float:
@@ -238,11 +238,11 @@ def test_the_order_of_trials_and_who_reads_them_change_no_learned_space(
 
 
 def hash_of(value: Any) -> float:
-    """A number that stands for a parameter's value."""
+    """Return a number that represents a parameter's value."""
     return value if isinstance(value, float) else float(len(repr(value)))
 
 
-def test_a_scored_pair_goes_on_while_its_generation_is_scored() -> None:
+def test_a_scored_pair_moves_on_before_its_generation_is_complete() -> None:
     study = begin(None)
     for _ in range(4):
         step(study)
@@ -254,7 +254,7 @@ def test_a_scored_pair_goes_on_while_its_generation_is_scored() -> None:
     assert {ask(study)[1] for _ in range(2)} == {Seat(2, seat) for seat in first}
 
 
-def test_only_a_parameter_that_will_not_be_learned_is_warned_of(
+def test_only_parameters_that_are_never_learned_cause_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     verbosity = optuna.logging.get_verbosity()
@@ -274,14 +274,14 @@ def test_only_a_parameter_that_will_not_be_learned_is_warned_of(
 
 
 def by_name(trial: optuna.Trial) -> dict[str, Any]:
-    """Suggest what `ever_more` asks for."""
+    """Suggest the parameters that `ever_more` returns."""
     seat = seat_of(trial)
     assert seat is not None
     return suggest(trial, ever_more(trial, seat))
 
 
 def classifier(trial: optuna.Trial) -> float:
-    """The error of a made-up classifier; each kind has parameters of its own."""
+    """Return the error of an invented classifier, each kind of which has its own parameters."""
     if trial.suggest_categorical("kind", ["svc", "forest"]) == "svc":
         c = trial.suggest_float("c", 1e-10, 1e10, log=True)
         return 0.02 + 0.03 * abs(math.log10(c) - 2)
@@ -290,7 +290,7 @@ def classifier(trial: optuna.Trial) -> float:
     return 0.04 + 0.05 * abs(math.log(depth / 9)) + 0.1 * (share - 0.4) ** 2
 
 
-def test_a_conditional_objective_is_searched_better_than_at_random() -> None:
+def test_a_conditional_objective_is_minimized_better_than_at_random() -> None:
     def best(sampler: optuna.samplers.BaseSampler) -> float:
         study = optuna.create_study(sampler=sampler)
         study.optimize(classifier, n_trials=40)

@@ -1,4 +1,4 @@
-"""Pairs at once: what a worker is given that scores both of a pair."""
+"""Workers that score both seats of a pair."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def seats(trials: list[optuna.Trial]) -> list[Seat | None]:
 
 @both_spaces
 @pytest.mark.parametrize("workers", [1, 3])
-def test_workers_that_take_pairs_find_what_one_finds(space: Space | None, workers: int) -> None:
+def test_workers_on_whole_pairs_get_the_populations_of_one_worker(
+    space: Space | None, workers: int
+) -> None:
     study, sampler = begun(space)
     random = Random(workers)
     crew = [sampler, *(anew(space) for _ in range(workers - 1))]
@@ -49,7 +51,7 @@ def test_workers_that_take_pairs_find_what_one_finds(space: Space | None, worker
         assert taken == sorted(undisturbed)
 
 
-def test_what_is_left_of_a_pair_goes_first_unless_somebody_scores_the_other() -> None:
+def test_a_half_finished_pair_comes_first_unless_its_worker_runs() -> None:
     study, sampler = begun()
     other = anew(SPACE)
     first, second = sampler.ask_pair(study)
@@ -63,7 +65,7 @@ def test_what_is_left_of_a_pair_goes_first_unless_somebody_scores_the_other() ->
     assert other.ask_pair(study) == []
 
 
-def test_a_pair_is_taken_before_a_seat_whose_partner_is_not_ready() -> None:
+def test_a_whole_pair_comes_before_a_seat_without_a_partner() -> None:
     study, sampler = begun()
     trials = [sampler.ask_pair(study) for _ in range(2)]
     for trial in trials[0]:
@@ -75,7 +77,7 @@ def test_a_pair_is_taken_before_a_seat_whose_partner_is_not_ready() -> None:
     assert seats(sampler.ask_pair(study)) == (paired or ready)[: 2 if paired else 1]
 
 
-def test_a_seat_is_left_to_the_one_that_scores_its_partner() -> None:
+def test_a_seat_is_left_to_the_worker_of_its_partner() -> None:
     study, sampler = begun()
     first, second = sampler.ask_pair(study)
     study.tell(second, state=TrialState.FAIL)

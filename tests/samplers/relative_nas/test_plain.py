@@ -1,6 +1,6 @@
-"""Preset "plain" without screening, as studies have it that were begun before there was any.
+"""Preset "plain" without screening, against a second implementation.
 
-It is compared with a second implementation: scores are kept, nothing is proposed twice.
+Fast learners keep their scores, and nothing is proposed twice.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ SMALL: list[BaseDistribution] = [
 
 @st.composite
 def small_spaces(draw: st.DrawFn) -> Space:
-    """Finite spaces of 1 to some 100 architectures, single-valued parameters among them."""
+    """Draw finite spaces of 1 to about 100 architectures, some with single-valued parameters."""
     kinds = draw(st.lists(st.sampled_from(SMALL), min_size=1, max_size=4))
     return {f"p{i}": distribution for i, distribution in enumerate(kinds)}
 
 
 def only(space: Space, params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that a space has."""
+    """Return the parameters that a space has."""
     return {name: params[name] for name in space}
 
 
 def follows_the_reference(space: Space, size: int, seed: int, *, more: bool = False) -> list[Any]:
-    """Check a search against the second implementation; returns what left the learning rule."""
+    """Check a search against the second implementation; return how often it left the rule."""
     generations = 7
 
     def objective(trial: optuna.Trial) -> float:
@@ -122,13 +122,13 @@ def test_a_study_is_the_independent_algorithm_to_the_last_bit(
 
 @given(space=small_spaces(), size=st.sampled_from([2, 4, 6]), seed=st.integers(0, 99))
 @settings(max_examples=25)
-def test_in_a_small_space_only_what_was_scored_leaves_the_learning_rule(
+def test_only_visited_architectures_leave_the_learning_rule(
     space: Space, size: int, seed: int
 ) -> None:
     follows_the_reference(space, size, seed)
 
 
-def test_a_small_space_leaves_the_learning_rule_often() -> None:
+def test_a_small_space_often_leaves_the_learning_rule() -> None:
     space: Space = {name: CategoricalDistribution(list("abcde")) for name in "xy"}
     assert sum(len(follows_the_reference(space, 4, seed)) for seed in range(9)) > 9
     # With another parameter an architecture is not what the space says of it.
@@ -137,9 +137,7 @@ def test_a_small_space_leaves_the_learning_rule_often() -> None:
 
 @given(space=small_spaces(), size=st.sampled_from([2, 4]), seed=st.integers(0, 99))
 @settings(max_examples=20)
-def test_with_preset_paper_repeats_are_the_learning_rules(
-    space: Space, size: int, seed: int
-) -> None:
+def test_preset_paper_never_leaves_the_learning_rule(space: Space, size: int, seed: int) -> None:
     varying = {name: d for name, d in space.items() if not d.single()}
     _, _, expected = reference.search(
         varying,
@@ -161,7 +159,7 @@ def test_with_preset_paper_repeats_are_the_learning_rules(
 
 @given(space=small_spaces(), learned=st.booleans(), seed=st.integers(0, 99), dice=st.randoms())
 @settings(max_examples=12)
-def test_no_architecture_comes_again_while_another_is_left_whatever_the_order_of_trials(
+def test_nothing_repeats_while_an_architecture_is_unvisited(
     space: Space, learned: bool, seed: int, dice: Random
 ) -> None:
     size = 4
@@ -191,7 +189,7 @@ def test_no_architecture_comes_again_while_another_is_left_whatever_the_order_of
 
 
 @both_spaces
-def test_a_seat_whose_member_keeps_its_score_is_never_given_out(space: Space | None) -> None:
+def test_the_seat_of_a_kept_score_is_never_given_out(space: Space | None) -> None:
     study = search(space=space, trials=trials_of(6, 9), population_size=6, preset="plain")
     found = population(study, 6)
     kept = {

@@ -1,4 +1,4 @@
-"""Preset "random": the seats of a search, in which nothing is learned."""
+"""Preset "random": seats as in a search, without learning."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def proposed(
     trials: int = SIZE * GENERATIONS,
     known: bool = True,
 ) -> dict[Seat, dict[str, Any]]:
-    """The parameters of every seat; another sampler object begins at every fifth trial."""
+    """Return the parameters of every seat; every fifth trial begins with a new sampler object."""
     study = optuna.create_study()
     for number in range(trials):
         if number % 5 == 0:
@@ -42,7 +42,7 @@ def proposed(
     return {seat: trial.params for trial in study.trials if (seat := seat_of(trial))}
 
 
-def test_the_first_generation_is_that_of_a_search_and_no_later_one() -> None:
+def test_preset_random_shares_only_generation_0_with_paper() -> None:
     searched, drawn = proposed("paper"), proposed()
     assert searched.keys() == drawn.keys()
     assert len(drawn) == SIZE * GENERATIONS
@@ -51,7 +51,7 @@ def test_the_first_generation_is_that_of_a_search_and_no_later_one() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_what_is_drawn_is_owed_to_seed_seat_and_name_alone(known: bool) -> None:
+def test_preset_random_draws_by_seed_seat_and_name(known: bool) -> None:
     one, other = (
         proposed(loss=loss, known=known)
         for loss in (lambda params: len(str(params)), lambda params: -len(str(params)))
@@ -65,10 +65,10 @@ def test_what_is_drawn_is_owed_to_seed_seat_and_name_alone(known: bool) -> None:
                 assert value == choices[int(drawn * len(choices))]
 
 
-def test_every_choice_is_drawn_evenly() -> None:
+def test_preset_random_draws_every_choice_evenly() -> None:
     operations = Counter(
         value
-        for params in proposed(trials=SIZE * 40).values()
+        for params in proposed(trials=SIZE * 15).values()
         for name, value in params.items()
         if ".op" in name
     )

@@ -1,4 +1,4 @@
-"""Trials in any order, by threads, restarts and whole generations: the populations are the same."""
+"""Equal populations from any order of trials, threads, restarts and whole generations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ both_presets = pytest.mark.parametrize("preset", ["plain", "paper"])
 
 
 def complete(study: optuna.Study, generations: int) -> bool:
-    """Whether the first generations are scored."""
+    """Return True if the first generations are scored."""
     known = anew(None, 6).population(study)
     return known is not None and known.scored_seats(generations) == 6 * generations
 
@@ -57,12 +57,13 @@ def in_random_order(
     dice = Random(1)
     running: list[optuna.Trial] = []
     while not complete(study, generations):
-        study.sampler = anew(space, 6, preset)
-        if running and dice.random() < 0.5:
-            trial = running.pop(dice.randrange(len(running)))
-            study.tell(trial.number, loss(suggest(trial, SPACE), SPACE))
-        else:
-            running.append(study.ask())
+        for _ in range(8):
+            study.sampler = anew(space, 6, preset)
+            if running and dice.random() < 0.5:
+                trial = running.pop(dice.randrange(len(running)))
+                study.tell(trial.number, loss(suggest(trial, SPACE), SPACE))
+            else:
+                running.append(study.ask())
 
 
 def by_generations(study: optuna.Study, space: Space | None, preset: str, generations: int) -> None:
@@ -93,7 +94,7 @@ def by_queues(study: optuna.Study, space: Space | None, preset: str, generations
     [by_threads, by_restarts, in_random_order, by_generations, by_queues],
     ids=lambda way: way.__name__,
 )
-def test_however_trials_are_run_the_populations_are_those_of_one_worker(
+def test_the_populations_are_those_of_one_worker(
     way: Any, space: Space | None, preset: str
 ) -> None:
     generations = 6
@@ -105,12 +106,12 @@ def test_however_trials_are_run_the_populations_are_those_of_one_worker(
     # A pair of the generation behind may have gone on in one of them, and not in the other.
     assert found[:generations] == expected[:generations]
     everyone = scored(undisturbed)
-    told = scored(study)
-    assert {seat: told[seat] for seat in everyone} == everyone
+    found_scores = scored(study)
+    assert {seat: found_scores[seat] for seat in everyone} == everyone
 
 
 @both_presets
-def test_in_a_finite_space_threads_give_the_populations_of_one_worker(preset: str) -> None:
+def test_threads_in_a_finite_space_get_the_populations_of_one_worker(preset: str) -> None:
     space: Space = {name: CategoricalDistribution(list("abcd")) for name in "xyz"}
     study = optuna.create_study(sampler=anew(space, 6, preset))
     while not complete(study, 8):
@@ -122,7 +123,7 @@ def test_in_a_finite_space_threads_give_the_populations_of_one_worker(preset: st
     assert bits(population(study, 6))[:8] == bits(population(undisturbed, 6))[:8]
 
 
-def test_where_nothing_is_free_a_trial_does_not_wait_for_those_that_arrive_before_it() -> None:
+def test_a_trial_without_a_free_seat_does_not_wait_for_others() -> None:
     study = begin(SPACE, size=2)
     first, _ = ask(study), ask(study)
     for _ in range(2):  # threads that stand in line

@@ -1,4 +1,4 @@
-"""The sampler in real studies: against an independent oracle, and on every storage."""
+"""The sampler in studies: against a second implementation, and on every storage."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_study_is_the_independent_algorithm_to_the_last_bit(
 
 
 def travels_with_a_wide_space(storage: BaseStorage, name: str) -> None:
-    """A search space of more characters than MySQL holds in an attribute goes on elsewhere."""
+    """Continue a search whose space has more characters than an attribute on MySQL."""
     wide = {f"p{i}": CategoricalDistribution(["x" * 50, "y" * 50]) for i in range(1000)}
     study = optuna.create_study(storage=storage, study_name=f"{name}-wide")
     try:
@@ -114,7 +114,7 @@ def test_every_storage_gives_the_same_search(storage: BaseStorage) -> None:
 
 
 @pytest.mark.parametrize("space", [SPACE, None], ids=["known", "learned"])
-def test_the_search_finds_better_than_where_it_began(space: Space | None) -> None:
+def test_the_search_improves_on_its_first_generation(space: Space | None) -> None:
     objective = lambda trial: sum(  # noqa: E731
         (trial.suggest_float(name, -1, 1) - 0.3) ** 2 for name in "abcd"
     )
@@ -127,7 +127,7 @@ def test_the_search_finds_better_than_where_it_began(space: Space | None) -> Non
 
 
 @pytest.mark.parametrize("space", [SPACE, None], ids=["known", "learned"])
-def test_an_enqueued_trial_takes_the_next_seat_and_the_member_becomes_it(
+def test_an_enqueued_trial_takes_the_next_seat_and_moves_its_member(
     space: Space | None,
 ) -> None:
     wanted = {"x": 0.875, "rate": 0.01, "width": 9, "even": 2, "op": None}
@@ -150,7 +150,7 @@ def test_an_enqueued_trial_takes_the_next_seat_and_the_member_becomes_it(
         assert decoded == params
 
 
-def test_a_fixed_parameter_is_the_members_own() -> None:
+def test_a_fixed_parameter_moves_its_member() -> None:
     base = anew(SPACE)
     study = optuna.create_study(sampler=base)
     with warnings.catch_warnings():
@@ -168,7 +168,7 @@ def test_a_fixed_parameter_is_the_members_own() -> None:
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])
-def test_trials_of_others_are_left_alone(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_of_other_samplers_are_ignored(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     study.optimize(OBJECTIVE, n_trials=3)
     waiting = study.ask()  # never told: nothing says that it is lost
@@ -206,7 +206,7 @@ def test_a_parameter_outside_the_known_space_is_drawn_for_each_seat() -> None:
     ]
 
 
-def test_a_caller_that_asks_for_another_range_is_given_values_of_that_range() -> None:
+def test_a_parameter_suggested_with_another_range_stays_in_it() -> None:
     sampler = anew(SPACE)
     study = optuna.create_study(sampler=sampler)
     study.ask()
@@ -217,14 +217,14 @@ def test_a_caller_that_asks_for_another_range_is_given_values_of_that_range() ->
 
 
 @pytest.mark.parametrize("space", [{}, {"one": IntDistribution(4, 4)}], ids=["none", "single"])
-def test_a_known_space_without_variables_gives_out_seats_all_the_same(space: Space) -> None:
+def test_a_space_without_variables_gives_out_seats(space: Space) -> None:
     study = search(space=space, trials=8, objective=loss_of({**SPACE, **space}))
     assert [seat_of(t) for t in study.trials] == [Seat(k // 4, k % 4) for k in range(8)]
 
 
 @pytest.mark.filterwarnings("ignore:1 of the study's trials .number 4. have a claim:UserWarning")
 @pytest.mark.parametrize("place", [(-1, 0), (0, 4), (0, -1)])
-def test_a_claim_of_a_seat_that_there_is_not_scores_nothing(place: tuple[int, int]) -> None:
+def test_a_claim_on_a_seat_that_does_not_exist_scores_nothing(place: tuple[int, int]) -> None:
     study = search(space=SPACE, trials=4)
     claim = Claim(Seat(*place), this_worker(), "RelativeNASSampler")
     study.ask()
@@ -245,7 +245,7 @@ def test_one_sampler_serves_two_studies_at_once() -> None:
     assert seated(other) == seated(search(space=SPACE, trials=9, objective=negated))
 
 
-def test_without_a_seed_two_studies_differ_and_each_keeps_its_own() -> None:
+def test_studies_without_a_seed_get_different_seeds_and_keep_them() -> None:
     studies = []
     for _ in range(2):
         sampler = RelativeNASSampler(SPACE, population_size=4, preset="paper")

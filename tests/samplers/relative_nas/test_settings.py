@@ -1,4 +1,4 @@
-"""What a sampler may be asked for, and whether it fits the study."""
+"""The sampler's arguments, and conflicts with the settings of a study."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SETTINGS = Settings(population_size=4, seed=3, preset="paper", space=SPACE)
     ],
     ids=repr,
 )
-def test_a_bad_argument_is_refused_in_one_line_that_names_it(argument: str, bad: Any) -> None:
+def test_an_error_names_the_bad_argument_in_one_line(argument: str, bad: Any) -> None:
     with pytest.raises(SettingsError) as refusal:
         RelativeNASSampler(**{argument: bad})
     message = str(refusal.value)
@@ -71,14 +71,16 @@ def test_a_bad_argument_is_refused_in_one_line_that_names_it(argument: str, bad:
         (IntDistribution(0, 10**400), "too wide"),
     ],
 )
-def test_a_range_beyond_floats_is_refused(distribution: BaseDistribution, word: str) -> None:
+def test_a_range_too_large_for_floats_is_an_error(
+    distribution: BaseDistribution, word: str
+) -> None:
     with pytest.raises(SettingsError, match=r"^search_space\['x'\]: [^\n]*$") as refusal:
         RelativeNASSampler({"x": distribution})
     assert word in str(refusal.value)
 
 
 @pytest.mark.parametrize("choices", [[(1, 2), (3, 4)], ["a", [1]], [int, str]])
-def test_choices_that_json_would_change_are_refused(choices: list[Any]) -> None:
+def test_choices_that_json_changes_are_an_error(choices: list[Any]) -> None:
     with pytest.warns(UserWarning, match="Choices for a categorical distribution"):
         distribution = CategoricalDistribution(choices)
     with pytest.raises(SettingsError, match=r"^search_space\['x'\][^\n]*JSON[^\n]*$") as refusal:
@@ -89,12 +91,12 @@ def test_choices_that_json_would_change_are_refused(choices: list[Any]) -> None:
 @pytest.mark.parametrize("size", [2, 4, 100])
 @pytest.mark.parametrize("seed", [None, 0, 2**32 - 1])
 @pytest.mark.parametrize("space", [None, {}, SPACE, MappingProxyType(SPACE)], ids=type)
-def test_good_arguments_are_taken(size: int, seed: int | None, space: Any) -> None:
+def test_valid_arguments_are_accepted(size: int, seed: int | None, space: Any) -> None:
     RelativeNASSampler(space, population_size=size, seed=seed, preset="paper")
 
 
 @given(strategies.spaces())
-def test_settings_come_back_from_json_with_the_order_of_their_space(
+def test_settings_survive_json_with_the_order_of_the_space(
     space: dict[str, BaseDistribution],
 ) -> None:
     for settings in (
@@ -107,7 +109,7 @@ def test_settings_come_back_from_json_with_the_order_of_their_space(
         assert list(back.space or {}) == list(settings.space or {})
 
 
-def test_every_kind_of_choice_comes_back_from_json() -> None:
+def test_every_kind_of_choice_survives_json() -> None:
     space = {"c": CategoricalDistribution([None, True, 2, -1.5, math.nan, math.inf, "ü"])}
     settings = replace(SETTINGS, space=space)
     back = Settings.from_json(json.loads(json.dumps(settings.to_json())))
@@ -142,7 +144,7 @@ def reordered() -> dict[str, BaseDistribution]:
     ],
     ids=",".join,
 )
-def test_a_disagreement_with_the_study_names_both_and_leaves_no_trial_running(
+def test_a_conflict_with_the_study_names_both_values(
     changed: dict[str, Any], words: list[str]
 ) -> None:
     study = search(space=SPACE, trials=5, study_name="mine")
@@ -166,14 +168,14 @@ def scores(study: optuna.Study) -> list[float | None]:
     return [t.value for t in study.trials if t.state == TrialState.COMPLETE]
 
 
-def test_a_space_for_a_study_that_was_begun_without_one_is_refused() -> None:
+def test_a_space_for_a_study_started_without_one_is_an_error() -> None:
     study = search(space=None, trials=1)
     study.sampler = RelativeNASSampler(SPACE, population_size=4)
     with pytest.raises(SettingsError, match="started without one"):
         study.ask()
 
 
-def test_what_is_not_asked_for_is_what_the_study_was_begun_with() -> None:
+def test_missing_arguments_come_from_the_study() -> None:
     study = search(space=SPACE, trials=5, population_size=6, preset="plain")
     study.sampler = RelativeNASSampler()
     study.optimize(loss_of(SPACE), n_trials=7)
@@ -181,7 +183,7 @@ def test_what_is_not_asked_for_is_what_the_study_was_begun_with() -> None:
     assert scores(study) == scores(whole)
 
 
-def test_a_new_study_is_begun_with_eight_members_a_random_seed_and_plain() -> None:
+def test_a_new_study_starts_with_the_defaults() -> None:
     begun = []
     for _ in range(2):
         study = optuna.create_study(sampler=RelativeNASSampler())
@@ -193,7 +195,7 @@ def test_a_new_study_is_begun_with_eight_members_a_random_seed_and_plain() -> No
 
 
 @pytest.mark.parametrize(("preset", "objectives"), [("paper", 1), ("random", 1), ("plain", 2)])
-def test_other_searches_are_begun_with_twenty_members_and_without_screening(
+def test_other_searches_start_with_20_members_and_no_screening(
     preset: str, objectives: int
 ) -> None:
     settings = Arguments(preset=preset, seed=0).begin(1, objectives)
@@ -205,7 +207,7 @@ def test_other_searches_are_begun_with_twenty_members_and_without_screening(
     [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))],  # noqa: S301
     ids=["copy", "deepcopy", "pickle"],
 )
-def test_a_copied_sampler_goes_on_where_the_first_one_was(
+def test_a_copied_sampler_continues_the_search(
     duplicate: Callable[[RelativeNASSampler], RelativeNASSampler],
 ) -> None:
     study = search(space=SPACE, trials=6)
@@ -215,7 +217,7 @@ def test_a_copied_sampler_goes_on_where_the_first_one_was(
     assert scores(study) == scores(search(space=SPACE, trials=12))
 
 
-def test_a_space_that_is_changed_afterwards_does_not_change_the_sampler() -> None:
+def test_changing_a_space_later_does_not_change_the_sampler() -> None:
     space = dict(SPACE)
     sampler = RelativeNASSampler(space, population_size=4, seed=3, preset="paper")
     space.clear()

@@ -1,4 +1,4 @@
-"""The update rule, by hand and by its properties."""
+"""The learning rule, against a computation by hand and by its properties."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relativenas_optuna.samplers.relative_nas.slow_fast import diversity, learn
 
 
 def drawn(seed: int, pairs: int, variables: int) -> dict[str, Any]:
-    """A generation's worth of arguments, with velocities that reach beyond the bounds."""
+    """Return the arguments for one generation, with velocities that cross the bounds."""
     random = np.random.default_rng(seed)
     low = random.uniform(-5, 5, variables)
     high = low + random.uniform(0.1, 9, variables)
@@ -32,7 +32,7 @@ def drawn(seed: int, pairs: int, variables: int) -> dict[str, Any]:
 sizes = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 9))
 
 
-def test_a_step_with_frozen_draws_is_that_computed_by_hand() -> None:
+def test_a_step_matches_a_computation_by_hand() -> None:
     x, v = learn(
         np.array([1.0, 6.5, 0.25, 2.0]),
         np.array([2.0, 3.0, -4.0, 0.0]),
@@ -82,7 +82,7 @@ def test_equal_learners_at_rest_do_not_move(size: tuple[int, ...]) -> None:
 
 
 @given(sizes)
-def test_without_old_velocity_a_slow_learner_ends_between_itself_and_its_fast_one(
+def test_a_slow_learner_at_rest_moves_toward_its_fast_learner(
     size: tuple[int, ...],
 ) -> None:
     arguments = drawn(*size)
@@ -95,7 +95,7 @@ def test_without_old_velocity_a_slow_learner_ends_between_itself_and_its_fast_on
 
 
 @given(sizes)
-def test_the_arguments_are_left_as_they_were(size: tuple[int, ...]) -> None:
+def test_learn_does_not_change_its_arguments(size: tuple[int, ...]) -> None:
     arguments = drawn(*size)
     before = {name: value.copy() for name, value in arguments.items()}
     learn(**arguments)

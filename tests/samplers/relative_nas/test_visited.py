@@ -1,4 +1,4 @@
-"""What was scored, and positions around it."""
+"""Visited architectures, and proposals of unvisited ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def recorded(
 
 
 def keep(start: Vector) -> Any:
-    """A learning rule that leads to the same position whatever is drawn."""
+    """Return a learning rule that ignores its random weights and stays at a position."""
     return lambda l1, l2: start.copy()
 
 
@@ -65,7 +65,7 @@ def keep(start: Vector) -> Any:
     seed=st.integers(0, 99),
     follows=st.booleans(),
 )
-def test_around_what_is_taken_there_is_what_is_not(
+def test_proposals_are_unvisited_and_deterministic(
     names: list[str], generations: dict[int, int], place: float, seed: int, follows: bool
 ) -> None:
     space = {name: KINDS[name][0] for name in names}
@@ -105,7 +105,7 @@ def test_around_what_is_taken_there_is_what_is_not(
         assert ((found[0] >= encoding.low) & (found[0] <= encoding.high)).all()
 
 
-def test_the_learning_rule_is_asked_first_and_then_few_variables_change() -> None:
+def test_the_learning_rule_is_redrawn_before_variables() -> None:
     space: dict[str, BaseDistribution] = {
         f"p{i}": CategoricalDistribution([*range(9)]) for i in range(20)
     }
@@ -128,7 +128,7 @@ def test_the_learning_rule_is_asked_first_and_then_few_variables_change() -> Non
     assert (stuck != start).sum() == 1
 
 
-def test_the_last_architecture_of_a_large_space_is_found() -> None:
+def test_the_last_unvisited_architecture_is_found() -> None:
     space: dict[str, BaseDistribution] = {
         f"p{i}": CategoricalDistribution([*range(4)]) for i in range(5)
     }
@@ -152,7 +152,7 @@ def test_the_last_architecture_of_a_large_space_is_found() -> None:
 @pytest.mark.parametrize("choices", [([8], [8, 8]), ({"a": 1}, {"a": 2}), ((8,), (8, 8))])
 @pytest.mark.filterwarnings("ignore:Choices for a categorical distribution:UserWarning")
 @pytest.mark.parametrize("url", ["sqlite", None])
-def test_choices_may_be_of_any_kind_that_optuna_takes(
+def test_choices_of_any_kind_are_searched(
     choices: tuple[Any, ...], url: str | None, tmp_path: Path
 ) -> None:
     if url is not None and isinstance(choices[0], tuple):
@@ -169,7 +169,7 @@ def test_choices_may_be_of_any_kind_that_optuna_takes(
 
 
 @pytest.mark.parametrize("choices", [["a", "a", "b"], [0, False, "b"], [1, 1.0, 2], [2, 1, 1.0]])
-def test_equal_choices_are_one(choices: list[Any]) -> None:
+def test_equal_choices_count_once(choices: list[Any]) -> None:
     space = {"c": CategoricalDistribution(choices), "k": IntDistribution(0, 2)}
     assert Encoding.of(space).size == 6
     study = optuna.create_study(sampler=RelativeNASSampler(space, population_size=2, seed=1))
@@ -182,7 +182,7 @@ def test_equal_choices_are_one(choices: list[Any]) -> None:
     assert len({(trial.params["c"], trial.params["k"]) for trial in study.trials}) == 6
 
 
-def test_a_step_is_one_value_however_it_is_rounded() -> None:
+def test_rounding_does_not_split_a_value_of_a_stepped_float() -> None:
     space = {"x": FloatDistribution(0, 1, step=0.1)}
     study = optuna.create_study(sampler=RelativeNASSampler(space, population_size=2, seed=1))
     for x in (0.3, 0.6, 0.7):  # 0.1 * 3 is another float than 0.3
@@ -192,7 +192,7 @@ def test_a_step_is_one_value_however_it_is_rounded() -> None:
 
 
 def of_the_kind(trial: optuna.Trial) -> float:
-    """Ask for one of two parameters, and under one of its values for a third one."""
+    """Suggest one of two parameters, and for one of its values a third one."""
     kind = str(trial.suggest_categorical("kind", ["x", "n", "none"]))
     if kind == "none":
         return 5.0
@@ -211,10 +211,10 @@ OF_THE_KIND: dict[str, BaseDistribution] = {
 @pytest.mark.parametrize("space", [OF_THE_KIND, None], ids=["known", "learned"])
 @pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize("objectives", [1, 2])
-def test_all_architectures_of_a_conditional_space_are_scored_before_one_comes_again(
+def test_a_conditional_space_is_exhausted_before_anything_repeats(
     space: dict[str, BaseDistribution] | None, size: int, objectives: int
 ) -> None:
-    """Two directions: without the screening of moves."""
+    """With two objectives there is no screening of moves."""
     sampler = RelativeNASSampler(space, population_size=size, seed=0, preset="plain")
     study = optuna.create_study(sampler=sampler, directions=["minimize"] * objectives)
 
@@ -234,7 +234,7 @@ def test_all_architectures_of_a_conditional_space_are_scored_before_one_comes_ag
     assert len(generation_of) == 11
 
 
-def test_a_scored_architecture_covers_what_it_did_not_ask_for() -> None:
+def test_a_visited_architecture_covers_all_values_it_did_not_suggest() -> None:
     encoding = Encoding.of(OF_THE_KIND)
     record = VisitedArchitectures(encoding)
     recorded(encoding, {"kind": "none"}, 0, record)
@@ -264,7 +264,7 @@ def test_a_scored_architecture_covers_what_it_did_not_ask_for() -> None:
     assert not record.all_visited(2)
 
 
-def test_without_a_parameter_that_decides_it_a_trial_covers_its_own_position_alone() -> None:
+def test_ambiguous_trials_cover_only_their_own_position() -> None:
     space: dict[str, BaseDistribution] = {
         "a": IntDistribution(0, 2),
         "late": IntDistribution(0, 2),
@@ -284,7 +284,7 @@ def test_without_a_parameter_that_decides_it_a_trial_covers_its_own_position_alo
     assert record.all_visited(2)
 
 
-def test_an_architecture_without_floats_is_not_proposed_again_in_an_infinite_space() -> None:
+def test_architectures_without_floats_do_not_repeat_in_infinite_spaces() -> None:
     def objective(trial: optuna.Trial) -> float:
         if trial.suggest_categorical("kind", ["float", "int"]) == "int":
             return trial.suggest_int("n", 0, 2) / 100
@@ -319,14 +319,14 @@ def test_almost_all_of_an_infinite_space_may_be_visited() -> None:
         assert ((position >= encoding.low) & (position <= encoding.high)).all()
 
 
-def test_what_is_no_value_of_the_space_counts_as_what_was_proposed() -> None:
+def test_an_invalid_value_counts_as_the_proposed_one() -> None:
     record = VisitedArchitectures(Encoding.of({"c": CategoricalDistribution(["a", "b"])}))
     elsewhere: dict[str, BaseDistribution] = {"c": CategoricalDistribution(["a", "z"])}
     record.add(scored(elsewhere, {"c": "z"}), 0, np.array([1.5]))
     assert [record.is_visited(np.array([x]), 0) for x in (0.5, 1.5)] == [False, True]
 
 
-def test_with_parameters_beside_the_space_a_trial_is_another_architecture() -> None:
+def test_a_trial_with_further_parameters_is_another_architecture() -> None:
     space: dict[str, BaseDistribution] = {"i": IntDistribution(0, 1)}
     record = VisitedArchitectures(Encoding.of(space))
     position = np.array([0.5])

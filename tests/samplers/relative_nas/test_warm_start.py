@@ -1,4 +1,4 @@
-"""Searches whose first seats start from trials that other samplers left in the study."""
+"""Searches whose first seats start from the trials of other samplers."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def warm(space: Space | None, preset: str | None = None) -> RelativeNASSampler:
 
 
 def searched_by_others(trials: int, **arguments: Any) -> optuna.Study:
-    """A study that another sampler began."""
+    """Return a study that another sampler started."""
     study = optuna.create_study(sampler=RandomSampler(seed=0), **arguments)
     study.optimize(OBJECTIVE, n_trials=trials)
     return study
 
 
 def best(study: optuna.Study, number: int) -> list[optuna.trial.FrozenTrial]:
-    """The best trials of others."""
+    """Return the best trials of other samplers."""
     others = [t for t in study.trials if seat_of(t) is None and t.state == TrialState.COMPLETE]
     return sorted(others, key=lambda trial: (trial.values, trial.number))[:number]
 
@@ -55,7 +55,7 @@ def best(study: optuna.Study, number: int) -> list[optuna.trial.FrozenTrial]:
 @both_spaces
 @both_presets
 @pytest.mark.parametrize("others", [0, 1, 3, 4, 9])
-def test_the_first_seats_start_from_the_best_trials_of_others(
+def test_the_first_seats_start_from_other_samplers_best_trials(
     others: int, preset: str, space: Space | None
 ) -> None:
     study = searched_by_others(others)
@@ -87,7 +87,7 @@ def test_the_first_seats_start_from_the_best_trials_of_others(
 
 @both_spaces
 @both_presets
-def test_a_warm_search_that_begins_anew_at_every_trial_is_the_uninterrupted_one(
+def test_a_restarted_warm_search_equals_an_uninterrupted_one(
     preset: str, space: Space | None
 ) -> None:
     whole, broken = searched_by_others(6), searched_by_others(6)
@@ -105,7 +105,7 @@ def test_a_warm_search_that_begins_anew_at_every_trial_is_the_uninterrupted_one(
     assert view.warm_start == tuple(trial.number for trial in best(whole, 4))
 
 
-def test_what_others_score_later_and_what_they_did_not_complete_changes_nothing() -> None:
+def test_only_earlier_complete_trials_warm_start_a_search() -> None:
     study, other = searched_by_others(6), searched_by_others(6)
     for trial_state in (TrialState.FAIL, TrialState.PRUNED, None):
         trial = other.ask(SPACE)
@@ -120,7 +120,7 @@ def test_what_others_score_later_and_what_they_did_not_complete_changes_nothing(
     assert state(study) == state(other)
 
 
-def test_whether_it_was_warm_is_a_setting_of_the_study() -> None:
+def test_warm_start_is_a_setting_of_the_study() -> None:
     study = searched_by_others(6)
     study.sampler = warm(SPACE)
     step(study)
@@ -136,7 +136,7 @@ def test_whether_it_was_warm_is_a_setting_of_the_study() -> None:
 @both_presets
 @given(data=st.data())
 @settings(max_examples=15)
-def test_a_trial_that_does_not_fit_the_space_is_scored_anew_where_it_does(
+def test_a_trial_outside_the_space_is_scored_again_inside_it(
     preset: str, data: st.DataObject
 ) -> None:
     space: Space = {
@@ -192,7 +192,7 @@ def internal(distribution: Any, value: Any) -> float:
 
 
 @both_spaces
-def test_of_several_objectives_those_start_that_the_fewest_dominate(space: Space | None) -> None:
+def test_several_objectives_start_from_the_least_dominated_trials(space: Space | None) -> None:
     points = [(5.0, 5.0), (1.0, 9.0), (0.0, 0.0), (4.0, 4.0), (9.0, 1.0), (6.0, 6.0)]
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=RandomSampler(seed=1))
     for point in points:
@@ -208,7 +208,7 @@ def test_of_several_objectives_those_start_that_the_fewest_dominate(space: Space
     assert started == [study.trials[n].params for n in (1, 3, 4, 0)]
 
 
-def test_what_others_scored_is_not_proposed_again() -> None:
+def test_trials_of_other_samplers_are_not_repeated() -> None:
     space: Space = {"a": CategoricalDistribution(list("abcd")), "b": IntDistribution(0, 3)}
     study = optuna.create_study(sampler=RandomSampler(seed=2))
     study.optimize(loss_of(space), n_trials=4)

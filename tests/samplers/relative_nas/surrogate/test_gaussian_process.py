@@ -1,4 +1,4 @@
-"""The Gaussian process against that of scikit-learn, and what it must not depend on."""
+"""The Gaussian process, against scikit-learn's and by its properties."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scored(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reference(model: GaussianProcess, positions: np.ndarray, scores: np.ndarray) -> object:
-    """scikit-learn's process with the hyper-parameters that were found."""
+    """Return scikit-learn's process with the hyperparameters of a model."""
     length = 1 / model.hyperparameters.scale
     shape = RBF(length) if model.hyperparameters.smooth else Matern(length, nu=0.5)
     process = GaussianProcessRegressor(
@@ -51,7 +51,7 @@ def reference(model: GaussianProcess, positions: np.ndarray, scores: np.ndarray)
 
 @pytest.mark.parametrize("number", [3, 20, 60])
 @pytest.mark.parametrize("seed", range(3))
-def test_means_and_hopes_are_those_of_scikit_learns_process(seed: int, number: int) -> None:
+def test_means_and_expected_improvements_match_scikit_learn(seed: int, number: int) -> None:
     positions, losses = scored(seed, number)
     model = GaussianProcess(same, positions, losses)
     scores = norm.ppf((np.argsort(np.argsort(losses)) + 0.5) / number)
@@ -68,7 +68,7 @@ def test_means_and_hopes_are_those_of_scikit_learns_process(seed: int, number: i
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) -> None:
+def test_conditioning_on_scores_equals_fitting_them(seed: int) -> None:
     positions, losses = scored(seed, 30)
     model = GaussianProcess(same, positions[:28], losses[:28])
     ranks = [np.sum(losses[:28] < loss) for loss in losses[28:]]
@@ -82,13 +82,13 @@ def test_scores_that_are_given_later_count_as_if_they_had_been_there(seed: int) 
     assert model._posterior(asked)[0] != pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("told", [0, 2])
-def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_known(
-    told: int,
+@pytest.mark.parametrize("scored_later", [0, 2])
+def test_pending_architectures_change_deviations_but_no_means(
+    scored_later: int,
 ) -> None:
     positions, losses = scored(0, 36)
     model = GaussianProcess(same, positions[:30], losses[:30])
-    later = positions[30 : 30 + told], losses[30 : 30 + told]
+    later = positions[30 : 30 + scored_later], losses[30 : 30 + scored_later]
     random = np.random.default_rng(9)
     pending, asked = positions[32:], random.random((40, 3))
     pending[1] = pending[0]  # two pairs may choose one architecture
@@ -98,7 +98,7 @@ def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_k
     process = reference(
         model,
         np.concatenate([positions[:30], later[0], pending]),
-        random.random(30 + told + len(pending)),  # on which deviations do not depend
+        random.random(30 + scored_later + len(pending)),  # on which deviations do not depend
     )
     expected = process.predict(asked, return_std=True)[1]  # type: ignore[attr-defined]
     assert deviations == pytest.approx(expected, abs=1e-5)
@@ -107,7 +107,7 @@ def test_what_is_pending_leaves_means_as_they_are_and_deviations_as_if_it_were_k
 
 
 @given(number=st.integers(0, 30), at=st.integers(0, 9))
-def test_the_nearest_of_what_is_equally_far_are_the_first(number: int, at: int) -> None:
+def test_equally_near_positions_are_taken_in_order(number: int, at: int) -> None:
     corners = np.random.default_rng(at).permutation(np.eye(30))  # distances have rounding errors
     model = GaussianProcess(lambda x: x @ ROTATION, corners[:4], np.arange(4.0))
     found = model.nearest(corners, np.zeros(30), number)
@@ -124,14 +124,14 @@ def test_the_nearest_positions_keep_their_order(number: int, at: int) -> None:
 
 
 @given(z=st.floats(-30, 8))
-def test_the_logarithm_of_an_improvement_is_that_of_its_integral(z: float) -> None:
+def test_log_improvement_matches_numerical_integration(z: float) -> None:
     exact = quad(lambda u: u * math.exp(-0.5 * (u - z) ** 2 + min(z, 0) ** 2 / 2), 0, 40)[0]
     expected = math.log(exact / math.sqrt(2 * math.pi)) - min(z, 0) ** 2 / 2
     assert float(_log_improvement(np.array([z]))[0]) == pytest.approx(expected, abs=0.02)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(2, 12))
-def test_the_better_half_and_the_latest_are_best_and_latest(losses: list[int], size: int) -> None:
+def test_the_better_half_and_the_latest_are_kept(losses: list[int], size: int) -> None:
     kept = _best_and_latest(np.array(losses, dtype=float), size).tolist()
     assert len(kept) == min(len(losses), size)
     best = sorted(range(len(losses)), key=lambda i: losses[i])[: size // 2]
@@ -153,7 +153,7 @@ def test_only_the_order_of_losses_matters(seed: int) -> None:
 
 
 @pytest.mark.parametrize("losses", [[1.0] * 6, [math.inf] * 5 + [1.0], [0.0, *[math.inf] * 5]])
-def test_ties_and_failures_are_taken(losses: list[float]) -> None:
+def test_ties_and_failures_are_accepted(losses: list[float]) -> None:
     positions = np.random.default_rng(0).random((6, 2))
     model = GaussianProcess(same, positions, np.array(losses))
     assert np.isfinite(model.log_expected_improvement(positions)).all()
@@ -161,7 +161,7 @@ def test_ties_and_failures_are_taken(losses: list[float]) -> None:
     assert np.isfinite(given._posterior(positions)[0]).all()
 
 
-def test_noise_is_seen_where_there_is_some() -> None:
+def test_noise_is_detected() -> None:
     random = np.random.default_rng(0)
     positions = random.random((60, 2))
     clean = np.sin(3 * positions[:, 0]) + positions[:, 1]
@@ -171,7 +171,7 @@ def test_noise_is_seen_where_there_is_some() -> None:
     assert found[1] >= 0.1
 
 
-def test_fits_in_many_threads_leave_the_libraries_threads_as_they_were() -> None:
+def test_fits_in_threads_restore_the_blas_thread_count() -> None:
     def threads() -> list[int]:
         return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
@@ -185,7 +185,7 @@ def test_fits_in_many_threads_leave_the_libraries_threads_as_they_were() -> None
         assert threads() == before
 
 
-def test_a_shape_that_is_given_is_not_fitted() -> None:
+def test_given_hyperparameters_are_not_fitted() -> None:
     positions, losses = scored(0, 40)
     fitted = GaussianProcess(same, positions[:20], losses[:20])
     again = GaussianProcess(same, positions, losses, fitted.hyperparameters)
@@ -194,7 +194,7 @@ def test_a_shape_that_is_given_is_not_fitted() -> None:
     assert np.linalg.inv(kernel) == pytest.approx(again._inverse, rel=1e-6, abs=1e-8)
 
 
-def test_hyper_parameters_are_fitted_ever_less_often() -> None:
+def test_hyperparameters_are_fitted_less_and_less_often() -> None:
     fits = [index for index in range(300) if _last_fit(index) == index]
     assert fits[:33] == list(range(33))
     assert fits[33:51] == [*range(34, 65, 2), 68, 72]

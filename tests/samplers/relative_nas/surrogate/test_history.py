@@ -1,4 +1,4 @@
-"""The arrays of what was scored are the same whoever came first."""
+"""The arrays of positions and losses, in whatever order they were added."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from relativenas_optuna.samplers.relative_nas.surrogate.history import History
     asked=st.lists(st.integers(-1, 4), max_size=6),
     dice=st.randoms(),
 )
-def test_a_history_is_in_the_order_of_generations_and_seats(
+def test_history_is_in_the_order_of_generations_and_seats(
     sizes: list[int], asked: list[int], dice: object
 ) -> None:
     seats = [(g, seat) for g, size in enumerate(sizes) for seat in range(size)]

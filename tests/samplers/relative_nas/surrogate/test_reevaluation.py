@@ -1,4 +1,4 @@
-"""Preset "plain" has its best member scored again while it may owe its place to luck."""
+"""Preset "plain" re-evaluates its best member while its lead may be noise."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def place(generation: Generation, member: int) -> tuple[float, ...]:
 
 
 def scores_of(study: optuna.Study, generations: list[Generation], last: int) -> Scores:
-    """By position, what the generations up to one scored."""
+    """Return the scores of each position in the generations up to one."""
     found: Scores = defaultdict(list)
     for seat, (_, value) in sorted(scored(study).items(), key=lambda item: item[0].generation):
         if seat.generation <= last and value is not None:
@@ -55,7 +55,7 @@ def scores_of(study: optuna.Study, generations: list[Generation], last: int) -> 
 
 
 def wanted(study: optuna.Study, generations: list[Generation], index: int, pair: int) -> bool:
-    """Whether the rule has the fast learner of a pair scored again, by its definition."""
+    """Return True if, by the definition, the fast learner of a pair is re-evaluated."""
     before, generation = generations[index - 1], generations[index]
     known = scores_of(study, generations, index - 1)
     members = generation.pairs[pair].tolist()
@@ -91,7 +91,7 @@ def wanted(study: optuna.Study, generations: list[Generation], index: int, pair:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_best_member_is_scored_again_where_its_place_is_in_doubt(seed: int) -> None:
+def test_the_best_member_is_reevaluated_while_its_lead_is_in_doubt(seed: int) -> None:
     study = search(
         space=SPACE, trials=90, population_size=6, seed=seed, preset="plain", objective=NOISY
     )
@@ -112,7 +112,7 @@ def test_the_best_member_is_scored_again_where_its_place_is_in_doubt(seed: int) 
 
 
 @both_spaces
-def test_what_is_scored_again_stays_where_it_is_and_goes_on_as_it_was(space: Space | None) -> None:
+def test_a_reevaluated_member_keeps_position_and_velocity(space: Space | None) -> None:
     study = search(space=space, trials=90, population_size=6, preset="plain", objective=NOISY)
     generations = population(study, 6).generations
     stayed = 0
@@ -126,8 +126,8 @@ def test_what_is_scored_again_stays_where_it_is_and_goes_on_as_it_was(space: Spa
 
 
 @given(seed=st.integers(0, 999))
-@settings(max_examples=12)
-def test_no_architecture_has_more_scores_than_are_allowed(seed: int) -> None:
+@settings(max_examples=6)
+def test_no_architecture_has_more_than_max_scores(seed: int) -> None:
     study = search(
         space=SPACE,
         trials=70,
@@ -140,17 +140,15 @@ def test_no_architecture_has_more_scores_than_are_allowed(seed: int) -> None:
 
 
 @both_spaces
-@pytest.mark.parametrize("seed", range(3))
-def test_without_noise_one_architecture_alone_is_scored_twice(
-    space: Space | None, seed: int
-) -> None:
+@pytest.mark.parametrize("seed", range(2))
+def test_without_noise_only_one_architecture_is_reevaluated(space: Space | None, seed: int) -> None:
     study = search(space=space, trials=150, population_size=6, seed=seed, preset="plain")
     again = [g.reevaluated.sum() for g in population(study, 6).generations]
     assert (sum(again[:8]), sum(again)) == (0, 1)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_failure_of_what_is_scored_again_does_not_count(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(2))
+def test_a_failed_reevaluation_does_not_count(seed: int) -> None:
     study = search(
         space=SPACE, trials=80, population_size=6, seed=seed, preset="plain", objective=NOISY
     )
@@ -184,7 +182,7 @@ def test_a_failure_of_what_is_scored_again_does_not_count(seed: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["pruned", "infinite", "failed"])
-def test_an_objective_that_will_not_score_one_twice_is_left_in_peace(how: str) -> None:
+def test_failing_reevaluations_are_given_up(how: str) -> None:
     seen: set[str] = set()
     failed_reevaluations = 0
 
@@ -200,23 +198,23 @@ def test_an_objective_that_will_not_score_one_twice_is_left_in_peace(how: str) -
             raise optuna.TrialPruned
         return np.inf if there else value
 
-    search(space=SPACE, trials=300, population_size=8, preset="plain", objective=objective)
-    assert failed_reevaluations <= 2 * (3 if how == "failed" else 1)
+    search(space=SPACE, trials=150, population_size=8, preset="plain", objective=objective)
+    assert 1 <= failed_reevaluations <= 2 * (3 if how == "failed" else 1)
 
 
-def test_of_many_members_alike_one_is_scored_again() -> None:
+def test_only_one_of_many_equal_members_is_reevaluated() -> None:
     study = search(space=SPACE, trials=200, population_size=20, preset="plain", objective=constant)
     assert sum(int(g.reevaluated.sum()) for g in population(study, 20).generations) == 1
 
 
 def constant(trial: optuna.Trial) -> float:
-    """A loss of 1, whatever the parameters."""
+    """Return a loss of 1 for any parameters."""
     suggest(trial, SPACE)
     return 1.0
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_late_processes_agree_where_everything_failed_at_first(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(2))
+def test_late_processes_agree_after_early_failures(seed: int) -> None:
     """The fifth fit after the first 64 generations is the first with a score to fit to."""
 
     def objective(trial: optuna.Trial) -> float:

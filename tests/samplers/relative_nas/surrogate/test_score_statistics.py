@@ -1,4 +1,4 @@
-"""The scores of an architecture together are those of NumPy, and only of complete generations."""
+"""Score statistics, against exact arithmetic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCORES = st.one_of(
 )
 
 
-def pool_of(losses: list[float]) -> ScoreStatistics:
+def statistics_of(losses: list[float]) -> ScoreStatistics:
     known = ScoreStatistics()
     for loss in losses:
         known = known.with_score(loss)
@@ -30,9 +30,9 @@ def pool_of(losses: list[float]) -> ScoreStatistics:
 
 
 @given(st.lists(SCORES, max_size=12))
-def test_a_pool_is_the_mean_of_what_is_worth_something(losses: list[float]) -> None:
+def test_statistics_match_exact_arithmetic_on_usable_scores(losses: list[float]) -> None:
     good = [loss for loss in losses if abs(loss) < WORTHLESS]
-    known = pool_of(losses)
+    known = statistics_of(losses)
     assert known.count == len(good)
     assert known.evaluations == len(losses)
     assert known.degrees_of_freedom == max(len(good) - 1, 0)
@@ -47,8 +47,8 @@ def test_a_pool_is_the_mean_of_what_is_worth_something(losses: list[float]) -> N
 
 
 @given(st.floats(-1e300, 1e300), st.integers(1, 12))
-def test_equal_scores_have_exactly_no_noise(loss: float, number: int) -> None:
-    assert pool_of([loss] * number) == ScoreStatistics(number, loss, 0.0, number)
+def test_equal_scores_have_exactly_zero_deviation(loss: float, number: int) -> None:
+    assert statistics_of([loss] * number) == ScoreStatistics(number, loss, 0.0, number)
 
 
 @given(
@@ -56,7 +56,7 @@ def test_equal_scores_have_exactly_no_noise(loss: float, number: int) -> None:
     asked=st.lists(st.integers(-1, 4), max_size=6),
     more=SCORES,
 )
-def test_what_is_known_is_what_the_generations_up_to_one_scored(
+def test_the_table_counts_generations_up_to_the_given_one(
     scores: list[list[tuple[int, float]]], asked: list[int], more: float
 ) -> None:
     history = History()
@@ -70,7 +70,7 @@ def test_what_is_known_is_what_the_generations_up_to_one_scored(
             where: [loss for scored in scores[: last + 1] for w, loss in scored if w == where]
             for where in range(4)
         }
-        statistics = {where: pool_of(losses) for where, losses in known.items()}
+        statistics = {where: statistics_of(losses) for where, losses in known.items()}
         assert {where: table.at(np.array([float(where)])) for where in range(4)} == statistics
         assert table.failed_reevaluations == sum(
             known.failed_reevaluations for known in statistics.values()
@@ -84,7 +84,7 @@ def test_what_is_known_is_what_the_generations_up_to_one_scored(
         assert beyond == freedom
 
 
-def test_noise_beyond_all_numbers_is_infinite_and_stays_so() -> None:
+def test_noise_that_overflows_is_infinite() -> None:
     history = History()
     for seat, loss in enumerate([8e307, -8e307, 1.0, 7e307, -7e307, 7e307]):
         history.add(0, seat, np.array([0.0]), loss)

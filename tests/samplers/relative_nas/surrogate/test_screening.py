@@ -1,4 +1,4 @@
-"""Preset "plain": moves that are drawn many times, of which one is made."""
+"""Preset "plain": candidate moves, of which one is made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -50,9 +50,7 @@ SMALL = Screening(draws=6, redraw_probability=0.0, latin_hypercube=True)
 
 @both_spaces
 @given(size=st.sampled_from([4, 10]), seed=st.integers(0, 2**32 - 1))
-def test_the_first_generation_has_a_member_in_each_part_of_each_variable(
-    space: Space | None, size: int, seed: int
-) -> None:
+def test_generation_0_is_a_latin_hypercube(space: Space | None, size: int, seed: int) -> None:
     study = search(space=space, trials=size, population_size=size, seed=seed, preset="plain")
     for name, distribution in SPACE.items():
         if finite_count(distribution) is not None and (finite_count(distribution) or 0) > size:
@@ -71,7 +69,7 @@ def test_the_first_generation_has_a_member_in_each_part_of_each_variable(
 
 
 def reachable(before: Generation, generation: Generation, member: int, pair: int) -> bool:
-    """Whether the rule gives the cell of a member's position for some random matrices."""
+    """Return True if some random matrices lead by the rule to the cell of a member's position."""
     encoding = before.encoding
     assert encoding is not None
     members = before.pairs[pair]
@@ -100,9 +98,7 @@ def reachable(before: Generation, generation: Generation, member: int, pair: int
 
 
 @given(space=strategies.spaces(max_size=3), seed=st.integers(0, 999))
-def test_without_variables_drawn_anew_a_move_is_one_that_the_rule_gives(
-    space: Space, seed: int
-) -> None:
+def test_without_redraws_moves_follow_the_learning_rule(space: Space, seed: int) -> None:
     study = search(
         space=space,
         trials=trials_of(4, 4),
@@ -124,7 +120,7 @@ def test_without_variables_drawn_anew_a_move_is_one_that_the_rule_gives(
 
 @both_spaces
 @pytest.mark.parametrize("objective", [loss_of(SPACE), noisy_loss_of(SPACE)], ids=["", "noisy"])
-def test_a_study_that_another_process_reads_has_the_positions_of_the_first(
+def test_another_process_replays_the_same_positions(
     space: Space | None, objective: Callable[[optuna.Trial], float]
 ) -> None:
     def searched() -> optuna.Study:
@@ -141,7 +137,7 @@ def test_a_study_that_another_process_reads_has_the_positions_of_the_first(
     assert seated(again) == seated(study)
 
 
-def test_a_process_that_comes_late_fits_what_the_first_fitted_before() -> None:
+def test_a_late_process_fits_the_same_hyperparameters() -> None:
     study, again = (search(space=SPACE, trials=81, preset="plain") for _ in range(2))
     assert len(population(study).generations) > 36  # where not every generation has a fit
     for _ in range(6):
@@ -152,7 +148,8 @@ def test_a_process_that_comes_late_fits_what_the_first_fitted_before() -> None:
 
 
 @given(seed=st.integers(0, 99), learned=st.booleans(), noisy=st.booleans(), dice=st.randoms())
-def test_the_order_in_which_trials_end_does_not_matter(
+@settings(max_examples=12)
+def test_the_order_in_which_trials_finish_does_not_matter(
     seed: int, learned: bool, noisy: bool, dice: Random
 ) -> None:
     def tell(trial: optuna.Trial) -> None:
@@ -185,7 +182,7 @@ def test_the_order_in_which_trials_end_does_not_matter(
     assert len(dict(seated(study)).keys() & expected.keys()) >= trials_of(size, 2)
 
 
-def test_an_enqueued_architecture_is_where_its_member_learns_from() -> None:
+def test_an_enqueued_architecture_becomes_its_members_position() -> None:
     study = search(space=SPACE, trials=12, population_size=4, preset="plain")
     params = {"x": 0.5, "rate": 0.01, "width": 7, "even": 2, "op": None}
     study.enqueue_trial(params)
@@ -199,7 +196,7 @@ def test_an_enqueued_architecture_is_where_its_member_learns_from() -> None:
 
 
 @pytest.mark.parametrize("bad", ["fails", "is nan", "is pruned"])
-def test_what_has_no_score_is_no_hindrance(bad: str) -> None:
+def test_trials_without_a_finite_score_do_not_stop_the_search(bad: str) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = loss_of(SPACE)(trial)
         if trial.number % 3 == 0:
@@ -214,7 +211,7 @@ def test_what_has_no_score_is_no_hindrance(bad: str) -> None:
     assert len(study.trials) == 60
 
 
-def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None:
+def test_a_simple_function_is_minimized_faster_than_by_other_presets() -> None:
     space: Space = {f"x{i}": optuna.distributions.FloatDistribution(-1, 1) for i in range(6)}
 
     def objective(trial: optuna.Trial) -> float:
@@ -240,7 +237,7 @@ def test_a_simple_function_is_minimised_in_fewer_trials_than_at_random() -> None
     assert best["plain"] < 0.5 * best["paper"]
 
 
-def test_screening_comes_back_from_json() -> None:
+def test_screening_survives_json() -> None:
     for screening in (
         PLAIN,
         replace(
@@ -256,8 +253,8 @@ def test_screening_comes_back_from_json() -> None:
         assert Screening(**screening.to_json()) == screening
 
 
-def test_a_value_from_outside_of_the_space_given_does_not_make_processes_differ() -> None:
-    """It has no position, whoever reads the study."""
+def test_a_value_outside_the_space_does_not_make_processes_differ() -> None:
+    """It has no position for any process that reads the study."""
     given: Space = {"x": IntDistribution(0, 10), "y": FloatDistribution(0, 1)}
 
     def objective(trial: optuna.Trial) -> float:
@@ -289,14 +286,14 @@ def test_a_value_from_outside_of_the_space_given_does_not_make_processes_differ(
         {"max_scores": 0},
     ],
 )
-def test_settings_of_a_study_from_elsewhere_have_bounds(wrong: dict[str, Any]) -> None:
+def test_screening_outside_its_ranges_is_an_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
         Screening(**wrong)
 
 
 @pytest.mark.parametrize("log", [False, True])
-def test_floats_are_at_their_bounds_by_chance_alone(*, log: bool) -> None:
-    """Where the optimum is near one of them, and is found all the same."""
+def test_floats_do_not_stick_to_their_bounds(*, log: bool) -> None:
+    """The optimum is near a bound, and is found."""
     space: Space = {f"x{i}": FloatDistribution(1, 2, log=log) for i in range(5)}
     study = optuna.create_study(sampler=RelativeNASSampler(space, seed=0))
     study.optimize(

@@ -1,4 +1,4 @@
-"""Which trial to trust where scores are noisy."""
+"""The trial to trust in a noisy study."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ Direction = Literal["minimize", "maximize"]
 
 
 def noisy_study(seed: int, direction: Direction = "minimize") -> optuna.Study:
-    """Scores of x ** 2, with noise of half its range; the best eight are scored 25 times."""
+    """Return a study of noisy scores of x ** 2, whose best eight trials are repeated 24 times."""
     random = np.random.default_rng(seed)
     study = optuna.create_study(direction=direction)
     sign = 1 if direction == "minimize" else -1
-    told = [(x**2 + 0.5 * random.standard_normal(), x) for x in random.uniform(-1, 1, 80).tolist()]
-    told += [
-        (x**2 + 0.5 * random.standard_normal(), x) for _, x in sorted(told)[:8] for _ in range(24)
+    scored = [
+        (x**2 + 0.5 * random.standard_normal(), x) for x in random.uniform(-1, 1, 80).tolist()
     ]
-    for value, x in told:
+    scored += [
+        (x**2 + 0.5 * random.standard_normal(), x) for _, x in sorted(scored)[:8] for _ in range(24)
+    ]
+    for value, x in scored:
         space = {"x": FloatDistribution(-1, 1)}
         study.add_trial(
             create_trial(params={"x": x}, distributions=dict(space), value=sign * value)
@@ -37,7 +39,7 @@ def noisy_study(seed: int, direction: Direction = "minimize") -> optuna.Study:
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_the_trusted_trial_is_truly_better_than_the_luckiest(direction: Direction) -> None:
+def test_the_trusted_trial_is_better_than_the_luckiest(direction: Direction) -> None:
     studies = [noisy_study(seed, direction) for seed in range(12)]
     trusted = np.mean([trusted_trial(study).params["x"] ** 2 for study in studies])
     luckiest = np.mean([study.best_trial.params["x"] ** 2 for study in studies])
@@ -47,8 +49,8 @@ def test_the_trusted_trial_is_truly_better_than_the_luckiest(direction: Directio
 def test_scores_of_one_architecture_count_together() -> None:
     study = optuna.create_study()
     space = {"op": CategoricalDistribution(list("abc"))}
-    told = {"a": [-1.0, 5.0, 4.0, 6.0], "b": [0.5, 0.4, 0.6, 0.5], "c": [4.0, 4.5, 4.2, 4.4]}
-    for op, values in told.items():
+    scored = {"a": [-1.0, 5.0, 4.0, 6.0], "b": [0.5, 0.4, 0.6, 0.5], "c": [4.0, 4.5, 4.2, 4.4]}
+    for op, values in scored.items():
         for value in values:
             study.add_trial(create_trial(params={"op": op}, distributions=dict(space), value=value))
     assert study.best_trial.params == {"op": "a"}
@@ -60,9 +62,11 @@ def test_scores_of_one_architecture_count_together() -> None:
     st.lists(st.tuples(st.integers(0, 3), st.floats(-1e3, 1e3)), min_size=1, max_size=20),
     st.booleans(),
 )
-def test_what_is_trusted_has_the_lowest_bound(told: list[tuple[int, float]], fails: bool) -> None:
-    architectures, losses = [list(column) for column in zip(*told, strict=True)]
-    values = {a: [loss for b, loss in told if b == a] for a in architectures}
+def test_the_trusted_architecture_has_the_lowest_bound(
+    scored: list[tuple[int, float]], fails: bool
+) -> None:
+    architectures, losses = [list(column) for column in zip(*scored, strict=True)]
+    values = {a: [loss for b, loss in scored if b == a] for a in architectures}
     means = sorted([float(np.mean(v)) for v in values.values()] + [math.inf] * fails)
     good = means[(len(means) - 1) // 4]  # a quarter of them is not better
     several = [v for v in values.values() if np.mean(v) <= good]
@@ -78,7 +82,7 @@ def test_what_is_trusted_has_the_lowest_bound(told: list[tuple[int, float]], fai
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_without_noise_it_is_the_best_trial(times: int) -> None:
+def test_without_noise_the_best_trial_is_trusted(times: int) -> None:
     study = optuna.create_study()
     for x in np.linspace(-1, 1, 41).tolist() * times:
         space = {"x": FloatDistribution(-1, 1)}
@@ -86,7 +90,7 @@ def test_without_noise_it_is_the_best_trial(times: int) -> None:
     assert trusted_trial(study).params == study.best_params
 
 
-def test_a_study_without_an_answer_says_so_in_one_line() -> None:
+def test_studies_without_a_trusted_trial_are_an_error_in_one_line() -> None:
     study = optuna.create_study(study_name="mine")
     with pytest.raises(ValueError, match=r"^study 'mine' has no complete and feasible trial yet$"):
         trusted_trial(study)
@@ -95,24 +99,24 @@ def test_a_study_without_an_answer_says_so_in_one_line() -> None:
         trusted_trial(two)
 
 
-def test_a_study_whose_trials_share_no_parameter_has_its_best_trial() -> None:
+def test_trials_without_parameters_are_different_architectures() -> None:
     study = optuna.create_study()
     for value in (2.0, 1.0, 3.0):
         study.add_trial(create_trial(value=value))
     assert trusted_trial(study).number == 1
 
 
-def test_a_number_that_comes_back_with_another_last_digit_is_the_same() -> None:
+def test_numbers_that_differ_in_the_last_digit_are_equal() -> None:
     study = optuna.create_study()
     space = {"lr": FloatDistribution(1e-5, 1, log=True)}
-    told = [(0.001, 0.0), (0.0010000000000000002, 4.0), (0.01, 0.5), (0.01, 0.6), (0.1, 9.0)]
-    for lr, value in [*told, *[(0.2, 10.0 + i) for i in range(11)]]:
+    scored = [(0.001, 0.0), (0.0010000000000000002, 4.0), (0.01, 0.5), (0.01, 0.6), (0.1, 9.0)]
+    for lr, value in [*scored, *[(0.2, 10.0 + i) for i in range(11)]]:
         trial = create_trial(params={"lr": lr}, distributions=dict(space), value=value)
         study.add_trial(trial)
     assert trusted_trial(study).params == {"lr": 0.01}
 
 
-def test_scores_beyond_all_squares_are_taken() -> None:
+def test_scores_whose_squares_overflow_are_accepted() -> None:
     where = [0, 0, 1, 1, 2, 2, 3, 3, *range(4, 20)]
-    told = [-0.9e154, 0.9e154] * 4 + [1e300] * 16
-    assert 0 <= trusted(where, told) < len(told)
+    scored = [-0.9e154, 0.9e154] * 4 + [1e300] * 16
+    assert 0 <= trusted(where, scored) < len(scored)
