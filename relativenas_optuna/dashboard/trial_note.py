@@ -51,7 +51,7 @@ def trial_note(trial: FrozenTrial, view: SearchView | None, best: Best) -> str:
     if view is not None and trial.number in view.extras:
         rows["seat"] = "none: an extra trial, asked for while every seat was being scored"
     elif view is None or seat is None or seat.generation >= len(view.generations):
-        rows["seat"] = "none, for RelativeNASSampler did not make this trial"
+        rows["seat"] = "none: the sampler of this trial gives no seats"
     else:
         rows |= _seated(trial, seat, view)
     rows |= _costs(trial)
@@ -73,11 +73,15 @@ def _title(generations: Sequence[int]) -> list[str]:
 def _seated(trial: FrozenTrial, seat: Seat, view: SearchView) -> dict[str, str]:
     generation = view.generations[seat.generation]
     by_seat = {member.seat: member for member in generation.members}
-    pair = generation.pairs[seat.pair]
-    own, other = by_seat[seat.number], by_seat[seat.partner.number]
-    return {
+    own = by_seat[seat.number]
+    rows = {
         "generation": f"{seat.generation} (the first is 0)",
         "seat": f"{seat.number}, of member {own.number}",
+    }
+    if not generation.pairs:
+        return rows
+    pair, other = generation.pairs[seat.pair], by_seat[seat.partner.number]
+    return rows | {
         "pair": f"{seat.pair}",
         "partner": f"{_at(other)}, at seat {other.seat}",
         "outcome": _outcome(trial, own, other, pair, generation, learns=view.preset != "random"),

@@ -12,6 +12,7 @@ from optuna.testing.pytest_samplers import (
 )
 
 from relativenas_optuna import RelativeNASSampler
+from tests.helpers.samplers.random_members import RandomMembersSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 
-class TestRelativeNASSampler(
+SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
+    "plain, 20": lambda: RelativeNASSampler(population_size=20, seed=0, preset="plain"),
+    "plain, 2": lambda: RelativeNASSampler(population_size=2, seed=0, preset="plain"),
+    "paper, 2": lambda: RelativeNASSampler(population_size=2, seed=0, preset="paper"),
+    "members, 20": lambda: RandomMembersSampler(population_size=20, seed=0),
+}
+
+
+class TestPopulationSamplers(
     BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase
 ):
-    @pytest.fixture(params=[(20, "plain"), (2, "plain"), (2, "paper")], ids=str)
+    @pytest.fixture(params=SAMPLERS)
     def sampler(self, request: pytest.FixtureRequest) -> Callable[[], BaseSampler]:
-        size, preset = request.param
-        return lambda: RelativeNASSampler(population_size=size, seed=0, preset=preset)
+        return SAMPLERS[request.param]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from relativenas_optuna.samplers.seats.keyed_random import keyed_generator, name_key, uniform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,33 +17,28 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Pairs = NDArray[np.intp]
 
-# The purposes of keyed streams, so that no two streams of one seed are equal.
-_PAIRS, _MATRICES, _SEATS, _REDRAWS, _MOVES, _LATIN_HYPERCUBE, _EXTRA_TRIALS = range(7)
-
-
-def uniform(seed: int, generation: int, seat: int, name: str) -> float:
-    """Return the number in [0, 1) for a parameter of a seat of a generation."""
-    return float(_keyed(seed, _SEATS, generation, seat, _hash(name)).random())
+# The purposes of keyed streams; 2 is that of `uniform`.
+_PAIRS, _MATRICES, _, _REDRAWS, _MOVES, _LATIN_HYPERCUBE, _EXTRA_TRIALS = range(7)
 
 
 def redraw_generator(seed: int, generation: int, pair: int) -> np.random.Generator:
     """Return the generator for a pair whose first draw gave a visited architecture."""
-    return _keyed(seed, _REDRAWS, generation, pair)
+    return keyed_generator(seed, _REDRAWS, generation, pair)
 
 
 def move_generator(seed: int, generation: int, pair: int) -> np.random.Generator:
     """Return the generator of the candidate moves of a pair's slow learner."""
-    return _keyed(seed, _MOVES, generation, pair)
+    return keyed_generator(seed, _MOVES, generation, pair)
 
 
 def extra_trial_generator(seed: int, number: int) -> np.random.Generator:
     """Return the generator of extra trial `number`."""
-    return _keyed(seed, _EXTRA_TRIALS, number)
+    return keyed_generator(seed, _EXTRA_TRIALS, number)
 
 
 def extra_trial_uniform(seed: int, number: int, name: str) -> float:
     """Return the number in [0, 1) for a parameter of extra trial `number`."""
-    return float(_keyed(seed, _EXTRA_TRIALS, number, _hash(name)).random())
+    return float(keyed_generator(seed, _EXTRA_TRIALS, number, name_key(name)).random())
 
 
 @lru_cache(maxsize=256)
@@ -52,7 +48,7 @@ def latin_hypercube(seed: int, generation: int, name: str, size: int) -> Vector:
     Each lies in another of `size` equal parts of the interval (McKay et al. 1979). The array is
     read-only.
     """
-    random = _keyed(seed, _LATIN_HYPERCUBE, generation, _hash(name))
+    random = keyed_generator(seed, _LATIN_HYPERCUBE, generation, name_key(name))
     drawn: Vector = (random.permutation(size) + random.random(size)) / size
     drawn.flags.writeable = False
     return drawn
@@ -131,7 +127,9 @@ class KeyedDraws:
 
     def pairs(self, generation: int) -> Pairs:
         """Return the members of each pair, see `Draws`."""
-        return _keyed(self._seed, _PAIRS, generation).permutation(self._size).reshape(-1, 2)
+        return (
+            keyed_generator(self._seed, _PAIRS, generation).permutation(self._size).reshape(-1, 2)
+        )
 
     def start(self, names: Sequence[str], generation: int) -> Vector:
         """Return the members' initial positions, see `Draws`."""
@@ -146,15 +144,7 @@ class KeyedDraws:
         if self._last is None or self._last[0] != key:
             both = np.empty((2, self._size // 2, len(names)))
             for i, name in enumerate(names):
-                random = _keyed(self._seed, _MATRICES, generation, _hash(name))
+                random = keyed_generator(self._seed, _MATRICES, generation, name_key(name))
                 both[:, :, i] = random.random((2, self._size // 2))
             self._last = key, (both[0], both[1])
         return self._last[1]
-
-
-def _keyed(*key: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(key))
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relativenas_optuna.samplers.relative_nas.dominance import compare, compare_crowding, loss_of
-from relativenas_optuna.samplers.relative_nas.draws import redraw_generator, uniform
+from relativenas_optuna.samplers.relative_nas.draws import redraw_generator
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import CandidateMoves
 from relativenas_optuna.samplers.relative_nas.surrogate.history import History
 from relativenas_optuna.samplers.relative_nas.surrogate.reevaluation import Reevaluation
 from relativenas_optuna.samplers.relative_nas.visited import VisitedArchitectures, propose_unvisited
+from relativenas_optuna.samplers.seats.keyed_random import uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from relativenas_optuna.samplers.intervals import decode, encode, interval, is_value_of
-from relativenas_optuna.samplers.relative_nas.draws import latin_hypercube, uniform
+from relativenas_optuna.samplers.relative_nas.draws import latin_hypercube
 from relativenas_optuna.samplers.seats.claims import claim_data
+from relativenas_optuna.samplers.seats.keyed_random import uniform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

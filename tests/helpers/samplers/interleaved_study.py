@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.generation import Generation
 from tests.helpers.samplers.observer import CLAIM, Observer, place_of
 from tests.helpers.samplers.scenarios import Place, Scenario, undisturbed
-from tests.helpers.samplers.searches import bits
-from tests.helpers.samplers.seat_rules import SeatRules
+from tests.helpers.samplers.searches import bits, is_final, replayed
+from tests.helpers.samplers.seat_rules import SeatRules, WholeGenerationRules
 from tests.helpers.samplers.simulated_workers import Worker, World
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.seats.population import Population
     from tests.helpers.samplers import observer
 
     Seat = observer.Place
@@ -78,7 +78,8 @@ class Interleaved:
     def hire(self, machine: str, *, knows: bool = True) -> Worker:
         """Start a worker; one that knows nothing takes what the study was begun with."""
         begun = any(CLAIM in trial.system_attrs for trial in self.trials)
-        sampler = self.scenario.sampler() if knows or not begun else RelativeNASSampler()
+        asked = knows or not begun
+        sampler = self.scenario.sampler() if asked else self.scenario.sampler_without_arguments()
         return self.world.hire(self.place.open(), sampler, machine)
 
     @property
@@ -88,7 +89,7 @@ class Interleaved:
 
     def fresh(self) -> Population | None:
         """The population as one sees it who knows nothing but the study."""
-        return RelativeNASSampler().population(self.study)
+        return replayed(self.study)
 
     def followed(self, who: Worker) -> Population | None:
         """The population as a worker follows it."""
@@ -102,7 +103,8 @@ class Interleaved:
 
     def _rules(self, found: Population | None, machine: str, pids: set[int]) -> SeatRules:
         observer = Observer(machine, pids, self.world.clock, self.world.begun)
-        return SeatRules(self.trials, self.failures, found, observer, *self._searched)
+        rules = WholeGenerationRules if self.scenario.preset == "members" else SeatRules
+        return rules(self.trials, self.failures, found, observer, *self._searched)
 
     @property
     def _searched(self) -> tuple[int, str]:
@@ -190,7 +192,9 @@ class Interleaved:
             self.disturb(found)
             assert params.items() >= fixed.items()
         generation = population.generations[found[0]]
-        if generation.encoding is None or generation.learned[found[1] // 2]:
+        if generation.encoding is None:
+            return
+        if isinstance(generation, Generation) and generation.learned[found[1] // 2]:
             return
         position = generation.positions[generation.member(found[1])]
         proposed = generation.encoding.decode(position)
@@ -222,7 +226,7 @@ class Interleaved:
             return
         self.check_open_seats(found)
         for generation, said in zip(found.generations, bits(found), strict=True):
-            if generation.index < self.disturbed and generation.learned.all():
+            if generation.index < self.disturbed and is_final(generation):
                 assert said == undisturbed(self.scenario).generation(generation.index)
 
     def check_open_seats(self, found: Population) -> None:

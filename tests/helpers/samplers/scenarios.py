@@ -17,7 +17,8 @@ from optuna.study import StudyDirection
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import seat_of
-from tests.helpers.samplers.searches import SPACE, Space, bits, loss, noise_at, suggest
+from tests.helpers.samplers.random_members import RandomMembersSampler
+from tests.helpers.samplers.searches import SPACE, Space, bits, is_final, loss, noise_at, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
 SMALL: Space = {
     "depth": IntDistribution(1, 5),
@@ -46,7 +48,7 @@ class Scenario:
     Attributes:
         finite: Whether the space is one of 30 architectures.
         known: Whether the sampler is given the space.
-        preset: Of the sampler.
+        preset: Preset of RelativeNASSampler, or "members" for RandomMembersSampler.
         objectives: One or two.
         coarse: Whether values are whole numbers, so that there are ties.
         size: Of the population.
@@ -73,14 +75,16 @@ class Scenario:
         """Of the study."""
         return [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE][: self.objectives]
 
-    def sampler(self) -> RelativeNASSampler:
+    def sampler(self) -> PopulationSampler:
         """A fresh one."""
-        return RelativeNASSampler(
-            self.space if self.known else None,
-            population_size=self.size,
-            seed=SEED,
-            preset=self.preset,
-        )
+        space = self.space if self.known else None
+        if self.preset == "members":
+            return RandomMembersSampler(space, self.size, SEED)
+        return RelativeNASSampler(space, population_size=self.size, seed=SEED, preset=self.preset)
+
+    def sampler_without_arguments(self) -> PopulationSampler:
+        """A fresh one that takes the settings of the study."""
+        return RandomMembersSampler() if self.preset == "members" else RelativeNASSampler()
 
     def values(self, params: Mapping[str, Any], seat: Seat | None) -> list[float]:
         """What the parameters decide, and where it is noisy the seat."""
@@ -122,8 +126,8 @@ class Undisturbed:
             self._study.optimize(self._scenario.objective, n_trials=self._scenario.size)
             found = self._sampler.population(self._study)
             assert found is not None
-            learned = [bool(generation.learned.all()) for generation in found.generations]
-            self._complete = bits(found)[: learned.index(False)]
+            final = list(map(is_final, found.generations))
+            self._complete = bits(found)[: final.index(False)]
         return self._complete[index]
 
 

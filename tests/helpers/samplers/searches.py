@@ -17,14 +17,17 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.samplers.relative_nas.generation import Generation
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.samplers.seats.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from relativenas_optuna.samplers.relative_nas.population import Population
     from relativenas_optuna.samplers.relative_nas.surrogate.settings import Screening
+    from relativenas_optuna.samplers.seats import population as seats
 
 Space = dict[str, BaseDistribution]
 
@@ -110,10 +113,14 @@ def population(study: optuna.Study, size: int = 4) -> Population:
     return found
 
 
-def bits(found: Population) -> list[tuple[object, ...]]:
-    """All that a population is, generation by generation; to be compared bit by bit."""
-    return [
-        (
+def bits(found: seats.Population) -> list[tuple[object, ...]]:
+    """All values of a population by generation, to be compared bit by bit."""
+    return list(map(_bits, found.generations))
+
+
+def _bits(generation: seats.Generation) -> tuple[object, ...]:
+    if isinstance(generation, Generation):
+        return (
             generation.pairs.tolist(),
             None if generation.encoding is None else list(generation.encoding.space),
             np.nan_to_num(generation.positions, nan=-1e9).tolist(),
@@ -124,8 +131,21 @@ def bits(found: Population) -> list[tuple[object, ...]]:
             generation.reevaluated.tolist(),
             generation.first_fast.tolist(),
         )
-        for generation in found.generations
-    ]
+    return generation.index, generation.complete, generation.positions.tolist()
+
+
+def is_final(generation: seats.Generation) -> bool:
+    """Return True if the whole generation after this one is known."""
+    if isinstance(generation, Generation):
+        return bool(generation.learned.all())
+    return generation.complete
+
+
+def replayed(study: optuna.Study) -> seats.Population | None:
+    """The population of any sampler, as one sees it who knows nothing but the study."""
+    replay = Replay()
+    replay.update(study)
+    return replay.population
 
 
 def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
+from relativenas_optuna.samplers.relative_nas.population import Population
 from relativenas_optuna.samplers.seats.follower import STILLBORN_AGE
 from relativenas_optuna.samplers.seats.replay import ARRIVAL_AGE
 from tests.helpers.samplers.observer import CLAIM, RESERVED, Observer, Place, claim_of, place_of
@@ -19,7 +20,7 @@ from tests.helpers.samplers.observer import CLAIM, RESERVED, Observer, Place, cl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.seats import population as seats
 
 
 @dataclass
@@ -37,7 +38,7 @@ class SeatRules:
 
     trials: Sequence[FrozenTrial]
     failures: dict[Place, int]
-    population: Population | None
+    population: seats.Population | None
     observer: Observer
     size: int
     preset: str
@@ -49,6 +50,11 @@ class SeatRules:
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
         }
         self._ready: dict[tuple[int, int], bool] = {}
+
+    @property
+    def _paired(self) -> Population:
+        assert isinstance(self.population, Population)
+        return self.population
 
     @property
     def objectives(self) -> int:
@@ -101,24 +107,21 @@ class SeatRules:
         return self._is_kept(place)
 
     def _is_kept(self, place: Place) -> bool:
-        assert self.population is not None
         generation = place[0]
-        if generation == 0 or not self.population.settings.keeps_scores:
+        if generation == 0 or not self._paired.settings.keeps_scores:
             return False
         member = self._member(place)
         pair = self._pair(generation - 1, member)
-        before = self.population.generations[generation - 1]
+        before = self._paired.generations[generation - 1]
         fast = before.pairs[pair][0 if before.first_fast[pair] else 1]
-        again = self.population.generations[generation].reevaluated[member]
+        again = self._paired.generations[generation].reevaluated[member]
         return self.moved(generation - 1, pair) and member == fast and not again
 
     def _member(self, place: Place) -> int:
-        assert self.population is not None
-        return int(self.population.generations[place[0]].pairs.ravel()[place[1]])
+        return int(self._paired.generations[place[0]].pairs.ravel()[place[1]])
 
     def _pair(self, generation: int, member: int) -> int:
-        assert self.population is not None
-        return self.population.generations[generation].pairs.ravel().tolist().index(member) // 2
+        return self._paired.generations[generation].pairs.ravel().tolist().index(member) // 2
 
     def ready(self, place: Place) -> bool:
         """Whether the position to score at a seat is known."""
@@ -129,7 +132,6 @@ class SeatRules:
 
     def complete(self, generation: int) -> bool:
         """Whether every seat of a generation is scored."""
-        assert self.population is not None
         return all(
             self.ready((generation, seat)) and self.scored((generation, seat))
             for seat in range(self.size)
@@ -143,11 +145,10 @@ class SeatRules:
         return self._ready[key]
 
     def _moved(self, generation: int, pair: int) -> bool:
-        assert self.population is not None
         places = [(generation, 2 * pair), (generation, 2 * pair + 1)]
         if not all(self.ready(place) and self.scored(place) for place in places):
             return False
-        if self.population.settings.space is None:
+        if self._paired.settings.space is None:
             # The space is that of all generations before, or else of the first complete trials.
             shown = any(self._shows_space(before) for before in range(generation))
             return self.complete(generation - 1 if shown else generation)
@@ -160,12 +161,11 @@ class SeatRules:
 
     def _needs_history(self, places: list[Place]) -> bool:
         """Whether a pair's move depends on the scores of the generation before."""
-        assert self.population is not None
-        if self.population.settings.screening.on:
+        if self._paired.settings.screening.on:
             return True
-        encoding = self.population.generations[0].encoding
+        encoding = self._paired.generations[0].encoding
         finite = encoding is not None and encoding.counts is not None
-        if finite and self.population.settings.avoids_repeats:
+        if finite and self._paired.settings.avoids_repeats:
             return True
         scores = [self.score(place) for place in places]
         if any(score is None for score in scores):
@@ -190,8 +190,7 @@ class SeatRules:
         if not self._is_kept(place):
             return min(own, key=lambda trial: (trial.datetime_complete, trial.number), default=None)
         generation, member = place[0] - 1, self._member(place)
-        assert self.population is not None
-        seat = self.population.generations[generation].pairs.ravel().tolist().index(member)
+        seat = self._paired.generations[generation].pairs.ravel().tolist().index(member)
         return self.score((generation, seat))
 
     def open(self) -> list[Place]:
@@ -249,3 +248,15 @@ class SeatRules:
             return [(0, seat) for seat in range(self.arriving(len(self.trials)), self.size)]
         free = [place for place in self.free() if place[0] == self.free()[0][0]]
         return free[self.arriving(len(self.trials)) :]
+
+
+class WholeGenerationRules(SeatRules):
+    """The rules of a sampler that draws a generation when the one before is complete."""
+
+    def ready(self, place: Place) -> bool:
+        """Whether the position to score at a seat is known."""
+        earlier = [(g, seat) for g in range(place[0]) for seat in range(self.size)]
+        return all(map(self.scored, earlier))
+
+    def _is_kept(self, place: Place) -> bool:
+        return False

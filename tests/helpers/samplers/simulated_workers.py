@@ -19,7 +19,6 @@ import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats import lease, replay, worker
 from relativenas_optuna.samplers.seats.claims import renew, signs_of_life
 
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
 _WRITES = ("create_new_trial", "set_trial_system_attr", "set_trial_state_values")
 OUTSIDE = "outside"  # the machine of whoever is no worker
@@ -42,7 +43,7 @@ class Worker:
     """A process that searches: a study object with a sampler and a storage object of its own."""
 
     study: optuna.Study
-    sampler: RelativeNASSampler
+    sampler: PopulationSampler
     machine: str
     pid: int
     alive: bool = True
@@ -109,7 +110,7 @@ class World:
         """Of whose code runs now."""
         return self.current[-1].machine if self.current else OUTSIDE
 
-    def hire(self, storage: BaseStorage, sampler: RelativeNASSampler, machine: str) -> Worker:
+    def hire(self, storage: BaseStorage, sampler: PopulationSampler, machine: str) -> Worker:
         """Start a process."""
         study = optuna.load_study(storage=storage, study_name="s", sampler=sampler)
         self._hook(study._storage)

@@ -16,7 +16,7 @@ from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.databases import KINDS as DATABASES
 from tests.helpers.databases import address as database_at
 from tests.helpers.samplers.scenarios import Scenario, undisturbed
-from tests.helpers.samplers.searches import bits, population
+from tests.helpers.samplers.searches import bits, replayed
 from tests.helpers.samplers.worker_process import AGAIN, connected
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class Crew:
             "doubles" among them, those that were given out "again" since nothing was free, "failed"
             and "running".
         """
-        found = bits(population(self.study, self.scenario.size))
+        replay = replayed(self.study)
+        assert replay is not None
+        found = bits(replay)
         for index in range(self.generations):
             assert found[index] == undisturbed(self.scenario).generation(index)
         trials = self.study.trials

@@ -23,6 +23,7 @@ from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats import worker
 from relativenas_optuna.samplers.seats.claims import Claim
 from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.samplers.scenarios import Scenario
 
@@ -95,8 +96,8 @@ def arm(point: str, trials: int) -> None:
     left = [trials]
     after = point in ("claimed", "told")
     if point == "created":
-        method = RelativeNASSampler.before_trial
-        RelativeNASSampler.before_trial = dying(method, left, after=False)  # type: ignore[method-assign]
+        method = PopulationSampler.before_trial
+        PopulationSampler.before_trial = dying(method, left, after=False)  # type: ignore[method-assign]
     elif point in ("claiming", "claimed"):
         Claim.write = dying(Claim.write, left, after=after)  # type: ignore[method-assign]
     elif point in ("telling", "told"):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, PaperDraws, uniform
+from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, PaperDraws
+from relativenas_optuna.samplers.seats.keyed_random import uniform
 
 SIZE = 6
 NAMES = ["b", "a", "c"]

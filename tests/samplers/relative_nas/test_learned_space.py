@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.relative_nas.draws import uniform
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.samplers.seats.keyed_random import uniform
 from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,

@@ -10,8 +10,8 @@ import optuna
 import pytest
 
 from relativenas_optuna import CellSpace, RelativeNASSampler
-from relativenas_optuna.samplers.relative_nas.draws import uniform
 from relativenas_optuna.samplers.seats.claims import seat_of
+from relativenas_optuna.samplers.seats.keyed_random import uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,9 +33,13 @@ def nursery() -> Iterator[Nursery]:
     opened.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_workers_find_what_one_finds(kind: str, nursery: Nursery, tmp_path: Path) -> None:
-    with crew(kind, nursery, tmp_path, scenario(), 3) as workers:
+@pytest.mark.parametrize(
+    ("kind", "preset"), [("sqlite", "plain"), ("postgresql", "plain"), ("sqlite", "members")]
+)
+def test_killed_workers_find_what_one_finds(
+    kind: str, preset: str, nursery: Nursery, tmp_path: Path
+) -> None:
+    with crew(kind, nursery, tmp_path, scenario(preset), 3) as workers:
         chaos = Chaos(workers, tmp_path / "log", Random(0))
         chaos.run(workers=4, kills=12)
         assert chaos.kills.total() >= 6
@@ -51,7 +55,9 @@ def test_any_number_of_kills_changes_nothing(
     random, end, runs = Random(), time.monotonic() + SECONDS / 4, 0
     while time.monotonic() < end or not runs:
         runs += 1
-        searched = scenario(random.choice(["plain", "paper"]), known=random.random() < 0.7)
+        searched = scenario(
+            random.choice(["plain", "paper", "members"]), known=random.random() < 0.7
+        )
         with crew(kind, nursery, tmp_path, searched, 6) as workers:
             chaos = Chaos(workers, tmp_path / f"log{runs}", random)
             found += chaos.run(workers=random.choice([2, 4, 8]), kills=60)

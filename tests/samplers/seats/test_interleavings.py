@@ -162,7 +162,7 @@ def test_workers_that_tell_and_end_while_another_one_reads_are_not_taken_for_dea
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=int(EXAMPLES or 40),
+    max_examples=int(EXAMPLES or 60),
     stateful_step_count=40,
     derandomize=EXAMPLES is None,
     deadline=None,

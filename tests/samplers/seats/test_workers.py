@@ -125,7 +125,9 @@ def test_in_every_way_workers_find_what_one_finds(
     check("sqlite", way, nursery, tmp_path, generations=generations)
 
 
-@pytest.mark.parametrize(("preset", "known"), [("paper", True), ("plain", False)])
+@pytest.mark.parametrize(
+    ("preset", "known"), [("paper", True), ("plain", False), ("members", True)]
+)
 def test_in_every_mode_processes_find_what_one_finds(
     preset: str, known: bool, nursery: Nursery, tmp_path: Path
 ) -> None:
@@ -136,7 +138,9 @@ def test_in_every_mode_processes_find_what_one_finds(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", STORAGES)
 @pytest.mark.parametrize("way", WAYS, **named)
-@pytest.mark.parametrize("mode", [("paper", True), ("plain", True), ("plain", False)], ids=str)
+@pytest.mark.parametrize(
+    "mode", [("paper", True), ("plain", True), ("plain", False), ("members", True)], ids=str
+)
 def test_everywhere_workers_find_what_one_finds(
     kind: str, way: Callable[[Crew], None], mode: tuple[str, bool], nursery: Nursery, tmp_path: Path
 ) -> None:

@@ -1,0 +1,131 @@
+"""Populations that draw a generation when the one before is complete."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.intervals import decode, interval
+from relativenas_optuna.samplers.seats.claims import Seat
+from relativenas_optuna.samplers.seats.keyed_random import uniform
+from relativenas_optuna.samplers.seats.population import Population, Proposal
+from relativenas_optuna.samplers.seats.seat_score import SeatScore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.seats.settings import PopulationSettings
+    from relativenas_optuna.samplers.seats.trial_reader import TrialReader
+
+
+@dataclass(frozen=True)
+class WholeGeneration:
+    """A generation whose seat k scores member k.
+
+    Attributes:
+        index: Number of the generation, from 0.
+        encoding: Encoding of the positions.
+        positions: Positions of the members, `[N, variables]`.
+        seat_scores: The score of each seat.
+    """
+
+    index: int
+    encoding: Encoding
+    positions: NDArray[np.float64]
+    seat_scores: list[SeatScore]
+
+    @property
+    def complete(self) -> bool:
+        """True if every seat is scored."""
+        return all(score.scored for score in self.seat_scores)
+
+    def member(self, seat: int) -> int:
+        """Return the number of the member that a seat scores."""
+        return seat
+
+
+class WholeGenerations(Population):
+    """A population that draws a generation when the one before is complete.
+
+    A subclass gives `positions`. Without a search space a proposal has no variables, and all
+    parameters are drawn uniformly.
+
+    Args:
+        settings: Settings of the search.
+        directions: Directions of the study.
+        trials: Not used.
+
+    Attributes:
+        encoding: Encoding of the positions.
+        generations: The complete generations in their order, and the open one.
+    """
+
+    def __init__(
+        self,
+        settings: PopulationSettings,
+        directions: Sequence[StudyDirection],
+        trials: TrialReader | Sequence[FrozenTrial] = (),
+    ) -> None:
+        self.settings = settings
+        self.directions = directions
+        self.encoding = Encoding.of(settings.space or {})
+        self.generations: list[WholeGeneration] = []
+        self._seat_scores: dict[Seat, SeatScore] = {}
+
+    @abstractmethod
+    def positions(self) -> NDArray[np.float64]:
+        """Return the positions of the generation that follows `generations`, `[N, variables]`.
+
+        They must depend on the settings and on `generations`, which are all complete, alone.
+        """
+
+    def add(self, trial: FrozenTrial, seat: Seat) -> None:
+        """Count in a finished trial of a seat; call `advance` after the last of several."""
+        if seat.number < self.settings.population_size and self._seat_score(seat).add(trial):
+            del self.generations[seat.generation + 1 :]  # drawn by another score, if at all
+
+    def advance(self) -> None:
+        """Draw the next generation if the last one is complete."""
+        while not self.generations or self.generations[-1].complete:
+            index, positions = len(self.generations), self.positions()
+            seats = [Seat(index, number) for number in range(self.settings.population_size)]
+            scores = list(map(self._seat_score, seats))
+            self.generations.append(WholeGeneration(index, self.encoding, positions, scores))
+
+    def open_seats(self) -> list[Seat]:
+        """Return the seats of the last generation that are not scored."""
+        last = self.generations[-1]
+        scores = enumerate(last.seat_scores)
+        return [Seat(last.index, number) for number, score in scores if not score.scored]
+
+    def is_scored(self, seat: Seat) -> bool:
+        """Return True if a seat needs no further trial."""
+        return seat in self._seat_scores and self._seat_scores[seat].scored
+
+    def counted(self, seat: Seat) -> FrozenTrial | None:
+        """Return the trial whose score is the seat's; None without a complete or pruned one."""
+        return self._seat_scores[seat].counted if seat in self._seat_scores else None
+
+    def proposal(self, seat: Seat) -> Proposal | None:
+        """Return the architecture to score at a seat; None if its generation is not drawn yet."""
+        size = self.settings.population_size
+        if seat.generation >= len(self.generations) or seat.number >= size:
+            return None
+        return Proposal(self.encoding, self.generations[seat.generation].positions[seat.number])
+
+    def draw(self, seat: Seat, name: str, distribution: BaseDistribution) -> Any:
+        """Draw a parameter uniformly, by seed, seat and name alone."""
+        low, high = interval(distribution)
+        share = uniform(self.settings.seed, seat.generation, seat.number, name)
+        return decode(distribution, low + share * (high - low))
+
+    def _seat_score(self, seat: Seat) -> SeatScore:
+        return self._seat_scores.setdefault(seat, SeatScore())
