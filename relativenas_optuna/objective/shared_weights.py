@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
-    from relativenas_optuna.objective.checkpoints.parts import Scored
+    from relativenas_optuna.objective.checkpoints.record import CandidateScore
     from relativenas_optuna.objective.weight_set import Trained, WeightSet
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.population import Population
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Learner:
-    scored: Scored
+    scored: CandidateScore
     trained: Trained
 
 
@@ -41,7 +41,7 @@ class SharedWeights:
         self._checkpoint = checkpoint
         self._parse = parse
         self._waiting: dict[Seat, _Learner] = {}  # those that this process trained
-        self._scored: dict[Seat, Scored] = {}  # by this process, in this study
+        self._scored: dict[Seat, CandidateScore] = {}  # by this process, in this study
 
     @property
     def kept(self) -> bool:
@@ -50,14 +50,14 @@ class SharedWeights:
             return self._checkpoint.record() is not None
         return bool(self._scored)
 
-    def known(self, seat: Seat, architecture: str) -> Scored | None:
+    def known(self, seat: Seat, architecture: str) -> CandidateScore | None:
         """The score of a seat that was reached before.
 
         The study did not hear of it, for the process died in between or lost the study's storage;
         or the seat was given out a second time, because no other was free.
         """
         if self._checkpoint is not None:
-            return self._checkpoint.scored(seat, architecture)
+            return self._checkpoint.score_of(seat, architecture)
         scored = self._scored.get(seat)
         return scored if scored and scored.architecture == architecture else None
 
@@ -79,7 +79,7 @@ class SharedWeights:
 
     def end(
         self,
-        scored: Scored,
+        scored: CandidateScore,
         trained: Trained,
         *,
         start_version: int,
@@ -157,7 +157,7 @@ class SharedWeights:
         if self._checkpoint is None:
             return set(self._waiting)
         record = self._checkpoint.record()
-        seats = set() if record is None else {entry.scored.seat for entry in record.waiting}
+        seats = set() if record is None else {learner.score.seat for learner in record.waiting}
         # The others of this process were committed by another one.
         self._waiting = {seat: self._waiting[seat] for seat in self._waiting.keys() & seats}
         return seats
@@ -167,16 +167,16 @@ class SharedWeights:
             return None
         if self._checkpoint is None or seat in self._waiting:
             return self._waiting[seat]
-        found = self._checkpoint.waiting(seat, self._weights, self._parse)
+        found = self._checkpoint.load_waiting(seat, self._weights, self._parse)
         return None if found is None else _Learner(*found)
 
     def _commit(
-        self, slow_first: Sequence[_Learner], *, newest: Scored, waited: Seat | None
+        self, slow_first: Sequence[_Learner], *, newest: CandidateScore, waited: Seat | None
     ) -> int | None:
         trained = [learner.trained for learner in slow_first]
         if self._checkpoint is not None:
             return self._checkpoint.commit(
-                self._weights, trained, scored=[newest], drop_waiting=waited
+                self._weights, trained, scores=[newest], drop_waiting=waited
             )
         if len(trained) == 1:
             self._weights.commit(trained[0])

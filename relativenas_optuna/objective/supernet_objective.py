@@ -18,8 +18,8 @@ from relativenas_optuna.networks.network_cost import CostLimits
 from relativenas_optuna.objective.candidate import A, Outcome, Phases, Trainer, Watch
 from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
 from relativenas_optuna.objective.checkpoints.ledger import store_of
-from relativenas_optuna.objective.checkpoints.parts import Scored
 from relativenas_optuna.objective.checkpoints.pointer import WEIGHTS_KEY, pointer_of
+from relativenas_optuna.objective.checkpoints.record import CandidateScore
 from relativenas_optuna.objective.goals import Goals
 from relativenas_optuna.objective.settings import SearchSettings, check_seed, preset
 from relativenas_optuna.objective.shared_weights import SharedWeights
@@ -332,8 +332,8 @@ def _callable(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a function of logits and labels; got {value!r}")
 
 
-def _scored(place: Seat, text: str, outcome: Outcome) -> Scored:
-    return Scored(
+def _scored(place: Seat, text: str, outcome: Outcome) -> CandidateScore:
+    return CandidateScore(
         seat=place,
         architecture=text,
         loss=outcome.score.score,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from relativenas_optuna.objective.candidate import Phases
-    from relativenas_optuna.objective.checkpoints.parts import Scored
+    from relativenas_optuna.objective.checkpoints.record import CandidateScore
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.training.loop import Report
@@ -96,7 +96,7 @@ def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
 
 def record(
     trial: optuna.Trial,
-    scored: Scored,
+    scored: CandidateScore,
     text: str,
     phases: Phases,
     seat: Seat | None,

@@ -23,7 +23,7 @@ from tests.helpers.checkpoints.stores import OPERATIONS, in_folder, learner, sco
 from tests.helpers.samplers.searches import SPACE, anew
 
 if TYPE_CHECKING:
-    from relativenas_optuna.objective.checkpoints import Checkpoint, Scored
+    from relativenas_optuna.objective.checkpoints import CandidateScore, Checkpoint
     from relativenas_optuna.objective.weight_set import Trained, WeightSet
     from relativenas_optuna.samplers.relative_nas.population import Population
 
@@ -64,9 +64,11 @@ class Rule:
 
     def __init__(self) -> None:
         self.weights = unlearned(0)
-        self.waiting: dict[Seat, tuple[Scored, Trained, int]] = {}
+        self.waiting: dict[Seat, tuple[CandidateScore, Trained, int]] = {}
 
-    def end(self, one: Scored, trained: Trained, start: int, *, maximise: bool) -> int | None:
+    def end(
+        self, one: CandidateScore, trained: Trained, start: int, *, maximise: bool
+    ) -> int | None:
         """The stale commits of a pair that is whole now."""
         other = self.waiting.pop(one.seat.partner, None)
         if other is None:
@@ -95,7 +97,7 @@ class Candidate:
     fails: bool
     start: int = -1
 
-    def train(self, weights: WeightSet) -> tuple[Scored, Trained]:
+    def train(self, weights: WeightSet) -> tuple[CandidateScore, Trained]:
         trained = learner(weights, self.operation, float(next(VALUE)))
         return scored(self.operation, self.seat, self.loss), trained
 

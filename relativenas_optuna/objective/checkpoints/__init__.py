@@ -1,4 +1,4 @@
-"""The shared weights of a search outside of its processes.
+"""The shared weights of a search on disk or in a bucket.
 
 The public names are imported at first use.
 """
@@ -13,45 +13,48 @@ if TYPE_CHECKING:
     from relativenas_optuna.exceptions import DamagedFileError
     from relativenas_optuna.objective.checkpoints.artifact_files import ArtifactFiles
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
-    from relativenas_optuna.objective.checkpoints.folder_store import FolderStore
-    from relativenas_optuna.objective.checkpoints.parts import Scored, Stored, Version, Waiting
     from relativenas_optuna.objective.checkpoints.pointer import FilePointer, Pointer, pointer_of
-    from relativenas_optuna.objective.checkpoints.record import Record
-    from relativenas_optuna.objective.checkpoints.store import Store
+    from relativenas_optuna.objective.checkpoints.record import (
+        CandidateScore,
+        Record,
+        Version,
+        WaitingLearner,
+    )
+    from relativenas_optuna.objective.checkpoints.store import FolderStore, Store, StoredFile
     from relativenas_optuna.storages.study_attributes import StudyPointer, agreed
 
 __all__ = [
     "ArtifactFiles",
+    "CandidateScore",
     "Checkpoint",
     "DamagedFileError",
     "FilePointer",
     "FolderStore",
     "Pointer",
     "Record",
-    "Scored",
     "Store",
-    "Stored",
+    "StoredFile",
     "StudyPointer",
     "Version",
-    "Waiting",
+    "WaitingLearner",
     "agreed",
     "pointer_of",
 ]
 
 _HOMES = {
     "ArtifactFiles": "objective.checkpoints.artifact_files",
+    "CandidateScore": "objective.checkpoints.record",
     "Checkpoint": "objective.checkpoints.checkpoint",
     "DamagedFileError": "exceptions",
     "FilePointer": "objective.checkpoints.pointer",
-    "FolderStore": "objective.checkpoints.folder_store",
+    "FolderStore": "objective.checkpoints.store",
     "Pointer": "objective.checkpoints.pointer",
     "Record": "objective.checkpoints.record",
-    "Scored": "objective.checkpoints.parts",
     "Store": "objective.checkpoints.store",
-    "Stored": "objective.checkpoints.parts",
+    "StoredFile": "objective.checkpoints.store",
     "StudyPointer": "storages.study_attributes",
-    "Version": "objective.checkpoints.parts",
-    "Waiting": "objective.checkpoints.parts",
+    "Version": "objective.checkpoints.record",
+    "WaitingLearner": "objective.checkpoints.record",
     "agreed": "storages.study_attributes",
     "pointer_of": "objective.checkpoints.pointer",
 }

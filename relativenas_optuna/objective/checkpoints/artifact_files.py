@@ -1,4 +1,4 @@
-"""Files of weights in an artifact store of Optuna's."""
+"""Weights files in an Optuna artifact store."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from relativenas_optuna._utils.files import sync_folder
 from relativenas_optuna.exceptions import DamagedFileError
-from relativenas_optuna.objective.checkpoints.parts import Stored, check_name
-from relativenas_optuna.objective.checkpoints.store import missing, verified
+from relativenas_optuna.objective.checkpoints.store import (
+    StoredFile,
+    check_name,
+    missing,
+    read_verified,
+)
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
 
 
 class ArtifactFiles:
-    """An artifact store of Optuna's: a file system, S3, Google Cloud Storage, or a user's own.
+    """A `Store` in an Optuna artifact store: a file system, S3, Google Cloud Storage, or another.
 
-    Only its bytes are used, so that no rows are written. Such a store cannot list its files, so
-    what a process that was killed wrote last stays there: one file at most.
+    The files are no artifacts of a study: no rows are written to its storage. An artifact store
+    cannot list its files, so the last file of a killed process stays there, at most one.
 
     Args:
-        store: With `open_reader`, `write` and `remove`, as `optuna.artifacts` describes them.
-        name: Of the store, for messages; its class where none is given.
+        store: Store with `open_reader`, `write` and `remove`, as in `optuna.artifacts`.
+        name: Name of the store in messages; None for the name of its class.
     """
 
     def __init__(self, store: ArtifactStore, *, name: str | None = None) -> None:
@@ -39,53 +43,60 @@ class ArtifactFiles:
     def __str__(self) -> str:
         return self._name
 
-    def put(self, name: str, content: bytes) -> Stored:
-        """See `Store`."""
-        stored = Stored.of(name, content)
-        with self._told(f"weights file {name!r} cannot be written to"):
+    def put(self, name: str, content: bytes) -> StoredFile:
+        """Write a file; see `Store`."""
+        file = StoredFile.of(name, content)
+        with self._as_os_error(f"weights file {name!r} cannot be written to"):
             self._store.write(name, BytesIO(content))
         if isinstance(self._plain, FileSystemArtifactStore):
             _sync(self._plain, name)
-        return stored
+        return file
 
-    def get(self, stored: Stored) -> bytes:
-        """See `Store`."""
+    def get(self, file: StoredFile) -> bytes:
+        """Read a file; see `Store`."""
         try:
             with (
-                self._told(f"weights file {stored.name!r} cannot be read from"),
-                self._store.open_reader(stored.name) as reader,
+                self._as_os_error(f"weights file {file.name!r} cannot be read from"),
+                self._store.open_reader(file.name) as reader,
             ):
-                return verified(reader, stored)
+                return read_verified(reader, file)
         except ArtifactNotFound as error:
-            raise missing(stored) from error
+            raise missing(file) from error
         except OSError as error:
             if not isinstance(self._plain, FileSystemArtifactStore):
-                raise  # a service that does not answer now has the file all the same
+                raise  # a service that does not answer now may still have the file
             raise DamagedFileError(
-                f"weights file {stored.name!r} cannot be read: {error.strerror or error}"
+                f"weights file {file.name!r} cannot be read: {error.strerror or error}"
             ) from error
 
-    def holds(self, stored: Stored) -> bool:
-        """See `Store`."""
+    def holds(self, file: StoredFile) -> bool:
+        """Return True if a file exists; see `Store`."""
         try:
-            with self._told(f"weights file {stored.name!r} cannot be read from"):
-                self._store.open_reader(stored.name).close()
+            with self._as_os_error(f"weights file {file.name!r} cannot be read from"):
+                self._store.open_reader(file.name).close()
         except ArtifactNotFound:
             return False
         return True
 
     def remove(self, name: str) -> None:
-        """See `Store`."""
+        """Remove a file if it exists."""
         check_name(name)
         try:
-            with self._told(f"weights file {name!r} cannot be removed from"):
+            with self._as_os_error(f"weights file {name!r} cannot be removed from"):
                 self._plain.remove(name)
         except ArtifactNotFound:
             return
 
+    def lock(self) -> AbstractContextManager[bool]:
+        """Yield False, because artifact stores have no locks."""
+        return nullcontext(False)
+
+    def clean(self, keep: Collection[str], *, search: str, has_lock: bool) -> None:
+        """Do nothing, because artifact stores cannot list their files."""
+
     @contextmanager
-    def _told(self, problem: str) -> Iterator[None]:
-        """Make one error of the many that the libraries of services have."""
+    def _as_os_error(self, problem: str) -> Iterator[None]:
+        """Raise an OSError in place of the many errors of the services' libraries."""
         try:
             yield
         except (ArtifactNotFound, DamagedFileError, OSError):
@@ -96,23 +107,16 @@ class ArtifactFiles:
 
     @property
     def _plain(self) -> ArtifactStore:
-        """The store without Optuna's `Backoff`, which removes again what it has removed."""
+        """The store without Optuna's `Backoff`, which would repeat a removal that has happened."""
         store = self._store
         while isinstance(store, Backoff):
             store = store._backend
         return store
 
-    def lock(self) -> AbstractContextManager[bool]:
-        """See `Store`; there is none."""
-        return nullcontext(False)
-
-    def clean(self, keep: Collection[str], *, search: str, alone: bool) -> None:
-        """See `Store`; there is nothing that can be seen."""
-
 
 def _sync(store: FileSystemArtifactStore, name: str) -> None:
-    """Sees to it that a file is on disk; what a service took is durable already."""
-    if os.name != "posix":  # elsewhere what is open to be read cannot be synced
+    """Flush a file to disk. Services have stored a file durably when they answer."""
+    if os.name != "posix":  # elsewhere a file that is open for reading cannot be flushed
         return
     with store.open_reader(name) as reader:
         os.fsync(reader.fileno())

@@ -1,4 +1,4 @@
-"""The weight set of a search outside its processes: cannot be lost, and any number share it."""
+"""The shared weights of a search on disk, which survive kills and are shared by processes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._utils.checked_fields import from_data
+from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.exceptions import DamagedFileError
 from relativenas_optuna.networks.io.tensors_file import replaced, to_bytes
-from relativenas_optuna.objective.checkpoints.ledger import Ledger, store_of
-from relativenas_optuna.objective.checkpoints.parts import Scored, Waiting
-from relativenas_optuna.objective.checkpoints.record import Record
-from relativenas_optuna.objective.checkpoints.syncing import Syncing, fitting
+from relativenas_optuna.objective.checkpoints.ledger import (
+    Ledger,
+    LoadedVersions,
+    matching_supernet,
+    store_of,
+)
+from relativenas_optuna.objective.checkpoints.record import CandidateScore, Record, WaitingLearner
 from relativenas_optuna.objective.weight_set import Trained
 
 if TYPE_CHECKING:
@@ -28,20 +33,20 @@ if TYPE_CHECKING:
 
 
 class Checkpoint:
-    """Keeps the newest committed weights of a search, those before, and learners that wait.
+    """The newest committed weights of a search, those before, and learners that wait for partners.
 
-    All of it is in files that are written once and never changed, and one pointer says which of
-    them count. A file is complete on disk before the pointer names it, and is removed after the
-    pointer names others. So a process that ends at any moment, by a kill or a full disk, leaves the
-    search as it was before or after the step that it was at.
+    Files are written once and never changed; one pointer names those that count. A file is complete
+    on disk before the pointer names it, and is removed after the pointer names others. A process
+    that ends at any moment, by a kill or a full disk, leaves the search as it was before or after
+    the step.
 
-    Any number of processes may share one pointer and store: each brings its own weight set to the
-    newest version, and commits what its learners learned over that.
+    Any number of processes may share a pointer and a store. Each has its own weight set, loads the
+    newest version into it, and commits the weights of its learners over the newest version.
 
     Args:
-        place: A folder, or an artifact store of Optuna's, for the files.
-        pointer: What all processes of the search read and advance; see `pointer_of`.
-        search: Identifies the search that the weights belong to.
+        place: Folder, or Optuna artifact store, for the files.
+        pointer: Pointer that all processes of the search read and advance; see `pointer_of`.
+        search: Identifier of the search that the weights belong to.
 
     Raises:
         OSError: The folder cannot be made or written to.
@@ -51,171 +56,173 @@ class Checkpoint:
         self, place: str | Path | Store | ArtifactStore, *, pointer: Pointer, search: str
     ) -> None:
         self._ledger = Ledger(store_of(place), pointer, search)
-        self._syncing = Syncing(self._ledger)
+        self._versions = LoadedVersions(self._ledger)
         self._cleaned = False
 
     def record(self) -> Record | None:
-        """What the pointer says; `None` before anything was kept. Errors are those of `sync`."""
+        """Return the pointer's record; None before anything was stored. Raises as `sync`."""
         return self._ledger.read()[1]
 
     def is_lost(self) -> bool:
-        """Whether the pointer names weights, and none of their files is there."""
+        """Return True if the pointer names weights and none of their files exists."""
         while True:
             text, record = self._ledger.read()
             versions = () if record is None else record.versions
             if not versions or any(self._ledger.holds(version.file) for version in versions):
                 return False
-            if self._ledger.is_at(text):  # else others committed and removed meanwhile
+            if self._ledger.is_at(text):  # else others committed and removed files meanwhile
                 return True
 
-    def scored(self, seat: Seat, architecture: str) -> Scored | None:
-        """What an architecture scored at a seat, unless that was long ago."""
+    def score_of(self, seat: Seat, architecture: str) -> CandidateScore | None:
+        """Return the score of an architecture at a seat; None if the record does not have it."""
         record = self.record()
-        return None if record is None else record.scored(seat, architecture)
+        return None if record is None else record.score_of(seat, architecture)
 
     def sync(self, weights: WeightSet) -> Record | None:
-        """Bring a weight set to the newest committed version, if it is at another one.
+        """Load the newest committed version into a weight set that has another one.
 
-        Where the newest file is missing or damaged, a warning says so, and the one before is the
-        newest from here on.
+        If the newest file is missing or damaged, a warning says so, and the version before becomes
+        the newest.
 
         Returns:
-            What the pointer says; `None` before anything was kept.
+            The pointer's record; None before anything was stored.
 
         Raises:
-            OSError, StorageInternalError: Pointer or file cannot be read.
+            OSError, StorageInternalError: The pointer or the file cannot be read.
             RuntimeError: A candidate is being trained.
             ValueError: Both files are missing or damaged, or are of another search or supernet. The
-                weight set is then as before.
+                weight set is then unchanged.
         """
         if not self._cleaned:
-            with self._ledger.alone():
+            with self._ledger.locked():
                 self._cleaned = True
-        return self._syncing.sync(weights)[1]
+        return self._versions.sync(weights)[1]
 
-    def save_waiting(self, scored: Scored, trained: Trained, start_version: int) -> None:
-        """Keep the first learner of a pair until its partner is scored.
+    def save_waiting(self, score: CandidateScore, trained: Trained, start_version: int) -> None:
+        """Store the first learner of a pair until its partner is scored.
 
-        One that waited at the same seat is kept no more.
+        It replaces a learner that waits at the same seat.
 
         Args:
-            scored: What it scored.
-            trained: What it learned.
-            start_version: `weights.version` when it began.
+            score: Score of the learner.
+            trained: Weights of the learner.
+            start_version: `weights.version` when the learner started.
 
         Raises:
-            OSError, StorageInternalError: It cannot be written; what was kept before still is.
+            OSError, StorageInternalError: Nothing can be written; the state before is kept.
             ValueError: The pointer is of another search, or too many learners wait.
         """
         search = self._ledger.search
-        metadata = {"search": search, "scored": json.dumps(scored.to_data())}
+        metadata = {"search": search, "score": json.dumps(plain(score))}
         content = to_bytes(trained.tensors, metadata)
-        seat = scored.seat
-        with self._ledger.alone():
+        seat = score.seat
+        with self._ledger.locked():
             file = self._ledger.put(f"waiting-{seat.generation}-{seat.number}", content)
-            entry = Waiting(scored=scored.brief, file=file, start_version=start_version)
+            learner = WaitingLearner(score=score.brief, file=file, start_version=start_version)
             while True:
                 text, record = self._ledger.read()
                 record = record or Record(search=search)
-                if self._ledger.advance(text, record.with_waiting(entry)):
+                if self._ledger.advance(text, record.with_waiting(learner)):
                     break
             before = record.waiting_at(seat)
             self._ledger.remove([before.file.name] if before else [])
 
-    def waiting(
+    def load_waiting(
         self, seat: Seat, weights: WeightSet, parse: Callable[[str], Any]
-    ) -> tuple[Scored, Trained] | None:
-        """The learner that waits at a seat.
+    ) -> tuple[CandidateScore, Trained] | None:
+        """Load the learner that waits at a seat.
 
         Args:
-            seat: Of the learner.
-            weights: Whose supernet it was trained in.
-            parse: Makes an architecture of the text that it was saved with.
+            seat: Seat of the learner.
+            weights: Weight set of the supernet that the learner was trained in.
+            parse: Function that returns the architecture of a text.
 
         Returns:
-            What it scored and what it learned; `None` where none waits there, and, after a warning,
-            where its file is missing or damaged.
+            The learner's score and weights; None if no learner waits there, and, after a warning,
+            if its file is missing or damaged.
 
         Raises:
-            OSError, StorageInternalError: Pointer or file cannot be read.
+            OSError, StorageInternalError: The pointer or the file cannot be read.
             ValueError: The pointer is of another search, or the learner of another supernet.
         """
         while True:
             text, record = self._ledger.read()
-            entry = None if record is None else record.waiting_at(seat)
-            if entry is None:
+            learner = None if record is None else record.waiting_at(seat)
+            if learner is None:
                 return None
             try:
-                found = self._ledger.get(entry.file)
+                found = self._ledger.get(learner.file)
             except DamagedFileError as error:
                 if not self._ledger.is_at(text):
                     continue
                 warnings.warn(f"{error}; what the first of a pair learned is lost", stacklevel=2)
                 return None
-            scored = Scored.from_data(json.loads(found.metadata["scored"]))
+            score = from_data(CandidateScore, json.loads(found.metadata["score"]))
             device = next(weights.supernet.parameters()).device
             trained = Trained(
-                genotype=parse(scored.architecture),
+                genotype=parse(score.architecture),
                 tensors={name: tensor.to(device) for name, tensor in found.tensors.items()},
             )
-            with fitting(entry.file, found, weights):
+            with matching_supernet(learner.file, found, weights):
                 weights.check(trained)
-            return scored, trained
+            return score, trained
 
     def commit(
         self,
         weights: WeightSet,
         learners: Sequence[Trained],
         *,
-        scored: Sequence[Scored] = (),
+        scores: Sequence[CandidateScore] = (),
         drop_waiting: Seat | None = None,
     ) -> int | None:
-        """Make what learners learned part of the newest weights, here and for all processes.
+        """Write the weights of learners over the newest weights, here and for all processes.
 
-        Only the learners' own tensors are written, over the newest weights that anyone committed.
+        Only the learners' own tensors are written.
 
         Args:
-            weights: At the version that the learners began with, or that the second of a pair did.
-            learners: What a later one learned is written over that of an earlier one.
-            scored: What is to be remembered as scored, the newest last.
-            drop_waiting: Where one of them waited; it is remembered as scored too.
+            weights: Weight set with the version that the learners started with. If one learner
+                waited, with the version of the other.
+            learners: Weights; those of a later learner replace those of an earlier one.
+            scores: Scores for the record, the newest last.
+            drop_waiting: Seat of a learner that no longer waits; its score is kept too.
 
         Returns:
-            How many commits by others came between the begin of the learners and this one. `None`
-            where the one that waited does so no more, for another process committed it: nothing
-            was committed then.
+            Number of commits by others between the learners' start and this commit. None if the
+            waiting learner is gone, because another process committed it; nothing is committed.
 
         Raises:
-            OSError, StorageInternalError: It cannot be written. If it was the pointer, whether it
-                was is not known, and `scored` says; the weights are then those of a commit.
+            OSError, StorageInternalError: Nothing can be written. If the pointer may have been
+                written, `score_of` tells; the weights are then those of a commit.
             RuntimeError: A candidate is being trained.
-            ValueError: Learners do not belong to their genotype, or see `sync`.
+            ValueError: Learners do not belong to their genotype, or as in `sync`.
         """
         for learner in learners:
             weights.check(learner)
         learned = {name: t for learner in learners for name, t in learner.tensors.items()}
         started, ledger = weights.version, self._ledger
-        with ledger.alone():
+        with ledger.locked():
             while True:
-                text, record = self._syncing.sync(weights)
+                text, record = self._versions.sync(weights)
                 record, own, version = record or Record(search=ledger.search), [], weights.version
                 waited = None if drop_waiting is None else record.waiting_at(drop_waiting)
                 if drop_waiting is not None and waited is None:
                     return None
                 if record.versions:
-                    shared = self._syncing.content(weights)
+                    shared = self._versions.content(weights)
                 else:
-                    # So that there are weights to go back to from the first commit on.
-                    shared = self._syncing.first(weights)
+                    # From the first commit on there are weights to return to.
+                    shared = self._versions.initial_content(weights)
                     own = [ledger.put_version(version, shared)]
                     record = replace(record, versions=(own[0],))
                 content = replaced(shared, learned)
                 own.append(ledger.put_version(version + 1, content))
-                after = record.committed(own[-1], [s.brief for s in scored], dropped=drop_waiting)
+                after = record.committed(
+                    own[-1], [score.brief for score in scores], dropped=drop_waiting
+                )
                 if ledger.advance(text, after):
                     break
                 ledger.remove(one.file.name for one in own)
             weights.commit(*learners)
-            self._syncing.bring(weights, own[-1], content)
-            ledger.remove(record.names - after.names)
+            self._versions.note(weights, own[-1], content)
+            ledger.remove(record.file_names - after.file_names)
         return max(0, version - (min(started, waited.start_version) if waited else started))

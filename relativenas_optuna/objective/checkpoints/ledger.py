@@ -1,20 +1,22 @@
-"""The pointer and the files of a search, read and written together."""
+"""The pointer and the files of a search together, and weight sets that follow the newest ones."""
 
 from __future__ import annotations
 
+import json
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from relativenas_optuna.exceptions import DamagedFileError
-from relativenas_optuna.networks.io.tensors_file import from_bytes
+from relativenas_optuna.networks.io.supernet_facts import differences, facts
+from relativenas_optuna.networks.io.tensors_file import from_bytes, to_bytes
 from relativenas_optuna.objective.checkpoints.artifact_files import ArtifactFiles
-from relativenas_optuna.objective.checkpoints.folder_store import FolderStore
-from relativenas_optuna.objective.checkpoints.parts import Version
-from relativenas_optuna.objective.checkpoints.record import Record
-from relativenas_optuna.objective.checkpoints.store import Store, new_name
+from relativenas_optuna.objective.checkpoints.record import Record, Version
+from relativenas_optuna.objective.checkpoints.store import FolderStore, Store, new_name
+from relativenas_optuna.storages.stored_json import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,18 +24,21 @@ if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
     from torch import Tensor
 
-    from relativenas_optuna.objective.checkpoints.parts import Stored
     from relativenas_optuna.objective.checkpoints.pointer import Pointer
+    from relativenas_optuna.objective.checkpoints.store import StoredFile
+    from relativenas_optuna.objective.weight_set import WeightSet
+
+_FACTS = "network"  # key in a file's metadata
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A file that was read.
+class LoadedFile:
+    """A weights file in memory.
 
     Attributes:
-        content: All of it.
-        tensors: In it, on the CPU.
-        metadata: In it.
+        content: All bytes of the file.
+        tensors: Its tensors by name, on the CPU.
+        metadata: Its texts by name.
     """
 
     content: bytes
@@ -42,12 +47,12 @@ class Found:
 
 
 class Ledger:
-    """What a search has in a store, and which of it counts.
+    """The files of a search in a store, and the pointer to those that count.
 
     Args:
-        store: Of the files.
-        pointer: To those that count.
-        search: Identifies the search.
+        store: Store of the files.
+        pointer: Pointer of the search.
+        search: Identifier of the search.
     """
 
     def __init__(self, store: Store, pointer: Pointer, search: str) -> None:
@@ -56,11 +61,11 @@ class Ledger:
         self._pointer = pointer
 
     def read(self) -> tuple[str | None, Record | None]:
-        """The pointer's text, and what it says; twice `None` before anything was kept.
+        """Return the pointer's text and its record; None and None before anything was stored.
 
         Raises:
             OSError, StorageInternalError: The pointer cannot be read.
-            ValueError: It is of another search or study, or is none.
+            ValueError: The pointer is of another search or study, or is not readable.
         """
         text = self._pointer.read()
         if text is None:
@@ -84,63 +89,66 @@ class Ledger:
         return text, record
 
     def is_at(self, text: str | None) -> bool:
-        """Whether the pointer still has this text."""
+        """Return True if the pointer still has this text."""
         return self._pointer.read() == text
 
     def advance(self, expected: str | None, record: Record) -> bool:
-        """Let the pointer say something new, if it still has the expected text.
+        """Store a new record in the pointer if the pointer still has the expected text.
 
         Raises:
-            OSError, StorageInternalError: It cannot be written; whether it was is not known.
-            ValueError: The record has no room for its learners that wait.
+            OSError, StorageInternalError: The pointer cannot be written, or perhaps was written.
+            ValueError: Too many learners wait for one record.
         """
         named = replace(record, study=self._pointer.study)
         return self._pointer.advance(expected, named.to_text())
 
-    def put(self, label: str, content: bytes) -> Stored:
-        """Write a file; it counts when the pointer names it."""
+    def put(self, label: str, content: bytes) -> StoredFile:
+        """Write a file. It counts once the pointer names it."""
         return self._store.put(new_name(self.search, label), content)
 
     def put_version(self, version: int, content: bytes) -> Version:
-        """Write all weights as they are after so many commits."""
+        """Write the file of all weights after a number of commits."""
         return Version(version=version, file=self.put(f"{version:06}", content))
 
-    def get(self, file: Stored) -> Found:
+    def get(self, file: StoredFile) -> LoadedFile:
         """Read a file.
 
         Raises:
-            DamagedFileError: It is missing or damaged.
+            DamagedFileError: The file is missing or damaged.
         """
         content = self._store.get(file)
         try:
             tensors, metadata = from_bytes(content)
         except ValueError as error:
             raise DamagedFileError(f"weights file {file.name!r} is damaged: {error}") from error
-        return Found(content=content, tensors=tensors, metadata=metadata)
+        return LoadedFile(content=content, tensors=tensors, metadata=metadata)
 
-    def holds(self, file: Stored) -> bool:
-        """Whether a file is there, whole or not."""
+    def holds(self, file: StoredFile) -> bool:
+        """Return True if a file exists, damaged or not."""
         return self._store.holds(file)
 
-    def newest(self, text: str | None, record: Record) -> tuple[Version, Found, str | None] | None:
-        """The newest weights that are whole, and what is wrong with newer ones.
+    def newest(
+        self, text: str | None, record: Record
+    ) -> tuple[Version, LoadedFile, str | None] | None:
+        """Read the newest undamaged weights.
 
         Args:
-            text: Of the pointer.
-            record: What it says, with one version at least.
+            text: Text of the pointer.
+            record: Record of the pointer, with at least one version.
 
         Returns:
-            `None` where the pointer says something else by now.
+            The version, its file, and the error of a newer file, if any; None if the pointer has
+            changed meanwhile.
 
         Raises:
-            ValueError: None are whole.
+            ValueError: All versions are missing or damaged.
         """
         problems: list[str] = []
         for version in record.versions:
             try:
                 found = self.get(version.file)
             except DamagedFileError as error:
-                # Others may have committed and removed meanwhile, which is no damage.
+                # Others may have committed and removed the file meanwhile, which is no damage.
                 if not self.is_at(text):
                     return None
                 problems.append(str(error))
@@ -152,16 +160,18 @@ class Ledger:
         )
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Work while nobody else of this machine does, if possible; first clean up after them."""
-        with self._store.lock() as alone:
+    def locked(self) -> Iterator[None]:
+        """Lock the store if possible, and remove the files that killed processes left."""
+        with self._store.lock() as has_lock:
             record = self.read()[1]
-            if record is not None:  # else the pointer is lost, perhaps, and these are all there is
-                self._store.clean(record.names, search=self.search, alone=alone)
+            if (
+                record is not None
+            ):  # else the pointer may be lost, and the files are all that is left
+                self._store.clean(record.file_names, search=self.search, has_lock=has_lock)
             yield
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files that do not count; one that cannot be removed is warned of."""
+        """Remove files that do not count; warn of a file that cannot be removed."""
         for name in sorted(names):
             try:
                 self._store.remove(name)
@@ -169,12 +179,97 @@ class Ledger:
                 warnings.warn(f"weights file {name!r} could not be removed: {error}", stacklevel=3)
 
 
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    version: Version
+    content: bytes  # of its file
+
+
+class LoadedVersions:
+    """The versions that the weight sets of this process have loaded.
+
+    Args:
+        ledger: Ledger of the search.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._loaded: WeakKeyDictionary[WeightSet, _Loaded] = WeakKeyDictionary()
+
+    def sync(self, weights: WeightSet) -> tuple[str | None, Record | None]:
+        """Load the newest version, as `Checkpoint.sync`; return the pointer's text and record."""
+        while True:
+            text, record = self._ledger.read()
+            if record is None or not record.versions or self._is_at(weights, record.versions[0]):
+                return text, record
+            found = self._ledger.newest(text, record)
+            if found is None:
+                continue
+            version, file, problem = found
+            with matching_supernet(version.file, file, weights):
+                weights.restore(file.tensors, version=version.version)
+            self.note(weights, version, file.content)
+            if problem is None:
+                return text, record
+            if self._ledger.advance(text, replace(record, versions=(version,))):
+                warnings.warn(
+                    f"{problem}; the search goes on from the weights before, of version "
+                    f"{version.version}",
+                    stacklevel=4,
+                )
+
+    def content(self, weights: WeightSet) -> bytes:
+        """Return the content of the file that a weight set has loaded."""
+        return self._loaded[weights].content
+
+    def note(self, weights: WeightSet, version: Version, content: bytes) -> None:
+        """Note that a weight set has a version."""
+        self._loaded[weights] = _Loaded(version, content)
+
+    def initial_content(self, weights: WeightSet) -> bytes:
+        """Return the content of a file with weights before the first commit."""
+        metadata = {"search": self._ledger.search, _FACTS: json.dumps(facts(weights.supernet))}
+        return to_bytes(weights.snapshot(), metadata)
+
+    def _is_at(self, weights: WeightSet, version: Version) -> bool:
+        loaded = self._loaded.get(weights)
+        same = loaded is not None and loaded.version == version
+        return same and weights.version == version.version
+
+
+@contextmanager
+def matching_supernet(file: StoredFile, loaded: LoadedFile, weights: WeightSet) -> Iterator[None]:
+    """Explain a ValueError of the block, or the facts of a file, as weights of another supernet.
+
+    Raises:
+        ValueError: The supernets differ; the message says in what.
+    """
+    begin = f"weights file {file.name!r} holds weights of another"
+    different = differences(_facts_of(loaded), facts(weights.supernet))
+    if different:
+        raise ValueError(
+            f"{begin} supernet, which this search cannot go on with: {'; '.join(different)}"
+        )
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{begin} shape, which this search cannot go on with: {error}") from error
+
+
+def _facts_of(loaded: LoadedFile) -> Any:
+    """Return the facts in a file; {} for a waiting learner's, which has none."""
+    try:
+        return json.loads(loaded.metadata.get(_FACTS, "{}"))
+    except UNREADABLE:
+        return {}
+
+
 def store_of(place: str | Path | Store | ArtifactStore) -> Store:
-    """The store that a folder or an artifact store of Optuna's is; or itself, if it is one.
+    """Return the store in a folder or in an Optuna artifact store, or the given store itself.
 
     Raises:
         OSError: The folder cannot be made or written to.
-        TypeError: It is none of these.
+        TypeError: The argument is none of these.
     """
     if isinstance(place, str | Path):
         return FolderStore(place)

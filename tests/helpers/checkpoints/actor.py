@@ -74,15 +74,15 @@ def step(checkpoint: Checkpoint, weights: Any, number: int) -> None:
     """One step of a search: every first one is a learner that waits, every second its pair."""
     seat, operation = Seat(number // 2, number % 2), OPERATIONS[number % 4]
     one = scored(operation, seat, loss=float(number))
-    if checkpoint.scored(seat, one.architecture) is not None:
+    if checkpoint.score_of(seat, one.architecture) is not None:
         return
     trained = learner(weights, operation, float(number))
     if number % 2 == 0:
         checkpoint.save_waiting(one, trained, weights.version)
         return
-    first = checkpoint.waiting(seat.partner, weights, Genotype.from_text)
+    first = checkpoint.load_waiting(seat.partner, weights, Genotype.from_text)
     assert first is not None
-    checkpoint.commit(weights, [first[1], trained], scored=[one], drop_waiting=seat.partner)
+    checkpoint.commit(weights, [first[1], trained], scores=[one], drop_waiting=seat.partner)
 
 
 def search(place: dict[str, str], steps: int, fault: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer, Scored
+from relativenas_optuna.objective.checkpoints import CandidateScore, Checkpoint, FilePointer
 from relativenas_optuna.objective.checkpoints.pointer import POINTER_NAME
 from relativenas_optuna.objective.weight_set import Trained, WeightSet
 from relativenas_optuna.samplers.seats.claims import Seat
@@ -43,8 +43,8 @@ def learner(weights: WeightSet, operation: str, value: float) -> Trained:
     return Trained(genotype=chosen, tensors=tensors)
 
 
-def scored(operation: str, seat: Seat, loss: float = 0.5) -> Scored:
-    return Scored(
+def scored(operation: str, seat: Seat, loss: float = 0.5) -> CandidateScore:
+    return CandidateScore(
         seat=seat,
         architecture=genotype(operation).to_text(),
         loss=loss,
@@ -76,7 +76,7 @@ def names(folder: Path) -> set[str]:
 
 def pointed(folder: Path) -> set[str]:
     data = json.loads((folder / POINTER_NAME).read_text())
-    return {entry["name"] for entry in (*data["versions"], *data["waiting"])}
+    return {entry["file"]["name"] for entry in (*data["versions"], *data["waiting"])}
 
 
 def expected(*commits: tuple[str, float]) -> dict[str, Tensor]:

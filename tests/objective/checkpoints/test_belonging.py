@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from relativenas_optuna.networks.nasbench201 import NASBench201Supernet
 from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer, pointer_of, syncing
+from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer, pointer_of
 from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype
@@ -70,7 +70,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("named", [True, False], ids=["by name", "files of before"])
+@pytest.mark.parametrize("named", [True, False], ids=["by name", "by tensors"])
 @pytest.mark.parametrize(("weights", "difference"), OTHERS.values(), ids=OTHERS)
 def test_weights_of_another_supernet_are_refused_by_name(
     weights: WeightSet,
@@ -80,8 +80,8 @@ def test_weights_of_another_supernet_are_refused_by_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = weight_set()
-    if not named:  # these said nothing of their supernet, and are told by their tensors
-        monkeypatch.setattr(syncing, "facts", lambda _: {})
+    if not named:  # as of a user's own supernet that states no facts
+        monkeypatch.setattr("relativenas_optuna.objective.checkpoints.ledger.facts", lambda _: {})
         difference = " is .* but must be "
     checkpoint.save_waiting(
         scored("sep_conv_3x3", FIRST), learner(own, "sep_conv_3x3", 1.0), own.version
@@ -97,7 +97,7 @@ def test_weights_of_another_supernet_are_refused_by_name(
     assert same_bits(weights.snapshot(), before)
     if isinstance(weights.supernet.space, CellSpace):  # else its text is none of the space
         with pytest.raises(ValueError, match=r"another shape|not in the space|genotype|holds"):
-            checkpoint.waiting(FIRST, weights, Genotype.from_text)
+            checkpoint.load_waiting(FIRST, weights, Genotype.from_text)
 
 
 def test_weights_of_another_search_are_refused(tmp_path: Path) -> None:

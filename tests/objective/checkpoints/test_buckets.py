@@ -129,8 +129,8 @@ def test_workers_without_a_common_folder_share_a_search(
     assert share >= {killed.pid, other.pid}
     assert record is not None
     # What was written last before the kill is named by nothing, and cannot be seen.
-    assert record.names <= set(keys(bucket))
-    assert len(keys(bucket)) <= len(record.names) + 2
+    assert record.file_names <= set(keys(bucket))
+    assert len(keys(bucket)) <= len(record.file_names) + 2
     assert all(not any((folder / str(number)).iterdir()) for number in range(3))
 
 

@@ -30,8 +30,8 @@ def test_before_the_first_commit_there_is_nothing_to_go_on_with(checkpoint: Chec
     weights = weight_set()
     assert checkpoint.sync(weights) is None
     assert checkpoint.record() is None
-    assert checkpoint.scored(FIRST, "x") is None
-    assert checkpoint.waiting(FIRST, weights, Genotype.from_text) is None
+    assert checkpoint.score_of(FIRST, "x") is None
+    assert checkpoint.load_waiting(FIRST, weights, Genotype.from_text) is None
     assert same_bits(weights.snapshot(), weight_set().snapshot())
 
 
@@ -112,8 +112,8 @@ def test_a_learner_waits_for_its_partner_in_another_process(
     checkpoint.save_waiting(scored("sep_conv_3x3", FIRST), trained, weights.version)
     record = checkpoint.sync(other)
     assert record is not None
-    assert [entry.scored.seat for entry in record.waiting] == [FIRST]
-    found = checkpoint.waiting(FIRST, other, Genotype.from_text)
+    assert [entry.score.seat for entry in record.waiting] == [FIRST]
+    found = checkpoint.load_waiting(FIRST, other, Genotype.from_text)
     assert found is not None
     assert found[0] == scored("sep_conv_3x3", FIRST)
     assert found[1].genotype == trained.genotype
@@ -122,14 +122,14 @@ def test_a_learner_waits_for_its_partner_in_another_process(
     checkpoint.commit(
         other,
         [found[1], partner],
-        scored=[scored("sep_conv_5x5", SECOND)],
+        scores=[scored("sep_conv_5x5", SECOND)],
         drop_waiting=FIRST,
     )
-    assert checkpoint.waiting(FIRST, other, Genotype.from_text) is None
+    assert checkpoint.load_waiting(FIRST, other, Genotype.from_text) is None
     for seat, operation in ((FIRST, "sep_conv_3x3"), (SECOND, "sep_conv_5x5")):
         told = scored(operation, seat)
-        assert checkpoint.scored(seat, told.architecture) == told
-        assert checkpoint.scored(seat, "another") is None
+        assert checkpoint.score_of(seat, told.architecture) == told
+        assert checkpoint.score_of(seat, "another") is None
     assert names(tmp_path) == pointed(tmp_path)
     assert len(names(tmp_path)) == 2
 
@@ -140,9 +140,9 @@ def test_a_learner_that_waits_can_be_replaced(checkpoint: Checkpoint, tmp_path: 
         trained = learner(weights, operation, value)
         checkpoint.save_waiting(scored(operation, FIRST), trained, 0)
         told = scored(operation, FIRST)
-        assert checkpoint.scored(FIRST, told.architecture) == told
+        assert checkpoint.score_of(FIRST, told.architecture) == told
         assert len(names(tmp_path)) == 1
-    found = checkpoint.waiting(FIRST, weights, Genotype.from_text)
+    found = checkpoint.load_waiting(FIRST, weights, Genotype.from_text)
     assert found is not None
     assert same_bits(found[1].tensors, trained.tensors)
 

@@ -133,7 +133,7 @@ def test_a_learner_whose_file_is_damaged_is_lost_with_a_warning(tmp_path: Path) 
     checkpoint.save_waiting(scored("sep_conv_3x3", FIRST), trained, 0)
     flipped(tmp_path / names(tmp_path).pop())
     with pytest.warns(UserWarning, match="sha256"):
-        assert checkpoint.waiting(FIRST, weights, Genotype.from_text) is None
+        assert checkpoint.load_waiting(FIRST, weights, Genotype.from_text) is None
 
 
 def test_files_of_a_lost_pointer_are_left(tmp_path: Path) -> None:

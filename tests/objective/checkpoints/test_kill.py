@@ -44,7 +44,7 @@ def state(place: dict[str, str]) -> tuple[Record | None, State]:
     weights = weight_set()
     with actor.checkpoint_at(place) as checkpoint:
         record = checkpoint.sync(weights)
-    told = [] if record is None else [*record.recent, *(w.scored for w in record.waiting)]
+    told = [] if record is None else [*record.recent, *(w.score for w in record.waiting)]
     return record, (
         sorted((one.seat.generation, one.seat.number, one.loss) for one in told),
         weights.snapshot(),
@@ -88,7 +88,7 @@ def test_a_search_killed_at_every_point_in_turn_is_where_it_was_before_or_after(
         reached = candidates[0]
         if place["store"] == "folder" and record is not None:
             left = names(Path(place["folder"]))
-            assert {name for name in left if POINTER_NAME not in name} == record.names
+            assert {name for name in left if POINTER_NAME not in name} == record.file_names
     assert died >= len(faults.POINTS)
     process = actor.run(actor.search, place, STEPS, "never:1")
     process.join()
@@ -98,7 +98,7 @@ def test_a_search_killed_at_every_point_in_turn_is_where_it_was_before_or_after(
     assert record is not None
     assert record.version == STEPS // 2
     if place["store"] == "folder":
-        assert names(Path(place["folder"])) == record.names
+        assert names(Path(place["folder"])) == record.file_names
 
 
 def fits(action: Callable[[], object]) -> bool:

@@ -120,7 +120,9 @@ def test_weights_in_a_bucket_are_those_of_a_folder(bucket: str, study: optuna.St
     assert record is not None
     assert [version.version for version in record.versions] == [3, 2]
     if bucket.startswith("s3"):
-        assert set(keys(bucket.removeprefix("s3://"))) == {f"a/b/{name}" for name in record.names}
+        assert set(keys(bucket.removeprefix("s3://"))) == {
+            f"a/b/{name}" for name in record.file_names
+        }
     assert not one.is_lost()
     # What is removed twice, as by two workers, is removed.
     store: Any = one._ledger._store

@@ -68,7 +68,7 @@ def test_a_learner_that_waits_is_kept_beside_what_others_keep(tmp_path: Path) ->
     ).save_waiting(scored("sep_conv_3x3", seats[0]), trained, 0)
     record = other.record()
     assert record is not None
-    assert [entry.scored.seat for entry in record.waiting] == seats
+    assert [entry.score.seat for entry in record.waiting] == seats
     assert names(tmp_path) == pointed(tmp_path)
 
 
@@ -77,7 +77,7 @@ def settled_meanwhile(tmp_path: Path) -> Checkpoint:
     other, theirs = in_folder(tmp_path), weight_set()
     one, trained = scored("sep_conv_3x3", FIRST), learner(theirs, "sep_conv_3x3", 1.0)
     other.save_waiting(one, trained, 0)
-    settle = partial(other.commit, theirs, [trained], scored=[one], drop_waiting=FIRST)
+    settle = partial(other.commit, theirs, [trained], scores=[one], drop_waiting=FIRST)
     pointer = Overtaken(tmp_path / POINTER_NAME, [settle])
     return Checkpoint(FileSystemArtifactStore(tmp_path), pointer=pointer, search="s")
 
@@ -86,7 +86,7 @@ def test_two_that_settle_a_learner_at_one_instant_commit_it_once(tmp_path: Path)
     overtaken, weights = settled_meanwhile(tmp_path), weight_set()
     trained = learner(weights, "sep_conv_3x3", 1.0)
     one = scored("sep_conv_3x3", FIRST)
-    assert overtaken.commit(weights, [trained], scored=[one], drop_waiting=FIRST) is None
+    assert overtaken.commit(weights, [trained], scores=[one], drop_waiting=FIRST) is None
     assert weights.version == 1
     assert same_bits(weights.snapshot(), expected(("sep_conv_3x3", 1.0)))
     assert names(tmp_path) == pointed(tmp_path)
@@ -120,10 +120,10 @@ def test_a_commit_whose_answer_is_lost_is_found_made(tmp_path: Path) -> None:
     trained = learner(weights, "sep_conv_3x3", 1.0)
     cut_off = Checkpoint(tmp_path, pointer=Interrupted(tmp_path / POINTER_NAME), search="s")
     with pytest.raises(ConnectionError):
-        cut_off.commit(weights, [trained], scored=[one])
+        cut_off.commit(weights, [trained], scores=[one])
     assert weights.version == 0
     checkpoint = in_folder(tmp_path)
-    assert checkpoint.scored(FIRST, one.architecture) == one
+    assert checkpoint.score_of(FIRST, one.architecture) == one
     checkpoint.sync(weights)
     assert weights.version == 1
     assert same_bits(weights.snapshot(), expected(("sep_conv_3x3", 1.0)))

@@ -8,15 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relativenas_optuna.objective.checkpoints import Record, Scored, Stored, Version, Waiting
-from relativenas_optuna.objective.checkpoints.parts import check_name
+from relativenas_optuna._utils.checked_fields import from_data
+from relativenas_optuna._utils.json_data import plain
+from relativenas_optuna.objective.checkpoints import (
+    CandidateScore,
+    Record,
+    StoredFile,
+    Version,
+    WaitingLearner,
+)
 from relativenas_optuna.objective.checkpoints.record import MOST_CHARACTERS, MOST_RECENT
+from relativenas_optuna.objective.checkpoints.store import check_name
 from relativenas_optuna.samplers.seats.claims import Seat
 
 seats = st.builds(Seat, st.integers(0, 999), st.integers(0, 99))
 numbers = st.floats(allow_nan=False)
 scored = st.builds(
-    Scored,
+    CandidateScore,
     seat=seats,
     architecture=st.text(max_size=300),
     loss=numbers,
@@ -24,7 +32,7 @@ scored = st.builds(
     train_loss=numbers,
 ).map(lambda one: one.brief)
 files = st.builds(
-    Stored,
+    StoredFile,
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True),
     sha256=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     size=st.integers(0, 2**40),
@@ -35,10 +43,10 @@ versions = st.lists(
     unique_by=lambda one: one.version,
 ).map(lambda found: tuple(sorted(found, key=lambda one: -one.version)))
 waiting = st.lists(
-    st.builds(Waiting, scored=scored, file=files, start_version=st.integers(0, 10**6)),
+    st.builds(WaitingLearner, score=scored, file=files, start_version=st.integers(0, 10**6)),
     max_size=5,
-    unique_by=lambda one: one.scored.seat,
-).map(lambda found: tuple(sorted(found, key=lambda one: one.scored.seat)))
+    unique_by=lambda one: one.score.seat,
+).map(lambda found: tuple(sorted(found, key=lambda one: one.score.seat)))
 recent = st.lists(scored, max_size=MOST_RECENT, unique_by=lambda one: one.seat).map(tuple)
 records = st.builds(
     Record,
@@ -55,18 +63,20 @@ jsons = st.recursive(
 )
 
 
-def a_scored(number: int, architecture: str = "a") -> Scored:
+def a_scored(number: int, architecture: str = "a") -> CandidateScore:
     seat = Seat(number // 8, number % 8)
-    return Scored(seat=seat, architecture=architecture, loss=0.1, accuracy=1 / 3, train_loss=2.5)
+    return CandidateScore(
+        seat=seat, architecture=architecture, loss=0.1, accuracy=1 / 3, train_loss=2.5
+    )
 
 
-def a_file(name: str) -> Stored:
-    return Stored.of(name, name.encode())
+def a_file(name: str) -> StoredFile:
+    return StoredFile.of(name, name.encode())
 
 
-def a_waiting(number: int) -> Waiting:
+def a_waiting(number: int) -> WaitingLearner:
     file = a_file(f"weights-01234567-01234567-waiting-{number}-01234567.safetensors")
-    return Waiting(scored=a_scored(number).brief, file=file, start_version=number)
+    return WaitingLearner(score=a_scored(number).brief, file=file, start_version=number)
 
 
 FULL = Record(
@@ -87,7 +97,7 @@ def test_a_record_is_read_back_from_its_text(record: Record) -> None:
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(ValueError, match=r"^no record of weights, for ") as caught:
+    with pytest.raises(ValueError, match=r"^not a record of weights: ") as caught:
         Record.from_text(text)
     message = str(caught.value)
     assert "\n" not in message
@@ -129,19 +139,19 @@ def test_a_record_with_any_part_exchanged_is_refused_or_is_one(
         "{}",
         "null",
         "[" * 100_000,
-        '{"format": ' + "9" * 10_000 + "}",
-        FULL.to_text().replace('"format": 1', '"format": 2'),
-        FULL.to_text().replace('"version": 5', '"version": 3'),
-        FULL.to_text().replace('"version": 5', '"version": true'),
-        FULL.to_text().replace('"seat": [0, 4]', '"seat": [0, 1]'),
-        FULL.to_text().replace('"seat": [0, 4]', '"seat": [0, -4]'),
-        FULL.to_text().replace('"seat": [0, 3]', '"seat": [0, 2]'),
-        FULL.to_text().replace('"name": "e"', '"name": "../e"'),
-        FULL.to_text().replace('"size": 1', '"size": -1'),
-        FULL.to_text().replace('"loss": 0.1', '"loss": "low"'),
+        '{"search": ' + "9" * 10_000 + "}",
+        FULL.to_text().replace('"version":5', '"version":3'),
+        FULL.to_text().replace('"version":5', '"version":true'),
+        FULL.to_text().replace('"number":4}', '"number":1}'),
+        FULL.to_text().replace('"number":4}', '"number":-4}'),
+        FULL.to_text().replace('"number":3}', '"number":2}'),
+        FULL.to_text().replace('"name":"e"', '"name":"../e"'),
+        FULL.to_text().replace('"size":1', '"size":-1'),
+        FULL.to_text().replace('"loss":0.1', '"loss":"low"'),
     ],
 )
 def test_hostile_text_is_refused(text: str) -> None:
+    assert text != FULL.to_text()
     refusal(text)
 
 
@@ -156,7 +166,7 @@ def test_a_name_that_leads_elsewhere_is_refused(name: object) -> None:
 
 def test_numbers_that_are_none_are_read_back() -> None:
     odd = replace(a_scored(0), accuracy=float("nan"), train_loss=float("-inf"))
-    read = Scored.from_data(json.loads(json.dumps(odd.to_data(), allow_nan=False)))
+    read = from_data(CandidateScore, json.loads(json.dumps(plain(odd), allow_nan=False)))
     assert str(read) == str(odd)
 
 
@@ -166,7 +176,7 @@ def test_a_commit_takes_a_learner_from_those_that_wait_to_those_that_were_scored
     assert after.versions == (new, FULL.versions[0])
     assert after.waiting == FULL.waiting[:1]
     assert [one.seat.number for one in after.recent] == [3, 4, 2, 5]
-    assert after.names == {"f", "e", FULL.waiting[0].file.name}
+    assert after.file_names == {"f", "e", FULL.waiting[0].file.name}
     assert FULL.committed(new, [], dropped=Seat(7, 7)).waiting == FULL.waiting
 
 
@@ -176,9 +186,9 @@ def test_only_the_newest_scores_are_remembered() -> None:
         version = Version(version=number, file=a_file(f"n{number}"))
         record = record.committed(version, [a_scored(number).brief])
     assert [one.seat for one in record.recent] == [a_scored(n).seat for n in range(34, 50)]
-    assert record.scored(Seat(6, 1), "a") == a_scored(49)
-    assert record.scored(Seat(6, 1), "b") is None
-    assert record.scored(Seat(0, 0), "a") is None
+    assert record.score_of(Seat(6, 1), "a") == a_scored(49)
+    assert record.score_of(Seat(6, 1), "b") is None
+    assert record.score_of(Seat(0, 0), "a") is None
 
 
 def test_of_many_waiting_learners_none_is_left_out() -> None:
@@ -198,4 +208,4 @@ def test_a_text_of_any_length_has_a_short_fingerprint() -> None:
     one = a_scored(1, "x" * 100_000)
     record = Record(search="s").committed(Version(version=1, file=a_file("f")), [one.brief])
     assert len(record.to_text()) < 1000
-    assert record.scored(one.seat, one.architecture) == one
+    assert record.score_of(one.seat, one.architecture) == one

@@ -141,11 +141,11 @@ def leave(folder: Path, *, age: float = 0.0, temporary: bool = False, search: st
 def test_under_the_lock_what_this_machine_left_is_removed(temporary: bool, tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     left = leave(tmp_path, temporary=temporary)
-    store.clean([], search="s", alone=False)
+    store.clean([], search="s", has_lock=False)
     assert left.exists()  # it may be about to be pointed to
-    store.clean([left.name], search="s", alone=True)
+    store.clean([left.name], search="s", has_lock=True)
     assert left.exists()
-    store.clean([], search="s", alone=True)
+    store.clean([], search="s", has_lock=True)
     assert not left.exists()
 
 
@@ -155,11 +155,11 @@ def test_what_another_machine_left_is_removed_after_some_minutes(
     store = FolderStore(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(
-            "relativenas_optuna.objective.checkpoints.store.this_machine", lambda: "0" * 8
+            "relativenas_optuna.objective.checkpoints.store._this_machine", lambda: "0" * 8
         )
         young, old = leave(tmp_path), leave(tmp_path, age=1000)
         needed = leave(tmp_path, age=1000)
-    store.clean([needed.name], search="s", alone=True)
+    store.clean([needed.name], search="s", has_lock=True)
     assert young.exists()
     assert not old.exists()
     assert needed.exists()
@@ -172,7 +172,7 @@ def test_files_are_aged_by_the_clock_of_their_folder(
     store, now = FolderStore(tmp_path), time.time
     young, old = leave(tmp_path), leave(tmp_path, age=1000)
     monkeypatch.setattr(time, "time", lambda: now() + ahead)
-    store.clean([], search="s", alone=False)
+    store.clean([], search="s", has_lock=False)
     assert list(tmp_path.iterdir()) == [young]
     assert not old.exists()
 
@@ -181,7 +181,7 @@ def test_nothing_else_is_removed(tmp_path: Path) -> None:
     others = [leave(tmp_path, age=1000, search="other"), tmp_path / "mine.txt", tmp_path / ".x.tmp"]
     for path in others[1:]:
         path.write_text("")
-    FolderStore(tmp_path).clean([], search="s", alone=True)
+    FolderStore(tmp_path).clean([], search="s", has_lock=True)
     assert all(path.exists() for path in others)
 
 

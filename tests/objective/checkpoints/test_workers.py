@@ -48,8 +48,8 @@ def test_no_commit_undoes_another(workers: int, place: dict[str, str], tmp_path:
         assert all(number >= 0 for number in own)
         assert sum(own) <= (workers - 1) * COMMITS
     files = names(Path(place["folder"]))
-    assert len(record.names) == 2
-    assert files == record.names
+    assert len(record.file_names) == 2
+    assert files == record.file_names
 
 
 def test_a_worker_that_only_reads_is_never_told_of_damage(tmp_path: Path) -> None:
