@@ -68,10 +68,12 @@ def test_every_sampler_object_reads_constraints_from_the_study(tmp_path: Path) -
             sampler=pickle.loads(one),  # noqa: S301 - our own
         )
         worker.optimize(objective, n_trials=1)
-    alone = optuna.create_study(sampler=constrained())
-    alone.optimize(objective, n_trials=8)
-    assert [trial.constraints for trial in study.trials] == [t.constraints for t in alone.trials]
-    found, expected = (RelativeNASSampler().population(each) for each in (study, alone))
+    undisturbed = optuna.create_study(sampler=constrained())
+    undisturbed.optimize(objective, n_trials=8)
+    assert [trial.constraints for trial in study.trials] == [
+        t.constraints for t in undisturbed.trials
+    ]
+    found, expected = (RelativeNASSampler().population(each) for each in (study, undisturbed))
     assert found is not None
     assert expected is not None
     assert bits(found) == bits(expected)

@@ -66,7 +66,7 @@ def test_decoding_then_encoding_never_leaves_the_cell(
     assert low <= x <= high
     again = decode(distribution, x)
     if isinstance(distribution, FloatDistribution) and distribution.log:
-        # The logarithm of a number as small or large as they come is rounded at the 10th bit.
+        # The logarithm of a very small or large number is rounded at the 10th bit.
         assert again == pytest.approx(value, rel=1e-12, abs=TINIEST)
     else:
         assert same(again, value)

@@ -107,8 +107,8 @@ def test_a_search_is_the_independent_algorithm_to_the_last_bit(
         real=real,
         keeps=keeps,
     )
-    told = [trial.params for trial in study.trials]
-    assert told == [params for generation in expected.scored for params in generation]
+    proposed = [trial.params for trial in study.trials]
+    assert proposed == [params for generation in expected.scored for params in generation]
     for index, generation in enumerate(found.generations[: generations + 1]):
         assert generation.positions.tolist() == expected.positions[index].tolist()
         assert generation.velocities.tolist() == expected.velocities[index].tolist()
@@ -166,7 +166,7 @@ def test_rare_feasible_trials_are_found() -> None:
     feasible = [trial.constraints["sum"] <= 0 for trial in study.trials]
     assert sum(feasible[:20]) <= 3
     assert sum(feasible[20:120]) >= 40
-    assert 2.25 <= study.best_value < 2.4  # the least is that of four equal ones
+    assert 2.25 <= study.best_value < 2.4  # the minimum has four equal parameters
 
 
 def test_two_equal_objectives_search_like_one() -> None:

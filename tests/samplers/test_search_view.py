@@ -117,7 +117,7 @@ def test_the_view_agrees_with_the_trials(
         assert [member.seat for member in seen.members] == [known.seat(m) for m in range(4)]
         states = {member.state for member in seen.members}
         assert seen.complete == (states <= {"scored", "failed"})
-    # Plain data for JSON, which comes out the same each time.
+    # Data for JSON, the same at every call.
     text = json.dumps(view.to_dict(), allow_nan=False)
     assert text == json.dumps(view_of(study).to_dict(), allow_nan=False)
 
@@ -188,7 +188,7 @@ def test_repeats_are_architectures_scored_before() -> None:
 
 def test_doubles_and_failed_seats_are_counted() -> None:
     study, _ = begun()
-    trials = [ask(study)[0] for _ in range(5)]  # the fifth one is given the first one's seat again
+    trials = [ask(study)[0] for _ in range(5)]  # the fifth gets the seat of the first again
     for trial in trials[:3] + trials[4:]:
         tell(study, trial)
     for _ in range(MAX_FAILURES):
@@ -213,6 +213,6 @@ def test_the_best_of_several_objectives_is_not_dominated() -> None:
     by_seat = sorted(generation.members, key=lambda member: member.seat)
     assert [member.values for member in by_seat] == values
     assert [member.violation for member in by_seat] == [0.0, 0.0, 0.0, 1.0]
-    assert generation.best == by_seat[0].number  # of two that nobody dominates the earlier one
+    assert generation.best == by_seat[0].number  # the earlier of two that nothing dominates
     assert generation.pairs[1].fast == by_seat[2].number
     assert all(pair.margin is None for pair in generation.pairs)

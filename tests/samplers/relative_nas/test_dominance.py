@@ -35,7 +35,7 @@ MINIMIZE, MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 directions = st.sampled_from([MINIMIZE, MAXIMIZE])
 
 numbers = st.floats(allow_nan=False) | st.sampled_from([0.0, math.inf, -math.inf])
-# Few values, so that points are equal in some objectives and dominate each other often.
+# Few values make equal objectives and dominance likely.
 small = st.integers(-2, 2).map(float) | st.sampled_from([math.inf, -math.inf])
 excesses = st.dictionaries(st.sampled_from("uvw"), st.sampled_from([-1.0, 0.0, 0.5, 2.0]))
 
@@ -106,7 +106,7 @@ def test_comparison_is_antisymmetric(
 def test_comparison_is_transitive(
     a: SeatScore, b: SeatScore, c: SeatScore, studys: tuple[StudyDirection, ...]
 ) -> None:
-    # Pruned ones compare at steps that the two have in common, which three need not have.
+    # Three pruned trials may have no common step, though each two of them do.
     states = {seat.counted.state for seat in (a, b, c) if seat.counted is not None}
     if PRUNED not in states and compare(a, b, studys) == compare(b, c, studys) == -1:
         assert compare(a, c, studys) == -1
@@ -123,7 +123,7 @@ def test_the_order_of_objectives_does_not_matter(
         return complete(*values, **seat.counted.constraints)
 
     if PRUNED in {seat.counted and seat.counted.state for seat in (one, other)}:
-        order.sort()  # reports are of the first objective
+        order.sort()  # reports belong to the first objective
     assert compare(one, other, studys) == compare(
         shuffled(one), shuffled(other), [studys[i] for i in order]
     )
@@ -190,7 +190,7 @@ def test_crowding_compares_dominators_then_distances(data: st.DataObject, object
     assert less_crowded(np.array(one), np.array(other), reference) == expected
     assert less_crowded(np.array(other), np.array(one), reference) == -expected
     assert less_crowded(np.array(one), np.array(other), reference[::-1]) == expected
-    if objectives < 3:  # a sum of three depends on their order
+    if objectives < 3:  # a sum of three floats depends on their order
         flipped = less_crowded(np.array(one)[::-1], np.array(other)[::-1], reference[:, ::-1])
         assert flipped == expected
 
@@ -198,7 +198,7 @@ def test_crowding_compares_dominators_then_distances(data: st.DataObject, object
 def test_crowding_matches_a_computation_by_hand() -> None:
     front = np.array([[0.0, 4.0], [1.0, 3.0], [3.0, 1.0], [4.0, 0.0]])
     tight, wide, end = np.array([0.5, 3.5]), np.array([2.0, 2.0]), np.array([-1.0, 5.0])
-    # Between its neighbours: a quarter of the range, in both objectives; half of it for `wide`.
+    # The neighbours of `tight` are 1/4 of the range apart in both objectives, of `wide` 1/2.
     assert less_crowded(wide, tight, front) == -1
     assert less_crowded(end, wide, front) == -1
     assert less_crowded(np.array([3.5, 3.5]), tight, front) == 1  # two dominate it

@@ -75,15 +75,15 @@ def test_extra_trials_do_not_change_the_populations(
     space: Space | None, size: int, workers: int, seed: int
 ) -> None:
     study = search_by(workers, SPACE, 32, anew(space, size, "plain"), seed)
-    alone = search_by(1, SPACE, 32, anew(space, size, "plain"))
-    found, expected = bits(followed(study)), state(alone, size)
+    undisturbed = search_by(1, SPACE, 32, anew(space, size, "plain"))
+    found, expected = bits(followed(study)), state(undisturbed, size)
     assert state(study, size) == found
     learned = [bool(generation.learned.all()) for generation in followed(study).generations]
     complete = learned.index(False)
     assert found[:complete] == expected[:complete]
     seats = [seat_of(trial) for trial in study.trials]
     assert extras_of(study) == tuple(n for n, seat in enumerate(seats) if seat is None)
-    assert extras_of(alone) == ()
+    assert extras_of(undisturbed) == ()
     assert repeats(study) <= 2
 
 
@@ -116,11 +116,11 @@ def test_a_seat_never_reported_is_given_out_again(space: Space | None) -> None:
     suggest(abandoned, SPACE)
     study.optimize(loss_of(SPACE), n_trials=60)
     again = [trial for trial in study.trials if seat_of(trial) == Seat(0, 0)]
-    assert [trial.number for trial in again] == [0, 17]  # the first after 4 * 4 younger ones
+    assert [trial.number for trial in again] == [0, 17]  # after 4 * 4 younger trials
     assert again[1].params == abandoned.params
     assert max(extras_of(study)) < 17
-    alone = search(space=space, trials=40, preset="plain")
-    assert state(study)[:8] == state(alone)[:8]
+    undisturbed = search(space=space, trials=40, preset="plain")
+    assert state(study)[:8] == state(undisturbed)[:8]
 
 
 @both_spaces
@@ -128,7 +128,7 @@ def test_extra_trials_in_a_finite_space_are_new_while_possible(space: Space | No
     known = None if space is None else SMALL
     study = search_by(4, SMALL, 70, anew(known, 4, "plain"), seed=1)
     found = architectures(study)
-    # The first ones of a learned space are drawn by name alone.
+    # The first extra trials of a learned space are drawn by name undisturbed.
     late = [n for n in extras_of(study) if known is not None or n > 12]
     for number in late:
         left = 30 - len(set(found[:number]))
@@ -185,6 +185,6 @@ def test_extra_claims_of_any_kind_leave_the_population_alone(claim: dict[str, An
         if ends:
             study._storage.set_trial_state_values(other, TrialState.COMPLETE, [-1e9])
     study.optimize(loss_of(SPACE), n_trials=20)
-    alone = search(space=SPACE, trials=22, preset="plain")
-    assert state(study)[:4] == state(alone)[:4]
+    undisturbed = search(space=SPACE, trials=22, preset="plain")
+    assert state(study)[:4] == state(undisturbed)[:4]
     assert study.best_value == -1e9

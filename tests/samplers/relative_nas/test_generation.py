@@ -36,7 +36,7 @@ def seats_without(pairs: list[list[list[int]]], held: Seat) -> Iterator[Seat]:
         for number, member in enumerate(m for pair in generation for m in pair):
             if member not in missing:
                 yield Seat(index, number)
-        # What learns from a member that is not known, or would teach it, stays unknown too.
+        # A member is unknown, too, if its partner is unknown.
         missing = {member for pair in generation if missing & {*pair} for member in pair}
 
 
@@ -54,7 +54,7 @@ def test_scored_pairs_move_on_to_the_synchronous_populations(
     possible = list(seats_without(pairs, seat))
     assert len(possible) > 5
     assert [s for _, s in early] + [step(study) for _ in possible[number:]] == possible
-    # Nothing else is ready: the seat is given out a second time, with the same parameters.
+    # Nothing else is ready: the seat is given out again, with the same parameters.
     second, again = ask(study)
     assert again == seat
     assert second.params == held.params
@@ -78,7 +78,7 @@ def test_the_longest_running_seat_is_given_out_again_when_none_is_free(
     assert [seat.number for _, seat in again] == [0, 1, 0, 1]
     assert again[0][0].params == first[0].params
     tell(study, again[2][0])
-    assert ask(study)[1] == Seat(0, 1)  # seat 0 needs no one else
+    assert ask(study)[1] == Seat(0, 1)  # seat 0 is scored
     tell(study, second[0])
     assert ask(study)[1] == Seat(1, 0)
 
@@ -116,7 +116,7 @@ def test_asking_without_reporting_starts_a_whole_generation() -> None:
 
 def test_more_arrivals_than_seats_share_them() -> None:
     study = begin(SPACE, size=2)
-    for _ in range(3):  # other workers, between their trial and its claim
+    for _ in range(3):  # trials of other workers that have not claimed a seat yet
         study._storage.create_new_trial(study._study_id)
     assert ask(study)[1] == Seat(0, 1)
 

@@ -61,7 +61,7 @@ def test_a_study_follows_the_published_run_to_the_last_bit(
     generation = population.generations[index]
     assert generation.positions.tolist() == snapshot["positions"]
     assert generation.velocities.tolist() == snapshot["velocities"]
-    if "pairs" not in snapshot:  # the last one was never scored
+    if "pairs" not in snapshot:  # the last generation was not scored
         return
     assert generation.pairs.tolist() == snapshot["pairs"]
     assert diversity(generation.positions) == snapshot["diversity"]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def test_a_learned_space_draws_generation_0_by_seat_and_name() -> None:
-    study = search(space={"x": SPACE["x"]}, trials=1)  # any: draws depend on the seed alone
+    study = search(space={"x": SPACE["x"]}, trials=1)  # draws depend on the seed alone
     study = search(space=None, trials=4)
     for number, trial in enumerate(study.trials):
         assert trial.params["x"] == -1 + 2 * uniform(3, 0, number, "x")
@@ -57,13 +57,13 @@ def test_a_learned_space_has_all_parameters_of_complete_trials() -> None:
         space = early if seat < Seat(1, 3) else SPACE
         if seat == Seat(0, 1):
             suggest(trial, {"even": SPACE["even"]})
-            raise optuna.TrialPruned  # it shows a parameter, but is not complete
+            raise optuna.TrialPruned  # it suggests a parameter but is not complete
         return loss(suggest(trial, space), space)
 
     study = search(space=None, trials=20, objective=objective)
     found = population(study).generations
     spaces = [list(g.encoding.space) for g in found if g.encoding is not None]
-    # A complete generation is brought to the parameters that it has shown.
+    # A complete generation is extended to all of its parameters.
     assert spaces == [["op", "x"], *[sorted(SPACE)] * (len(found) - 1)]
     for generation in found[1:5]:
         assert generation.encoding is not None
@@ -194,17 +194,17 @@ def other_ranges(trial: optuna.Trial, seat: Seat) -> Space:
 
 @pytest.mark.parametrize("asks", [by_choice, ever_more, other_ranges])
 @pytest.mark.parametrize("preset", ["plain", "paper"])
-@settings(max_examples=2)  # of each of the six
+@settings(max_examples=2)  # for each of six parametrizations
 @given(seed=st.integers(0, 99), noisy=st.booleans(), dice=st.randoms(use_true_random=False))
 def test_learned_spaces_do_not_depend_on_order_or_process(
     preset: str, asks: Callable[[optuna.Trial, Seat], Space], seed: int, noisy: bool, dice: Random
 ) -> None:
     def objective(trial: optuna.Trial) -> float:
         seat = seat_of(trial)
-        # An extra trial shows what only later seats do, which must never reach the population.
+        # An extra trial suggests parameters of later seats, which must not reach the population.
         space = asks(trial, Seat(9, 0) if seat is None else seat)
         suggest(trial, space)
-        # Of the names alone, so that distributions do not matter.
+        # The value must not depend on distributions.
         value = math.fsum(math.cos(len(n) + 2 * hash_of(v)) for n, v in trial.params.items())
         return value + (noise_at(seat) if noisy else 0.0)
 
@@ -223,7 +223,7 @@ def test_learned_spaces_do_not_depend_on_order_or_process(
             trial = study.ask()
             running.append((trial, objective(trial)))
     assert bits(followed(study)) == state(study, 4)
-    alone = search(
+    undisturbed = search(
         space=None,
         trials=len(study.trials),
         population_size=4,
@@ -231,7 +231,7 @@ def test_learned_spaces_do_not_depend_on_order_or_process(
         preset=preset,
         objective=objective,
     )
-    expected = dict(seated(alone))
+    expected = dict(seated(undisturbed))
     for seat, params in seated(study):
         assert seat not in expected or expected[seat] == params
     assert len(dict(seated(study)).keys() & expected.keys()) >= 9

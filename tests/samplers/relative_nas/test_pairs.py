@@ -57,11 +57,11 @@ def test_a_half_finished_pair_comes_first_unless_its_worker_runs() -> None:
     first, second = sampler.ask_pair(study)
     tell(study, first)
     study.tell(second, state=TrialState.FAIL)
-    assert seats(other.ask_pair(study)) == [Seat(0, 1)]  # the other is scored
+    assert seats(other.ask_pair(study)) == [Seat(0, 1)]  # seat 0 is scored
     third, fourth = sampler.ask_pair(study)
     study.tell(fourth, state=TrialState.FAIL)
     assert seat_of(third) == Seat(0, 2)  # still running
-    assert seats(other.ask_pair(study)) == [Seat(0, 3)]  # but there is nothing else
+    assert seats(other.ask_pair(study)) == [Seat(0, 3)]  # there is nothing else
     assert other.ask_pair(study) == []
 
 

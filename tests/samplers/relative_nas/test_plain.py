@@ -96,9 +96,9 @@ def follows_the_reference(space: Space, size: int, seed: int, *, more: bool = Fa
         real=real,
         described=not more,
     )
-    told = [only(space, trial.params) for trial in study.trials]
-    assert told == [params for generation in expected.scored for params in generation]
-    # A pair of two that keep their scores goes on at once, so that there may be more generations.
+    proposed = [only(space, trial.params) for trial in study.trials]
+    assert proposed == [params for generation in expected.scored for params in generation]
+    # A pair whose members both keep their scores moves on at once and may start a generation.
     assert len(found.generations) > generations
     for index, generation in enumerate(found.generations[: generations + 1]):
         assert generation.positions.tolist() == expected.positions[index].tolist()
@@ -131,7 +131,7 @@ def test_only_visited_architectures_leave_the_learning_rule(
 def test_a_small_space_often_leaves_the_learning_rule() -> None:
     space: Space = {name: CategoricalDistribution(list("abcde")) for name in "xy"}
     assert sum(len(follows_the_reference(space, 4, seed)) for seed in range(9)) > 9
-    # With another parameter an architecture is not what the space says of it.
+    # With a further parameter, the space does not describe the architecture.
     assert not any(follows_the_reference(space, 4, seed, more=True) for seed in range(9))
 
 
@@ -153,8 +153,8 @@ def test_preset_paper_never_leaves_the_learning_rule(space: Space, size: int, se
         seed=seed,
         objective=lambda trial: loss(only(varying, suggest(trial, space)), varying),
     )
-    told = [only(varying, trial.params) for trial in study.trials]
-    assert told == [params for generation in expected for params in generation]
+    proposed = [only(varying, trial.params) for trial in study.trials]
+    assert proposed == [params for generation in expected for params in generation]
 
 
 @given(space=small_spaces(), learned=st.booleans(), seed=st.integers(0, 99), dice=st.randoms())
@@ -176,13 +176,13 @@ def test_nothing_repeats_while_an_architecture_is_unvisited(
             suggest(trial, space)
             running.append(trial)
     first: dict[tuple[Any, ...], int] = {}
-    for told in study.trials:
-        seat = seat_of(told)
-        if seat is None:  # an extra trial, which never reaches the population
+    for frozen in study.trials:
+        seat = seat_of(frozen)
+        if seat is None:  # an extra trial, which the population ignores
             continue
-        key = tuple(told.params[name] for name in space)
+        key = tuple(frozen.params[name] for name in space)
         before = {known for known, generation in first.items() if generation <= seat.generation - 2}
-        if told.state == TrialState.COMPLETE:
+        if frozen.state == TrialState.COMPLETE:
             first[key] = min(first.get(key, seat.generation), seat.generation)
         if seat.generation > 1 and len(before) < whole:
             assert key not in before
@@ -200,7 +200,7 @@ def test_the_seat_of_a_kept_score_is_never_given_out(space: Space | None) -> Non
     }
     again = sum(int(generation.reevaluated.sum()) for generation in found.generations)
     learned = sum(int(generation.learned.sum()) for generation in found.generations)
-    assert len(kept) + again == learned  # every fast learner's, but for second scores
+    assert len(kept) + again == learned  # all fast learners that are not re-evaluated
     assert again <= 4 < learned
     assert not kept & {seat_of(trial) for trial in study.trials}
     assert len(scored(study)) == len(study.trials) == trials_of(6, 9)

@@ -75,5 +75,5 @@ def test_preset_random_draws_every_choice_evenly() -> None:
     counts = np.array(list(operations.values()))
     expected = counts.sum() / 7
     assert len(counts) == 7
-    # Chi-square with 6 degrees of freedom: over 22.5 once in a thousand times.
+    # Chi-square with 6 degrees of freedom exceeds 22.5 with probability 0.001.
     assert ((counts - expected) ** 2 / expected).sum() < 22.5

@@ -80,7 +80,7 @@ def by_queues(study: optuna.Study, space: Space | None, preset: str, generations
     ours, others = anew(space, 6, preset), RandomSampler(seed=0)
     while not complete(study, generations):
         if space is None and ours.population(study) is None:
-            study.optimize(OBJECTIVE, n_trials=6)  # what they ask for must be seen first
+            study.optimize(OBJECTIVE, n_trials=6)  # a complete generation shows the parameters
         enqueued = ours.enqueue_generation(study)
         study.sampler = others
         study.optimize(OBJECTIVE, n_trials=len(enqueued))
@@ -103,7 +103,7 @@ def test_the_populations_are_those_of_one_worker(
     trials = 6 * generations if preset == "paper" else trials_of(6, generations)
     undisturbed = search(space=space, trials=trials, population_size=6, preset=preset)
     found, expected = (bits(population(each, 6)) for each in (study, undisturbed))
-    # A pair of the generation behind may have gone on in one of them, and not in the other.
+    # A pair of the next generation may have moved on in only one of them.
     assert found[:generations] == expected[:generations]
     everyone = scored(undisturbed)
     found_scores = scored(study)
@@ -126,7 +126,7 @@ def test_threads_in_a_finite_space_get_the_populations_of_one_worker(preset: str
 def test_a_trial_without_a_free_seat_does_not_wait_for_others() -> None:
     study = begin(SPACE, size=2)
     first, _ = ask(study), ask(study)
-    for _ in range(2):  # threads that stand in line
+    for _ in range(2):  # waiting threads
         study._storage.create_new_trial(study._study_id)
     before = time.monotonic()
     trial, seat = ask(study)

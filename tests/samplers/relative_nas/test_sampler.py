@@ -96,7 +96,7 @@ def travels_with_a_wide_space(storage: BaseStorage, name: str) -> None:
 
 
 def test_every_storage_gives_the_same_search(storage: BaseStorage) -> None:
-    # Both in one test: processes that make a database's tables at once get in each other's way.
+    # One test for both spaces: two processes cannot create tables at the same time.
     for space in (SPACE, None):
         name = f"relativenas-test-{uuid.uuid4().hex}"
         try:
@@ -138,7 +138,7 @@ def test_an_enqueued_trial_takes_the_next_seat_and_moves_its_member(
     assert seat_of(study.trials[2]) == Seat(0, 2)
     assert seat_of(study.trials[3]) == Seat(0, 3)
     assert study.trials[2].params == wanted
-    # What was left open is what the member would have been.
+    # Parameters that were not enqueued are the proposed ones.
     plain = search(space=space, trials=4).trials[3].params
     assert study.trials[3].params == {**plain, "op": "b"}
     generation = population(study).generations[0]
@@ -167,14 +167,16 @@ def test_a_fixed_parameter_moves_its_member() -> None:
         assert fixed.params == {**other.params, "op": "b", "x": 0.5}
 
 
-@pytest.mark.parametrize("begun", [True, False], ids=["begun", "empty"])
-def test_trials_of_other_samplers_are_ignored(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("started", [True, False], ids=["started", "empty"])
+def test_trials_of_other_samplers_are_ignored(
+    started: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     study.optimize(OBJECTIVE, n_trials=3)
-    waiting = study.ask()  # never told: nothing says that it is lost
-    if begun:
+    waiting = study.ask()  # never reported, and nothing shows that it is lost
+    if started:
         waiting.suggest_float("x", -1, 1)
-    else:  # for a moment it might be one of ours that is about to claim a seat
+    else:  # it may be about to claim a seat
         monkeypatch.setattr("relativenas_optuna.samplers.seats.replay.ARRIVAL_AGE", 0.0)
     ours = anew(SPACE)
     for k in range(12):

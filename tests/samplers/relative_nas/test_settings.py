@@ -103,7 +103,7 @@ def test_settings_survive_json_with_the_order_of_the_space(
         replace(SETTINGS, space=space),
         replace(SETTINGS, space=None, warm_start=(2, 5)),
     ):
-        text = json.dumps(settings.to_json(), sort_keys=True)  # as some databases reorder keys
+        text = json.dumps(settings.to_json(), sort_keys=True)  # some databases reorder keys
         back = Settings.from_json(json.loads(text))
         assert back == settings
         assert list(back.space or {}) == list(settings.space or {})
@@ -158,7 +158,7 @@ def test_a_conflict_with_the_study_names_both_values(
         for word in ["'mine'", "study", *words]:
             assert word in message
     assert [t.state for t in study.trials[5:]] == [TrialState.FAIL] * 2
-    # The study itself is not the worse for it.
+    # The study can still be used.
     study.sampler = RelativeNASSampler()
     study.optimize(loss_of(SPACE), n_trials=7)
     assert scores(study) == scores(search(space=SPACE, trials=12))
@@ -184,13 +184,13 @@ def test_missing_arguments_come_from_the_study() -> None:
 
 
 def test_a_new_study_starts_with_the_defaults() -> None:
-    begun = []
+    started = []
     for _ in range(2):
         study = optuna.create_study(sampler=RelativeNASSampler())
         study.ask()
-        begun.append(population(study).settings)
-    assert begun[0].seed != begun[1].seed
-    for settings in begun:
+        started.append(population(study).settings)
+    assert started[0].seed != started[1].seed
+    for settings in started:
         assert replace(settings, seed=0) == Settings(8, 0, None, "plain", None, PLAIN)
 
 

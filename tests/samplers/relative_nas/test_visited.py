@@ -156,7 +156,7 @@ def test_choices_of_any_kind_are_searched(
     choices: tuple[Any, ...], url: str | None, tmp_path: Path
 ) -> None:
     if url is not None and isinstance(choices[0], tuple):
-        return  # Optuna itself reads lists there, and refuses the tuples of the next trial
+        return  # Optuna itself reads lists there and rejects tuples
     storage = url and f"sqlite:///{tmp_path / 'x.db'}"
     sampler = RelativeNASSampler(population_size=2, seed=0)
     study = optuna.create_study(sampler=sampler, storage=storage)
@@ -185,7 +185,7 @@ def test_equal_choices_count_once(choices: list[Any]) -> None:
 def test_rounding_does_not_split_a_value_of_a_stepped_float() -> None:
     space = {"x": FloatDistribution(0, 1, step=0.1)}
     study = optuna.create_study(sampler=RelativeNASSampler(space, population_size=2, seed=1))
-    for x in (0.3, 0.6, 0.7):  # 0.1 * 3 is another float than 0.3
+    for x in (0.3, 0.6, 0.7):  # 0.1 * 3 != 0.3
         study.enqueue_trial({"x": x})
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1, step=0.1), n_trials=20)
     assert {round(trial.params["x"], 1) for trial in study.trials} == {k / 10 for k in range(11)}
@@ -228,7 +228,7 @@ def test_a_conditional_space_is_exhausted_before_anything_repeats(
         assert seat is not None
         key = tuple(sorted(trial.params.items()))
         before = {known for known, first in generation_of.items() if first <= seat.generation - 2}
-        if seat.generation > 3 and len(before) < 11:  # the sampler knows all parameters then
+        if seat.generation > 3 and len(before) < 11:  # the sampler knows all parameters
             assert key not in before
         generation_of.setdefault(key, seat.generation)
     assert len(generation_of) == 11
@@ -258,7 +258,7 @@ def test_a_visited_architecture_covers_all_values_it_did_not_suggest() -> None:
     assert not record.all_visited(2)
     found = record.first_unvisited(encoding.low, 2)
     assert found is not None
-    assert (found[0], found[2], found[3]) == (1, 1, 1)  # the only one that is left
+    assert (found[0], found[2], found[3]) == (1, 1, 1)  # the only one left
     recorded(encoding, {"kind": "n", "n": 1, "more": 1}, 3, record)
     assert record.all_visited(3)
     assert not record.all_visited(2)
@@ -280,7 +280,7 @@ def test_ambiguous_trials_cover_only_their_own_position() -> None:
     for a, late in product(range(3), range(3)):
         assert not record.all_visited(2)
         recorded(encoding, {"a": a, "late": late}, 2, record)
-        record.is_visited(others[0], -1)  # begins anew
+        record.is_visited(others[0], -1)  # counts again from the start
     assert record.all_visited(2)
 
 

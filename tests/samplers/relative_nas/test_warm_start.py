@@ -67,9 +67,9 @@ def test_the_first_seats_start_from_other_samplers_best_trials(
     counted = len(chosen) if preset == "plain" else 0
     assert seats[: 4 - counted] == [Seat(0, number) for number in range(counted, 4)]
     assert all(seat is not None and seat.generation > 0 for seat in seats[4 - counted :])
-    if preset == "paper":  # scored anew
+    if preset == "paper":  # scored again
         assert [trial.params for trial in ours[: len(chosen)]] == [t.params for t in chosen]
-    # What starts from nothing starts as ever.
+    # The other members start as in any search.
     cold = [trial.params for trial in search(space=space, trials=4, preset=preset).trials]
     assert [t.params for t in ours[len(chosen) - counted : 4 - counted]] == cold[len(chosen) :]
     first = population(study).generations[0]

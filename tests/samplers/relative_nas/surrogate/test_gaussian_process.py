@@ -98,7 +98,7 @@ def test_pending_architectures_change_deviations_but_no_means(
     process = reference(
         model,
         np.concatenate([positions[:30], later[0], pending]),
-        random.random(30 + scored_later + len(pending)),  # on which deviations do not depend
+        random.random(30 + scored_later + len(pending)),  # deviations do not depend on scores
     )
     expected = process.predict(asked, return_std=True)[1]  # type: ignore[attr-defined]
     assert deviations == pytest.approx(expected, abs=1e-5)

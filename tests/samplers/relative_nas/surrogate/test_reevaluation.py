@@ -78,7 +78,7 @@ def wanted(study: optuna.Study, generations: list[Generation], index: int, pair:
         return False
     several = [values for values in own.values() if len(values) > 1]
     if not several:
-        # Until the outcome of the first second score is known there is no other one.
+        # There is no second re-evaluation until the result of the first is known.
         means = {m: np.mean(known[place(before, m)]) for m in range(len(before.positions))}
         return index % 2 == 1 and min(means, key=lambda m: (means[m], m)) in members
     freedom = sum(len(values) - 1 for values in several)

@@ -62,7 +62,7 @@ def test_generation_0_is_a_latin_hypercube(space: Space | None, size: int, seed:
             x = [np.log(v) if distribution.log else v for v in values]  # type: ignore[attr-defined]
             parts = np.floor((np.array(x) - low) / (high - low) * size)
             assert sorted(parts.astype(int).tolist()) == list(range(size))
-        elif name != "width":  # the cells of a log integer differ in length
+        elif name != "width":  # cells of a log integer have different lengths
             times = [values.count(value) for value in set(values)]
             assert len(times) == kinds or size < kinds
             assert max(times) <= -(-size // kinds) + 1
@@ -83,7 +83,7 @@ def reachable(before: Generation, generation: Generation, member: int, pair: int
     for i, distribution in enumerate(encoding.space.values()):
         ends = [np.clip(x[i], encoding.low[i], encoding.high[i]) for x in (low, high)]
         if finite_count(distribution) is None:
-            # Reflected at the bounds, as often as need be.
+            # Reflected at the bounds any number of times.
             bound, width = encoding.low[i], encoding.high[i] - encoding.low[i]
             inside = position[i] - bound
             images = [bound + x + 2 * width * k for x in (inside, -inside) for k in range(-3, 4)]
@@ -114,7 +114,7 @@ def test_without_redraws_moves_follow_the_learning_rule(space: Space, seed: int)
         for pair in np.flatnonzero(before.learned).tolist():
             slow = before.pairs[pair][1 if before.first_fast[pair] else 0]
             left += not reachable(before, generation, int(slow), pair)
-    # It is left only where every draw is taken.
+    # Only if every candidate is visited does a move leave the rule.
     assert left == 0 or encoding.counts is not None
 
 
@@ -130,7 +130,7 @@ def test_another_process_replays_the_same_positions(
 
     study, again = searched(), searched()
     assert bits(followed(study)) == state(study, 6)
-    # One that goes on proposes what the first would have.
+    # A process that continues proposes what the first one would have proposed.
     study.optimize(objective, n_trials=9)
     again.sampler = anew(space, 6, "plain")
     again.optimize(objective, n_trials=9)
@@ -139,7 +139,7 @@ def test_another_process_replays_the_same_positions(
 
 def test_a_late_process_fits_the_same_hyperparameters() -> None:
     study, again = (search(space=SPACE, trials=81, preset="plain") for _ in range(2))
-    assert len(population(study).generations) > 36  # where not every generation has a fit
+    assert len(population(study).generations) > 36  # from 32 on, not every generation has a fit
     for _ in range(6):
         again.sampler = anew(SPACE, 4, "plain")
         again.optimize(loss_of(SPACE), n_trials=1)
@@ -168,7 +168,7 @@ def test_the_order_in_which_trials_finish_does_not_matter(
             running.append(trial)
     for trial in running:
         tell(trial)
-    alone = search(
+    undisturbed = search(
         space=space,
         trials=len(study.trials),
         population_size=size,
@@ -176,7 +176,7 @@ def test_the_order_in_which_trials_finish_does_not_matter(
         preset="plain",
         objective=noisy_loss_of(SPACE) if noisy else loss_of(SPACE),
     )
-    expected = dict(seated(alone))
+    expected = dict(seated(undisturbed))
     for seat, params in seated(study):
         assert seat not in expected or expected[seat] == params
     assert len(dict(seated(study)).keys() & expected.keys()) >= trials_of(size, 2)
@@ -272,7 +272,7 @@ def test_a_value_outside_the_space_does_not_make_processes_differ() -> None:
         return [trial.params for trial in study.trials]
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other parameters than those given
+        warnings.simplefilter("ignore")  # about parameters outside the space
         assert found(anew=False) == found(anew=True)
 
 
@@ -301,4 +301,4 @@ def test_floats_do_not_stick_to_their_bounds(*, log: bool) -> None:
     )
     at_a_bound = sum(x in (1, 2) for trial in study.trials for x in trial.params.values())
     assert at_a_bound == 0
-    assert study.best_value < 0.002  # as TPE
+    assert study.best_value < 0.002  # as good as TPE

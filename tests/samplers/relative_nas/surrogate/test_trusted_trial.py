@@ -55,7 +55,7 @@ def test_scores_of_one_architecture_count_together() -> None:
             study.add_trial(create_trial(params={"op": op}, distributions=dict(space), value=value))
     assert study.best_trial.params == {"op": "a"}
     assert trusted_trial(study).params == {"op": "b"}
-    assert trusted_trial(study).number == 4  # the first of them
+    assert trusted_trial(study).number == 4  # the first trial of b
 
 
 @given(
@@ -68,7 +68,7 @@ def test_the_trusted_architecture_has_the_lowest_bound(
     architectures, losses = [list(column) for column in zip(*scored, strict=True)]
     values = {a: [loss for b, loss in scored if b == a] for a in architectures}
     means = sorted([float(np.mean(v)) for v in values.values()] + [math.inf] * fails)
-    good = means[(len(means) - 1) // 4]  # a quarter of them is not better
+    good = means[(len(means) - 1) // 4]  # at least a quarter has no higher mean
     several = [v for v in values.values() if np.mean(v) <= good]
     freedom = sum(len(v) - 1 for v in several)
     squares = sum(np.var(v) * len(v) for v in several)
