@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
@@ -17,7 +16,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import finite_count, interval, value_index
-from relativenas_optuna.samplers.relative_nas.surrogate.settings import PLAIN, Screening
+from relativenas_optuna.samplers.relative_nas.surrogate.settings import Screening
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.samplers import strategies
 from tests.helpers.samplers.searches import (
@@ -237,22 +236,6 @@ def test_a_simple_function_is_minimized_faster_than_by_other_presets() -> None:
     assert best["plain"] < 0.5 * best["paper"]
 
 
-def test_screening_survives_json() -> None:
-    for screening in (
-        PLAIN,
-        replace(
-            PLAIN,
-            draws=3,
-            redraw_probability=0.5,
-            latin_hypercube=False,
-            max_scores=1,
-            sparse_fits=False,
-            models_pending=False,
-        ),
-    ):
-        assert Screening(**screening.to_json()) == screening
-
-
 def test_a_value_outside_the_space_does_not_make_processes_differ() -> None:
     """It has no position for any process that reads the study."""
     given: Space = {"x": IntDistribution(0, 10), "y": FloatDistribution(0, 1)}
@@ -274,21 +257,6 @@ def test_a_value_outside_the_space_does_not_make_processes_differ() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about parameters outside the space
         assert found(anew=False) == found(anew=True)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"draws": 10**9},
-        {"draws": 2.5},
-        {"draws": "x"},
-        {"redraw_probability": 2.0},
-        {"max_scores": 0},
-    ],
-)
-def test_screening_outside_its_ranges_is_an_error(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-        Screening(**wrong)
 
 
 @pytest.mark.parametrize("log", [False, True])
