@@ -31,7 +31,8 @@ from tests.helpers.tiny_search import scores
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from subprocess import Popen
+
+    from tests.helpers.command import Process
 
 __all__ = ["data", "folder"]  # fixtures
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no process groups")
@@ -49,7 +50,7 @@ def crew() -> list[psutil.Process]:
     return found
 
 
-def scored_by(count: int, search: Popen[str]) -> set[int]:
+def scored_by(count: int, search: Process) -> set[int]:
     """Wait until so many processes have scored; their pids."""
     limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit:
@@ -75,7 +76,7 @@ def test_two_workers_score_every_seat_once(folder: Path, data: Path, capfd: Capt
     assert not crew()
 
 
-def assert_ended(search: Popen[str], number: signal.Signals) -> None:
+def assert_ended(search: Process, number: signal.Signals) -> None:
     """In order, and no process of its group is left."""
     outcome = end(search)
     with pytest.raises(ProcessLookupError):

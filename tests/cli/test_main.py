@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,14 +25,13 @@ from tests.helpers.command import (
     call,
     end,
     started,
+    started_python,
     wait_for,
     write_study_file,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.helpers.command import Outcome
 
 
 def states(folder: Path, study: str) -> dict[str, int]:
@@ -41,11 +41,6 @@ def states(folder: Path, study: str) -> dict[str, int]:
         for trial in optuna.load_study(study_name=study, storage=storage).trials:
             found[trial.state.name] = found.get(trial.state.name, 0) + 1
     return found
-
-
-def run_to_end(folder: Path, *words: str) -> Outcome:
-    with started(*words, cwd=folder) as process:
-        return end(process)
 
 
 def printed_command(text: str, label: str) -> str:
@@ -123,7 +118,9 @@ def test_ctrl_c_in_a_terminal_ends_the_bar_and_loses_nothing(tmp_path: Path) -> 
     assert states(tmp_path, "mine")["COMPLETE"] >= 4
 
 
-def test_ctrl_c_while_the_winner_is_chosen_loses_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_while_the_winner_is_chosen_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     file = write_study_file(tmp_path, "mine", generations=1)
     with started("run", file, cwd=tmp_path) as process:
         wait_for(process, "generation 1:")
@@ -131,16 +128,19 @@ def test_ctrl_c_while_the_winner_is_chosen_loses_nothing(tmp_path: Path) -> None
         outcome = end(process)
     assert outcome.status == 130
     assert "Traceback" not in outcome.err
-    again = run_as_printed(tmp_path, printed_command(outcome.err, "go on"))
-    assert again.returncode == 0, again.stderr
-    assert "extend it:" in again.stdout
+    program, *words = shlex.split(printed_command(outcome.err, "go on"))
+    assert program == "relativenas"
+    monkeypatch.chdir(tmp_path)
+    again = call(capfd, *words)
+    assert again.status == 0, again.err
+    assert "extend it:" in again.out
     assert states(tmp_path, "mine") == {"COMPLETE": 2}
 
 
 @pytest.mark.parametrize("seconds", [0.25, 0.6, 1.5])
 def test_ctrl_c_at_any_moment_of_the_start_is_one_message(tmp_path: Path, seconds: float) -> None:
     file = write_study_file(tmp_path, "mine", generations=1000)
-    with started("run", file, cwd=tmp_path) as process:
+    with started_python("run", file, cwd=tmp_path) as process:
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         outcome = end(process)
@@ -157,7 +157,7 @@ def test_a_killed_search_goes_on_with_the_same_command(
     with started("run", file, cwd=tmp_path) as process:
         wait_for(process, "generation 2:")
         process.kill()
-    assert "Error" not in end(process).err
+        assert "Error" not in end(process).err
     monkeypatch.chdir(tmp_path)
     again = call(capfd, "run", file)
     assert again.status == 0, again.err
@@ -197,11 +197,14 @@ def test_the_printed_commands_work(
             process.kill()
 
 
-def test_two_searches_of_one_study_do_not_mix(tmp_path: Path) -> None:
+def test_two_searches_of_one_study_do_not_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     file = write_study_file(tmp_path, "mine", generations=1000)
     with started("run", file, cwd=tmp_path) as process:
         wait_for(process, "generation 1:")
-        second = run_to_end(tmp_path, "run", file)
+        monkeypatch.chdir(tmp_path)
+        second = call(capfd, "run", file)
         process.kill()
     assert second.status == 1
     assert "is being searched " in second.line
@@ -209,7 +212,7 @@ def test_two_searches_of_one_study_do_not_mix(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     file = write_study_file(tmp_path, "mine", generations=1)
-    with started("run", file, cwd=tmp_path) as process:
+    with started_python("run", file, cwd=tmp_path) as process:
         assert process.stdout is not None
         process.stdout.close()
         assert process.stderr is not None

@@ -16,12 +16,14 @@ import optuna
 from PIL import Image
 
 from relativenas_optuna.cli.main import main
+from tests.helpers.forked import ForkedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pytest
 
+Process = subprocess.Popen[str] | ForkedProcess
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-c", "from relativenas_optuna.cli.main import main; main()")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
@@ -98,8 +100,21 @@ def call(capfd: pytest.CaptureFixture[str], *words: str | Path) -> Outcome:
 
 
 @contextmanager
-def started(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the command in a process group of its own, killed in the end."""
+def started(*words: str, cwd: Path) -> Iterator[ForkedProcess]:
+    """Run the command in a process group of its own, killed in the end.
+
+    The process is forked where all is imported, so it checks neither start nor end of Python.
+    """
+    with ForkedProcess(main, list(words), cwd=cwd, environment=ENVIRONMENT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def started_python(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the command as `started` does, in a Python interpreter that has imported nothing."""
     process = subprocess.Popen(
         [*PROGRAM, *words],
         cwd=cwd,
@@ -116,7 +131,7 @@ def started(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def wait_for(process: subprocess.Popen[str], words: str) -> str:
+def wait_for(process: Process, words: str) -> str:
     """Read the output of a process up to the line that holds these words."""
     assert process.stdout is not None
     read = []
@@ -128,7 +143,8 @@ def wait_for(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"{words!r} is not in {''.join(read)!r}; {process.stderr.read()}")
 
 
-def end(process: subprocess.Popen[str]) -> Outcome:
+def end(process: Process) -> Outcome:
     """Wait for the end of a process."""
     out, err = process.communicate(timeout=60)
+    assert process.returncode is not None
     return Outcome(process.returncode, out, err)

@@ -5,7 +5,6 @@ The processes are forked from a server that has imported everything once, so tha
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import torch
 from relativenas_optuna.search.plan import SearchPlan, Wishes
 from relativenas_optuna.search.search import Search
 from tests.helpers import faults
+from tests.helpers.forked import context
 from tests.helpers.tiny_search import SEED, SETTINGS, database
 
 POINTS = ("training", *faults.POINTS, "told")
@@ -82,8 +82,6 @@ def process(
     url: str, out: Path, data: Path, *, point: str, **changes: Any
 ) -> tuple[Any, Connection]:
     """Start a search; returns its process and what hears of its begin."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     hears, ready = context.Pipe(duplex=False)
     options = {"point": point, "ready": ready} | changes
     started = context.Process(target=search, args=(url, str(out), str(data)), kwargs=options)

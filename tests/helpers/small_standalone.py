@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.training import load
 from relativenas_optuna.training.data.images import Images
 from tests.helpers import faults
+from tests.helpers.forked import context
 from tests.helpers.killed_search import die, dying
 from tests.helpers.tiny_search import tiny_images
 
@@ -128,8 +128,6 @@ def _train_and_die(point: str, out: Path, changes: dict[str, Any]) -> None:
 
 def killed(point: str, out: Path, **changes: Any) -> int:
     """Train in a process that dies at a point; its exit status."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "torch.utils.tensorboard", "matplotlib.figure"])
     process = context.Process(target=_train_and_die, args=(point, out, changes))
     process.start()
     process.join()

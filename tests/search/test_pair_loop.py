@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -40,9 +39,6 @@ GENERATIONS, SIZE = 3, 4
 SEATS = GENERATIONS * SIZE
 BEAT = 1  # second
 COMPLETE, FAIL, PRUNED = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__])
 
 
 def run(study: optuna.Study, objective: Objective = OBJECTIVE, **options: Any) -> list[FrozenTrial]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 import os
 import signal
 import threading
@@ -24,6 +23,7 @@ from relativenas_optuna.search.pair_loop import score_pairs
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import KINDS, address
+from tests.helpers.forked import context
 from tests.helpers.samplers.searches import OBJECTIVE, SPACE, anew, search, state
 from tests.search.test_pair_loop import (
     GENERATIONS,
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 BEAT = 1  # second
 COMPLETE, FAIL = TrialState.COMPLETE, TrialState.FAIL
 _BEATS = sqlalchemy.text("SELECT trial_id, heartbeat FROM trial_heartbeats")
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__])
 
 
 @pytest.fixture(autouse=True)

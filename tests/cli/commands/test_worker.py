@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers import faults
 from tests.helpers.command import call, end, started, wait_for
+from tests.helpers.forked import context
 from tests.helpers.tiny_search import SEED, SETTINGS, scores, write_images
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL"
 Capture = pytest.CaptureFixture[str]
 DATABASE = "sqlite:///relativenas.db"
 CPU = ("--study", "s", "--device", "cpu")
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__, "relativenas_optuna.search.search"])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import os
 import socket
 import sys
@@ -18,6 +17,7 @@ from torch.nn import functional
 from relativenas_optuna.evaluation.standalone.setup import new_network, unused_parameters
 from relativenas_optuna.training import Augmentation, Images, generators, load, train_epoch
 from relativenas_optuna.training.batch_parts import BatchParts
+from tests.helpers.forked import context
 from tests.helpers.small_standalone import GENOTYPE, RECIPE, figures, train
 from tests.helpers.tiny_search import same_bits, tiny_images
 from tests.helpers.training.small import network as small_network
@@ -135,8 +135,6 @@ def process_of(number: int, port: int, out: Path, other: Path, changes: dict[str
 
 def two_processes(out: Path, other: Path | None = None, **changes: Any) -> list[int | None]:
     """Train in two processes, as torchrun starts them; their exit status."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "torch.utils.tensorboard", "matplotlib.figure"])
     port = free_port()
     arguments = (port, out, other or out, changes)
     started = [context.Process(target=process_of, args=(n, *arguments)) for n in range(2)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from relativenas_optuna.storages.opening import storage_at
 from tests.helpers import faults
 from tests.helpers.checkpoints.stores import OPERATIONS, SEARCH, learner, scored, weight_set
 from tests.helpers.databases import address
+from tests.helpers.forked import context
 
 
 @contextmanager
@@ -63,8 +63,6 @@ def checkpoint_at(place: dict[str, str]) -> Iterator[Checkpoint]:
 
 def run(target: Any, *arguments: Any) -> Any:
     """Start a process."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     process = context.Process(target=target, args=arguments)
     process.start()
     return process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from tests.helpers.forked import context
 from tests.helpers.samplers.searches import SPACE, anew
 from tests.samplers.conftest import database
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 SIZE = 6
-
-# Forked off a process that has imported all this and done nothing else: they begin at once.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
 
 
 class Process:
@@ -41,8 +37,8 @@ class Process:
     """
 
     def __init__(self, place: str, name: str, call: str, *, stops: bool) -> None:
-        self._ear, mouth = _context.Pipe()
-        self._process = _context.Process(
+        self._ear, mouth = context.Pipe()
+        self._process = context.Process(
             target=make_trials, args=(mouth, place, name, call), kwargs={"stops": stops}
         )
         self._process.start()

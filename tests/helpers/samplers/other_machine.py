@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 import warnings
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from relativenas_optuna.samplers.seats import lease, worker
 from relativenas_optuna.samplers.seats.claims import seat_of
+from tests.helpers.forked import context
 from tests.helpers.samplers.searches import SPACE, anew, suggest
 from tests.samplers.conftest import database
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 RENEWAL, LEASE = 0.2, 4.0  # seconds; no shorter, for machines with much else to do
-
-context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__])
 
 
 @contextmanager

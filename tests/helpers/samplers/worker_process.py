@@ -1,8 +1,7 @@
-"""What worker processes do, for `test_workers` and `test_chaos`; see `nursery`."""
+"""What worker processes do, for `test_workers` and `test_chaos`."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import threading
@@ -15,11 +14,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import _optimize
 
-from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats import worker
 from relativenas_optuna.samplers.seats.claims import Claim
 from relativenas_optuna.samplers.seats.replay import Replay
@@ -183,13 +181,10 @@ def search(
         study.optimize(objective, n_trials=trials, n_jobs=threads, callbacks=[told])
 
 
-def prepare() -> None:
-    """Import what a search imports on its way, once for all processes that are forked off."""
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    for driver in ("psycopg2", "pymysql"):
-        importlib.import_module(driver)
-    study = optuna.create_study(storage=RDBStorage("sqlite://"), sampler=RelativeNASSampler())
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
-
-
 KINDS: dict[str, Callable[..., None]] = {"search": search, "serve": serve}
+
+
+def run(kind: str, job: dict[str, Any]) -> None:
+    """Call a function of `KINDS` in a process that logs nothing."""
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    KINDS[kind](**job)

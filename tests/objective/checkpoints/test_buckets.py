@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -29,17 +28,12 @@ from tests.cli.commands.test_worker import plan as plan_tiny
 from tests.helpers import faults
 from tests.helpers.buckets import keys, new_bucket, read, s3_server
 from tests.helpers.command import call
+from tests.helpers.forked import context
 from tests.helpers.tiny_search import SEED, SETTINGS, positions, same_bits, scores
 
 __all__ = ["data", "folder"]  # fixtures
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
 Capture = pytest.CaptureFixture[str]
-
-context = multiprocessing.get_context("forkserver")
-# A worker that loads what writes to the dashboard is left behind by those that need not.
-context.set_forkserver_preload(
-    [__name__, "relativenas_optuna.search.search", "relativenas_optuna.dashboard.contents"]
-)
 
 
 @pytest.fixture(scope="module")

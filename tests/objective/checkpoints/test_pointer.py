@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from relativenas_optuna.objective.checkpoints.pointer import POINTER_NAME, WEIGH
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.transactions import database_of
 from tests.helpers.databases import KINDS, address
+from tests.helpers.forked import context
 from tests.helpers.tiny_search import database
 
 Opened = Callable[[], Pointer]
@@ -100,8 +100,6 @@ def count(kind: str, address: str, name: str, steps: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked from a server")
 @pytest.mark.parametrize("kind", [*KINDS, "file"])
 def test_processes_that_count_up_at_once_lose_no_step(kind: str, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
     if kind == "file":
         place, name, opened = str(tmp_path / POINTER_NAME), "", None
         counted: Pointer = FilePointer(place)

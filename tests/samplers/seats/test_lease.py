@@ -16,7 +16,8 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.seats import lease
 from relativenas_optuna.samplers.seats.claims import LEASE_KEY, seat_of, signs_of_life
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
-from tests.helpers.samplers.other_machine import LEASE, RENEWAL, Worker, context, opened, serve
+from tests.helpers.forked import context
+from tests.helpers.samplers.other_machine import LEASE, RENEWAL, Worker, opened, serve
 from tests.helpers.samplers.searches import SPACE, anew, ask, scored, search, state, step, tell
 from tests.samplers.conftest import database
 
