@@ -12,7 +12,7 @@ from relativenas_optuna.dashboard.staged_attributes import StagedAttributes
 from relativenas_optuna.dashboard.study_note import study_note
 from relativenas_optuna.dashboard.trial_note import Best, trial_note
 from relativenas_optuna.visualization._all import plot_all
-from relativenas_optuna.visualization._seen import Seen
+from relativenas_optuna.visualization._snapshot import StudySnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def stage_contents(
         seconds: Processor time after which no further drawing is started; missing ones come later.
     """
     attributes = study._storage.get_study_system_attrs(study._study_id)
-    staged, seen = StagedAttributes(study, attributes), Seen.of(study)
+    staged, seen = StagedAttributes(study, attributes), StudySnapshot.of(study)
     best = Best.of(seen.view, MOST_GENERATIONS)
     for name, figure in plot_all(seen).items():
         save_plotly_graph_object(staged.study, figure, graph_object_id=name)
@@ -58,7 +58,9 @@ def stage_contents(
     return staged
 
 
-def _note_trials(staged: StagedAttributes, seen: Seen, best: Best, state: DashboardState) -> None:
+def _note_trials(
+    staged: StagedAttributes, seen: StudySnapshot, best: Best, state: DashboardState
+) -> None:
     ours: dict[str, int] = {}
     newest = range(max(0, len(seen.trials) - NEWEST), len(seen.trials))
     for number in sorted({*newest, *best.generations}):
@@ -84,7 +86,7 @@ def _drawing(study: optuna.Study, trial_id: int, artifact: str) -> str:
 
 def _draw(
     staged: StagedAttributes,
-    seen: Seen,
+    seen: StudySnapshot,
     best: Best,
     opened: Callable[[], ArtifactStore | None],
     seconds: float,

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.dashboard.trial_note import Best
-    from relativenas_optuna.visualization._seen import Seen
+    from relativenas_optuna.visualization._snapshot import StudySnapshot
 
 _MOST_LISTED = 20  # generations
 
 
-def study_note(study: optuna.Study, seen: Seen, best: Best) -> str:
+def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
     """The note of a study, as Markdown."""
     plan, choice = _kept(study)
     trial, what = _best(seen, best, choice)
@@ -71,7 +71,7 @@ def _going_on(study: optuna.Study, plan: SearchPlan | None) -> str:
     )
 
 
-def _progress(seen: Seen, plan: SearchPlan | None) -> str:
+def _progress(seen: StudySnapshot, plan: SearchPlan | None) -> str:
     if seen.view is None:
         return (
             "No trial of this study has a seat in a generation, for another sampler made them: "
@@ -84,7 +84,7 @@ def _progress(seen: Seen, plan: SearchPlan | None) -> str:
     return f"{words}{failed}."
 
 
-def _best(seen: Seen, best: Best, choice: Choice | None) -> tuple[FrozenTrial | None, str]:
+def _best(seen: StudySnapshot, best: Best, choice: Choice | None) -> tuple[FrozenTrial | None, str]:
     if choice is not None and 0 <= choice.winner.trial < len(seen.trials):
         winner = choice.winner
         return seen.trials[winner.trial], (
@@ -99,7 +99,7 @@ def _best(seen: Seen, best: Best, choice: Choice | None) -> tuple[FrozenTrial | 
     return trial, f"The best of generation {generation}: trial {newest}{_value(trial, seen)}"
 
 
-def _value(trial: FrozenTrial, seen: Seen) -> str:
+def _value(trial: FrozenTrial, seen: StudySnapshot) -> str:
     if trial.values is None or not all(map(math.isfinite, trial.values)):
         return ""
     pairs = zip(seen.labels, trial.values, strict=True)
@@ -111,7 +111,7 @@ def _architecture(trial: FrozenTrial) -> str:
     return node_lines(genotype) if isinstance(genotype, str) else architecture_lines(trial)
 
 
-def _listed(study: optuna.Study, seen: Seen, best: Best) -> str:
+def _listed(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
     by_generation = {g: number for number, several in best.generations.items() for g in several}
     rows = {}
     for generation in sorted(by_generation, reverse=True)[:_MOST_LISTED]:

@@ -1,4 +1,4 @@
-"""Interactive figures of a search, in the manner of `optuna.visualization`.
+"""Plot interactive figures of a search, like those of `optuna.visualization`.
 
 The public names are imported at first use.
 """
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from relativenas_optuna.visualization._all import plot_all
     from relativenas_optuna.visualization._costs import plot_costs
     from relativenas_optuna.visualization._diversity import plot_diversity
+    from relativenas_optuna.visualization._fast_learners import plot_fast_learners
     from relativenas_optuna.visualization._generations import plot_generations
     from relativenas_optuna.visualization._operations import plot_operations
-    from relativenas_optuna.visualization._seen import Seen
-    from relativenas_optuna.visualization._wins import plot_wins
+    from relativenas_optuna.visualization._snapshot import StudySnapshot
 
 __all__ = [
-    "Seen",
+    "StudySnapshot",
     "plot_all",
     "plot_costs",
     "plot_diversity",
+    "plot_fast_learners",
     "plot_generations",
     "plot_operations",
-    "plot_wins",
 ]
 
 _HOMES = {
-    "Seen": "visualization._seen",
+    "StudySnapshot": "visualization._snapshot",
     "plot_all": "visualization._all",
     "plot_costs": "visualization._costs",
     "plot_diversity": "visualization._diversity",
     "plot_generations": "visualization._generations",
     "plot_operations": "visualization._operations",
-    "plot_wins": "visualization._wins",
+    "plot_fast_learners": "visualization._fast_learners",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""All figures of a study at once, for which it is read once."""
+"""Plot all figures of a study, which is read only once."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna.visualization._costs import costs_figure
 from relativenas_optuna.visualization._diversity import diversity_figure
+from relativenas_optuna.visualization._fast_learners import fast_learners_figure
 from relativenas_optuna.visualization._generations import generations_figure
 from relativenas_optuna.visualization._operations import operations_figure
-from relativenas_optuna.visualization._seen import Seen
-from relativenas_optuna.visualization._wins import wins_figure
+from relativenas_optuna.visualization._snapshot import StudySnapshot
 
 if TYPE_CHECKING:
     import optuna
     import plotly.graph_objects as go
 
 
-def plot_all(study: optuna.Study | Seen) -> dict[str, go.Figure]:
-    """All figures of a study, each under a fixed name that may be the id of an HTML element.
+def plot_all(study: optuna.Study | StudySnapshot) -> dict[str, go.Figure]:
+    """Return all figures of a study by fixed names, which can be ids of HTML elements.
 
-    Together they are less than 200 kB of JSON, however long the search is.
+    All figures together are less than 200 kB of JSON, however long the search is.
+
+    Args:
+        study: The study, or a snapshot of it.
     """
-    seen = study if isinstance(study, Seen) else Seen.of(study)
+    snapshot = study if isinstance(study, StudySnapshot) else StudySnapshot.of(study)
     return {
-        "relativenas-generations": generations_figure(seen),
-        "relativenas-diversity": diversity_figure(seen),
-        "relativenas-operations": operations_figure(seen),
-        "relativenas-costs": costs_figure(seen),
-        "relativenas-wins": wins_figure(seen),
+        "relativenas-generations": generations_figure(snapshot),
+        "relativenas-diversity": diversity_figure(snapshot),
+        "relativenas-operations": operations_figure(snapshot),
+        "relativenas-costs": costs_figure(snapshot),
+        "relativenas-fast-learners": fast_learners_figure(snapshot),
     }

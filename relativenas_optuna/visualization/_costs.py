@@ -1,4 +1,4 @@
-"""Scores against what architectures cost."""
+"""Plot scores against the cost of architectures."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from optuna.trial import TrialState
 from relativenas_optuna._utils.json_data import finite
 from relativenas_optuna.samplers.relative_nas.dominance import violation
 from relativenas_optuna.samplers.seats.claims import seat_of
-from relativenas_optuna.visualization._seen import Seen, value_of
+from relativenas_optuna.visualization._snapshot import StudySnapshot, value_of
 from relativenas_optuna.visualization._style import (
     INK,
     SLOW,
-    explained,
-    figure,
+    empty_figure,
+    escaped,
+    evenly_spaced,
     number_axis,
     rounded,
-    shown,
-    thinned,
+    styled_figure,
     value_axis,
 )
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _TITLE = "Score against cost"
-_MOST = 800  # points; more cover each other
+_MOST = 800  # points; more would cover each other
 _COSTS = {"multiply_adds": "multiply-adds", "parameters": "parameters"}  # user attributes
 _UNITS = ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands"))
 
@@ -43,33 +43,33 @@ class _Point(NamedTuple):
 
 
 def plot_costs(study: optuna.Study, *, objective: int = 0) -> go.Figure:
-    """Values of the trials against their multiply-adds, with the Pareto front.
+    """Plot the values of trials against their multiply-adds, with the Pareto front.
 
-    `SupernetObjective` says what an architecture costs by the trial's user attributes
-    `multiply_adds` and `parameters`; any other objective may. Trials that are not complete, violate
-    a constraint or have an infinite value are left out. Of many trials an even part is drawn, and
-    all that are on the front.
+    The cost comes from the user attributes `multiply_adds` or `parameters` of a trial, which
+    `SupernetObjective` sets and any objective may set. Trials that are not complete, violate a
+    constraint or have an infinite value are left out. If there are many trials, the front and
+    800 of the others are drawn.
 
     Args:
         study: The study, of any sampler.
-        objective: Which of several objectives.
+        objective: Number of the objective, from 0.
 
     Raises:
         ValueError: The study has no such objective.
     """
-    return costs_figure(Seen.of(study), objective)
+    return costs_figure(StudySnapshot.of(study), objective)
 
 
-def costs_figure(seen: Seen, objective: int = 0) -> go.Figure:
-    """See `plot_costs`."""
-    seen.check(objective)
+def costs_figure(snapshot: StudySnapshot, objective: int = 0) -> go.Figure:
+    """Return the figure of `plot_costs` for a snapshot."""
+    snapshot.check(objective)
     for attribute, name in _COSTS.items():
-        points = [p for trial in seen.trials if (p := _point(trial, attribute, objective))]
+        points = [p for trial in snapshot.trials if (p := _point(trial, attribute, objective))]
         if points:
-            return _drawn(points, name, seen, objective)
-    return explained(
+            return _drawn(points, name, snapshot, objective)
+    return empty_figure(
         _TITLE,
-        "No complete trial says what its architecture costs, by a user attribute multiply_adds or "
+        "No complete trial has the cost of its architecture in a user attribute multiply_adds or "
         "parameters.",
     )
 
@@ -85,14 +85,16 @@ def _point(trial: FrozenTrial, attribute: str, objective: int) -> _Point | None:
     return _Point(cost, value, trial.number, None if seat is None else seat.generation)
 
 
-def _drawn(points: Sequence[_Point], name: str, seen: Seen, objective: int) -> go.Figure:
-    label = shown(seen.labels[objective])
+def _drawn(
+    points: Sequence[_Point], name: str, snapshot: StudySnapshot, objective: int
+) -> go.Figure:
+    label = escaped(snapshot.labels[objective])
     unit, word = next((u for u in _UNITS if max(p.cost for p in points) >= u[0]), (1.0, ""))
-    sign = -1 if seen.maximises[objective] else 1
+    sign = -1 if snapshot.maximises[objective] else 1
     front = _front(points, sign)
     of_front = set(front)
     others = [p for p in points if p not in of_front]
-    others = [others[i] for i in thinned(len(others), _MOST)]
+    others = [others[i] for i in evenly_spaced(len(others), _MOST)]
     seated = [p for p in others if p.generation is not None]
     colour: dict[str, Any] = {
         "color": [p.generation if p.generation is not None else 0 for p in others]
@@ -112,7 +114,7 @@ def _drawn(points: Sequence[_Point], name: str, seen: Seen, objective: int) -> g
                 **number_axis(max(colour["color"])),
             },
         }
-    return figure(
+    return styled_figure(
         [
             _scatter(others, unit, name="trials", mode="markers", marker=colour),
             _scatter(
@@ -143,7 +145,7 @@ def _scatter(points: Sequence[_Point], unit: float, **options: object) -> go.Sca
 
 
 def _front(points: Sequence[_Point], sign: int) -> list[_Point]:
-    """Those that no other one beats in cost and value, by rising cost."""
+    """Return the points that no other one beats in cost and value, by increasing cost."""
     front: list[_Point] = []
     for point in sorted(points, key=lambda p: (p.cost, sign * p.value, p.number)):
         if not front or sign * point.value < sign * front[-1].value:

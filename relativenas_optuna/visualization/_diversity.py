@@ -1,4 +1,4 @@
-"""How far apart the members are, against the curve that random winners would give."""
+"""Plot the diversity of the members, with that of searches whose fast learners are random."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.visualization._generations import MOST_GENERATIONS
-from relativenas_optuna.visualization._seen import NO_SEATS, Seen
+from relativenas_optuna.visualization._snapshot import NO_SEATS, StudySnapshot
 from relativenas_optuna.visualization._style import (
     CHANCE,
     FAST,
     band,
-    explained,
-    figure,
+    empty_figure,
+    evenly_spaced,
     line,
     number_axis,
-    thinned,
+    styled_figure,
 )
 
 if TYPE_CHECKING:
@@ -32,44 +32,47 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.view_records import GenerationView
 
 _TITLE = "Diversity"
-_RUNS = 16  # searches with random winners
-_STREAM = 0x0D17  # of their random numbers, beside the search's own
+_RUNS = 16  # searches with random fast learners
+_STREAM = 0x0D17  # makes their random numbers differ from those of the search
 
 
 def plot_diversity(study: optuna.Study) -> go.Figure:
-    """Mean distance of the members to their mean, by generation, and what chance alone gives.
+    """Plot the mean distance of the members to their mean over the generations.
 
-    Diversity falls even when winners are drawn at random, so that a falling curve alone is no sign
-    of learning. The grey band holds 16 searches that begin with the same members and pairs, and in
-    which a coin says who of a pair is fast. Where the parameters that all trials share become
-    fewer, these begin anew.
+    Diversity falls even if the fast learners are chosen at random, so a falling curve alone is no
+    sign of learning. The grey band shows 16 simulated searches that start with the same members
+    and pairs; in them a coin decides which member of a pair is the fast learner. They start again
+    whenever fewer parameters are common to all trials.
 
     Args:
-        study: The study; without seats the figure says why it is empty.
+        study: The study; if no trial has a seat, the figure is empty and says why.
     """
-    return diversity_figure(Seen.of(study))
+    return diversity_figure(StudySnapshot.of(study))
 
 
-def diversity_figure(seen: Seen) -> go.Figure:
-    """See `plot_diversity`."""
-    if seen.view is None:
-        return explained(_TITLE, NO_SEATS)
-    whole = [g for g in seen.view.generations if g.diversity is not None]
+def diversity_figure(snapshot: StudySnapshot) -> go.Figure:
+    """Return the figure of `plot_diversity` for a snapshot."""
+    if snapshot.view is None:
+        return empty_figure(_TITLE, NO_SEATS)
+    whole = [g for g in snapshot.view.generations if g.diversity is not None]
     if not whole:
-        why = "The positions of no generation are known yet; without a search space that was given "
-        return explained(_TITLE, f"{why}beforehand they are once the first one is complete.")
-    drawn = thinned(len(whole), MOST_GENERATIONS)
+        why = (
+            "The positions of the members are not known yet. A study whose search space was not "
+            "given knows them once its first generation is complete."
+        )
+        return empty_figure(_TITLE, why)
+    drawn = evenly_spaced(len(whole), MOST_GENERATIONS)
     x = [whole[i].index for i in drawn]
     traces = []
-    if seen.view.preset in ("plain", "paper"):  # others have no winners
-        low, middle, high = (curve[drawn].tolist() for curve in _chance(seen.view, whole))
+    if snapshot.view.preset in ("plain", "paper"):  # others have no winners
+        low, middle, high = (curve[drawn].tolist() for curve in _chance(snapshot.view, whole))
         traces = [
             band(x, low, high, CHANCE),
-            line(x, middle, name="random winners", colour=CHANCE, dash="dash"),
+            line(x, middle, name="random fast learners", colour=CHANCE, dash="dash"),
         ]
     own = [diversity for g in whole if (diversity := g.diversity) is not None]
     traces.append(line(x, [own[i] for i in drawn], name="this search", colour=FAST))
-    return figure(
+    return styled_figure(
         traces,
         title=_TITLE,
         note="mean distance of the members to their mean",
@@ -84,7 +87,7 @@ def diversity_figure(seen: Seen) -> go.Figure:
 def _chance(
     view: SearchView, whole: Sequence[GenerationView]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The least, the mean and the greatest diversity of random winners, by generation."""
+    """Return the least, mean and greatest diversity of the simulated searches, by generation."""
     rng = np.random.default_rng([view.seed, _STREAM])
     runs = np.concatenate(
         [_random_winners(list(part), rng) for _, part in groupby(whole, lambda g: g.variables)]
@@ -95,7 +98,7 @@ def _chance(
 def _random_winners(
     part: Sequence[GenerationView], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Diversities `[generations, runs]` of searches that begin with the first of these."""
+    """Simulate searches from the first generation; return diversities `[generations, runs]`."""
     shape = (_RUNS, *part[0].positions.shape)
     x = np.broadcast_to(part[0].positions, shape).copy()
     v = np.broadcast_to(part[0].velocities, shape).copy()

@@ -1,4 +1,4 @@
-"""The losses of fast and slow learners, generation by generation."""
+"""Plot the values of fast and slow learners over the generations."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relativenas_optuna.visualization._seen import NO_SEATS, Seen, value_of
+from relativenas_optuna.visualization._snapshot import NO_SEATS, StudySnapshot, value_of
 from relativenas_optuna.visualization._style import (
     FAST,
     INK,
     SLOW,
     band,
-    explained,
-    figure,
+    empty_figure,
+    escaped,
+    evenly_spaced,
     line,
     number_axis,
-    shown,
-    thinned,
+    styled_figure,
     value_axis,
 )
 
@@ -26,43 +26,45 @@ if TYPE_CHECKING:
     import optuna
     import plotly.graph_objects as go
 
-MOST_GENERATIONS = 200  # that are drawn; more cannot be told apart
+MOST_GENERATIONS = 200  # generations in a figure; more could not be told apart
 _TITLE = "Fast and slow learners"
 
 
 def plot_generations(study: optuna.Study, *, objective: int = 0) -> go.Figure:
-    """Values of the fast and of the slow learners of each generation, and how they spread.
+    """Plot the values of the fast and the slow learners over the generations.
 
-    Lines are medians, bands hold the middle half, and the dotted line is the best member. Pairs
-    that are not scored yet are left out, and so are failed and pruned trials and infinite values.
+    Lines are medians, bands hold the middle half of the values, and the dotted line is the best
+    member. Pairs without scores, failed and pruned trials and infinite values are left out.
 
     Args:
-        study: The study; without seats the figure says why it is empty.
-        objective: Which of several objectives.
+        study: The study; if no trial has a seat, the figure is empty and says why.
+        objective: Number of the objective, from 0.
 
     Raises:
         ValueError: The study has no such objective.
     """
-    return generations_figure(Seen.of(study), objective)
+    return generations_figure(StudySnapshot.of(study), objective)
 
 
-def generations_figure(seen: Seen, objective: int = 0) -> go.Figure:
-    """See `plot_generations`."""
-    seen.check(objective)
-    if seen.view is None:
-        return explained(_TITLE, NO_SEATS)
+def generations_figure(snapshot: StudySnapshot, objective: int = 0) -> go.Figure:
+    """Return the figure of `plot_generations` for a snapshot."""
+    snapshot.check(objective)
+    if snapshot.view is None:
+        return empty_figure(_TITLE, NO_SEATS)
     fast, slow, best = _Values(), _Values(), _Values()
-    for generation in seen.view.generations:
+    for generation in snapshot.view.generations:
         values = {m.number: value_of(m.values, objective) for m in generation.members}
         there = [value for value in values.values() if value is not None]
         fast.add(generation.index, [values[p.fast] for p in generation.pairs if p.fast is not None])
         slow.add(generation.index, [values[p.slow] for p in generation.pairs if p.slow is not None])
         if there:
-            best.add(generation.index, [max(there) if seen.maximises[objective] else min(there)])
+            best.add(
+                generation.index, [max(there) if snapshot.maximises[objective] else min(there)]
+            )
     if not best.x:
-        return explained(_TITLE, "No member has a score yet.")
+        return empty_figure(_TITLE, "No member has a score yet.")
     drawn = [*fast.low, *slow.high, *best.middle]
-    return figure(
+    return styled_figure(
         [
             slow.band(SLOW),
             fast.band(FAST),
@@ -71,21 +73,21 @@ def generations_figure(seen: Seen, objective: int = 0) -> go.Figure:
             best.line("best of the generation", INK, dash="dot"),
         ],
         title=_TITLE,
-        note=f"median and middle half; {_better(seen, objective)} is better",
+        note=f"median and middle half; {_better(snapshot, objective)} is better",
         x="generation (the first is 0)",
-        y=shown(seen.labels[objective]),
+        y=escaped(snapshot.labels[objective]),
         hovermode="x unified",
         yaxis=value_axis(drawn),
         xaxis=number_axis(best.x[-1]),
     )
 
 
-def _better(seen: Seen, objective: int) -> str:
-    return "more" if seen.maximises[objective] else "less"
+def _better(snapshot: StudySnapshot, objective: int) -> str:
+    return "more" if snapshot.maximises[objective] else "less"
 
 
 class _Values:
-    """Quartiles of some members' values by generation."""
+    """Quartiles of the values of some members, by generation."""
 
     def __init__(self) -> None:
         self.x: list[int] = []
@@ -94,7 +96,7 @@ class _Values:
         self.high: list[float] = []
 
     def add(self, index: int, values: list[float | None]) -> None:
-        """Add a generation, if there is a value in it."""
+        """Add the values of a generation, if it has any."""
         there = [value for value in values if value is not None]
         if there:
             low, middle, high = np.quantile(there, [0.25, 0.5, 0.75]).tolist()
@@ -105,8 +107,8 @@ class _Values:
                 self.high.append(high)
 
     def line(self, name: str, colour: str, dash: str = "solid") -> go.Scatter:
-        """The medians."""
-        drawn = thinned(len(self.x), MOST_GENERATIONS)
+        """Return the line of the medians."""
+        drawn = evenly_spaced(len(self.x), MOST_GENERATIONS)
         return line(
             [self.x[i] for i in drawn],
             [self.middle[i] for i in drawn],
@@ -116,8 +118,8 @@ class _Values:
         )
 
     def band(self, colour: str) -> go.Scatter:
-        """The middle half."""
-        drawn = thinned(len(self.x), MOST_GENERATIONS)
+        """Return the band of the middle half."""
+        drawn = evenly_spaced(len(self.x), MOST_GENERATIONS)
         return band(
             [self.x[i] for i in drawn],
             [self.low[i] for i in drawn],

@@ -1,4 +1,4 @@
-"""Which operations the members choose on each edge, over the generations."""
+"""Plot the operations that the members choose on each edge, over the generations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ import plotly.graph_objects as go
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from relativenas_optuna.visualization._seen import Seen
-from relativenas_optuna.visualization._style import explained, figure, number_axis, shown
+from relativenas_optuna.visualization._snapshot import StudySnapshot
+from relativenas_optuna.visualization._style import (
+    empty_figure,
+    escaped,
+    number_axis,
+    styled_figure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +41,12 @@ _REST, _REST_COLOUR = "another", "#2b2b2b"
 
 
 class _Column(NamedTuple):
-    """Some parameters that were chosen at about the same time.
+    """A column of the figure: architectures of one or several generations.
 
     Attributes:
-        x: Where it is drawn.
-        when: In words.
-        params: Of each architecture.
+        x: Position on the horizontal axis.
+        when: Name of the generations or trials.
+        params: Parameters of each architecture.
     """
 
     x: float
@@ -50,25 +55,27 @@ class _Column(NamedTuple):
 
 
 def plot_operations(study: optuna.Study) -> go.Figure:
-    """The operation that most members choose on each edge, by generation.
+    """Plot the operation that most members choose on each edge, over the generations.
 
-    The colour is the operation, and the paler it is the fewer agree. Edges are the parameters that
-    choose among names. Of many generations, several share a column. For a study without seats a
-    column is a part of its trials.
+    The colour is the operation; it is paler if fewer members agree. Edges are the categorical
+    parameters with names as choices. If there are many generations, a column holds several. If no
+    trial has a seat, a column holds some of the trials.
 
     Args:
         study: The study, of any sampler.
     """
-    return operations_figure(Seen.of(study))
+    return operations_figure(StudySnapshot.of(study))
 
 
-def operations_figure(seen: Seen) -> go.Figure:
-    """See `plot_operations`."""
-    edges = _edges(seen)
-    columns = [c for c in (_generations(seen) if seen.view else _trials(seen)) if c.params]
+def operations_figure(snapshot: StudySnapshot) -> go.Figure:
+    """Return the figure of `plot_operations` for a snapshot."""
+    edges = _edges(snapshot)
+    columns = [
+        c for c in (_generations(snapshot) if snapshot.view else _trials(snapshot)) if c.params
+    ]
     if not edges or not columns:
-        return explained(
-            _TITLE, "No parameter of this study's trials chooses among names of operations."
+        return empty_figure(
+            _TITLE, "No parameter of this study is categorical with names as choices."
         )
     rows = list(edges)[:_MOST_ROWS]
     names = list(dict.fromkeys(name for row in rows for name in edges[row]))
@@ -90,12 +97,12 @@ def operations_figure(seen: Seen) -> go.Figure:
         if any(share is not None for line in z for share in line):
             traces += [_heat(columns, labels, z, name, colour), _swatch(name, colour)]
     left = len(edges) - len(rows)
-    return figure(
+    return styled_figure(
         traces,
         title=_TITLE,
-        note="what most choose; the paler, the fewer agree"
+        note="the operation that most members choose; paler if fewer agree"
         + (f"; {left} more edges" if left else ""),
-        x="generation (the first is 0)" if seen.view else "trial",
+        x="generation (the first is 0)" if snapshot.view else "trial",
         y="",
         yaxis_autorange="reversed",
         yaxis_showgrid=False,
@@ -105,13 +112,13 @@ def operations_figure(seen: Seen) -> go.Figure:
     )
 
 
-def _edges(seen: Seen) -> dict[str, tuple[str, ...]]:
-    """The parameters that choose among names, and the names."""
+def _edges(snapshot: StudySnapshot) -> dict[str, tuple[str, ...]]:
+    """Return the categorical parameters with names as choices, and the names."""
     space: dict[str, Any] = {}
-    if seen.view is not None and seen.view.search_space is not None:
-        space = dict(seen.view.search_space)
+    if snapshot.view is not None and snapshot.view.search_space is not None:
+        space = dict(snapshot.view.search_space)
     else:
-        for trial in seen.trials:
+        for trial in snapshot.trials:
             if trial.state != TrialState.FAIL:
                 space |= trial.distributions
     return {
@@ -123,18 +130,18 @@ def _edges(seen: Seen) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _generations(seen: Seen) -> Iterator[_Column]:
-    assert seen.view is not None
-    generations = seen.view.generations
+def _generations(snapshot: StudySnapshot) -> Iterator[_Column]:
+    assert snapshot.view is not None
+    generations = snapshot.view.generations
     for first, end in _parts(len(generations)):
         part = generations[first:end]
         params = [p for generation in part for p in generation.params if p is not None]
         yield _Column((first + end - 1) / 2, _when("generation", first, end), params)
 
 
-def _trials(seen: Seen) -> Iterator[_Column]:
-    for first, end in _parts(len(seen.trials)):
-        part = [t.params for t in seen.trials[first:end] if t.state != TrialState.FAIL]
+def _trials(snapshot: StudySnapshot) -> Iterator[_Column]:
+    for first, end in _parts(len(snapshot.trials)):
+        part = [t.params for t in snapshot.trials[first:end] if t.state != TrialState.FAIL]
         yield _Column((first + end - 1) / 2, _when("trial", first, end), part)
 
 
@@ -149,7 +156,7 @@ def _when(what: str, first: int, end: int) -> str:
 
 
 def _chosen(params: Sequence[Mapping[str, Any]], edge: str) -> tuple[str | None, int]:
-    """What most choose on an edge, and how many percent they are."""
+    """Return the most frequent choice on an edge and its frequency in percent."""
     choices = Counter(p[edge] for p in params if edge in p)
     if not choices:
         return None, 0
@@ -158,10 +165,10 @@ def _chosen(params: Sequence[Mapping[str, Any]], edge: str) -> tuple[str | None,
 
 
 def _labels(rows: Sequence[str]) -> list[str]:
-    """The names of the edges, short; of two that look alike then, both keep a row."""
+    """Return the shortened names of the edges; a number tells equal ones apart."""
     found: list[str] = []
     for row in rows:
-        label = shown(row)
+        label = escaped(row)
         found.append(label if label not in found else f"{label} ({len(found) + 1})")
     return found
 
@@ -188,17 +195,17 @@ def _heat(
 
 
 def _swatch(name: str, colour: str) -> go.Scatter:
-    """A line of the legend."""
+    """Return a trace without points, for an entry of the legend."""
     return go.Scatter(
         x=[None],
         y=[None],
         mode="markers",
         marker={"symbol": "square", "size": 10, "color": colour},
-        name=shown(name.replace("_", " ")),
+        name=escaped(name.replace("_", " ")),
         hoverinfo="skip",
     )
 
 
 def _plain(text: str) -> str:
-    """A text for a hover template, where %{...} is not one."""
-    return shown(text).replace("%{", "% {")
+    """Return a text in which a hover template finds no placeholder %{...}."""
+    return escaped(text).replace("%{", "% {")

@@ -1,4 +1,4 @@
-"""How all figures look, and how their data are kept short."""
+"""Common style of the figures, and functions that keep their data short."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 INK, PALE, GRID = "#2b2b2b", "#6e6e6e", "#e4e4e4"
-# Of Okabe and Ito's set, which people with colour-blindness tell apart.
+# Colours of Okabe and Ito, which people with colour blindness can tell apart.
 FAST, SLOW, CHANCE = "#0072b2", "#d55e00", "#8c8c8c"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 _SHADES = {
@@ -21,14 +21,14 @@ _SHADES = {
     SLOW: "rgba(213,94,0,0.18)",
     CHANCE: "rgba(140,140,140,0.22)",
 }
-# All but those that save the drawing and show all of it: they would lie over the title.
+# Buttons that are removed since they would cover the title; saving and resetting stay.
 _BUTTONS = ["autoScale", "lasso", "pan", "select", "zoom", "zoomIn", "zoomOut"]
-_WIDE = 100  # from this ratio of largest to smallest an axis is logarithmic
-_FEW = 10  # numbers that each have a tick
-_DIGITS = 4  # significant ones; more than a drawing shows
+_WIDE = 100  # ratio of largest to smallest value above which an axis is logarithmic
+_FEW = 10  # largest number on an axis with a tick at every number
+_DIGITS = 4  # significant digits of values in a figure
 
 
-def figure(
+def styled_figure(
     traces: Sequence[Any],
     *,
     title: str,
@@ -37,15 +37,15 @@ def figure(
     note: str = "",
     **layout: Any,
 ) -> go.Figure:
-    """A figure in our style; it is as wide as the page lets it be.
+    """Return a figure in the common style, as wide as its page.
 
     Args:
-        traces: What is drawn.
-        title: What it shows, in a few words.
-        x: Title of the axis.
-        y: Title of the axis.
-        note: One line below the title.
-        layout: Of plotly, over ours.
+        traces: Plotly traces to draw.
+        title: Title of the figure, in a few words.
+        x: Title of the horizontal axis.
+        y: Title of the vertical axis.
+        note: One line below the title; "" for none.
+        layout: Further fields of the plotly layout, which override the common ones.
     """
     below = f"<br><span style='font-size:12px;color:{PALE}'>{note}</span>" if note else ""
     axis = {
@@ -58,7 +58,7 @@ def figure(
     made = go.Figure(
         traces,
         {
-            # Plotly's own template would be 7 kB of every figure.
+            # Plotly's own template would add 7 kB to every figure.
             "template": "none",
             "title": {
                 "text": f"{title}{below}",
@@ -85,11 +85,11 @@ def figure(
     return made.update_layout(layout)
 
 
-def explained(title: str, why: str) -> go.Figure:
-    """A figure that shows nothing but why."""
+def empty_figure(title: str, why: str) -> go.Figure:
+    """Return a figure without data that shows the reason for it."""
     hidden = {"visible": False}
-    return figure([], title=title, x="", y="", xaxis=hidden, yaxis=hidden).add_annotation(
-        text="<br>".join(textwrap.wrap(shown(why, longest=400), 44)),
+    return styled_figure([], title=title, x="", y="", xaxis=hidden, yaxis=hidden).add_annotation(
+        text="<br>".join(textwrap.wrap(escaped(why, longest=400), 44)),
         showarrow=False,
         xref="paper",
         yref="paper",
@@ -100,7 +100,7 @@ def explained(title: str, why: str) -> go.Figure:
 
 
 def value_axis(values: Iterable[float | None]) -> dict[str, Any]:
-    """What an axis of values is: logarithmic where these are positive and far apart."""
+    """Return layout fields of an axis: logarithmic if values are positive and far apart."""
     there = [value for value in values if value is not None]
     if there and min(there) > 0 and max(there) > _WIDE * min(there):
         return {"type": "log", "dtick": 1}
@@ -108,12 +108,12 @@ def value_axis(values: Iterable[float | None]) -> dict[str, Any]:
 
 
 def number_axis(most: int) -> dict[str, Any]:
-    """What an axis of whole numbers from 0 to `most` is: no ticks between them."""
+    """Return layout fields of an axis of whole numbers from 0 to `most`, without other ticks."""
     return {"tickformat": "d"} | ({"dtick": 1} if most <= _FEW else {})
 
 
-def shown(text: object, *, longest: int = 40) -> str:
-    """A text as it is: Plotly takes angle brackets and ampersands for HTML."""
+def escaped(text: object, *, longest: int = 40) -> str:
+    """Return a text, shortened and escaped, since Plotly renders texts as HTML."""
     words = " ".join(str(text).split())
     if len(words) > longest:
         words = f"{words[: longest - 1]}…"
@@ -121,15 +121,15 @@ def shown(text: object, *, longest: int = 40) -> str:
 
 
 def rounded(values: Iterable[float | None]) -> list[float | None]:
-    """Numbers with the digits that can be seen; `None` for what is none."""
+    """Return numbers rounded to four significant digits; None for those that are not finite."""
     return [
         None if value is None or not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
         for value in values
     ]
 
 
-def thinned(count: int, most: int) -> list[int]:
-    """At most so many of the numbers from 0 to `count` - 1, evenly; the first and the last too."""
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """Return at most `most` evenly spaced numbers from 0 to `count` - 1, with both ends."""
     if count <= most:
         return list(range(count))
     return sorted({round(i * (count - 1) / (most - 1)) for i in range(most)})
@@ -138,7 +138,7 @@ def thinned(count: int, most: int) -> list[int]:
 def band(
     x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str
 ) -> go.Scatter:
-    """The area between two lines."""
+    """Return a trace of the area between two lines."""
     return go.Scatter(
         x=[*x, *reversed(x)],
         y=rounded([*low, *reversed(high)]),
@@ -154,7 +154,7 @@ def band(
 def line(
     x: Sequence[float], y: Sequence[float], *, name: str, colour: str, dash: str = "solid"
 ) -> go.Scatter:
-    """A line; single points of it are seen too."""
+    """Return a trace of a line, with markers if it has few points."""
     return go.Scatter(
         x=list(x),
         y=rounded(y),

@@ -284,9 +284,9 @@ def test_a_study_of_another_sampler_shows_what_makes_sense(storage: SearchStorag
     assert [bool(figure["data"]) for _, figure in sorted(figures(study).items())] == [
         True,  # costs
         False,  # diversity
+        False,  # fast learners
         False,  # generations
         True,  # operations
-        False,  # wins
     ]
     assert "another sampler" in note(study)
     assert "study.optimize" in note(study)
@@ -294,7 +294,7 @@ def test_a_study_of_another_sampler_shows_what_makes_sense(storage: SearchStorag
     study.optimize(score, n_trials=4)
     DashboardReporter(warn=quiet)(study, study.trials[-1])
     assert attributes(study)[KEY]["stage"] == [1, 43, 0]
-    assert figures(study)["relativenas-wins"]["data"]
+    assert figures(study)["relativenas-fast-learners"]["data"]
 
 
 def test_failed_trials_do_not_end_a_report(storage: SearchStorage) -> None:
@@ -303,7 +303,7 @@ def test_failed_trials_do_not_end_a_report(storage: SearchStorage) -> None:
         study.tell(study.ask(), state=TrialState.FAIL)
     DashboardReporter(warn=quiet).write(study)
     assert "4 seats count as failed" in note(study)
-    assert figures(study)["relativenas-wins"]["data"]
+    assert figures(study)["relativenas-fast-learners"]["data"]
 
 
 def test_without_more_to_do_a_search_that_no_dashboard_sees_has_no_reporter(

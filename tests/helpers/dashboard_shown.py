@@ -12,7 +12,9 @@ from optuna_dashboard.artifact._backend import list_trial_artifacts
 if TYPE_CHECKING:
     import optuna
 
-FIGURES = {f"relativenas-{n}" for n in ("generations", "diversity", "operations", "costs", "wins")}
+FIGURES = {
+    f"relativenas-{n}" for n in ("generations", "diversity", "operations", "costs", "fast-learners")
+}
 
 
 def attributes(study: optuna.Study) -> dict[str, Any]:

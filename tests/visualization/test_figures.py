@@ -20,9 +20,9 @@ from relativenas_optuna.visualization import (
     plot_all,
     plot_costs,
     plot_diversity,
+    plot_fast_learners,
     plot_generations,
     plot_operations,
-    plot_wins,
 )
 from tests.helpers.visualization_studies import HOSTILE, SPACE, score, scrambled, searched
 
@@ -99,7 +99,7 @@ def test_the_best_of_a_maximised_metric_is_the_largest() -> None:
 def test_diversity_is_the_views_and_begins_where_chance_begins() -> None:
     study = searched(40, size=8)
     figure = plot_diversity(study)
-    own, chance = trace(figure, "this search"), trace(figure, "random winners")
+    own, chance = trace(figure, "this search"), trace(figure, "random fast learners")
     expected = [g.diversity for g in view_of(study).generations if g.diversity is not None]
     assert list(own.y) == pytest.approx(expected, rel=1e-3)
     assert chance.y[0] == own.y[0]
@@ -167,9 +167,9 @@ def test_the_front_is_what_no_other_trial_beats() -> None:
     assert drawn == len(points)
 
 
-def test_wins_and_losses_are_those_of_the_pairs() -> None:
+def test_fast_and_slow_learners_are_counted_by_pairs() -> None:
     study = searched(26, size=8)
-    figure = plot_wins(study)
+    figure = plot_fast_learners(study)
     won, lost = (trace(figure, f"{role} learner") for role in ("fast", "slow"))
     pairs = [p for g in view_of(study).generations for p in g.pairs if p.fast is not None]
     assert list(won.x) == list(range(8))
@@ -195,7 +195,7 @@ def test_every_study_gives_figures_that_are_json(
 def test_without_seats_what_makes_sense_is_shown_and_the_rest_says_why_not() -> None:
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     study.optimize(score, n_trials=60)
-    for plot in (plot_generations, plot_diversity, plot_wins):
+    for plot in (plot_generations, plot_diversity, plot_fast_learners):
         assert "has a seat" in explanation(plot(study))
     assert len(trace(plot_costs(study), "trials").x) > 40
     columns = {x for t in plot_operations(study).data if t.type == "heatmap" for x in t.x}

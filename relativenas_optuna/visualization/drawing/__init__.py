@@ -1,4 +1,4 @@
-"""Drawings of architectures and of results, with Matplotlib.
+"""Draw architectures and results with Matplotlib.
 
 The public names are imported at first use.
 """

@@ -1,4 +1,4 @@
-"""Which classes a network takes for which, in a drawing."""
+"""Draw the confusion matrix of a network."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PALE, _FRAME = "#7a7a7a", "#c4c4c4"
 _FONT = "DejaVu Sans"  # Matplotlib ships it
 _NUMBER_SIZE = 8.0
 _TITLE_SIZE = 11.0
-_MOST_NUMBERED = 25  # classes
-_MOST_NAMED = 120
+_MOST_NUMBERED = 25  # classes up to which cells have numbers
+_MOST_NAMED = 120  # classes up to which rows and columns have names
 _LONGEST_NAME = 24  # letters
-_DARK = 0.35  # share from which on a number is white
+_DARK = 0.35  # share above which a number is white
 # In inches.
-_LEAST, _LARGEST = 2.0, 9.0  # sides; the second where classes have no names
-_CELL, _SMALL_CELL = 0.42, 0.11  # with a number in it, and without
+_LEAST, _LARGEST = 2.0, 9.0  # side of the matrix; the largest one holds without names only
+_CELL, _SMALL_CELL = 0.42, 0.11  # side of a cell with a number, and without
 _MARGIN, _GAP = 0.15, 0.08
 _HEADING, _AXIS = 0.72, 0.28
 _BAR_GAP, _BAR, _BAR_WORDS, _LONGEST_BAR = 0.3, 0.15, 0.75, 4.0
@@ -31,13 +31,13 @@ _BAR_GAP, _BAR, _BAR_WORDS, _LONGEST_BAR = 0.3, 0.15, 0.75, 4.0
 
 @dataclass(frozen=True)
 class _Names:
-    """How classes are named along both axes.
+    """Names of the classes along both axes.
 
     Attributes:
-        texts: Short enough; none where there are too many.
-        size: In points.
-        width: In inches, of the widest.
-        turned: Whether those below stand upright.
+        texts: Shortened names; empty if there are too many classes.
+        size: Font size in points.
+        width: Width of the widest name in inches.
+        turned: True if the names below the matrix are vertical.
     """
 
     texts: list[str]
@@ -53,16 +53,17 @@ class _Names:
 def draw_confusion(
     confusion: Sequence[Sequence[int]], classes: Sequence[str], *, title: str, note: str
 ) -> Figure:
-    """Draw how many images of each class were taken for which.
+    """Draw a confusion matrix.
 
-    A row is a class, and its colours are shares of the images of that class. The figure belongs
-    to nobody else: neither pyplot nor a display is touched.
+    The colour of a cell is its share of the images of the class in its row. The figure is made
+    without pyplot and without a display.
 
     Args:
-        confusion: Images of class i (rows) taken for class j (columns), `[classes, classes]`.
+        confusion: Number of images of class i (rows) that were classified as class j (columns),
+            `[classes, classes]`.
         classes: Names of the classes.
-        title: A line above the drawing.
-        note: A paler one below that.
+        title: Line above the matrix.
+        note: Paler line below the title.
     """
     count = len(classes)
     numbers = [[f"{n:,}" if n else "" for n in row] for row in confusion]
@@ -84,7 +85,7 @@ def draw_confusion(
     figure = Figure(figsize=(width, height), facecolor="white")
     axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
     shares = [[n / max(sum(row), 1) for n in row] for row in confusion]
-    # By the square root, so that a few of many show.
+    # A square-root scale, so that small shares are visible.
     image = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1), aspect="auto")
     _write_axes(axes, names, count)
     if numbered:
@@ -116,8 +117,8 @@ def _names(classes: Sequence[str], cell: float) -> _Names:
 
 
 def _write_axes(axes: Axes, names: _Names, count: int) -> None:
-    axes.set_xlabel("taken for", fontsize=TEXT_SIZE, color=INK, family=_FONT)
-    axes.set_ylabel("class", fontsize=TEXT_SIZE, color=INK, family=_FONT)
+    axes.set_xlabel("predicted class", fontsize=TEXT_SIZE, color=INK, family=_FONT)
+    axes.set_ylabel("true class", fontsize=TEXT_SIZE, color=INK, family=_FONT)
     style: dict[str, Any] = {"fontsize": names.size, "family": _FONT, "parse_math": False}
     if names.texts:
         axes.set_xticks(range(count), names.texts, rotation=90 if names.turned else 0, **style)

@@ -1,4 +1,4 @@
-"""The drawing of an architecture: its two cells, each from left to right."""
+"""Draw the two cells of an architecture, each from left to right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAME_HEIGHT = 0.38
 _MARGIN = 0.2
 _BETWEEN = 0.4
 _ABOVE_LEGEND = 0.24
-# Two cells stand beside each other up to this width; a README shows about 9 inches of it.
+# Width up to which two cells are side by side; a README shows about 9 inches.
 _WIDEST = 10.5
 _PALE = "#7a7a7a"
 
@@ -37,17 +37,18 @@ def draw_genotype(
 ) -> Figure:
     """Draw the two cells of an architecture.
 
-    Every node shows its operations, every operation a wire from what it reads. The figure belongs
-    to nobody else: neither pyplot nor a display is touched.
+    The operations of a node are on its left, each with a wire from its input. The figure is made
+    without pyplot and without a display.
 
     Args:
         genotype: The architecture.
-        title: A line above the drawing.
-        origins: Where each edge comes from, in the order of `(*normal.edges, *reduce.edges)`; see
-            `origins_of`. The colours then say that, and not the kind of the operation.
+        title: Line above the drawing.
+        origins: Origin of each edge, in the order of `(*normal.edges, *reduce.edges)`, as
+            `origins_of` returns them. The colours then show the origins; None lets them show the
+            kinds of the operations.
 
     Raises:
-        ValueError: There are not as many origins as edges.
+        ValueError: The numbers of origins and edges differ.
 
     Example:
         >>> from relativenas_optuna import published
@@ -61,7 +62,7 @@ def draw_genotype(
     elif len(origins) == len(edges):
         kinds, known = [ORIGINS[origin] for origin in origins], tuple(ORIGINS.values())
     else:
-        raise ValueError(f"origins must be {len(edges)}, one an edge; got {len(origins)}")
+        raise ValueError(f"origins must be {len(edges)}, one for each edge; got {len(origins)}")
     labels = {label_of(operation) for operation in genotype.operations}
     operation_width = max(text_width(label, TEXT_SIZE) for label in labels) + 0.12
     layouts = [lay_out(cell, operation_width) for cell in cells]
@@ -112,7 +113,7 @@ def _draw_cell(pen: Pen, cell: Cell, layout: Layout, kinds: Sequence[Kind]) -> N
         pen.line(wire.points, colour=colour, arrow=wire.arrow)
     read = {edge.input for edge in cell.edges}
     for number, box in enumerate(layout.inputs):
-        # A cell has both inputs even where nothing reads one of them.
+        # A cell has both inputs, even if no operation reads one of them.
         colour = INK if number in read else _PALE
         pen.box(box, fill="white", colour=colour)
         pen.write((box.x, box.y), f"$c_{{k-{2 - number}}}$", size=TEXT_SIZE + 1, color=colour)

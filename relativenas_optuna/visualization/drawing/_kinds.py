@@ -1,4 +1,4 @@
-"""How an operation is named and coloured in a drawing."""
+"""Names and colours of operations, and of the origins of edges, in a drawing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Origin = Literal["taken", "moved", "kept"]
 
 @dataclass(frozen=True)
 class Kind:
-    """A family of operations that share a colour.
+    """A kind of operation or origin, with its colour.
 
     Attributes:
-        prefix: How the names of its operations begin.
-        label: Its name in the legend.
-        colour: Colour of its wires and of the border of its boxes; the set is that of Okabe and
-            Ito, which people with colour-blindness tell apart.
-        fill: A light tint of the colour, for dark text to stand on.
+        prefix: Start of the names of its operations.
+        label: Name in the legend.
+        colour: Colour of its wires and of the border of its boxes; one of the colours of Okabe and
+            Ito, which people with colour blindness can tell apart.
+        fill: Light tint of the colour, as a background for dark text.
     """
 
     prefix: str
@@ -45,29 +45,30 @@ ORIGINS: dict[Origin, Kind] = {
 
 
 def kind_of(operation: str) -> Kind:
-    """The first kind that fits; the last fits every operation."""
+    """Return the kind of an operation."""
     return next(kind for kind in KINDS if operation.startswith(kind.prefix))
 
 
 def label_of(operation: str) -> str:
-    """The name as a person would write it: `sep_conv_3x3` is "sep conv 3×3"."""
+    """Return the readable name of an operation: "sep conv 3×3" for `sep_conv_3x3`."""
     if operation == "skip_connect":
         return "skip"
     return re.sub(r"(\d)x(\d)", r"\1×\2", operation).replace("_", " ")
 
 
 def origins_of(genotype: Genotype, own: Genotype, fast: Genotype) -> tuple[Origin, ...] | None:
-    """Where each edge of a slow learner that has learned comes from.
+    """Return the origin of each edge of a slow learner after it has learned.
 
     Args:
-        genotype: What it is now.
-        own: What it was.
-        fast: What its fast learner was.
+        genotype: Architecture of the slow learner after learning.
+        own: Architecture of the slow learner before learning.
+        fast: Architecture of its fast learner.
 
     Returns:
-        For each edge in the order of `(*normal.edges, *reduce.edges)`: "kept" where it is what it
-        was, "taken" where it is now as in its fast learner, else "moved". `None` where the three
-        have not the same number of edges at each node.
+        One origin for each edge, in the order of `(*normal.edges, *reduce.edges)`: "kept" if it is
+        the same as before, "taken" if it is now the same as in the fast learner, else "moved", as
+        in Figure 1 of the paper. None if the three architectures have other numbers of edges at
+        their nodes.
     """
     shapes = {
         tuple(tuple(map(len, cell.nodes)) for cell in (one.normal, one.reduce))

@@ -1,4 +1,4 @@
-"""Where labels go beside points, so that they cover neither each other nor a point."""
+"""Place labels next to points, so that they cover neither each other nor a point."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ _GAP = 0.1
 
 @dataclass(frozen=True)
 class Label:
-    """A text and the middle of the box that it fills, in inches."""
+    """A text and the box that it fills, in inches."""
 
     text: str
     box: Box
 
 
-def place(points: Sequence[tuple[str, Point]], taken: Sequence[Box], within: Box) -> list[Label]:
-    """A place for each label: beside its point, or else above or below it, or further away.
+def place_labels(
+    points: Sequence[tuple[str, Point]], taken: Sequence[Box], within: Box
+) -> list[Label]:
+    """Place each label beside its point, or else above or below it, or further away.
 
     Args:
-        points: Label and point, in inches; those with the label "" take none.
-        taken: What no label may cover, points too.
-        within: What labels stay inside of, as long as there is a free place.
+        points: Pairs of label and point, in inches; a label "" is not placed.
+        taken: Boxes that no label may cover, those of points included.
+        within: Box that labels stay inside if there is a free place.
     """
     placed: list[Label] = []
     for text, point in points:
@@ -41,7 +43,7 @@ def place(points: Sequence[tuple[str, Point]], taken: Sequence[Box], within: Box
 
 
 def _first_free(boxes: Sequence[Box], taken: Sequence[Box], within: Box) -> Box:
-    """The first box that is free; else the first of all."""
+    """Return the first box that is free; the first of all if none is."""
     free = (
         box
         for box in boxes
@@ -51,7 +53,7 @@ def _first_free(boxes: Sequence[Box], taken: Sequence[Box], within: Box) -> Box:
 
 
 def _around(point: Point, width: float) -> Iterator[Box]:
-    """Places for a label, the best first."""
+    """Yield boxes for a label, the best first."""
     x, y = point
     aside = width / 2 + _GAP
     for away in range(8):

@@ -1,8 +1,8 @@
-"""Where everything in the drawing of a cell goes: plain geometry, in inches, `y` downwards.
+"""Lay out the drawing of a cell, in inches with `y` downwards.
 
-Every input and every node has a row of its own, every depth of the graph a column. A wire leaves
-its source along the source's row, which is empty to the right, turns in the gutter before its
-target's column, and ends at its own operation: so no wire ever passes under a box.
+Every input and every node has a row of its own, and every depth of the graph has a column. A wire
+leaves its source along the row of the source, which is empty to the right. It turns in the gutter
+before the column of its target and ends at its own operation. So no wire passes under a box.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from relativenas_optuna.visualization.drawing._rows import (
     OPERATION_HEIGHT,
     best_rows,
     crossings,
-    improved,
+    improve_order,
 )
 
 _INPUT_WIDTH = 0.5
@@ -34,7 +34,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A box by its centre and size."""
+    """A box by its centre and size, in inches."""
 
     x: float
     y: float
@@ -64,9 +64,13 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """A line through points of an edge, which has a `place` among those of its cell.
+    """A line of an edge through some points.
 
-    On the way from a node to the output `place` and `operation` are None.
+    Attributes:
+        place: Index of the edge among those of the cell; None for a wire from a node to the output.
+        points: Points of the line.
+        operation: Operation of the edge; None for a wire to the output.
+        arrow: True if the line ends with an arrow.
     """
 
     place: int | None
@@ -77,9 +81,17 @@ class Wire:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The parts of the drawing of a cell; its upper left corner is the origin.
+    """The parts of the drawing of a cell, relative to its upper left corner.
 
-    `places` says of which edges the operations are.
+    Attributes:
+        width: Width of the drawing.
+        height: Height of the drawing.
+        inputs: Boxes of the two inputs.
+        nodes: Boxes of the nodes.
+        operations: Name and box of each operation.
+        places: Index of the edge of each operation, among those of the cell.
+        output: Box of the output.
+        wires: Lines of all edges.
     """
 
     width: float
@@ -93,16 +105,16 @@ class Layout:
 
 
 def lay_out(cell: Cell, operation_width: float) -> Layout:
-    """Place the parts of a cell.
+    """Lay out the parts of a cell.
 
     Args:
         cell: The cell.
         operation_width: Width of the box of an operation, in inches.
     """
     rows = best_rows(cell)
-    # The edges that turn before each column, in the order of their vertical tracks from the left.
+    # Edges that turn before each column, ordered by their vertical tracks from the left.
     gutters = {
-        column: improved(rows.gutter(column), crossings)
+        column: improve_order(rows.gutter(column), crossings)
         for column in range(1, max(rows.columns) + 1)
     }
     # Left edge of the operations of each column; column 0 holds the inputs.
@@ -152,7 +164,7 @@ def lay_out(cell: Cell, operation_width: float) -> Layout:
 
 
 def _output(nodes: list[Box], left: float, total: float) -> Box:
-    """The box of the output beside the nodes that it is made of, high enough for its label."""
+    """Return the box of the output beside the nodes that it reads, high enough for its label."""
     top, bottom = min(node.top for node in nodes), max(node.bottom for node in nodes)
     height = max(bottom - top, _OUTPUT_HEIGHT)
     y = min(max((top + bottom) / 2, height / 2), total - height / 2)

@@ -1,4 +1,4 @@
-"""What the colours and circles of a drawing mean, in as many lines as its width needs."""
+"""Draw the legend of the colours and circles of a drawing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Legend:
         return len(self.lines) * _LINE_HEIGHT
 
     def draw(self, pen: Pen) -> None:
-        """Draw it with its upper left corner at the pen's origin."""
+        """Draw the legend with its upper left corner at the origin of the pen."""
         for row, line in enumerate(self.lines):
             x, y = 0.0, (row + 0.5) * _LINE_HEIGHT
             for kind in line:
@@ -44,7 +44,7 @@ class Legend:
 
 
 def legend_of(kinds: Iterable[Kind], width: float) -> Legend:
-    """The legend of some kinds, in lines of at most `width` inches where that can be."""
+    """Return the legend of some kinds, broken into lines of about `width` inches."""
     lines: list[list[Kind | None]] = [[]]
     for kind in (*kinds, None):
         if lines[-1] and sum(map(_width, lines[-1])) + _width(kind) - _BETWEEN > width:

@@ -1,4 +1,4 @@
-"""Boxes, wires and words on a Matplotlib axes whose unit is the inch, `y` downwards."""
+"""Draw boxes, wires and texts on Matplotlib axes whose unit is the inch, with `y` downwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ _ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075
 
 @lru_cache(maxsize=1024)
 def text_width(text: str, size: float) -> float:
-    """Width in inches of a text in points, as wide as it would be in bold; no formulas."""
+    """Return the width in inches of a text without formulas, set in bold.
+
+    Args:
+        text: The text.
+        size: Font size in points.
+    """
     if not text.strip():
         return 0.0
     font = FontProperties(family=_FONT, weight="bold")
@@ -35,11 +40,11 @@ def text_width(text: str, size: float) -> float:
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws with `corner` as its origin.
+    """Draws on axes, relative to an origin.
 
     Attributes:
-        axes: What it draws on.
-        corner: Where the origin is on the axes.
+        axes: Axes to draw on.
+        corner: Origin of all coordinates, on the axes.
     """
 
     axes: Axes
@@ -54,7 +59,7 @@ class Pen:
         align: Literal["left", "center"] = "center",
         **style: Any,
     ) -> None:
-        """Write a text, centred on its height."""
+        """Write a text that is centred vertically on the point `at`."""
         x, y = at[0] + self.corner[0], at[1] + self.corner[1]
         style = {"color": INK, "family": _FONT, "fontsize": size, **style}
         self.axes.text(x, y, text, ha=align, va="center_baseline", **style)
@@ -76,7 +81,7 @@ class Pen:
         self.axes.add_patch(patch)
 
     def line(self, points: tuple[Point, ...], *, colour: str, arrow: bool) -> None:
-        """Draw a line with rounded turns on a white rim, so that crossings read well."""
+        """Draw a line with rounded turns; a white rim makes crossings clear."""
         moved = [(x + self.corner[0], y + self.corner[1]) for x, y in points]
         if arrow:
             (x, y), tip = moved[-1], moved[-1]
@@ -93,7 +98,7 @@ class Pen:
 
 
 def _rounded(points: list[Point]) -> Path:
-    """A path through points whose turns are quarter curves."""
+    """Return a path through points with rounded turns."""
     vertices, codes = [points[0]], [Path.MOVETO]
     for before, turn, after in zip(points, points[1:], points[2:], strict=False):
         radius = min(_TURN_RADIUS, math.dist(before, turn) / 2, math.dist(turn, after) / 2)

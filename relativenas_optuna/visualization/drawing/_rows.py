@@ -1,4 +1,4 @@
-"""The vertical half of the drawing of a cell: which row everything is in. Inches, downwards."""
+"""Place the inputs and nodes of a cell in rows, in inches with `y` downwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPERATION_GAP = 0.055
 _OPERATION_STEP = OPERATION_HEIGHT + _OPERATION_GAP
 _ROW_GAP = 0.13
 _LANE = 0.055
-# One crossing is worth this much vertical wire.
+# Length of vertical wire that counts as much as one crossing.
 _CROSSING = 1.2
 
 _Item = TypeVar("_Item")
@@ -34,20 +34,20 @@ class Turn:
     end: float
 
     def spans(self, y: float) -> bool:
-        """Whether a horizontal line at height `y` crosses it."""
+        """Return True if a horizontal line at height `y` crosses this wire."""
         return min(self.start, self.end) < y < max(self.start, self.end)
 
     def crossings(self, right: Turn) -> int:
-        """How often two wires cross when `right` turns further to the right."""
+        """Return how often this wire and `right` cross if `right` turns further to the right."""
         return self.spans(right.start) + right.spans(self.end)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Heights of everything; inputs and nodes are counted together, as edges name them.
+    """Heights of inputs, nodes and wires; inputs and nodes are numbered together, as in edges.
 
     Attributes:
-        columns: Column of every input and node: the longest way to it from an input.
+        columns: Column of every input and node: the length of the longest path from an input.
         centres: Middle of the row of every input and node.
         sizes: Height of the box of every input and node.
         turns: The edges of the cell, source by source.
@@ -63,11 +63,11 @@ class Rows:
     total: float
 
     def gutter(self, column: int) -> list[Turn]:
-        """The edges that turn before a column."""
+        """Return the edges that turn before a column."""
         return [turn for turn in self.turns if self.columns[turn.target] == column]
 
     def cost(self) -> float:
-        """Length of all vertical wire, with a price on every crossing."""
+        """Return the length of all vertical wire, plus a cost for every crossing."""
         crossed = 0
         for column in range(1, max(self.columns) + 1):
             gutter = self.gutter(column)
@@ -86,12 +86,12 @@ class Rows:
 
 
 def crossings(tracks: Sequence[Turn]) -> int:
-    """How often the wires of a gutter cross when they turn in this order from the left."""
+    """Return how often the wires of a gutter cross if they turn in this order from the left."""
     return sum(left.crossings(right) for left, right in combinations(tracks, 2))
 
 
 def best_rows(cell: Cell) -> Rows:
-    """The rows with short wires and few crossings; the same cell gives the same rows."""
+    """Return rows with short wires and few crossings; the same cell gives the same rows."""
     columns = [0, 0]
     for node in cell.nodes:
         columns.append(1 + max(columns[edge.input] for edge in node))
@@ -102,13 +102,13 @@ def best_rows(cell: Cell) -> Rows:
         return _rows(cell, columns, order).cost()
 
     starts = [(0, 1, *nodes), (*nodes[:middle], 0, 1, *nodes[middle:]), (0, *nodes, 1)]
-    order = min((improved(start, cost) for start in starts), key=cost)
-    # The mirrored drawing is as good, and readers expect the older input above.
+    order = min((improve_order(start, cost) for start in starts), key=cost)
+    # The mirrored drawing has the same cost, and readers expect the older input at the top.
     return _rows(cell, columns, order if order.index(0) < order.index(1) else order[::-1])
 
 
 def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
-    """Heights for a given order of the rows, from the top."""
+    """Return the heights for an order of the rows from the top."""
     leaving = [sum(edge.input == vertex for edge in cell.edges) for vertex in range(len(columns))]
     sizes, centres, total = [0.0] * len(columns), [0.0] * len(columns), 0.0
     for vertex in order:
@@ -132,8 +132,8 @@ def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
     turns: list[Turn] = []
     exits: dict[int, float] = {}
     for vertex in range(len(columns)):
-        # The nearest column's wires turn off first, so they are outermost; the way to the output,
-        # which does not turn, is between those that go up and those that go down.
+        # Wires to the nearest column turn first, so they are outermost. The wire to the output does
+        # not turn; it is between the wires that go up and those that go down.
         away = [edge for edge in edges if edge[0].input == vertex]
         up = [edge for edge in away if centres[edge[1]] < centres[vertex]]
         down = [edge for edge in away if centres[edge[1]] > centres[vertex]]
@@ -164,12 +164,12 @@ def _rows(cell: Cell, columns: Sequence[int], order: Sequence[int]) -> Rows:
 
 
 def _spread(centre: float, count: int, step: float) -> list[float]:
-    """Evenly spaced heights around a centre."""
+    """Return evenly spaced heights around a centre."""
     return [centre + (place - (count - 1) / 2) * step for place in range(count)]
 
 
-def improved(order: Sequence[_Item], cost: Callable[[Sequence[_Item]], float]) -> list[_Item]:
-    """Move single items elsewhere for as long as that makes the order cheaper."""
+def improve_order(order: Sequence[_Item], cost: Callable[[Sequence[_Item]], float]) -> list[_Item]:
+    """Move single items to other places as long as that lowers the cost of the order."""
     best, best_cost = list(order), cost(order)
     again = True
     while again:
@@ -178,7 +178,7 @@ def improved(order: Sequence[_Item], cost: Callable[[Sequence[_Item]], float]) -
             for target in range(len(best)):
                 moved = [*best[:source], *best[source + 1 :]]
                 moved.insert(target, best[source])
-                # The margin keeps rounding from turning two equal orders into a circle.
+                # The margin stops rounding from making two equal orders replace each other forever.
                 if (moved_cost := cost(moved)) < best_cost - 1e-9:
                     best, best_cost, again = moved, moved_cost, True
     return best

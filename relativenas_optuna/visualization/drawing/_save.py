@@ -1,4 +1,4 @@
-"""Writing drawings to files."""
+"""Write drawings to files."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ _DOTS_PER_INCH = 200
 def save_drawing(
     genotype: Genotype, path: str | os.PathLike[str], *, title: str | None = None
 ) -> Path:
-    """Draw an architecture into a PNG or SVG file, whole or not at all.
+    """Draw an architecture into a PNG or SVG file.
 
-    The same architecture and title give the same bytes.
+    The same architecture and title give the same bytes. The file is written as a whole or not at
+    all.
 
     Args:
         genotype: The architecture.
-        path: The file, ending in `.png` or `.svg`; one that exists is replaced.
-        title: A line above the drawing.
+        path: Path that ends in `.png` or `.svg`; an existing file is replaced.
+        title: Line above the drawing.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: The file ends otherwise.
+        ValueError: The path has another ending.
         OSError: The file cannot be written.
     """
     return save_figure(lambda: draw_genotype(genotype, title=title), path)
@@ -51,10 +52,18 @@ def save_figure(
     *,
     dots_per_inch: int = _DOTS_PER_INCH,
 ) -> Path:
-    """Write what `draw` gives into a PNG or SVG file, in our own style; see `save_drawing`.
+    """Write a figure into a PNG or SVG file, as `save_drawing` does.
+
+    Args:
+        draw: Function that returns the figure; it is called with Matplotlib's default style.
+        path: Path that ends in `.png` or `.svg`; an existing file is replaced.
+        dots_per_inch: Resolution of a PNG.
+
+    Returns:
+        The path.
 
     Raises:
-        ValueError: The file ends otherwise.
+        ValueError: The path has another ending.
         OSError: The file cannot be written.
     """
     path = Path(path)
@@ -68,13 +77,13 @@ def save_figure(
 def figure_bytes(
     draw: Callable[[], Figure], form: str, *, dots_per_inch: int = _DOTS_PER_INCH
 ) -> bytes:
-    """What `save_figure` writes, of the form "png" or "svg"."""
+    """Return the bytes of a figure as `save_figure` writes them; `form` is "png" or "svg"."""
     content = io.BytesIO()
-    # Matplotlib takes these from its global settings alone: words stay words in an SVG, and its
-    # names are not random. The user's own style is left out of the drawing.
+    # Matplotlib reads these from its global settings only: texts stay texts in an SVG, and its ids
+    # are not random. The user's own style does not change the drawing.
     style = {"svg.fonttype": "none", "svg.hashsalt": "relativenas-optuna"}
     with context(["default", style]), warnings.catch_warnings():
-        # A letter that Matplotlib's font lacks is drawn as a box, and the reader sees that.
+        # A letter that is missing in the font is drawn as a box, which the reader sees.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         draw().savefig(content, format=form, dpi=dots_per_inch, metadata=_METADATA[form])
     return content.getvalue()

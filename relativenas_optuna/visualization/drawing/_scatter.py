@@ -1,4 +1,4 @@
-"""Accuracies and their spread against what they cost, in a drawing."""
+"""Draw accuracies and their spread against the cost of architectures."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from relativenas_optuna.visualization.drawing._labels import place
+from relativenas_optuna.visualization.drawing._labels import place_labels
 from relativenas_optuna.visualization.drawing._layout import Box
 from relativenas_optuna.visualization.drawing._pen import INK, TEXT_SIZE
 
 _WIDTH, _HEIGHT = 7.6, 4.6
 _LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.25, 0.62, 0.88
 _ACROSS, _UPWARD = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
-_ROOM = 0.12  # beyond the outermost points, as a share of their extent
+_ROOM = 0.12  # margin around the outermost points, as a share of their extent
 _PALE, _GRID, _BAND = "#7a7a7a", "#e6e6e6", "#efefef"
 _FONT = "DejaVu Sans"  # Matplotlib ships it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """How the points of one kind look.
+    """Marker of the points of one kind.
 
     Attributes:
-        colour: Of Okabe and Ito's set, which people with colour-blindness tell apart.
-        shape: A marker of Matplotlib's, for those who see no colours.
-        size: In points.
+        colour: One of the colours of Okabe and Ito, which people with colour blindness can tell
+            apart.
+        shape: Matplotlib marker, which differs between kinds too.
+        size: Size in points.
     """
 
     colour: str
@@ -39,13 +40,13 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A point: the mean of some values, over which they spread.
+    """A point with the mean of some values, and their spread.
 
     Attributes:
-        label: Written beside it; "" for none.
-        x: Across.
-        values: Upward, at least one.
-        mark: How it looks.
+        label: Label beside the point; "" for none.
+        x: Horizontal coordinate.
+        values: Values on the vertical axis, at least one.
+        mark: Marker of the point.
     """
 
     label: str
@@ -60,7 +61,7 @@ class Measured:
 
     @property
     def spread(self) -> float:
-        """The standard deviation; 0 of one value."""
+        """The standard deviation; 0 if there is one value."""
         return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
 
 
@@ -74,18 +75,18 @@ def draw_scatter(
     band: tuple[float, float] | None = None,
     band_label: str = "",
 ) -> Figure:
-    """Draw points with their values as dots, and a line over one deviation to each side.
+    """Draw points with their values as ticks, and a line of one standard deviation to each side.
 
-    The figure belongs to nobody else: neither pyplot nor a display is touched.
+    The figure is made without pyplot and without a display.
 
     Args:
-        points: What to draw, at least one; later ones lie above earlier ones.
-        title: A line above the drawing.
-        note: A paler one below that.
-        across: What the horizontal axis says.
-        upward: What the vertical axis says.
-        band: Mean and deviation of a group, as a line and a band across the drawing.
-        band_label: What these are, written below the note.
+        points: Points to draw, at least one; later ones cover earlier ones.
+        title: Line above the drawing.
+        note: Paler line below the title.
+        across: Title of the horizontal axis.
+        upward: Title of the vertical axis.
+        band: Mean and standard deviation of a group, drawn as a line and a band; None for no band.
+        band_label: Explanation of the band, below the note.
     """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")
     axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, _ACROSS / _WIDTH, _UPWARD / _HEIGHT))
@@ -178,7 +179,9 @@ def _label(axes: Axes, points: Sequence[Measured], band: tuple[float, float] | N
         y = inches(left, band[0])[1]
         taken.append(Box(x=_ACROSS / 2, y=y, width=_ACROSS, height=0.02))
     colours = {point.label: point.mark.colour for point in points}
-    for label in place([(p.label, inches(p.x, p.y)) for p in reversed(points)], taken, within):
+    for label in place_labels(
+        [(p.label, inches(p.x, p.y)) for p in reversed(points)], taken, within
+    ):
         write(label.box, label.text, colours[label.text])
 
 

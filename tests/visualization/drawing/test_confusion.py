@@ -35,7 +35,7 @@ def test_rows_are_classes_and_columns_what_they_are_taken_for() -> None:
     shares = axes.images[0].get_array()
     assert shares is not None
     assert shares.tolist() == [[17_992 / 18_022, 30 / 18_022, 0], [0, 1, 0], [0, 0, 0]]
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("class", "taken for")
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("true class", "predicted class")
     assert bar.get_ylabel() == "share of the class"
 
 

@@ -145,5 +145,5 @@ def test_colours_of_origins_stand_at_their_own_edges() -> None:
     assert {kind.label for kind in ORIGINS.values()} <= shown
     assert not shown & {kind.label for kind in KINDS}
     check_labels(figure)
-    with pytest.raises(ValueError, match="origins must be 8, one an edge; got 1"):
+    with pytest.raises(ValueError, match="origins must be 8, one for each edge; got 1"):
         draw_genotype(now, origins=["kept"])

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from relativenas_optuna.visualization.drawing import Mark, Measured, draw_scatter, save_figure
-from relativenas_optuna.visualization.drawing._labels import Label, place
+from relativenas_optuna.visualization.drawing._labels import Label, place_labels
 from relativenas_optuna.visualization.drawing._layout import Box
 
 MARK = Mark(colour="#0072b2", shape="o")
@@ -73,7 +73,7 @@ def test_labels_cover_neither_each_other_nor_a_point_while_there_is_room(
 ) -> None:
     taken = [Box(x=x, y=y, width=0.1, height=0.1) for x, y in points]
     within = Box(x=3.0, y=1.5, width=6.0, height=3.0)
-    labels = place([(f"label {i}", point) for i, point in enumerate(points)], taken, within)
+    labels = place_labels([(f"label {i}", point) for i, point in enumerate(points)], taken, within)
     assert [label.text for label in labels] == [f"label {i}" for i in range(len(points))]
     crowded = [p for p, q in itertools.combinations(points, 2) if _distance(p, q) < 0.6]
     if not crowded:

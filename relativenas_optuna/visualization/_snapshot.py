@@ -1,4 +1,4 @@
-"""What all figures of a study are made from."""
+"""Read a study once, for all its figures."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-_SEARCH = "relative_nas:search"  # user attribute of a study that `relativenas search` began
+_SEARCH = "relative_nas:search"  # user attribute of a study that `relativenas search` has made
 _METRIC_NAMES = "study:metric_names"  # Optuna's system attribute
 
-NO_SEATS = (
-    "No trial of this study has a seat in a generation, for RelativeNASSampler did not make them."
-)
+NO_SEATS = "No trial of this study has a seat in a generation: another sampler made them."
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A study at one moment.
+class StudySnapshot:
+    """The trials and generations of a study at one moment.
 
     Attributes:
-        trials: All of them, by number; they belong to the storage.
-        view: Its generations; `None` where no trial has a seat.
-        maximises: Of each objective.
-        labels: The name of each objective.
+        trials: All trials by number; they belong to the storage and must not be changed.
+        view: Generations of the search; None if no trial has a seat.
+        maximises: For each objective, True if it is maximised.
+        labels: Name of each objective.
     """
 
     trials: Sequence[FrozenTrial]
@@ -41,8 +39,8 @@ class Seen:
     labels: tuple[str, ...]
 
     @classmethod
-    def of(cls, study: optuna.Study) -> Seen:
-        """The study as it is now."""
+    def of(cls, study: optuna.Study) -> StudySnapshot:
+        """Return a snapshot of a study."""
         directions = study.directions
         return cls(
             trials=study.get_trials(deepcopy=False),
@@ -52,21 +50,24 @@ class Seen:
         )
 
     def check(self, objective: int) -> None:
-        """Refuse an objective that the study does not have.
+        """Raise if the study does not have an objective.
+
+        Args:
+            objective: Number of the objective, from 0.
 
         Raises:
-            ValueError: It has none of that number.
+            ValueError: The study has no objective of that number.
         """
         count = len(self.labels)
         if type(objective) is not int or not 0 <= objective < count:
             raise ValueError(
-                f"objective must be a whole number from 0 to {count - 1}, for the study has "
-                f"{count}; got {objective!r}"
+                f"objective must be a whole number from 0 to {count - 1}, since the study has "
+                f"{count} objective{'s' if count > 1 else ''}; got {objective!r}"
             )
 
 
 def value_of(values: Sequence[float] | None, objective: int) -> float | None:
-    """One of a trial's values, where it is a number that can be drawn."""
+    """Return the value of one objective; None if the trial has none or it is not finite."""
     if values is None or not math.isfinite(values[objective]):
         return None
     return values[objective]
