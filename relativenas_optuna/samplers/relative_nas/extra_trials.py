@@ -30,15 +30,16 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Hyperparameters
     from relativenas_optuna.samplers.seats.replay import Replay
+    from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
     Vector = NDArray[np.float64]
 
-_NEAR = 64  # running trials that the model takes into account: the nearest to the best one
+_NEAR = 64  # running trials that the model counts as known: the nearest to the best one
 _ATTEMPTS = 32  # to find an architecture that is not running either
-_REFIT = 1.1  # growth of the number of finished trials after which hyper-parameters are fitted anew
+_REFIT = 1.1  # growth of the number of finished trials after which hyperparameters are refitted
 
 
-class Extras:
+class ExtraTrials:
     """Proposals for extra trials, by all that is known when such a trial is asked for.
 
     Moves are drawn by the slow-fast rule between two of the members, as they were scored last,
@@ -53,9 +54,8 @@ class Extras:
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self._finished = FinishedTrials(Encoding({}), [])
-        self._hyperparameters: tuple[int, Hyperparameters] | None = (
-            None  # as fitted to so many trials
-        )
+        # Those fitted last, with the number of trials they were fitted to.
+        self._hyperparameters: tuple[int, Hyperparameters] | None = None
         self._made: dict[int, Proposal] = {}
 
     @property
@@ -70,7 +70,8 @@ class Extras:
         It has no variables while the search space is not known.
         """
         population, trials = self._population, self._replay.finished
-        encoding = population.encoding or Encoding({})
+        encodings = (generation.encoding for generation in reversed(population.generations))
+        encoding = next((known for known in encodings if known is not None), Encoding({}))
         if self._finished.trials is not trials:
             self._made = {}  # the study may be another one with the same id
         if self._finished.trials is not trials or self._finished.encoding is not encoding:
@@ -106,7 +107,7 @@ class Extras:
         if finished.all_visited():
             return best
         for _ in range(_ATTEMPTS):
-            # All moves that were drawn are taken, so that variables of the best one are changed.
+            # All moves that were drawn are visited or running, so the best one is changed.
             position = finished.propose_unvisited(best, lambda *_: best, random)
             if encoding.indices(position) not in pending:
                 break
@@ -115,7 +116,7 @@ class Extras:
     def _log_expected_improvement(
         self, encoding: Encoding, drawn: Vector, running: list[Vector]
     ) -> Vector:
-        """Return what the model expects of moves, `[draws]`; the larger, the better."""
+        """Return the log expected improvement of moves by the model, `[draws]`."""
         positions, losses = self._finished.positions, np.array(self._finished.losses)
         fitted = self._hyperparameters
         if fitted is None or len(losses) > _REFIT * fitted[0]:
@@ -129,7 +130,7 @@ class Extras:
         return model.log_expected_improvement(drawn)
 
     def _running(self, population: Population, encoding: Encoding) -> list[Vector]:
-        """Return the positions that are being scored, as far as they are known."""
+        """Return the known positions that are being scored now."""
         found: list[Vector | None] = []
         for seat in self._replay.claimed.values():
             proposal = population.proposal(seat)
@@ -160,8 +161,8 @@ class _Learners:
 
 
 def _learners(population: Population, encoding: Encoding, finished: FinishedTrials) -> _Learners:
-    """Return the members as they were scored last and, with one objective, the best trials."""
-    members = population.members(encoding)
+    """Return the members as they were scored last, and with one objective the best trials too."""
+    members = _last_scored(population, encoding)
     trials = [seat_score.counted for _, _, seat_score in members]
     if len(population.directions) == 1:
         ranks = [loss_of(trial, population.directions) for trial in trials]
@@ -183,13 +184,34 @@ def _learners(population: Population, encoding: Encoding, finished: FinishedTria
     )
 
 
+def _last_scored(
+    population: Population, encoding: Encoding
+) -> list[tuple[Vector, Vector, SeatScore]]:
+    """Return each member's last scored position, its velocity there and its score.
+
+    Members that were not scored with this encoding are left out.
+    """
+    found = []
+    for member in range(population.settings.population_size):
+        for generation in reversed(population.generations):
+            score = generation.seat_scores[generation.seat(member)]
+            if generation.encoding is encoding and generation.ready[member] and score.scored:
+                position, velocity = generation.positions[member], generation.velocities[member]
+                found.append((position, velocity, score))
+                break
+    return found
+
+
 def _drawn(
     population: Population,
     encoding: Encoding,
     finished: FinishedTrials,
     random: np.random.Generator,
 ) -> Vector:
-    """Draw moves, `[draws, variables]`: of random pairs by the rule, with variables drawn anew."""
+    """Draw moves of random pairs by the slow-fast rule, `[draws, variables]`.
+
+    Each variable is drawn anew with probability `Screening.redraw_probability`.
+    """
     screening, low, high = population.settings.screening, encoding.low, encoding.high
     shape = screening.draws, len(low)
     anywhere: Vector = low + random.random(shape) * (high - low)

@@ -1,4 +1,4 @@
-"""One generation of a search: its members, pairs and seats."""
+"""One generation of a RelativeNAS search: members, pairs and seats."""
 
 from __future__ import annotations
 
@@ -27,27 +27,28 @@ class Generation:
     """One generation of N members, as far as it is known.
 
     Attributes:
-        index: Its number, from 0.
-        pairs: Members of each pair, `[N / 2, 2]`.
-        seat_scores: The score of each seat. A fast learner that keeps its score has that of the
-            seat that it comes from.
-        encoding: The variables of its positions; `None` while the search space is not known.
-        first_encoding: The encoding with which its members moved here, before later trials showed
+        index: Number of the generation, from 0.
+        pairs: Numbers of the members of each pair, `[N / 2, 2]`.
+        seat_scores: The score of each seat. A fast learner that keeps its score has the score of
+            its earlier seat.
+        encoding: Encoding of the positions; None while the search space is not known.
+        first_encoding: Encoding with which the members moved here, before later trials showed
             further parameters.
-        positions: `[N, variables]`, proposed; of a pair that has learned, as it was really scored.
-        proposed: `[N, variables]`, of members that moved here as proposed, whatever was scored
-            since; where the settings of the study say `pending`.
-        velocities: `[N, variables]`.
-        ready: `[N]`, whether a member's position is known.
-        kept: `[N]`, whether a member keeps the score of the generation before.
-        reevaluated: `[N]`, whether a member stays where it is to be scored again.
-        learned: `[N / 2]`, whether a pair's learners went on to the next generation.
-        first_fast: `[N / 2]`, whether the first of a pair is the fast learner; where it learned.
-        origins: For each member the seat by which its independent values are drawn: its own, or
-            the seat of the fast learner that stays here, if the search space is learned.
-        dropped: For each member its proposed values of parameters that its encoding had before they
+        positions: Proposed positions, `[N, variables]`; the scored ones for a pair that has
+            learned.
+        proposed: Positions of the members as they moved here, `[N, variables]`, whatever was
+            scored since; used with `Screening.models_pending`.
+        velocities: Velocities of the members, `[N, variables]`.
+        ready: `[N]`, True if a member's position is known.
+        kept: `[N]`, True if a member keeps its score of the generation before.
+        reevaluated: `[N]`, True if a member keeps its position and is scored again.
+        learned: `[N / 2]`, True if a pair's members have moved to the next generation.
+        first_fast: `[N / 2]`, True if the first member of a pair that has learned is fast.
+        origins: For each member, the seat by which its independent values are drawn. With a
+            learned search space, a fast learner keeps that of its earlier seat.
+        dropped: For each member, proposed values of parameters that left the encoding, since they
             came with another distribution.
-        digest: Of all scores up to its own, once all of its pairs have learned.
+        digest: Digest of all scores up to this generation, once all of its pairs have learned.
     """
 
     index: int
@@ -79,22 +80,22 @@ class Generation:
         self.dropped = [{} for _ in self.origins]
 
     def member(self, seat: int) -> int:
-        """The member that sits on a seat."""
+        """Return the number of the member that a seat scores."""
         return int(self.pairs[seat // 2, seat % 2])
 
     def seat(self, member: int) -> int:
-        """The seat that a member sits on."""
+        """Return the number of the seat that scores a member."""
         return int(self._seats[member])
 
     @property
     def complete(self) -> bool:
-        """Whether every seat is scored."""
+        """True if every seat is scored."""
         return all(seat_score.scored for seat_score in self.seat_scores)
 
     def digest_after(self, before: Generation | None, seat_scores: Sequence[SeatScore]) -> str:
-        """What tells scores, and those up to the generation `before`, from others."""
-        said = [before.digest if before else "", *[seat_score.said for seat_score in seat_scores]]
-        return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
+        """Return a digest of some scores and of all scores up to the generation `before`."""
+        texts = [before.digest if before else "", *[score.text for score in seat_scores]]
+        return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
 
     def scored_params(self, member: int) -> Mapping[str, Any]:
         """Return the parameters that a scored member was scored with."""

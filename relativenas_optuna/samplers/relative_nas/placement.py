@@ -1,4 +1,4 @@
-"""Where members are: at the start, where they were really scored, and after a move."""
+"""Positions of the members: at the start, as they were scored, and after a move."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 
-class Placing:
-    """Gives the members of a search's generations their positions.
+class Placement:
+    """Gives the members of all generations their positions.
 
     Args:
-        settings: Of the search.
-        draws: Of the search.
-        start: Complete trials of others; trial i is where the member on seat i starts from.
+        settings: Settings of the search.
+        draws: Random numbers of the search.
+        start: Complete trials of other samplers; the member on seat i starts from trial i.
     """
 
     def __init__(self, settings: Settings, draws: Draws, start: Sequence[FrozenTrial]) -> None:
@@ -43,8 +43,8 @@ class Placing:
         self._draws = draws
         self._start = start
 
-    def begin(self, generation: Generation, encoding: Encoding) -> None:
-        """Give a generation its first positions."""
+    def start(self, generation: Generation, encoding: Encoding) -> None:
+        """Give the members of a generation their start positions."""
         low, high = encoding.low, encoding.high
         names = list(encoding.space)
         if self._settings.screening.latin_hypercube:
@@ -70,10 +70,10 @@ class Placing:
     def drawn(
         self, seat: Seat, name: str, distribution: BaseDistribution, known: Mapping[str, Any]
     ) -> float:
-        """Return the point of a parameter that a seat's position has no variable for.
+        """Return the point of a parameter that is not in the encoding of a seat's position.
 
-        It is that of the parameter's value in `known`, if there is one. Otherwise it depends on
-        seed, seat and name alone.
+        It is the point of the value in `known`, if there is one. Otherwise it depends on seed, seat
+        and name alone.
         """
         if name in known and is_value_of(distribution, known[name]):
             return encode(distribution, known[name])
@@ -97,9 +97,9 @@ class Placing:
         seat: Seat,
         known: Mapping[str, Any],
     ) -> Vector:
-        """Return a position `[variables of before]` over the variables of another encoding.
+        """Return a position `[variables of before]` in another encoding, `[variables of after]`.
 
-        New variables are what `drawn` says of `seat` and `known`.
+        New variables are drawn by `drawn` for `seat` and `known`.
         """
         kept = dict(zip(before.space, position.tolist(), strict=True))
         return np.array(
@@ -109,10 +109,23 @@ class Placing:
             ]
         )
 
-    def extend(
+    def extend(self, generation: Generation, following: Generation, encoding: Encoding) -> None:
+        """Convert a complete generation and the following one to another encoding."""
+        before = generation.encoding
+        assert before is not None
+        dropped = before.space.keys() - encoding.space.keys()
+        proposed = [before.decode(position) for position in following.positions]
+        following.dropped = [{name: params[name] for name in dropped} for params in proposed]
+        scored = [generation.scored_params(m) for m in range(self._settings.population_size)]
+        stays = [seat.generation < following.index for seat in following.origins]
+        staying = [known if s else {} for known, s in zip(scored, stays, strict=True)]
+        self._convert(generation, encoding, scored)
+        self._convert(following, encoding, staying)
+
+    def _convert(
         self, generation: Generation, encoding: Encoding, known: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Bring a generation to another encoding; `known` are its members' parameters, `[N]`."""
+        """Convert a generation to another encoding; `known` are the members' parameters, `[N]`."""
         before = generation.encoding
         assert before is not None
         places = {name: i for i, name in enumerate(before.space)}
@@ -140,7 +153,7 @@ class Placing:
         trial: FrozenTrial,
         before: Generation | None,
     ) -> None:
-        """Move a member to where it was really scored."""
+        """Set a member's position to the parameters with which it was scored."""
         encoding, position = generation.encoding, generation.positions[member]
         assert encoding is not None
         if not self._settings.screening.on:
@@ -156,32 +169,34 @@ class Placing:
     def move(
         self, generation: Generation, following: Generation, pair: int, by: Learning, basis: str
     ) -> None:
-        """Move the slow learner of a pair in the generation `following`.
+        """Move the slow learner of a pair to the next generation.
 
-        `basis` is the digest of the scores that the move rests on.
+        Args:
+            generation: The generation of the pair.
+            following: The next generation.
+            pair: Number of the pair.
+            by: The learning rule.
+            basis: Digest of the scores on which the move depends.
         """
         slow = int(generation.pairs[pair, 1 if generation.first_fast[pair] else 0])
         encoding = generation.encoding
         assert encoding is not None
         trial = following.seat_scores[following.seat(slow)].scored_trial
         if trial is not None and self._shows_move(trial, encoding, basis):
-            # Scored already, as most are that a new process reads: it is known where it went.
+            # Scored already, as most are that a new process reads: the trial shows the move.
             position = encoding.position_of(trial.params, generation.positions[slow])
             velocity = position - generation.positions[slow]
             seen = position
         else:
             position, velocity = by.step(generation, pair)
-            # What is read from its parameters may have other last digits.
-            seen = (
-                encoding.canonical(position)
-                if self._settings.screening.models_pending
-                else position
-            )
+            # A position that is read from parameters may have other last digits.
+            pending = self._settings.screening.models_pending
+            seen = encoding.canonical(position) if pending else position
         following.positions[slow], following.velocities[slow] = position, velocity
         following.proposed[slow] = seen
 
     def _shows_move(self, trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:
-        """Whether it is seen from a trial where its member moved, by the scores as they are."""
+        """Return True if a trial shows where its member moved, by the present scores."""
         screening = self._settings.screening
         if not screening.on or not encoding.describes(trial.params):
             return False
@@ -189,6 +204,12 @@ class Placing:
 
 
 def is_as_proposed(trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:
-    """Whether a trial, which has all parameters, has those that a `basis` proposed at its seat."""
+    """Return True if a trial's parameters are those that were proposed at its seat.
+
+    Args:
+        trial: A trial with all parameters of the encoding.
+        encoding: Encoding of the proposal.
+        basis: Digest of the scores on which the proposal depended.
+    """
     proposed = claim_data(trial.system_attrs).get("proposed")
     return bool(proposed == encoding.fingerprint(trial.params, basis))

@@ -14,7 +14,7 @@ from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, Pa
 from relativenas_optuna.samplers.relative_nas.generation import Generation
 from relativenas_optuna.samplers.relative_nas.learned_space import LearnedSpace
 from relativenas_optuna.samplers.relative_nas.learning import Learning
-from relativenas_optuna.samplers.relative_nas.placement import Placing
+from relativenas_optuna.samplers.relative_nas.placement import Placement
 from relativenas_optuna.samplers.relative_nas.settings import Settings
 from relativenas_optuna.samplers.seats import population
 from relativenas_optuna.samplers.seats.claims import Seat
@@ -78,7 +78,7 @@ class Population(population.Population):
             if self._known is None
             else PaperDraws(settings.seed, settings.population_size, len(self._known.space))
         )
-        self._placing = Placing(settings, self._draws, self._start)
+        self._placement = Placement(settings, self._draws, self._start)
         self._seat_scores: dict[Seat, SeatScore] = {}
         if settings.keeps_scores:
             for number, trial in enumerate(self._start):
@@ -89,24 +89,24 @@ class Population(population.Population):
     def add(self, trial: FrozenTrial, seat: Seat) -> None:
         """Count in a finished trial of a seat; call `advance` after the last of several."""
         if not 0 <= seat.number < self.settings.population_size or seat.generation < 0:
-            return  # a study's attributes are open to anyone
+            return  # anybody may write to a study
         changed = self._seat_score(seat).add(trial)
         known = self.generations[seat.generation : seat.generation + 1]
         if changed and any(generation.learned[seat.pair] for generation in known):
-            self._replay()  # it had finished before the trial that we knew
+            self._replay()  # the trial finished before the one that was counted
             self.advance()
 
     def advance(self) -> None:
-        """Let every pair learn that can."""
+        """Let all pairs learn that have their scores."""
         index = self._frontier
         while index < len(self.generations):
             generation = self.generations[index]
-            if self._known is None and not self._begin_to_learn(generation):
+            if self._known is None and not self._can_learn(generation):
                 return
             for pair in np.flatnonzero(~generation.learned).tolist():
                 self._learn_if_scored(generation, pair)
             if index == self._frontier and generation.learned.all():
-                before = self.generations[index - 1] if index else None
+                before = self._before(generation)
                 if self.settings.screening.models_pending:
                     generation.digest = generation.digest_after(before, generation.seat_scores)
                 if self._known is None:
@@ -114,42 +114,19 @@ class Population(population.Population):
                 self._frontier += 1
             index += 1
 
-    @property
-    def encoding(self) -> Encoding | None:
-        """The encoding of the latest generation that has one; `None` without a search space."""
-        known = (generation.encoding for generation in reversed(self.generations))
-        return next((encoding for encoding in known if encoding is not None), None)
-
-    def members(self, encoding: Encoding) -> list[tuple[Vector, Vector, SeatScore]]:
-        """Return each member's last scored position, its velocity there and its trials.
-
-        Members that were not scored with this encoding are left out.
-        """
-        found = []
-        for member in range(self.settings.population_size):
-            for generation in reversed(self.generations):
-                seat_score = generation.seat_scores[generation.seat(member)]
-                if generation.encoding is not encoding:
-                    continue
-                if generation.ready[member] and seat_score.scored:
-                    position, velocity = generation.positions[member], generation.velocities[member]
-                    found.append((position, velocity, seat_score))
-                    break
-        return found
-
     def open_seats(self) -> Iterator[Seat]:
-        """Seats that can be scored and are not, in the order in which they are given out."""
+        """Return the seats that can be scored and are not, in the order to give them out."""
         for generation in self.generations[self._frontier :]:
             for number, seat_score in enumerate(generation.seat_scores):
                 if not seat_score.scored and generation.ready[generation.member(number)]:
                     yield Seat(generation.index, number)
 
     def is_scored(self, seat: Seat) -> bool:
-        """Whether a seat needs no further trial."""
+        """Return True if a seat needs no further trial."""
         return self._seat_score_at(seat).scored
 
     def counted(self, seat: Seat) -> FrozenTrial | None:
-        """The trial whose score is the seat's; `None` where there is none, or none without fail."""
+        """Return the trial whose score is the seat's; None without a complete or pruned one."""
         return self._seat_score_at(seat).counted
 
     def proposal(self, seat: Seat) -> Proposal | None:
@@ -168,9 +145,12 @@ class Population(population.Population):
         return Proposal(generation.encoding, generation.positions[member])
 
     def fingerprint(self, seat: Seat) -> str | None:
-        """What tells the parameters proposed at an open seat; `None` where nobody has to know."""
+        """Return a fingerprint of the proposal at an open seat, and of the scores behind it.
+
+        None if no process needs it: without `Screening.models_pending`, and in generation 0.
+        """
         proposal = self.proposal(seat) if self.settings.screening.models_pending else None
-        if proposal is None or seat.generation == 0:  # where members start is drawn again
+        if proposal is None or seat.generation == 0:
             return None
         earlier, generation = self.generations[seat.generation - 1 : seat.generation + 1]
         encoding = generation.first_encoding
@@ -183,38 +163,36 @@ class Population(population.Population):
         return encoding.fingerprint(params, self._basis(earlier, earlier.seat(member) // 2))
 
     def _basis(self, generation: Generation, pair: int) -> str:
-        """The digest of the scores that a pair's move rests on."""
-        before = self.generations[generation.index - 1] if generation.index else None
+        """Return the digest of the scores on which a pair's move depends."""
+        before = self._before(generation)
         return generation.digest_after(before, generation.seat_scores[2 * pair : 2 * pair + 2])
 
-    def start_params(self, seat: Seat) -> Mapping[str, Any]:
-        """The parameters that a seat was asked to start from; empty where it was not."""
-        warm = seat.generation == 0 and seat.number < len(self._start)
-        return self._start[seat.number].params if warm else {}
+    def _before(self, generation: Generation) -> Generation | None:
+        return self.generations[generation.index - 1] if generation.index else None
 
     def searches(self, name: str, distribution: BaseDistribution) -> bool:
         """Return True if a parameter outside a position is a new one that will be learned."""
         return self._known is None and self._learned.covers(name, distribution)
 
     def draw(self, seat: Seat, name: str, distribution: BaseDistribution) -> Any:
-        """Return the value of a parameter that a seat's position has no variable for.
+        """Return the value at a seat of a parameter that the proposal does not have.
 
-        It depends on seed, seat and name alone. If the seat is to start from an earlier trial, or
-        if a fast learner stays here, it is the value of that trial.
+        It depends on seed, seat and name alone. If the member starts from an earlier trial, or is
+        a fast learner that keeps its position, it is the value of that trial.
         """
         generation = self.generations[seat.generation]
         member = generation.member(seat.number)
-        proposed = {**self.start_params(seat), **generation.dropped[member]}
+        known: Mapping[str, Any] = {}
+        proposed: dict[str, Any] = {}
+        if seat.generation == 0 and seat.number < len(self._start):
+            proposed |= self._start[seat.number].params
+        proposed |= generation.dropped[member]
         if name in proposed and is_value_of(distribution, proposed[name]):
             return proposed[name]
-        origin = generation.origins[member]
-        known = {} if origin == seat else self._staying(seat)
-        return decode(distribution, self._placing.drawn(origin, name, distribution, known))
-
-    def _staying(self, seat: Seat) -> Mapping[str, Any]:
-        """The parameters that a member was scored with in the generation before a seat's own."""
-        before, generation = self.generations[seat.generation - 1 : seat.generation + 1]
-        return before.scored_params(generation.member(seat.number))
+        origin, before = generation.origins[member], self._before(generation)
+        if origin != seat and before is not None:
+            known = before.scored_params(member)
+        return decode(distribution, self._placement.drawn(origin, name, distribution, known))
 
     def _seat_score(self, seat: Seat) -> SeatScore:
         return self._seat_scores.setdefault(seat, SeatScore())
@@ -224,7 +202,7 @@ class Population(population.Population):
             return self.generations[seat.generation].seat_scores[seat.number]
         return self._seat_scores.get(seat, SeatScore())
 
-    def _begin(self, index: int, encoding: Encoding | None) -> Generation:
+    def _new_generation(self, index: int, encoding: Encoding | None) -> Generation:
         size = self.settings.population_size
         variables = 0 if encoding is None else len(encoding.space)
         generation = Generation(
@@ -237,45 +215,37 @@ class Population(population.Population):
             ready=np.full(size, index == 0 or encoding is None),
         )
         if index == 0 and encoding is not None:
-            self._placing.begin(generation, encoding)
+            self._placement.start(generation, encoding)
         return generation
 
     def _replay(self) -> None:
         self._pairs = Learning(self.settings, self.directions, self._draws)
         self._learned = LearnedSpace()
-        self._frontier = 0  # all generations before it have wholly learned
-        self.generations = [self._begin(0, self._known)]
+        self._frontier = 0  # all pairs of the generations before it have learned
+        self.generations = [self._new_generation(0, self._known)]
 
-    def _begin_to_learn(self, generation: Generation) -> bool:
-        """Return True if the parameters are known over which a generation's pairs learn."""
+    def _can_learn(self, generation: Generation) -> bool:
+        """Return True if the parameters over which a generation's pairs learn are known."""
         if generation.index > self._frontier:
             return False
         if generation.encoding is None and generation.complete:
             self._learned.add(generation.seat_scores)
             if self._learned.has_trials:
-                self._placing.begin(generation, self._learned.encoding())
+                self._placement.start(generation, self._learned.encoding())
             elif not generation.learned.all():
-                # Not one complete trial so far: the next generation starts like the first.
+                # No complete trial so far: the next generation starts like the first.
                 generation.learned[:] = True
-                self.generations.append(self._begin(generation.index + 1, None))
+                self.generations.append(self._new_generation(generation.index + 1, None))
         return generation.encoding is not None or bool(generation.learned.all())
 
     def _extend(self, generation: Generation) -> None:
-        """Bring all generations to the parameters that a complete one has shown."""
+        """Add the parameters that a complete generation has shown to all generations."""
         self._learned.add(generation.seat_scores)
         before, after = generation.encoding, self._learned.encoding()
         if before is None or before.space.keys() == after.space.keys():
             return
-        following = self.generations[generation.index + 1]
-        dropped = before.space.keys() - after.space.keys()
-        proposed = [before.decode(position) for position in following.positions]
-        following.dropped = [{name: params[name] for name in dropped} for params in proposed]
-        scored = [generation.scored_params(m) for m in range(self.settings.population_size)]
-        stays = [seat.generation < following.index for seat in following.origins]
-        staying = [known if s else {} for known, s in zip(scored, stays, strict=True)]
-        self._placing.extend(generation, after, scored)
-        self._placing.extend(following, after, staying)
-        self._pairs.extend(after, partial(self._placing.extended, before, after))
+        self._placement.extend(generation, self.generations[generation.index + 1], after)
+        self._pairs.extend(after, partial(self._placement.extended, before, after))
 
     def _learn_if_scored(self, generation: Generation, pair: int) -> None:
         seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
@@ -284,7 +254,7 @@ class Population(population.Population):
         members = generation.pairs[pair]
         if not generation.ready[members].all():
             return
-        before = self.generations[generation.index - 1] if generation.index else None
+        before = self._before(generation)
         history = before is None or before.complete
         if not history and self._pairs.needs_history(generation, seat_scores):
             return
@@ -292,19 +262,19 @@ class Population(population.Population):
         assert encoding is not None
         for member, seat_score in zip(members.tolist(), seat_scores, strict=True):
             if generation.kept[member]:
-                continue  # it is known since the generation that scored it
+                continue  # known since the generation that scored it
             assert seat_score.scored_trial is not None
-            self._placing.adopt(generation, member, seat_score.scored_trial, before)
+            self._placement.adopt(generation, member, seat_score.scored_trial, before)
             seat = Seat(generation.index, generation.seat(member))
             origin, position = generation.origins[member], generation.positions[member]
             self._pairs.remember(seat_score, seat, origin, encoding, position.copy())
         if generation.index + 1 == len(self.generations):
-            self.generations.append(self._begin(generation.index + 1, encoding))
+            self.generations.append(self._new_generation(generation.index + 1, encoding))
         generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
-        self._go_on(generation, pair, before)
+        self._move_on(generation, pair, before)
 
-    def _go_on(self, generation: Generation, pair: int, before: Generation | None) -> None:
-        """Let the slow learner of a pair learn, and both go on to the next generation."""
+    def _move_on(self, generation: Generation, pair: int, before: Generation | None) -> None:
+        """Let the slow learner of a pair learn, and move both to the next generation."""
         members, following = generation.pairs[pair], self.generations[generation.index + 1]
         following.ready[members] = True
         generation.learned[pair] = True
@@ -314,7 +284,7 @@ class Population(population.Population):
             return
         fast = members[0 if generation.first_fast[pair] else 1]
         basis = self._basis(generation, pair) if self.settings.screening.models_pending else ""
-        self._placing.move(generation, following, pair, self._pairs, basis)
+        self._placement.move(generation, following, pair, self._pairs, basis)
         following.positions[fast] = following.proposed[fast] = generation.positions[fast]
         following.velocities[fast] = generation.velocities[fast]
         if self._known is None:
@@ -324,6 +294,5 @@ class Population(population.Population):
             following.reevaluated[fast] = True
         elif self.settings.keeps_scores:
             following.kept[fast] = True
-            following.seat_scores[following.seat(fast)] = generation.seat_scores[
-                generation.seat(fast)
-            ]
+            score = generation.seat_scores[generation.seat(fast)]
+            following.seat_scores[following.seat(fast)] = score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relativenas_optuna.exceptions import SettingsError
-from relativenas_optuna.samplers.relative_nas.extra_trials import Extras
+from relativenas_optuna.samplers.relative_nas.extra_trials import ExtraTrials
 from relativenas_optuna.samplers.relative_nas.population import Population
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
@@ -22,24 +22,26 @@ if TYPE_CHECKING:
 
 
 class RelativeNASSampler(PopulationSampler):
-    """A population in which, pair by pair, the slow learner moves toward the fast one.
+    """Sampler that searches by slow-fast learning in a population.
 
-    A trial scores one seat of one generation. The seats 2k and 2k + 1 of a generation are a
-    pair; the better one is its fast learner, which stays, and the other moves toward it
-    (`slow_fast.learn`). With several objectives that is the one that dominates the other, or else
-    that which is less crowded by the generation before; constraints (`trial.set_constraint`) come
-    first.
+    Each trial scores one seat of one generation. Seats 2k and 2k + 1 are pair k. The better of the
+    two is the fast learner and keeps its position. The other, the slow learner, moves toward it
+    (`slow_fast.learn`). With several objectives the one that dominates the other is fast; if
+    neither does, it is the one in the less crowded region of the generation before. Constraints
+    (`trial.set_constraint`) come first.
 
-    The study is the only state: any process can go on with any study at any moment, and any
-    number of processes and threads can search it together. The populations are the same at any
-    number of workers; with several, preset "plain" makes extra trials between them, which depend on
-    timing. An extra trial is asked for while every seat that can be scored is running. It scores a
-    new architecture by all that is known then, and no seat, so that its result never changes the
-    population; it counts for `study.best_trial` and for later extra trials.
+    The study is the only state: any process can continue any study at any moment, and any number of
+    processes and threads can search it together. The populations are the same at any number of
+    workers.
 
-    A failed trial frees its seat; a seat whose objective failed three times counts as slowest. A
-    running trial counts as abandoned once no seat is free and four younger trials for each member
-    were made: its seat is then scored by another trial too.
+    With preset "plain", a trial that is asked for while all open seats are running is an extra
+    trial. It has no seat and scores a new architecture, by all that is known then. Its proposal
+    depends on timing, so its result never changes the population. It counts for `study.best_trial`
+    and for later extra trials.
+
+    A failed trial frees its seat. A seat whose objective failed three times counts as slowest. If
+    no seat is free, a running trial counts as abandoned after four younger trials per member, and
+    another trial scores its seat too.
 
     Example:
         >>> import optuna
@@ -52,39 +54,42 @@ class RelativeNASSampler(PopulationSampler):
 
     Args:
         search_space: Names and distributions of all parameters, conditional ones included. By
-            default the sampler learns it: the first generation is drawn at random, and a later one
-            searches every parameter that a complete trial of the generations before suggested.
-            A parameter that came with several ranges or choices is drawn at random. With a given
-            space no generation waits for the first one to be complete, and the random numbers are
-            those of the published code.
-        population_size: Members per generation, even and at least 2. For a new study 8 with
-            preset "plain" and one objective, 20 otherwise. With the former, about half a
-            generation can be scored at the same time: further workers score extra trials. With
-            many workers a population of twice their number leaves fewer of these.
-        seed: From 0 to 2**32 - 1; random for a new study.
-        preset: "plain", for an objective whose scores do not drift, as they do with shared weights:
-            a fast learner keeps its score, so that a generation after the first one scores
-            its slow learners alone, and in a finite space no architecture is proposed that was
-            scored two generations before or earlier, while another is left. Parameters that a
-            trial did not suggest make no other architecture. With one objective it
-            also departs from the paper in this: the first generation covers the values of each
-            variable evenly; the slow learner's move is drawn 100 times, with each variable drawn
-            anew at a probability of 0.2, and that one is made which a Gaussian process of the
-            scores so far expects most of (of the pair's own scores, and of the generations before
-            its own, which a pair therefore waits for; what the others of its generation are to
-            score counts as known, so that pairs seldom choose the same); a velocity is the way that
-            a learner last went; and the best member is scored again from the eighth generation on,
-            once, and if its scores differ, further ones while they may have been lucky, ten times
-            at most: they count with the mean of their scores (see `trusted_trial`; a population of
-            2 does without, and what is not in the search space counts as noise). "paper", the
-            algorithm as published: every member is scored anew in every generation. "random", what
-            these are to be compared with: every member is drawn anew in every generation, and
-            nothing is learned. "plain" for a new study.
-        warm_start: Whether the first seats of a new study start from the best complete trials that
-            other samplers left in it. With "plain" they have their scores too.
-        independent_sampler: Sampler of the parameters that are not searched: those that are not in
-            `search_space`, or that other trials suggested with another range or other choices. By
-            default they are drawn uniformly, by seed, generation, seat and name alone.
+            default the sampler learns the space: the first generation is drawn at random, and
+            later ones search every parameter that a complete trial of an earlier generation
+            suggested. A parameter that came with several ranges or choices is drawn at random.
+            With a given space no generation waits until the first one is complete, and the random
+            numbers are those of the published code.
+        population_size: Members per generation, even and at least 2. By default 8 in a new study
+            with preset "plain" and one objective, else 20. With those 8, about half a generation
+            can be scored at the same time, and further workers score extra trials. For many
+            workers, take twice their number.
+        seed: Seed of all random numbers, 0 to 2**32 - 1. By default random in a new study.
+        preset: "plain", "paper" or "random"; by default "plain" in a new study.
+
+            "plain" is for an objective whose scores do not drift. A fast learner keeps its score,
+            so that a later generation scores only its slow learners. In a finite space no
+            architecture is proposed that was scored two or more generations before, while another
+            one is left. Parameters that a trial did not suggest make no other architecture. With
+            one objective, "plain" also departs from the paper in four ways: (1) The first
+            generation is a Latin hypercube. (2) A slow learner's move is drawn 100 times, each
+            variable anew with probability 0.2; of these moves a Gaussian process of the scores so
+            far chooses the one with the largest expected improvement. It uses the pair's own scores
+            and the generations before, for which the pair waits, and counts the proposals of the
+            pair's generation as known. (3) A velocity is the learner's last move. (4) From the
+            eighth generation on, the best member is scored again: once, and up to ten times if its
+            scores differ and its lead may be luck. Scores of one architecture count by their mean
+            (see `trusted_trial`). Parameters outside the search space count as noise. A population
+            of 2 scores nothing again.
+
+            "paper" is the published algorithm, for scores that drift, as they do with shared
+            weights: every member is scored anew in every generation.
+
+            "random" is the baseline: every member is drawn anew in every generation.
+        warm_start: True to start the first seats of a new study from the best complete trials of
+            other samplers. With "plain" these members have the scores of the trials too.
+        independent_sampler: Sampler of the parameters that are not searched: those outside
+            `search_space`, and those that other trials suggested with another range or other
+            choices. By default they are drawn uniformly, by seed, generation, seat and name alone.
         warn_independent_sampling: True to warn, once per name, of a parameter that is not
             searched.
         constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
@@ -92,12 +97,12 @@ class RelativeNASSampler(PopulationSampler):
             needs the same function. Optuna 5 has deprecated it: call `trial.set_constraint` in the
             objective instead.
 
-    What is `None` of `population_size`, `seed`, `preset` and `warm_start` is what the study was
-    begun with.
+    In a study that was started, None of `population_size`, `seed`, `preset` and `warm_start` takes
+    the setting of the study.
 
     Raises:
-        SettingsError: A `ValueError`, where an argument is out of range; and when a trial is
-            asked for in a study that was begun with other arguments. That trial fails.
+        SettingsError: A `ValueError`: an argument is out of range. Or a trial is asked for in a
+            study that was started with other arguments, or by another sampler; that trial fails.
     """
 
     population_class = Population
@@ -121,9 +126,9 @@ class RelativeNASSampler(PopulationSampler):
             constraints_func=constraints_func,
         )
 
-    def extra_proposals(self, replay: Replay) -> Extras:
+    def extra_proposals(self, replay: Replay) -> ExtraTrials:
         """Return the proposals for a study's extra trials."""
-        return Extras(replay)
+        return ExtraTrials(replay)
 
     def population(self, study: Study) -> Population | None:
         """Return the generations of a study as they are now; None before its first trial.

@@ -16,9 +16,9 @@ class SeatScore:
     """The finished trials of one seat.
 
     Attributes:
-        counted: The trial that counts: of the complete and pruned ones that which finished first,
-            by the storage's time and then by number.
-        failures: The trials in which the objective itself failed.
+        counted: The complete or pruned trial that finished first, by the storage's time and then
+            by number; None without one.
+        failures: Trials in which the objective itself failed.
     """
 
     counted: FrozenTrial | None = None
@@ -26,26 +26,30 @@ class SeatScore:
 
     @property
     def scored(self) -> bool:
-        """Whether the seat needs no further trial."""
+        """True if the seat needs no further trial."""
         return self.counted is not None or len(self.failures) >= MAX_FAILURES
 
     @property
     def scored_trial(self) -> FrozenTrial | None:
-        """The trial that shows what was really scored at a scored seat."""
+        """Trial with the parameters that were scored; None while the seat is not scored."""
         if self.counted is None and self.scored:
             return min(self.failures, key=_finish)
         return self.counted
 
     @property
-    def said(self) -> str:
-        """What a later score would change: parameters, state and values of what was scored."""
+    def text(self) -> str:
+        """Parameters, state and values of the scored trial as text, for digests."""
         trial = self.scored_trial
         if trial is None:
             return ""
         return repr([sorted(trial.params.items()), trial.state.name, trial.values])
 
     def add(self, trial: FrozenTrial) -> bool:
-        """Count a finished trial in; returns whether the seat's score is another one now."""
+        """Count in a finished trial.
+
+        Returns:
+            True if another trial gives the seat's score now.
+        """
         before = self.scored_trial
         if trial.state != TrialState.FAIL:
             if self.counted is None or _finish(trial) < _finish(self.counted):
@@ -57,5 +61,5 @@ class SeatScore:
 
 def _finish(trial: FrozenTrial) -> tuple[float, int]:
     assert trial.datetime_complete is not None
-    # Local times without a zone are not in order in the hour that comes twice.
+    # Local times are ambiguous in the hour that comes twice when summer time ends.
     return trial.datetime_complete.timestamp(), trial.number
