@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.helpers.command import call, end, started, wait_for
-from tests.helpers.samplers.worker_crews import crew, scenario
-from tests.helpers.samplers.worker_pool import Nursery
+from tests.helpers.samplers.worker_groups import scenario, worker_group
+from tests.helpers.samplers.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,18 +24,18 @@ GENERATIONS = 12
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    opened = Nursery()
+def pool() -> Iterator[WorkerPool]:
+    opened = WorkerPool()
     yield opened
     opened.close()
 
 
 @pytest.mark.slow
 def test_status_studies_and_dashboard_beside_eight_workers(
-    nursery: Nursery, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    pool: WorkerPool, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     searched = scenario("paper")
-    with crew("sqlite", nursery, tmp_path, searched, GENERATIONS) as workers:
+    with worker_group("sqlite", pool, tmp_path, searched, GENERATIONS) as workers:
         where = ("--storage", workers.address)
         study = ("--study", workers.study.study_name)
         watch = ("status", *where, *study, "--watch", "--every", "0.1", "--json")
@@ -46,7 +46,7 @@ def test_status_studies_and_dashboard_beside_eight_workers(
             page = wait_for(dashboard, "http://").strip()
             pids = [workers.start() for _ in range(WORKERS)]
             looks = 0
-            while any(nursery.is_running(pid) for pid in pids):
+            while any(pool.is_running(pid) for pid in pids):
                 for path in ("/api/studies", f"/api/studies/{page.rpartition('/')[2]}?after=0"):
                     with urllib.request.urlopen(urljoin(page, path), timeout=90) as answer:
                         assert answer.status == 200
@@ -54,7 +54,7 @@ def test_status_studies_and_dashboard_beside_eight_workers(
                 assert (listed.status, listed.err) == (0, "")
                 looks += 1
             assert looks > 1
-            assert [nursery.wait(pid) for pid in pids] == [0] * WORKERS
+            assert [pool.wait(pid) for pid in pids] == [0] * WORKERS
             for process in (dashboard, status):
                 os.killpg(process.pid, signal.SIGINT)
             watched, closed = end(status), end(dashboard)

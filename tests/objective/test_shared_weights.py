@@ -20,7 +20,7 @@ from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES
 from relativenas_optuna.spaces import Genotype
 from tests.helpers.checkpoints.stores import OPERATIONS, in_folder, learner, scored, weight_set
-from tests.helpers.samplers.searches import SPACE, anew
+from tests.helpers.samplers.searches import SPACE, new_sampler
 
 if TYPE_CHECKING:
     from relativenas_optuna.objective.checkpoints import CandidateScore, Checkpoint
@@ -106,7 +106,7 @@ class Study:
     """A real study of which every seat of the first generation runs."""
 
     def __init__(self) -> None:
-        self._sampler = anew(SPACE, SIZE)
+        self._sampler = new_sampler(SPACE, SIZE)
         self._study = optuna.create_study(sampler=self._sampler)
         self._trials = self._ask()
         self.ended: set[Seat] = set()

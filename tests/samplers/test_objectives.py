@@ -19,9 +19,9 @@ from tests.helpers.samplers import strategies
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     bits,
     both_spaces,
+    new_sampler,
     population,
     suggest,
     trials_of,
@@ -85,7 +85,7 @@ def test_a_search_is_the_independent_algorithm_to_the_last_bit(
     generations = 7
     score = scoring(space, len(maximize), grain, bound)
     preset = "plain" if keeps else "paper"
-    sampler = anew(space, size, preset, seed=seed, screening=OFF)
+    sampler = new_sampler(space, size, preset, seed=seed, screening=OFF)
     study = optuna.create_study(
         sampler=sampler, directions=["maximize" if m else "minimize" for m in maximize]
     )
@@ -115,7 +115,7 @@ def test_a_search_is_the_independent_algorithm_to_the_last_bit(
 
 
 def complete(study: optuna.Study, generations: int) -> bool:
-    known = anew(None, 6).population(study)
+    known = new_sampler(None, 6).population(study)
     return known is not None and known.scored_seats(generations) == 6 * generations
 
 
@@ -127,7 +127,7 @@ def test_the_populations_are_those_of_one_worker(
 ) -> None:
     generations, dice = 6, Random(3)
     objective = objective_of(SPACE, scoring(SPACE, 2, 0.5, 0.5))
-    sampler = anew(space, 6, preset)
+    sampler = new_sampler(space, 6, preset)
     study, undisturbed = (
         optuna.create_study(sampler=sampler, directions=["minimize", "maximize"]) for _ in range(2)
     )
@@ -136,7 +136,7 @@ def test_the_populations_are_those_of_one_worker(
         if way == "threads":
             study.optimize(objective, n_trials=8, n_jobs=8)
             continue
-        study.sampler = sampler = anew(space, 6, preset)
+        study.sampler = sampler = new_sampler(space, 6, preset)
         if way == "generations":
             running += sampler.ask_generation(study)
             dice.shuffle(running)
@@ -161,7 +161,7 @@ def test_rare_feasible_trials_are_found() -> None:
         trial.set_constraint("sum", 3.0 - math.fsum(params.values()))  # one point in 24 is feasible
         return math.fsum(value**2 for value in params.values())
 
-    study = optuna.create_study(sampler=anew(space, 20, "plain"))
+    study = optuna.create_study(sampler=new_sampler(space, 20, "plain"))
     study.optimize(objective, n_trials=300)
     feasible = [trial.constraints["sum"] <= 0 for trial in study.trials]
     assert sum(feasible[:20]) <= 3
@@ -176,7 +176,7 @@ def test_two_equal_objectives_search_like_one() -> None:
     ways: list[list[Literal["minimize", "maximize"]]]
     ways = [["minimize"], ["minimize", "minimize"], ["minimize", "maximize"]]
     for directions in ways:
-        sampler = anew(space, 6, "plain", screening=OFF)
+        sampler = new_sampler(space, 6, "plain", screening=OFF)
         study = optuna.create_study(sampler=sampler, directions=directions)
         for _ in range(trials_of(6, 6)):
             trial = study.ask()

@@ -23,12 +23,12 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     ask,
-    begun,
     loss_of,
+    new_sampler,
     population,
     search,
+    study_and_sampler,
     suggest,
     tell,
 )
@@ -54,7 +54,7 @@ def members(view: SearchView) -> dict[Seat, MemberView]:
 def scrambled(space: Space | None, preset: str, seed: int, trials: int) -> optuna.Study:
     """Run trials that overlap, repeat a seat, fail, are pruned, and finish in any order."""
     dice = Random(seed)
-    study = optuna.create_study(sampler=anew(space, 4, preset))
+    study = optuna.create_study(sampler=new_sampler(space, 4, preset))
     running: list[optuna.Trial] = []
     for _ in range(trials):
         if not running or dice.random() < 0.55:
@@ -187,7 +187,7 @@ def test_repeats_are_architectures_scored_before() -> None:
 
 
 def test_doubles_and_failed_seats_are_counted() -> None:
-    study, _ = begun()
+    study, _ = study_and_sampler()
     trials = [ask(study)[0] for _ in range(5)]  # the fifth gets the seat of the first again
     for trial in trials[:3] + trials[4:]:
         tell(study, trial)
@@ -203,7 +203,7 @@ def test_doubles_and_failed_seats_are_counted() -> None:
 
 def test_the_best_of_several_objectives_is_not_dominated() -> None:
     values = [(1.0, 9.0), (5.0, 5.0), (4.0, 4.0), (0.0, 0.0)]
-    study = optuna.create_study(sampler=anew(SPACE), directions=["minimize", "minimize"])
+    study = optuna.create_study(sampler=new_sampler(SPACE), directions=["minimize", "minimize"])
     for point in values:
         trial = ask(study)[0]
         trial.set_constraint("last", float(point == values[3]))

@@ -20,8 +20,8 @@ from relativenas_optuna.samplers.seats.worker import this_worker
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     ask,
+    new_sampler,
     search,
     suggest,
 )
@@ -47,7 +47,7 @@ class ReadOnly(InMemoryStorage):
 
 def test_reading_a_view_changes_nothing() -> None:
     storage = ReadOnly()
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     alive, dead = ask(study)[0], ask(study)[0]
     worker = {**this_worker(), "pid": 2**22 + 1}
     Claim(Seat(0, 1), worker, "RelativeNASSampler").write(storage, dead._trial_id)
@@ -61,7 +61,7 @@ def test_reading_a_view_changes_nothing() -> None:
     assert by_seat[0].state == "running"
     assert [run.gone for run in by_seat[1].running] == [True]
     assert [member.state for member in by_seat[1:]] == ["waiting"] * 3
-    anybodys = anew(SPACE).ask_generation(study, detached=True)[0]
+    anybodys = new_sampler(SPACE).ask_generation(study, detached=True)[0]
     seat = seat_of(anybodys)
     assert seat is not None
     by_seat = sorted(view_of(study).generations[0].members, key=lambda member: member.seat)

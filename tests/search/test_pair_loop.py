@@ -18,12 +18,12 @@ from relativenas_optuna.storages.interruption import was_interrupted
 from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
-    anew,
-    begun,
     both_spaces,
+    new_sampler,
     scored,
     search,
     state,
+    study_and_sampler,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ COMPLETE, FAIL, PRUNED = TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED
 def run(study: optuna.Study, objective: Objective = OBJECTIVE, **options: Any) -> list[FrozenTrial]:
     """Score pairs with a sampler that knows nothing; what was heard of."""
     heard: list[FrozenTrial] = []
-    study.sampler = sampler = anew(SPACE)
+    study.sampler = sampler = new_sampler(SPACE)
     given: dict[str, Any] = {"generations": GENERATIONS, "on_trial": heard.append} | options
     score_pairs(study, sampler, objective, **given)
     return heard
@@ -88,7 +88,7 @@ def assert_scored_once(study: optuna.Study) -> None:
 
 @both_spaces
 def test_pair_by_pair_is_the_search_of_study_optimize(space: Space | None) -> None:
-    study, sampler = begun(space)
+    study, sampler = study_and_sampler(space)
     heard: list[FrozenTrial] = []
     score_pairs(study, sampler, OBJECTIVE, generations=GENERATIONS, on_trial=heard.append)
     other = search(space=space, trials=SEATS)
@@ -99,7 +99,7 @@ def test_pair_by_pair_is_the_search_of_study_optimize(space: Space | None) -> No
 
 
 def test_generations_that_are_scored_are_not_scored_again() -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     for generations in (1, 1, 3, 2):
         run(study, generations=generations)
     assert_scored_once(study)
@@ -108,7 +108,7 @@ def test_generations_that_are_scored_are_not_scored_again() -> None:
 
 @pytest.mark.parametrize("call", [1, 2, 3, 4])
 def test_an_error_of_the_objective_ends_its_trial_and_spares_the_partner(call: int) -> None:
-    study, seat = begun()[0], Seat(0, call - 1)
+    study, seat = study_and_sampler()[0], Seat(0, call - 1)
     with pytest.raises(RuntimeError, match="diverged"):
         run(study, at_call(call, failing(RuntimeError("diverged"))))
     spared = {seat.partner: True} if seat.number % 2 == 0 else {}
@@ -120,7 +120,7 @@ def test_an_error_of_the_objective_ends_its_trial_and_spares_the_partner(call: i
 
 
 def test_an_objective_that_always_fails_scores_its_seat_as_slowest() -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     for _ in range(3):
         with pytest.raises(RuntimeError):
             run(study, failing(RuntimeError()))
@@ -134,7 +134,7 @@ def test_an_objective_that_always_fails_scores_its_seat_as_slowest() -> None:
 def test_a_loss_that_is_not_a_number_fails_its_trial_and_the_seat_is_scored_again(
     losses: Any,
 ) -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     heard = run(study, at_call(2, lambda _: losses))
     assert (heard[1].state, was_interrupted(heard[1])) == (FAIL, False)
     assert [seat_of(trial) for trial in heard[:3]] == [Seat(0, 0), Seat(0, 1), Seat(0, 1)]
@@ -143,14 +143,14 @@ def test_a_loss_that_is_not_a_number_fails_its_trial_and_the_seat_is_scored_agai
 
 
 def test_losses_that_are_never_numbers_come_to_an_end() -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     run(study, lambda _: math.nan, generations=1)
     assert states(study) == [FAIL] * 3 * SIZE
 
 
 @pytest.mark.parametrize("loss", [0, np.float32(0), [0.0], (0,), False, "0"], ids=repr)
 def test_whatever_is_a_number_to_optuna_is_a_loss(loss: Any) -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     run(study, lambda _: loss, generations=1)
     assert [trial.values for trial in study.trials] == [[0.0]] * SIZE
 
@@ -172,7 +172,7 @@ def test_a_pruned_trial_scores_its_seat() -> None:
         trial.report(OBJECTIVE(trial), 1)
         raise optuna.TrialPruned
 
-    study, other = begun()[0], begun()[0]
+    study, other = study_and_sampler()[0], study_and_sampler()[0]
     heard = run(study, at_call(3, pruned))
     other.optimize(at_call(3, pruned), n_trials=SEATS)
     assert (heard[2].state, seat_of(heard[2])) == (PRUNED, Seat(0, 2))

@@ -11,7 +11,7 @@ import pytest
 from relativenas_optuna.cli.progress import failure
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.storages.interruption import mark_interrupted, was_interrupted
-from tests.helpers.samplers.searches import OBJECTIVE, begun, scored
+from tests.helpers.samplers.searches import OBJECTIVE, scored, study_and_sampler
 from tests.search.test_pair_loop import SEATS, all_seats, assert_scored_once, failures, run
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def heard_of(heard: Heard) -> Callable[[FrozenTrial, Exception], None]:
 
 @pytest.mark.parametrize("seat", [Seat(0, 0), Seat(1, 3)])
 def test_one_that_always_fails_is_scored_as_slowest_and_the_others_go_on(seat: Seat) -> None:
-    study, heard = begun()[0], Heard()
+    study, heard = study_and_sampler()[0], Heard()
     run(study, failing_at(seat, times=100), on_failure=heard_of(heard))
     assert [where for where, _ in heard] == [seat] * 3
     assert all("failed: MemoryError: too large; its" in line for _, line in heard)
@@ -54,14 +54,14 @@ def test_one_that_always_fails_is_scored_as_slowest_and_the_others_go_on(seat: S
 
 
 def test_one_that_fails_once_is_scored_again() -> None:
-    study, heard = begun()[0], Heard()
+    study, heard = study_and_sampler()[0], Heard()
     run(study, failing_at(Seat(0, 1), Seat(1, 0), times=1), on_failure=heard_of(heard))
     assert [where for where, _ in heard] == [Seat(0, 1), Seat(1, 0)]
     assert_scored_once(study)
 
 
 def test_two_that_fail_one_after_the_other_end_the_worker() -> None:
-    study, heard = begun()[0], Heard()
+    study, heard = study_and_sampler()[0], Heard()
     with pytest.raises(MemoryError):
         run(study, failing_at(*all_seats(), times=1), on_failure=heard_of(heard))
     assert [where for where, _ in heard] == [Seat(0, 0)]
@@ -73,7 +73,7 @@ def test_an_error_that_is_not_the_architectures_ends_the_worker() -> None:
         mark_interrupted(trial.storage, trial._trial_id)
         raise OSError("no space left")
 
-    study, heard = begun()[0], Heard()
+    study, heard = study_and_sampler()[0], Heard()
     with pytest.raises(OSError, match="no space"):
         run(study, full, on_failure=heard_of(heard))
     assert not heard

@@ -16,7 +16,7 @@ from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.search import pair_loop as pairs
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
-from tests.helpers.samplers.searches import SPACE, begun, search, state
+from tests.helpers.samplers.searches import SPACE, search, state, study_and_sampler
 from tests.search.test_pair_loop import SEATS, assert_scored_once, at_call, failing, failures, run
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ COMPLETE, FAIL = TrialState.COMPLETE, TrialState.FAIL
 def test_an_end_of_the_process_is_no_fault_of_the_objective(
     call: int, error: type[BaseException]
 ) -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     for _ in range(3):  # after as many faults a seat would be given up
         with pytest.raises(error):
             run(study, at_call(call, failing(error())))
@@ -42,7 +42,7 @@ def test_an_end_of_the_process_is_no_fault_of_the_objective(
 
 
 def test_ctrl_c_between_the_trials_of_a_pair_leaves_none_running() -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     with pytest.raises(KeyboardInterrupt):
         run(study, on_trial=failing(KeyboardInterrupt()))
     assert failures(study) == {Seat(0, 1): True}

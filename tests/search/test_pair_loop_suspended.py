@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from relativenas_optuna.storages.interruption import fail, was_interrupted
-from tests.helpers.samplers.searches import SPACE, begun, search, state
+from tests.helpers.samplers.searches import SPACE, search, state, study_and_sampler
 from tests.search.test_pair_loop import SEATS, at_call, run
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def failed_and_written_to(trial: optuna.Trial) -> None:
 @pytest.mark.parametrize("step", [failed_meanwhile, failed_and_written_to])
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_worker_that_stood_still_goes_on(step: object, call: int) -> None:
-    study = begun()[0]
+    study = study_and_sampler()[0]
     with pytest.warns(UserWarning, match="was ended by another process"):
         run(study, at_call(call, step))  # type: ignore[arg-type]
     assert all(was_interrupted(trial) for trial in study.get_trials(states=[TrialState.FAIL]))

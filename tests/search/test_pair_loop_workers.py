@@ -24,7 +24,7 @@ from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import KINDS, address
 from tests.helpers.forked import context
-from tests.helpers.samplers.searches import OBJECTIVE, SPACE, anew, search, state
+from tests.helpers.samplers.searches import OBJECTIVE, SPACE, new_sampler, search, state
 from tests.search.test_pair_loop import (
     GENERATIONS,
     SEATS,
@@ -69,7 +69,7 @@ def test_threads_that_share_a_study_score_every_seat_once(kind: str, tmp_path: P
         journal = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
         places: dict[str, BaseStorage | None] = {"memory": None, "sqlite": sql, "journal": journal}
         study = optuna.create_study(storage=places[kind])
-        study.sampler = sampler = anew(SPACE)
+        study.sampler = sampler = new_sampler(SPACE)
 
         def work() -> None:
             score_pairs(study, sampler, tired, generations=GENERATIONS)
@@ -117,10 +117,10 @@ def test_processes_of_which_some_die_score_every_seat_once(kind: str, tmp_path: 
         study = optuna.create_study(study_name=name, storage=storage)
         try:
             barrier = context.Barrier(4)
-            crew = [started(url, name, dies_at, barrier) for dies_at in (0, 1, 2, 0)]
-            for process in crew:
+            worker_group = [started(url, name, dies_at, barrier) for dies_at in (0, 1, 2, 0)]
+            for process in worker_group:
                 process.join()
-            assert [process.exitcode for process in crew] == [0, -9, -9, 0]
+            assert [process.exitcode for process in worker_group] == [0, -9, -9, 0]
             assert_scored_once(study)
             assert all(was_interrupted(t) for t in study.get_trials(states=[FAIL]))
             assert state(study) == state(search(space=SPACE, trials=SEATS))

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from relativenas_optuna.exceptions import StorageError
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.storages.opening import open_storage, storage_at
-from tests.helpers.samplers.searches import SPACE, anew
+from tests.helpers.samplers.searches import SPACE, new_sampler
 from tests.storages.test_search_storage import loss, stale_trial
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_every_argument_of_optunas_storage_is_taken_by_its_name_and_in_its_order
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_stale_trials_can_be_failed_again_at_once(url: str) -> None:
     with storage_at(url) as storage:
-        study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
         for number in range(3):
             stale_trial(study, storage)
             fail_stale_trials(study)
@@ -84,7 +84,7 @@ def test_a_callback_gets_each_stale_trial(name: str, url: str) -> None:
             storage = open_storage(url, **options)
     else:
         storage = open_storage(url, **options)
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     stale_trial(study, storage)
     study.optimize(loss, n_trials=1)
     assert called == [0]
@@ -96,7 +96,7 @@ def test_a_callback_gets_each_stale_trial(name: str, url: str) -> None:
 def test_a_retried_trial_scores_the_seat_of_the_stale_one(url: str) -> None:
     callback = RetryHeartbeatStaleTrialCallback()
     with storage_at(url, heartbeat_stale_trial_callback=callback) as storage:
-        study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
         stale_trial(study, storage)
         study.optimize(loss, n_trials=1)
         assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
@@ -117,7 +117,7 @@ def test_arguments_for_the_engine_replace_ours_one_by_one(url: str) -> None:
         assert timeout == 60_000
     with storage_at(url, engine_kwargs={"poolclass": NullPool}) as storage:
         assert storage.get_heartbeat_interval() == 60
-        study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
         study.optimize(loss, n_trials=2, n_jobs=2)
         assert len(study.trials) == 2
 

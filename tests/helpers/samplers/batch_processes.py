@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tests.helpers.forked import context
-from tests.helpers.samplers.searches import SPACE, anew
+from tests.helpers.samplers.searches import SPACE, new_sampler
 from tests.samplers.conftest import database
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def make_trials(mouth: Connection, place: str, name: str, call: str, *, stops: b
     """What the process does."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with opened(place) as storage:
-        sampler = anew(SPACE, SIZE, "plain")
+        sampler = new_sampler(SPACE, SIZE, "plain")
         study = optuna.load_study(storage=storage, study_name=name, sampler=sampler)
         if stops:
             stop_in_the_middle(study._storage, mouth)

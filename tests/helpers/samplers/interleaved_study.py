@@ -42,7 +42,7 @@ class Running:
     study: optuna.Study
 
 
-class Interleaved:
+class InterleavedStudy:
     """One study, its workers, and what the ledger says of its trials.
 
     Attributes:

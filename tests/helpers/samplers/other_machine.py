@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from relativenas_optuna.samplers.seats import lease, worker
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.forked import context
-from tests.helpers.samplers.searches import SPACE, anew, suggest
+from tests.helpers.samplers.searches import SPACE, new_sampler, suggest
 from tests.samplers.conftest import database
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def work(mouth: Connection, place: str, name: str, machine: str | None) -> None:
     if machine is not None:
         worker._machine = lambda: machine  # type: ignore[assignment]
     with opened(place) as storage:
-        study = optuna.load_study(storage=storage, study_name=name, sampler=anew(SPACE))
+        study = optuna.load_study(storage=storage, study_name=name, sampler=new_sampler(SPACE))
         trial = study.ask()
         suggest(trial, SPACE)
         seat = seat_of(trial)

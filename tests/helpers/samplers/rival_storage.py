@@ -11,7 +11,7 @@ from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, Claim, Seat
 from relativenas_optuna.samplers.seats.worker import this_worker
 
 
-class Overtaken(InMemoryStorage):
+class RivalStorage(InMemoryStorage):
     """A storage in which a rival claims a seat just before the next claim arrives.
 
     Attributes:

@@ -111,7 +111,7 @@ class Scenario:
         return params
 
 
-class Undisturbed:
+class UndisturbedSearch:
     """The search that one worker runs without any trouble, as far as it was asked for."""
 
     def __init__(self, scenario: Scenario) -> None:
@@ -131,7 +131,7 @@ class Undisturbed:
         return self._complete[index]
 
 
-undisturbed = lru_cache(maxsize=None)(Undisturbed)
+undisturbed = lru_cache(maxsize=None)(UndisturbedSearch)
 
 
 @lru_cache(maxsize=1)

@@ -95,7 +95,7 @@ def search(
     **study_settings: Any,
 ) -> optuna.Study:
     """An uninterrupted search; without a `space` the sampler learns it."""
-    sampler = anew(space, population_size, preset, seed=seed, screening=screening)
+    sampler = new_sampler(space, population_size, preset, seed=seed, screening=screening)
     study = optuna.create_study(sampler=sampler, **study_settings)
     study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
     return study
@@ -168,7 +168,7 @@ def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None
     return found
 
 
-def anew(
+def new_sampler(
     space: Space | None,
     size: int = 4,
     preset: str = "paper",
@@ -182,14 +182,14 @@ def anew(
     return sampler
 
 
-def begin(space: Space | None, size: int = 4) -> optuna.Study:
+def empty_study(space: Space | None, size: int = 4) -> optuna.Study:
     """A study without trials."""
-    return optuna.create_study(sampler=anew(space, size))
+    return optuna.create_study(sampler=new_sampler(space, size))
 
 
-def begun(space: Space | None = SPACE) -> tuple[optuna.Study, RelativeNASSampler]:
+def study_and_sampler(space: Space | None = SPACE) -> tuple[optuna.Study, RelativeNASSampler]:
     """A study without trials, and its sampler."""
-    sampler = anew(space)
+    sampler = new_sampler(space)
     return optuna.create_study(sampler=sampler), sampler
 
 

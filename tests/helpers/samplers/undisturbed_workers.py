@@ -13,7 +13,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
 from relativenas_optuna.samplers.seats.claims import Seat
-from tests.helpers.samplers.interleaved_study import Interleaved, Running
+from tests.helpers.samplers.interleaved_study import InterleavedStudy, Running
 from tests.helpers.samplers.observer import place_of
 from tests.helpers.samplers.scenarios import Scenario, point
 from tests.helpers.samplers.simulated_workers import Worker
@@ -33,10 +33,10 @@ scenarios = st.builds(
 )
 
 
-class Peace(RuleBasedStateMachine):
+class UndisturbedWorkers(RuleBasedStateMachine):
     """Workers on two machines, which ask and tell; their objective fails, others add trials."""
 
-    study: Interleaved
+    study: InterleavedStudy
     calm: bool
     kind: str
     arrived: list[tuple[int, Worker]]  # trials that are about to claim a seat
@@ -48,7 +48,7 @@ class Peace(RuleBasedStateMachine):
         done=st.integers(0, 25),
     )
     def begin(self, scenario: Scenario, kind: str, calm: bool, done: int) -> None:
-        self.study = Interleaved(scenario, kind)
+        self.study = InterleavedStudy(scenario, kind)
         self.calm, self.kind = calm, kind
         self.arrived = []
         self.study.hire("here")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 
-class Nursery:
+class WorkerPool:
     """Starts workers, kills them, and waits for their ends."""
 
     def __init__(self) -> None:

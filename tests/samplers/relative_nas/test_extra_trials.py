@@ -19,12 +19,12 @@ from tests.helpers.samplers.scenarios import SMALL, Place
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     bits,
     both_spaces,
     followed,
     loss,
     loss_of,
+    new_sampler,
     search,
     state,
     suggest,
@@ -74,8 +74,8 @@ def extras_of(study: optuna.Study) -> tuple[int, ...]:
 def test_extra_trials_do_not_change_the_populations(
     space: Space | None, size: int, workers: int, seed: int
 ) -> None:
-    study = search_by(workers, SPACE, 32, anew(space, size, "plain"), seed)
-    undisturbed = search_by(1, SPACE, 32, anew(space, size, "plain"))
+    study = search_by(workers, SPACE, 32, new_sampler(space, size, "plain"), seed)
+    undisturbed = search_by(1, SPACE, 32, new_sampler(space, size, "plain"))
     found, expected = bits(followed(study)), state(undisturbed, size)
     assert state(study, size) == found
     learned = [bool(generation.learned.all()) for generation in followed(study).generations]
@@ -104,14 +104,14 @@ def test_threads_on_a_database_repeat_few_trials() -> None:
 
 @pytest.mark.parametrize("preset", ["paper", "random"])
 def test_other_presets_make_no_extra_trials(preset: str) -> None:
-    study = search_by(8, SPACE, 30, anew(SPACE, 2, preset))
+    study = search_by(8, SPACE, 30, new_sampler(SPACE, 2, preset))
     assert extras_of(study) == ()
     assert repeats(study) > 5
 
 
 @both_spaces
 def test_a_seat_never_reported_is_given_out_again(space: Space | None) -> None:
-    study = optuna.create_study(sampler=anew(space, 4, "plain"))
+    study = optuna.create_study(sampler=new_sampler(space, 4, "plain"))
     abandoned = study.ask()
     suggest(abandoned, SPACE)
     study.optimize(loss_of(SPACE), n_trials=60)
@@ -126,7 +126,7 @@ def test_a_seat_never_reported_is_given_out_again(space: Space | None) -> None:
 @both_spaces
 def test_extra_trials_in_a_finite_space_are_new_while_possible(space: Space | None) -> None:
     known = None if space is None else SMALL
-    study = search_by(4, SMALL, 70, anew(known, 4, "plain"), seed=1)
+    study = search_by(4, SMALL, 70, new_sampler(known, 4, "plain"), seed=1)
     found = architectures(study)
     # The first extra trials of a learned space are drawn by name undisturbed.
     late = [n for n in extras_of(study) if known is not None or n > 12]
@@ -138,7 +138,7 @@ def test_extra_trials_in_a_finite_space_are_new_while_possible(space: Space | No
 
 def test_extra_trials_with_several_objectives_are_moves() -> None:
     study = optuna.create_study(
-        directions=["minimize", "maximize"], sampler=anew(None, 4, "plain", seed=1)
+        directions=["minimize", "maximize"], sampler=new_sampler(None, 4, "plain", seed=1)
     )
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
@@ -154,11 +154,11 @@ def test_extra_trials_with_several_objectives_are_moves() -> None:
 
 
 def test_another_process_can_finish_an_extra_trials_parameters() -> None:
-    study = search_by(4, SPACE, 30, anew(SPACE, 4, "plain"))
+    study = search_by(4, SPACE, 30, new_sampler(SPACE, 4, "plain"))
     asked = [study.ask() for _ in range(6)]
     extra = next(trial for trial in asked if seat_of(trial) is None)
     x = extra.suggest_float("x", -1, 1)
-    study.sampler = anew(SPACE, 4, "plain")
+    study.sampler = new_sampler(SPACE, 4, "plain")
     taken = optuna.Trial(study, extra._trial_id)
     assert suggest(taken, SPACE)["x"] == x
     assert seat_of(taken) is None
@@ -176,7 +176,7 @@ def test_another_process_can_finish_an_extra_trials_parameters() -> None:
     ],
 )
 def test_extra_claims_of_any_kind_leave_the_population_alone(claim: dict[str, Any]) -> None:
-    study = optuna.create_study(sampler=anew(SPACE, 4, "plain"))
+    study = optuna.create_study(sampler=new_sampler(SPACE, 4, "plain"))
     study.optimize(loss_of(SPACE), n_trials=2)
     text = json.dumps({"worker": this_worker()} | claim)
     for ends in (True, False):

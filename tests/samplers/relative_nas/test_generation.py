@@ -14,8 +14,8 @@ from tests.helpers.samplers.searches import (
     SPACE,
     Space,
     ask,
-    begin,
     both_spaces,
+    empty_study,
     population,
     scored,
     search,
@@ -46,7 +46,7 @@ def test_scored_pairs_move_on_to_the_synchronous_populations(
 ) -> None:
     undisturbed = search(space=SPACE, trials=60, population_size=6)
     pairs = [generation.pairs.tolist() for generation in population(undisturbed, 6).generations]
-    study = begin(SPACE, size=6)
+    study = empty_study(SPACE, size=6)
     early = [ask(study) for _ in range(number + 1)]
     held, seat = early.pop()
     for trial, _ in early:
@@ -71,7 +71,7 @@ def test_scored_pairs_move_on_to_the_synchronous_populations(
 def test_the_longest_running_seat_is_given_out_again_when_none_is_free(
     space: Space | None,
 ) -> None:
-    study = begin(space, size=2)
+    study = empty_study(space, size=2)
     first, second = ask(study), ask(study)
     assert [first[1], second[1]] == [Seat(0, 0), Seat(0, 1)]
     again = [ask(study) for _ in range(4)]
@@ -84,7 +84,7 @@ def test_the_longest_running_seat_is_given_out_again_when_none_is_free(
 
 
 def test_a_learned_space_waits_for_the_whole_first_generation() -> None:
-    study = begin(None)
+    study = empty_study(None)
     (held, seat), *_ = ask(study), step(study), step(study), step(study)
     assert [ask(study)[1] for _ in range(2)] == [seat, seat]
     tell(study, held)
@@ -93,7 +93,7 @@ def test_a_learned_space_waits_for_the_whole_first_generation() -> None:
 
 @both_spaces
 def test_an_abandoned_trial_delays_only_its_seat(space: Space | None) -> None:
-    study = begin(space)
+    study = empty_study(space)
     abandoned, _ = ask(study)
     while len(scored(study)) < 16:
         step(study)
@@ -105,7 +105,7 @@ def test_an_abandoned_trial_delays_only_its_seat(space: Space | None) -> None:
 
 
 def test_asking_without_reporting_starts_a_whole_generation() -> None:
-    study = begin(SPACE)
+    study = empty_study(SPACE)
     trials = [ask(study) for _ in range(4)]
     assert [seat for _, seat in trials] == [Seat(0, number) for number in range(4)]
     for trial, _ in reversed(trials):
@@ -115,7 +115,7 @@ def test_asking_without_reporting_starts_a_whole_generation() -> None:
 
 
 def test_more_arrivals_than_seats_share_them() -> None:
-    study = begin(SPACE, size=2)
+    study = empty_study(SPACE, size=2)
     for _ in range(3):  # trials of other workers that have not claimed a seat yet
         study._storage.create_new_trial(study._study_id)
     assert ask(study)[1] == Seat(0, 1)

@@ -20,12 +20,12 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     ask,
-    begin,
     bits,
+    empty_study,
     followed,
     loss,
+    new_sampler,
     noise_at,
     population,
     search,
@@ -204,7 +204,7 @@ def test_learned_spaces_do_not_depend_on_order_or_process(
         return value + (noise_at(seat) if noisy else 0.0)
 
     def sampler() -> RelativeNASSampler:
-        return anew(None, 4, preset, seed=seed)
+        return new_sampler(None, 4, preset, seed=seed)
 
     study = optuna.create_study(sampler=sampler())
     running: list[tuple[optuna.Trial, float]] = []
@@ -238,7 +238,7 @@ def hash_of(value: Any) -> float:
 
 
 def test_a_scored_pair_moves_on_before_its_generation_is_complete() -> None:
-    study = begin(None)
+    study = empty_study(None)
     for _ in range(4):
         step(study)
     assert [step(study), step(study)] == [Seat(1, 0), Seat(1, 1)]

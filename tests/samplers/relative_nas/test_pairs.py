@@ -13,11 +13,11 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
-    begun,
     both_spaces,
+    new_sampler,
     scored,
     search,
+    study_and_sampler,
     tell,
 )
 
@@ -31,11 +31,11 @@ def seats(trials: list[optuna.Trial]) -> list[Seat | None]:
 def test_workers_on_whole_pairs_get_the_populations_of_one_worker(
     space: Space | None, workers: int
 ) -> None:
-    study, sampler = begun(space)
+    study, sampler = study_and_sampler(space)
     random = Random(workers)
-    crew = [sampler, *(anew(space) for _ in range(workers - 1))]
+    worker_group = [sampler, *(new_sampler(space) for _ in range(workers - 1))]
     taken: list[Seat | None] = []
-    at_work: list[list[optuna.Trial]] = [[] for _ in crew]
+    at_work: list[list[optuna.Trial]] = [[] for _ in worker_group]
     undisturbed = scored(search(space=space, trials=24))
     while not undisturbed.keys() <= scored(study).keys():
         worker = random.randrange(workers)
@@ -43,7 +43,7 @@ def test_workers_on_whole_pairs_get_the_populations_of_one_worker(
             trial = at_work[worker].pop(0)
             study.tell(trial, OBJECTIVE(trial))
             continue
-        at_work[worker] = crew[worker].ask_pair(study)
+        at_work[worker] = worker_group[worker].ask_pair(study)
         taken += seats(at_work[worker])
     found = scored(study)
     assert {seat: found[seat] for seat in undisturbed} == undisturbed
@@ -52,8 +52,8 @@ def test_workers_on_whole_pairs_get_the_populations_of_one_worker(
 
 
 def test_a_half_finished_pair_comes_first_unless_its_worker_runs() -> None:
-    study, sampler = begun()
-    other = anew(SPACE)
+    study, sampler = study_and_sampler()
+    other = new_sampler(SPACE)
     first, second = sampler.ask_pair(study)
     tell(study, first)
     study.tell(second, state=TrialState.FAIL)
@@ -66,7 +66,7 @@ def test_a_half_finished_pair_comes_first_unless_its_worker_runs() -> None:
 
 
 def test_a_whole_pair_comes_before_a_seat_without_a_partner() -> None:
-    study, sampler = begun()
+    study, sampler = study_and_sampler()
     trials = [sampler.ask_pair(study) for _ in range(2)]
     for trial in trials[0]:
         tell(study, trial)
@@ -78,9 +78,9 @@ def test_a_whole_pair_comes_before_a_seat_without_a_partner() -> None:
 
 
 def test_a_seat_is_left_to_the_worker_of_its_partner() -> None:
-    study, sampler = begun()
+    study, sampler = study_and_sampler()
     first, second = sampler.ask_pair(study)
     study.tell(second, state=TrialState.FAIL)
-    assert seats(anew(SPACE).ask_pair(study)) == [Seat(0, 2), Seat(0, 3)]
+    assert seats(new_sampler(SPACE).ask_pair(study)) == [Seat(0, 2), Seat(0, 3)]
     tell(study, first)
     assert seats(sampler.ask_pair(study)) == [Seat(0, 1)]

@@ -25,10 +25,10 @@ from tests.helpers.samplers import relative_nas_reference as reference
 from tests.helpers.samplers import strategies
 from tests.helpers.samplers.searches import (
     Space,
-    anew,
     both_spaces,
     loss,
     loss_of,
+    new_sampler,
     population,
     scored,
     search,
@@ -163,7 +163,7 @@ def test_nothing_repeats_while_an_architecture_is_unvisited(
     space: Space, learned: bool, seed: int, dice: Random
 ) -> None:
     size = 4
-    sampler = anew(None if learned else space, size, "plain")
+    sampler = new_sampler(None if learned else space, size, "plain")
     study = optuna.create_study(sampler=sampler)
     whole = reference.size_of(space)
     running: list[optuna.Trial] = []

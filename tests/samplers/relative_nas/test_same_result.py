@@ -17,13 +17,13 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     ask,
-    begin,
     bits,
     both_spaces,
+    empty_study,
     loss,
     loss_of,
+    new_sampler,
     population,
     scored,
     search,
@@ -36,7 +36,7 @@ both_presets = pytest.mark.parametrize("preset", ["plain", "paper"])
 
 def complete(study: optuna.Study, generations: int) -> bool:
     """Return True if the first generations are scored."""
-    known = anew(None, 6).population(study)
+    known = new_sampler(None, 6).population(study)
     return known is not None and known.scored_seats(generations) == 6 * generations
 
 
@@ -47,7 +47,7 @@ def by_threads(study: optuna.Study, space: Space | None, preset: str, generation
 
 def by_restarts(study: optuna.Study, space: Space | None, preset: str, generations: int) -> None:
     while not complete(study, generations):
-        study.sampler = anew(space, 6, preset)
+        study.sampler = new_sampler(space, 6, preset)
         study.optimize(OBJECTIVE, n_trials=1)
 
 
@@ -58,7 +58,7 @@ def in_random_order(
     running: list[optuna.Trial] = []
     while not complete(study, generations):
         for _ in range(8):
-            study.sampler = anew(space, 6, preset)
+            study.sampler = new_sampler(space, 6, preset)
             if running and dice.random() < 0.5:
                 trial = running.pop(dice.randrange(len(running)))
                 study.tell(trial.number, loss(suggest(trial, SPACE), SPACE))
@@ -69,7 +69,7 @@ def in_random_order(
 def by_generations(study: optuna.Study, space: Space | None, preset: str, generations: int) -> None:
     dice = Random(2)
     while not complete(study, generations):
-        study.sampler = sampler = anew(space, 6, preset)
+        study.sampler = sampler = new_sampler(space, 6, preset)
         trials = sampler.ask_generation(study)
         dice.shuffle(trials)
         for trial in trials:
@@ -77,7 +77,7 @@ def by_generations(study: optuna.Study, space: Space | None, preset: str, genera
 
 
 def by_queues(study: optuna.Study, space: Space | None, preset: str, generations: int) -> None:
-    ours, others = anew(space, 6, preset), RandomSampler(seed=0)
+    ours, others = new_sampler(space, 6, preset), RandomSampler(seed=0)
     while not complete(study, generations):
         if space is None and ours.population(study) is None:
             study.optimize(OBJECTIVE, n_trials=6)  # a complete generation shows the parameters
@@ -98,7 +98,7 @@ def test_the_populations_are_those_of_one_worker(
     way: Any, space: Space | None, preset: str
 ) -> None:
     generations = 6
-    study = optuna.create_study(sampler=anew(space, 6, preset))
+    study = optuna.create_study(sampler=new_sampler(space, 6, preset))
     way(study, space, preset, generations)
     trials = 6 * generations if preset == "paper" else trials_of(6, generations)
     undisturbed = search(space=space, trials=trials, population_size=6, preset=preset)
@@ -113,7 +113,7 @@ def test_the_populations_are_those_of_one_worker(
 @both_presets
 def test_threads_in_a_finite_space_get_the_populations_of_one_worker(preset: str) -> None:
     space: Space = {name: CategoricalDistribution(list("abcd")) for name in "xyz"}
-    study = optuna.create_study(sampler=anew(space, 6, preset))
+    study = optuna.create_study(sampler=new_sampler(space, 6, preset))
     while not complete(study, 8):
         study.optimize(loss_of(space), n_trials=8, n_jobs=8)
     trials = 48 if preset == "paper" else trials_of(6, 8)
@@ -124,7 +124,7 @@ def test_threads_in_a_finite_space_get_the_populations_of_one_worker(preset: str
 
 
 def test_a_trial_without_a_free_seat_does_not_wait_for_others() -> None:
-    study = begin(SPACE, size=2)
+    study = empty_study(SPACE, size=2)
     first, _ = ask(study), ask(study)
     for _ in range(2):  # waiting threads
         study._storage.create_new_trial(study._study_id)

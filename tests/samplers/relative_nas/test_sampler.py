@@ -29,9 +29,9 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     loss,
     loss_of,
+    new_sampler,
     population,
     scored,
     search,
@@ -151,7 +151,7 @@ def test_an_enqueued_trial_takes_the_next_seat_and_moves_its_member(
 
 
 def test_a_fixed_parameter_moves_its_member() -> None:
-    base = anew(SPACE)
+    base = new_sampler(SPACE)
     study = optuna.create_study(sampler=base)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -178,7 +178,7 @@ def test_trials_of_other_samplers_are_ignored(
         waiting.suggest_float("x", -1, 1)
     else:  # it may be about to claim a seat
         monkeypatch.setattr("relativenas_optuna.samplers.seats.replay.ARRIVAL_AGE", 0.0)
-    ours = anew(SPACE)
+    ours = new_sampler(SPACE)
     for k in range(12):
         study.sampler = ours
         study.optimize(OBJECTIVE, n_trials=1)
@@ -209,7 +209,7 @@ def test_a_parameter_outside_the_known_space_is_drawn_for_each_seat() -> None:
 
 
 def test_a_parameter_suggested_with_another_range_stays_in_it() -> None:
-    sampler = anew(SPACE)
+    sampler = new_sampler(SPACE)
     study = optuna.create_study(sampler=sampler)
     study.ask()
     other: Space = {"x": FloatDistribution(5, 9), "new": IntDistribution(20, 30)}
@@ -237,7 +237,7 @@ def test_a_claim_on_a_seat_that_does_not_exist_scores_nothing(place: tuple[int, 
 
 
 def test_one_sampler_serves_two_studies_at_once() -> None:
-    sampler = anew(SPACE)
+    sampler = new_sampler(SPACE)
     one, other = (optuna.create_study(sampler=sampler) for _ in range(2))
     for _ in range(9):
         one.optimize(OBJECTIVE, n_trials=1)
@@ -270,7 +270,7 @@ def test_there_is_no_population_before_the_first_trial() -> None:
 
 
 def test_threads_of_one_sampler_take_every_seat_once() -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
+    study = optuna.create_study(sampler=new_sampler(SPACE))
     study.optimize(OBJECTIVE, n_trials=24, n_jobs=2)
     undisturbed = search(space=SPACE, trials=24)
     everyone = scored(undisturbed)

@@ -18,15 +18,15 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     ask,
-    begun,
     both_spaces,
+    new_sampler,
     population,
     scored,
     search,
     seated,
     state,
+    study_and_sampler,
     suggest,
     tell,
 )
@@ -46,7 +46,7 @@ def seats(trials: Iterable[optuna.Trial | FrozenTrial]) -> list[Seat]:
 
 
 def test_all_seats_are_asked_for_at_once_with_their_parameters(storage: BaseStorage) -> None:
-    sampler = anew(SPACE)
+    sampler = new_sampler(SPACE)
     study = optuna.create_study(storage=storage, sampler=sampler)
     try:
         trials = sampler.ask_generation(study)
@@ -67,7 +67,7 @@ def test_all_seats_are_asked_for_at_once_with_their_parameters(storage: BaseStor
 
 def test_a_single_valued_parameter_is_among_the_parameters() -> None:
     space: Space = {**SPACE, "one": IntDistribution(4, 4), "only": CategoricalDistribution(["z"])}
-    study, sampler = begun(space)
+    study, sampler = study_and_sampler(space)
     trials = sampler.ask_generation(study)
     assert [list(trial.params) for trial in trials] == [list(space)] * 4
     assert {(trial.params["one"], trial.params["only"]) for trial in trials} == {(4, "z")}
@@ -75,7 +75,7 @@ def test_a_single_valued_parameter_is_among_the_parameters() -> None:
 
 @both_spaces
 def test_a_trial_that_failed_is_asked_for_again_up_to_three_times(space: Space | None) -> None:
-    study, sampler = begun(space)
+    study, sampler = study_and_sampler(space)
     for attempt in range(3):
         for trial in sampler.ask_generation(study):
             suggest(trial, SPACE)
@@ -92,7 +92,7 @@ def test_a_trial_that_failed_is_asked_for_again_up_to_three_times(space: Space |
 
 @pytest.mark.parametrize("arriving", [1, 2, 6])
 def test_a_batch_leaves_seats_for_trials_that_are_about_to_claim_one(arriving: int) -> None:
-    study, sampler = begun()
+    study, sampler = study_and_sampler()
     early = [study._storage.create_new_trial(study._study_id) for _ in range(arriving)]
     left = FIRST[min(arriving, 4) :]
     assert seats(sampler.ask_generation(study)) == left
@@ -103,7 +103,7 @@ def test_a_batch_leaves_seats_for_trials_that_are_about_to_claim_one(arriving: i
     assert len(study.trials) == max(arriving, 4)
 
 
-class Overtaken(InMemoryStorage):
+class RivalStorage(InMemoryStorage):
     """A storage in which rivals claim seats just before the first trial of a batch is made."""
 
     rivals: tuple[Seat, ...] = ()
@@ -119,7 +119,7 @@ class Overtaken(InMemoryStorage):
 @pytest.mark.parametrize("state_made", [TrialState.RUNNING, TrialState.WAITING])
 @pytest.mark.parametrize("number", range(4))
 def test_a_batch_gives_way_to_a_claim_that_came_first(number: int, state_made: TrialState) -> None:
-    storage, sampler = Overtaken(), anew(SPACE)
+    storage, sampler = RivalStorage(), new_sampler(SPACE)
     study = optuna.create_study(storage=storage, sampler=sampler)
     study.tell(ask(study)[0], state=TrialState.FAIL)  # so that there are settings
     storage.rivals = (Seat(0, number),)
@@ -133,7 +133,7 @@ def test_a_batch_gives_way_to_a_claim_that_came_first(number: int, state_made: T
 
 
 def test_without_a_search_space_a_generation_cannot_be_enqueued_before_there_is_one() -> None:
-    study, sampler = begun(None)
+    study, sampler = study_and_sampler(None)
     with pytest.raises(SettingsError) as caught:
         sampler.enqueue_generation(study)
     message = str(caught.value)
@@ -151,7 +151,7 @@ def test_without_a_search_space_a_generation_cannot_be_enqueued_before_there_is_
 
 @both_spaces
 def test_asked_enqueued_and_single_trials_go_together(space: Space | None) -> None:
-    study, sampler = begun(space)
+    study, sampler = study_and_sampler(space)
     for generation in range(6):
         if generation % 3 == 0:
             study.optimize(OBJECTIVE, n_trials=4)

@@ -16,9 +16,9 @@ from tests.helpers.databases import KINDS, address
 from tests.helpers.samplers.batch_processes import SIZE, Process, opened
 from tests.helpers.samplers.searches import (
     SPACE,
-    anew,
     bits,
     loss,
+    new_sampler,
     population,
     search,
     suggest,
@@ -45,7 +45,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def empty_study(place: str) -> Iterator[optuna.Study]:
     name = f"relativenas-batches-{uuid.uuid4().hex}"
     with opened(place) as storage:
-        sampler = anew(SPACE, SIZE, "plain")
+        sampler = new_sampler(SPACE, SIZE, "plain")
         study = optuna.create_study(storage=storage, study_name=name, sampler=sampler)
         try:
             yield study
@@ -72,7 +72,7 @@ def seats(study: optuna.Study, *states: TrialState) -> list[Seat]:
 
 def ask_generation(study: optuna.Study) -> list[Seat]:
     """The seats of the trials that a new sampler makes for this process."""
-    found = map(seat_of, anew(SPACE, SIZE, "plain").ask_generation(study))
+    found = map(seat_of, new_sampler(SPACE, SIZE, "plain").ask_generation(study))
     return [seat for seat in found if seat is not None]
 
 
@@ -82,7 +82,7 @@ def finish(study: optuna.Study) -> None:
     study.optimize(lambda trial: loss(suggest(trial, SPACE), SPACE), n_trials=waiting)
     for trial in study.get_trials(states=(RUNNING,)):
         study.tell(trial.number, loss(trial.params, SPACE))
-    sampler = study.sampler = anew(SPACE, SIZE, "plain")
+    sampler = study.sampler = new_sampler(SPACE, SIZE, "plain")
     while population(study, SIZE).scored_seats(3) != 3 * SIZE:
         for asked in sampler.ask_generation(study):
             study.tell(asked, loss(asked.params, SPACE))

@@ -16,14 +16,14 @@ from tests.helpers.samplers.relative_nas_reference import decoded
 from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
-    anew,
     ask,
-    begun,
     loss,
+    new_sampler,
     population,
     scored,
     search,
     state,
+    study_and_sampler,
     suggest,
     tell,
 )
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def test_under_a_partial_fixed_sampler_single_trials_are_fixed_and_batches_are_theirs() -> None:
-    study, base = begun()
+    study, base = study_and_sampler()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.sampler = PartialFixedSampler({"op": "b", "x": 0.5}, base)
@@ -59,7 +59,7 @@ def test_under_a_partial_fixed_sampler_single_trials_are_fixed_and_batches_are_t
 
 
 def test_an_objective_that_asks_for_another_range_or_more_is_served() -> None:
-    study, sampler = begun()
+    study, sampler = study_and_sampler()
     sampler.enqueue_generation(study)
     study.sampler = RandomSampler(seed=1)
 
@@ -76,7 +76,7 @@ def test_an_objective_that_asks_for_another_range_or_more_is_served() -> None:
 
 
 def test_an_objective_that_asks_for_another_kind_fails_and_the_seat_is_free_again() -> None:
-    study, sampler = begun()
+    study, sampler = study_and_sampler()
     trial = sampler.ask_generation(study)[0]
     with pytest.raises(ValueError, match="different distribution kind"):
         trial.suggest_int("x", 0, 9)
@@ -85,7 +85,7 @@ def test_an_objective_that_asks_for_another_kind_fails_and_the_seat_is_free_agai
 
 
 def test_what_trials_of_others_have_in_another_kind_is_refused() -> None:
-    study, sampler = begun()
+    study, sampler = study_and_sampler()
     study.add_trial(
         optuna.create_trial(
             value=1.0, params={"x": "a"}, distributions={"x": CategoricalDistribution(["a"])}
@@ -97,7 +97,7 @@ def test_what_trials_of_others_have_in_another_kind_is_refused() -> None:
 
 
 def test_a_handle_of_a_batch_is_what_optuna_gives(storage: BaseStorage) -> None:
-    sampler = anew(SPACE)
+    sampler = new_sampler(SPACE)
     study = optuna.create_study(storage=storage, sampler=sampler)
     try:
         for trial in sampler.ask_generation(study):

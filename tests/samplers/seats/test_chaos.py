@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.databases import KINDS
-from tests.helpers.samplers.killed_crew import Chaos
-from tests.helpers.samplers.worker_crews import crew, scenario
-from tests.helpers.samplers.worker_pool import Nursery
+from tests.helpers.samplers.killed_workers import Chaos
+from tests.helpers.samplers.worker_groups import scenario, worker_group
+from tests.helpers.samplers.worker_pool import WorkerPool
 from tests.helpers.samplers.worker_process import POINTS
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ SECONDS = float(os.environ.get("RELATIVENAS_TEST_CHAOS", "60"))
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    opened = Nursery()
+def pool() -> Iterator[WorkerPool]:
+    opened = WorkerPool()
     yield opened
     opened.close()
 
@@ -37,9 +37,9 @@ def nursery() -> Iterator[Nursery]:
     ("kind", "preset"), [("sqlite", "plain"), ("postgresql", "plain"), ("sqlite", "members")]
 )
 def test_killed_workers_find_what_one_finds(
-    kind: str, preset: str, nursery: Nursery, tmp_path: Path
+    kind: str, preset: str, pool: WorkerPool, tmp_path: Path
 ) -> None:
-    with crew(kind, nursery, tmp_path, scenario(preset), 3) as workers:
+    with worker_group(kind, pool, tmp_path, scenario(preset), 3) as workers:
         chaos = Chaos(workers, tmp_path / "log", Random(0))
         chaos.run(workers=4, kills=12)
         assert chaos.kills.total() >= 6
@@ -48,7 +48,7 @@ def test_killed_workers_find_what_one_finds(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [*KINDS, "journal"])
 def test_any_number_of_kills_changes_nothing(
-    kind: str, nursery: Nursery, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, pool: WorkerPool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kills: Counter[str] = Counter()
     found: Counter[str] = Counter()
@@ -58,7 +58,7 @@ def test_any_number_of_kills_changes_nothing(
         searched = scenario(
             random.choice(["plain", "paper", "members"]), known=random.random() < 0.7
         )
-        with crew(kind, nursery, tmp_path, searched, 6) as workers:
+        with worker_group(kind, pool, tmp_path, searched, 6) as workers:
             chaos = Chaos(workers, tmp_path / f"log{runs}", random)
             found += chaos.run(workers=random.choice([2, 4, 8]), kills=60)
             kills += chaos.kills

@@ -15,7 +15,15 @@ from optuna.trial import TrialState
 from relativenas_optuna import open_storage
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.storages.interruption import was_interrupted
-from tests.helpers.samplers.searches import OBJECTIVE, SPACE, anew, ask, scored, search, state
+from tests.helpers.samplers.searches import (
+    OBJECTIVE,
+    SPACE,
+    ask,
+    new_sampler,
+    scored,
+    search,
+    state,
+)
 from tests.samplers.conftest import database
 
 if TYPE_CHECKING:
@@ -65,7 +73,7 @@ def marks(study: optuna.Study) -> list[bool]:
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_three_stops_at_one_seat_do_not_score_it(storage: BaseStorage, n_jobs: int) -> None:
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     for _ in range(3):
         with suppress(KeyboardInterrupt):  # Optuna drops it in a thread
             study.optimize(interrupted, n_trials=1, n_jobs=n_jobs)
@@ -76,13 +84,13 @@ def test_three_stops_at_one_seat_do_not_score_it(storage: BaseStorage, n_jobs: i
 
 
 def test_an_error_while_ctrl_c_is_handled_is_none_of_the_objective() -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
+    study = optuna.create_study(sampler=new_sampler(SPACE))
     study.optimize(badly_interrupted, n_trials=3, catch=(Exception,))
     assert marks(study) == [True] * 3
 
 
 def test_errors_of_the_objective_count_also_after_ctrl_c() -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
+    study = optuna.create_study(sampler=new_sampler(SPACE))
     try:
         study.optimize(interrupted, n_trials=1)
     except KeyboardInterrupt:
@@ -93,7 +101,7 @@ def test_errors_of_the_objective_count_also_after_ctrl_c() -> None:
 
 
 def test_a_trial_that_is_told_as_failed_while_ctrl_c_is_handled_was_interrupted() -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
+    study = optuna.create_study(sampler=new_sampler(SPACE))
     trial, _ = ask(study)
     with suppress(KeyboardInterrupt):
         try:
@@ -107,7 +115,7 @@ def test_a_trial_that_is_told_as_failed_while_ctrl_c_is_handled_was_interrupted(
 def test_ctrl_c_under_another_sampler_frees_the_seat_too(tmp_path: Path) -> None:
     storage: Any = open_storage(f"sqlite:///{tmp_path / 'study.db'}")
     try:
-        sampler = anew(SPACE)
+        sampler = new_sampler(SPACE)
         study = optuna.create_study(storage=storage, sampler=RandomSampler(seed=0))
         sampler.enqueue_generation(study)
         with pytest.raises(KeyboardInterrupt):

@@ -20,16 +20,16 @@ from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.relative_nas.population import Population
 from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, Claim, Seat
 from relativenas_optuna.samplers.seats.worker import this_worker
-from tests.helpers.samplers.rival_storage import Overtaken
+from tests.helpers.samplers.rival_storage import RivalStorage
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     ask,
-    begin,
     bits,
     both_spaces,
+    empty_study,
     followed,
+    new_sampler,
     population,
     state,
     step,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def scrambled(space: Space | None, seed: int, trials: int) -> optuna.Study:
     """A study whose trials overlap, double, fail and are pruned, with values from a dice."""
     random = Random(seed)
-    study = begin(space)
+    study = empty_study(space)
     follower = RelativeNASSampler(population_size=4)
     running: list[optuna.Trial] = []
     while len(study.trials) < trials or running:
@@ -94,7 +94,7 @@ def test_every_order_of_reading_the_trials_gives_one_population(
     "late", [{"seed": 9}, {"space": dict(reversed(SPACE.items()))}], ids=",".join
 )
 def test_the_lowest_numbered_settings_count_however_late_they_come(late: dict[str, Any]) -> None:
-    study = begin(SPACE)
+    study = empty_study(SPACE)
     lowest = study._storage.create_new_trial(study._study_id)
     for _ in range(6):
         step(study)
@@ -115,7 +115,7 @@ def test_behind_arriving_trials_a_seat_is_left_for_each_as_long_as_there_are_any
     arriving: int, first: int, later: int
 ) -> None:
     for begun, number in ((0, first), (1, later)):
-        study = begin(SPACE)
+        study = empty_study(SPACE)
         for _ in range(begun):
             ask(study)
         for _ in range(arriving):
@@ -124,8 +124,8 @@ def test_behind_arriving_trials_a_seat_is_left_for_each_as_long_as_there_are_any
 
 
 def test_a_trial_leaves_a_seat_that_a_lower_number_claims_at_the_same_moment() -> None:
-    storage = Overtaken()
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    storage = RivalStorage()
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     storage.rival = storage.create_new_trial(study._study_id)
     # Behind one that is arriving the second free seat is the one to take: the rival's.
@@ -144,7 +144,7 @@ def claim_of(trial: FrozenTrial) -> Claim:
     "claim", [None, {}, [1], "x", 7, {"generation": "a", "seat": 0, "worker": {}}, {"seat": 0}]
 )
 def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
-    study = begin(SPACE)
+    study = empty_study(SPACE)
     for _ in range(2):
         step(study)
     other = study._storage.create_new_trial(study._study_id)
@@ -169,7 +169,7 @@ class OtherClock(InMemoryStorage):
 
 def test_a_new_trial_is_new_whatever_its_clock_says() -> None:
     storage = OtherClock()
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     arriving = storage.create_new_trial(study._study_id)
     assert ask(study)[1] == Seat(0, 2)

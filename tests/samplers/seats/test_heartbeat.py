@@ -19,8 +19,8 @@ from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.samplers.scenarios import undisturbed
 from tests.helpers.samplers.searches import bits, population
-from tests.helpers.samplers.worker_crews import Crew, scenario
-from tests.helpers.samplers.worker_pool import Nursery
+from tests.helpers.samplers.worker_groups import WorkerGroup, scenario
+from tests.helpers.samplers.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,8 +36,8 @@ SEARCHED = scenario(size=4)
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    opened = Nursery()
+def pool() -> Iterator[WorkerPool]:
+    opened = WorkerPool()
     yield opened
     opened.close()
 
@@ -64,14 +64,16 @@ def ours(url: str) -> Iterator[RDBStorage]:
 
 
 @pytest.fixture(params=[ours, stock], ids=["ours", "stock"])
-def workers(request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path) -> Iterator[Crew]:
+def workers(
+    request: pytest.FixtureRequest, pool: WorkerPool, tmp_path: Path
+) -> Iterator[WorkerGroup]:
     """A study whose storage has a heartbeat of a second."""
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with request.param(url) as storage:
         study = optuna.create_study(
             storage=storage, study_name="s", sampler=SEARCHED.sampler(), direction="minimize"
         )
-        yield Crew(nursery, url, study, SEARCHED, 3)
+        yield WorkerGroup(pool, url, study, SEARCHED, 3)
 
 
 def calls(study: optuna.Study, callback: Callback | None) -> list[int]:
@@ -88,19 +90,19 @@ def calls(study: optuna.Study, callback: Callback | None) -> list[int]:
     return numbers
 
 
-def die_in_the_third_trial(workers: Crew, *, elsewhere: bool) -> FrozenTrial:
+def die_in_the_third_trial(workers: WorkerGroup, *, elsewhere: bool) -> FrozenTrial:
     """A worker dies with a seat; returns its last trial."""
     # Late enough for its parameters to be stored, which wait for each other a moment.
     pid = workers.start(
         point="objective", at=3, nap=0.4, elsewhere=elsewhere, heartbeat_interval=BEAT
     )
-    assert workers.nursery.wait(pid) == -9
+    assert workers.pool.wait(pid) == -9
     dead = workers.study.trials[2]
     assert (dead.state, seat_of(dead)) == (TrialState.RUNNING, Seat(0, 2))
     return dead
 
 
-def finish(workers: Crew) -> None:
+def finish(workers: WorkerGroup) -> None:
     """Search to the end; the study must be an undisturbed one that scored no seat twice."""
     while not workers.is_done:
         workers.study.optimize(SEARCHED.objective, n_trials=1)
@@ -112,7 +114,7 @@ def finish(workers: Crew) -> None:
     assert not workers.study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
 
 
-def test_a_death_elsewhere_frees_its_seat_when_its_heart_has_stopped(workers: Crew) -> None:
+def test_a_death_elsewhere_frees_its_seat_when_its_heart_has_stopped(workers: WorkerGroup) -> None:
     study = workers.study
     assert isinstance(study._storage, BaseHeartbeat)
     called = calls(study, None)
@@ -129,7 +131,9 @@ def test_a_death_elsewhere_frees_its_seat_when_its_heart_has_stopped(workers: Cr
     finish(workers)
 
 
-def test_a_retried_copy_of_a_death_elsewhere_keeps_its_seat(workers: Crew, retry: Callback) -> None:
+def test_a_retried_copy_of_a_death_elsewhere_keeps_its_seat(
+    workers: WorkerGroup, retry: Callback
+) -> None:
     study = workers.study
     called = calls(study, retry)
     dead = die_in_the_third_trial(workers, elsewhere=True)
@@ -143,7 +147,7 @@ def test_a_retried_copy_of_a_death_elsewhere_keeps_its_seat(workers: Crew, retry
 
 
 def test_the_users_callback_hears_of_a_death_that_the_process_table_tells_first(
-    workers: Crew, retry: Callback
+    workers: WorkerGroup, retry: Callback
 ) -> None:
     study = workers.study
     called = calls(study, retry)
@@ -157,7 +161,7 @@ def test_the_users_callback_hears_of_a_death_that_the_process_table_tells_first(
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_retried_copy_that_a_stock_worker_runs_is_not_taken_for_a_dead_workers(
-    elsewhere: bool, workers: Crew, retry: Callback
+    elsewhere: bool, workers: WorkerGroup, retry: Callback
 ) -> None:
     study = workers.study
     calls(study, retry)
@@ -189,11 +193,11 @@ def test_a_retried_copy_that_a_stock_worker_runs_is_not_taken_for_a_dead_workers
 
 
 @pytest.mark.parametrize("workers", [ours], indirect=True, ids=["ours"])
-def test_deaths_at_one_seat_do_not_score_it(workers: Crew) -> None:
+def test_deaths_at_one_seat_do_not_score_it(workers: WorkerGroup) -> None:
     study = workers.study
     for number in range(3):
         pid = workers.start(point="objective", at=1, elsewhere=True, heartbeat_interval=BEAT)
-        assert workers.nursery.wait(pid) == -9
+        assert workers.pool.wait(pid) == -9
         assert seat_of(study.trials[number]) == Seat(0, 0)
         time.sleep(STALE)
     study.optimize(SEARCHED.objective, n_trials=1)

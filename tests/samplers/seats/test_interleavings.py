@@ -17,11 +17,11 @@ from hypothesis.stateful import rule
 
 from relativenas_optuna.samplers.seats import lease
 from relativenas_optuna.samplers.seats.claims import Seat
-from tests.helpers.samplers.interleaved_study import Interleaved
+from tests.helpers.samplers.interleaved_study import InterleavedStudy
 from tests.helpers.samplers.observer import place_of
 from tests.helpers.samplers.scenarios import Scenario
 from tests.helpers.samplers.simulated_workers import Worker
-from tests.helpers.samplers.undisturbed_workers import Peace, pick
+from tests.helpers.samplers.undisturbed_workers import UndisturbedWorkers, pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EXAMPLES = os.environ.get("RELATIVENAS_TEST_EXAMPLES")
 
 
-class Interleavings(Peace):
+class Interleavings(UndisturbedWorkers):
     """Workers that also die, and that do what they do in the midst of each other."""
 
     @rule(who=pick)
@@ -129,7 +129,7 @@ def test_workers_that_tell_and_end_while_another_one_reads_are_not_taken_for_dea
     scenario = Scenario(
         finite=False, known=True, preset="plain", objectives=1, coarse=False, size=4
     )
-    study, known_gone = Interleaved(scenario, kind), lease.is_gone
+    study, known_gone = InterleavedStudy(scenario, kind), lease.is_gone
     try:
         workers = [study.hire("here") for _ in range(3)]
         looker = workers.pop()

@@ -19,8 +19,8 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     loss,
+    new_sampler,
     scored,
     search,
     seated,
@@ -69,7 +69,7 @@ def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
     with database(url) as storage:
         optuna.create_study(storage=storage, study_name="s")
         kill_at(url, "learned" if space is None else "known", number, where)
-        study = optuna.load_study(storage=storage, study_name="s", sampler=anew(space))
+        study = optuna.load_study(storage=storage, study_name="s", sampler=new_sampler(space))
         assert study.trials[number].state == TrialState.RUNNING
         study.optimize(OBJECTIVE, n_trials=1)
         dead, following = study.trials[number:]
@@ -87,7 +87,7 @@ def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
 def test_any_number_of_deaths_at_a_seat_does_not_score_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:
-        study = optuna.create_study(storage=storage, study_name="s", sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, study_name="s", sampler=new_sampler(SPACE))
         for number in range(MAX_FAILURES):
             kill_at(url, "known", number, "objective")
         study.optimize(OBJECTIVE, n_trials=5)
@@ -99,12 +99,12 @@ def test_any_number_of_deaths_at_a_seat_does_not_score_it(tmp_path: Path) -> Non
 def test_a_waiting_trial_that_holds_a_seat_is_run_by_whoever_takes_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:
-        study = optuna.create_study(storage=storage, study_name="s", sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, study_name="s", sampler=new_sampler(SPACE))
         kill_at(url, "known", 1, "objective")
         dead = study.trials[1]
         storage.set_trial_state_values(dead._trial_id, TrialState.FAIL)
         RetryHeartbeatStaleTrialCallback()(study, dead)  # copies the attributes, the seat included
-        study.sampler = anew(SPACE)
+        study.sampler = new_sampler(SPACE)
         waiting = study.trials[2]
         others = [optuna.Trial(study, storage.create_new_trial(study._study_id))]
         states = [study.trials[2].state]
@@ -121,7 +121,7 @@ def test_a_waiting_trial_that_holds_a_seat_is_run_by_whoever_takes_it(tmp_path: 
 
 
 def test_an_interrupted_start_leaves_no_trial_running(monkeypatch: pytest.MonkeyPatch) -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
+    study = optuna.create_study(sampler=new_sampler(SPACE))
     study.optimize(OBJECTIVE, n_trials=3)
     for method in (Claim.write, Claim.read):
         with monkeypatch.context() as patched:
@@ -140,11 +140,11 @@ def interrupted(*_: object) -> None:
 
 
 def test_reading_that_was_broken_off_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = anew(SPACE)
+    sampler = new_sampler(SPACE)
     study = optuna.create_study(sampler=sampler)
     study.optimize(OBJECTIVE, n_trials=3)
     sampler.population(study)
-    study.sampler = anew(SPACE)
+    study.sampler = new_sampler(SPACE)
     study.optimize(OBJECTIVE, n_trials=3)
     with monkeypatch.context() as patched:
         patched.setattr(Claim, "read", interrupted)
@@ -156,7 +156,7 @@ def test_reading_that_was_broken_off_is_begun_anew(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_trial_says_who_runs_it(tmp_path: Path) -> None:
-    study = optuna.create_study(sampler=anew(SPACE))
+    study = optuna.create_study(sampler=new_sampler(SPACE))
     trial = study.ask()
     attrs = study._storage.get_trial_system_attrs(trial._trial_id)
     claim = Claim.read(attrs)

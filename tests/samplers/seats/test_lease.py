@@ -18,7 +18,16 @@ from relativenas_optuna.samplers.seats.claims import LEASE_KEY, seat_of, signs_o
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
 from tests.helpers.forked import context
 from tests.helpers.samplers.other_machine import LEASE, RENEWAL, Worker, opened, serve
-from tests.helpers.samplers.searches import SPACE, anew, ask, scored, search, state, step, tell
+from tests.helpers.samplers.searches import (
+    SPACE,
+    ask,
+    new_sampler,
+    scored,
+    search,
+    state,
+    step,
+    tell,
+)
 from tests.samplers.conftest import database
 
 if TYPE_CHECKING:
@@ -59,7 +68,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def test_a_slow_worker_elsewhere_is_left_alone_and_a_dead_one_frees_its_seat(place: str) -> None:
     name = uuid.uuid4().hex
     with opened(place) as storage:
-        study = optuna.create_study(storage=storage, study_name=name, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, study_name=name, sampler=new_sampler(SPACE))
         dead, slow = (Worker(place, name, f"machine {n}") for n in range(2))
         try:
             dead.kill()
@@ -87,7 +96,7 @@ def test_clocks_that_differ_by_a_day_end_no_worker_elsewhere(
 ) -> None:
     place, name = str(tmp_path / "journal.log"), uuid.uuid4().hex
     with opened(place) as storage:
-        study = optuna.create_study(storage=storage, study_name=name, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, study_name=name, sampler=new_sampler(SPACE))
         worker = Worker(place, name, "elsewhere")
         try:
             with monkeypatch.context() as patched:
@@ -102,7 +111,7 @@ def test_clocks_that_differ_by_a_day_end_no_worker_elsewhere(
 def test_on_the_same_machine_a_dead_worker_is_known_at_once(place: str) -> None:
     name = uuid.uuid4().hex
     with opened(place) as storage:
-        study = optuna.create_study(storage=storage, study_name=name, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, study_name=name, sampler=new_sampler(SPACE))
         worker = Worker(place, name, None)
         worker.kill()
         assert ask(study)[1] == worker.seat
@@ -112,7 +121,7 @@ def test_on_the_same_machine_a_dead_worker_is_known_at_once(place: str) -> None:
 def test_a_worker_says_that_it_lives_as_long_as_it_has_a_trial(place: str) -> None:
     earlier = set(threading.enumerate())
     with opened(place) as storage:
-        study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
         trials = [ask(study)[0] for _ in range(2)]
 
         def signs() -> list[float]:
@@ -140,7 +149,7 @@ def test_a_search_goes_on_though_its_leases_cannot_be_renewed(
 
     monkeypatch.setattr(lease, "renew", broken)
     with opened(str(tmp_path / "journal.log")) as storage:
-        study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+        study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
         for _ in range(5):
             step(study)
             time.sleep(RENEWAL)
@@ -154,7 +163,7 @@ def test_leases_are_needed_where_nothing_else_tells(tmp_path: Path) -> None:
         assert not lease.needs_lease(InMemoryStorage())
         beating = RDBStorage(f"sqlite:///{tmp_path / 'study.db'}", heartbeat_interval=60)
         assert not lease.needs_lease(beating)
-        study = optuna.create_study(sampler=anew(SPACE))
+        study = optuna.create_study(sampler=new_sampler(SPACE))
         trial, _ = ask(study)
         time.sleep(2 * RENEWAL)
         attrs = study.trials[trial.number].system_attrs

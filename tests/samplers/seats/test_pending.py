@@ -20,10 +20,10 @@ from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, claim_data
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     bits,
     followed,
     loss,
+    new_sampler,
     search,
     seated,
     state,
@@ -71,7 +71,7 @@ def scored_in_any_order(
 def test_what_is_scored_instead_of_a_proposal_is_seen_by_its_pair_alone(
     seed: int, dice: Random
 ) -> None:
-    study = optuna.create_study(sampler=anew(SPACE, SIZE, "plain", seed=seed))
+    study = optuna.create_study(sampler=new_sampler(SPACE, SIZE, "plain", seed=seed))
     scored_in_any_order(dice, trials_of(SIZE, 6), study.ask, narrow)
     alone = search(
         space=SPACE,
@@ -108,7 +108,7 @@ def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
             return study.ask()
 
         def sampler() -> optuna.samplers.BaseSampler:
-            made = anew(space, SIZE, "plain", seed=seed)
+            made = new_sampler(space, SIZE, "plain", seed=seed)
             return PartialFixedSampler(fixed, made) if fixed else made
 
         enqueues = Random(dice)
@@ -138,9 +138,9 @@ def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
 
 def test_who_pops_a_waiting_trial_leaves_what_its_claim_tells() -> None:
     study = search(space=SPACE, trials=20, preset="plain")
-    numbers = anew(SPACE, preset="plain").enqueue_generation(study)
+    numbers = new_sampler(SPACE, preset="plain").enqueue_generation(study)
     before = [claim_data(study.trials[number].system_attrs)["proposed"] for number in numbers]
-    study.sampler = anew(None, preset="plain")  # has read nothing yet
+    study.sampler = new_sampler(None, preset="plain")  # has read nothing yet
     asked = [study.ask().number for _ in numbers]
     assert asked == numbers
     assert [claim_data(study.trials[n].system_attrs)["proposed"] for n in numbers] == before

@@ -19,9 +19,9 @@ from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
     Space,
-    anew,
     both_spaces,
     loss,
+    new_sampler,
     scored,
     search,
     seated,
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 def by_fresh_samplers(study: optuna.Study, space: Space | None, trials: int) -> None:
     for _ in range(trials):
-        study.sampler = anew(space)
+        study.sampler = new_sampler(space)
         study.optimize(OBJECTIVE, n_trials=1)
 
 
 def by_what_the_study_says(study: optuna.Study, space: Space | None, trials: int) -> None:
-    study.sampler = anew(space)
+    study.sampler = new_sampler(space)
     study.optimize(OBJECTIVE, n_trials=1)
     for _ in range(trials - 1):
         study.sampler = RelativeNASSampler(population_size=4)
@@ -50,7 +50,7 @@ def by_what_the_study_says(study: optuna.Study, space: Space | None, trials: int
 
 def by_ask_and_tell(study: optuna.Study, space: Space | None, trials: int) -> None:
     for _ in range(trials):
-        study.sampler = anew(space)
+        study.sampler = new_sampler(space)
         trial = study.ask(SPACE)
         study.sampler = optuna.samplers.RandomSampler()  # as `optuna tell` loads another one
         study.tell(trial, loss(trial.params, SPACE))
@@ -58,9 +58,9 @@ def by_ask_and_tell(study: optuna.Study, space: Space | None, trials: int) -> No
 
 def by_trials_that_are_opened_twice(study: optuna.Study, space: Space | None, trials: int) -> None:
     for _ in range(trials):
-        study.sampler = anew(space)
+        study.sampler = new_sampler(space)
         number = study.ask().number
-        study.sampler = anew(space)
+        study.sampler = new_sampler(space)
         trial = optuna.Trial(study, study.trials[number]._trial_id)
         study.tell(number, loss(suggest(trial, SPACE), SPACE))
 
@@ -94,11 +94,11 @@ def test_a_search_that_is_loaded_from_its_file_at_every_trial_is_the_uninterrupt
     for _ in range(9):
         with database(url) as storage:
             study = optuna.create_study(
-                storage=storage, study_name="s", load_if_exists=True, sampler=anew(space)
+                storage=storage, study_name="s", load_if_exists=True, sampler=new_sampler(space)
             )
             study.optimize(OBJECTIVE, n_trials=1)
     with database(url) as storage:
-        study = optuna.load_study(storage=storage, study_name="s", sampler=anew(space))
+        study = optuna.load_study(storage=storage, study_name="s", sampler=new_sampler(space))
         undisturbed = search(space=space, trials=9)
         assert seated(study) == seated(undisturbed)
         assert state(study) == state(undisturbed)
@@ -122,7 +122,7 @@ def test_failures_change_neither_populations_nor_what_a_seat_scores(
 
     study = optuna.create_study()
     for _ in range(17 + len([n for n in failures if n < 17])):
-        study.sampler = anew(space)
+        study.sampler = new_sampler(space)
         study.optimize(objective, n_trials=1, catch=(RuntimeError,))
     done = len(scored(study))
     undisturbed = search(space=space, trials=done)
@@ -144,7 +144,7 @@ def test_enqueued_trials_are_part_of_what_a_restart_goes_on_with(space: Space | 
     for study in studies:
         for number in range(17):
             if study is studies[1]:
-                study.sampler = anew(space)
+                study.sampler = new_sampler(space)
             if number in wanted:
                 study.enqueue_trial(wanted[number])
             study.optimize(OBJECTIVE, n_trials=1)
@@ -162,13 +162,13 @@ def test_a_copied_study_goes_on_like_its_original(space: Space | None) -> None:
     optuna.copy_study(
         from_study_name="a", from_storage=study._storage, to_storage=storage, to_study_name="b"
     )
-    copied = optuna.load_study(storage=storage, study_name="b", sampler=anew(space))
+    copied = optuna.load_study(storage=storage, study_name="b", sampler=new_sampler(space))
     copied.optimize(OBJECTIVE, n_trials=7)
     assert seated(copied) == seated(search(space=space, trials=17))
 
 
 def test_a_study_that_takes_the_place_of_a_deleted_one_is_another_search(tmp_path: Path) -> None:
-    sampler = anew(SPACE)
+    sampler = new_sampler(SPACE)
     with database(f"sqlite:///{tmp_path / 'study.db'}") as opened:
         storage = optuna.storages.get_storage(opened)  # one cache for all three
         minimize, maximize = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE

@@ -11,8 +11,8 @@ from optuna.storages._cached_storage import _CachedStorage
 
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
-from tests.helpers.samplers.rival_storage import Overtaken
-from tests.helpers.samplers.searches import SPACE, anew, ask, tell
+from tests.helpers.samplers.rival_storage import RivalStorage
+from tests.helpers.samplers.searches import SPACE, ask, new_sampler, tell
 from tests.samplers.conftest import database
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def test_a_trial_behind_others_that_are_not_read_yet_is_left_for_the_next_readin
 ) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as opened, database(url) as others:
-        study = optuna.create_study(storage=opened, study_name="s", sampler=anew(SPACE))
+        study = optuna.create_study(storage=opened, study_name="s", sampler=new_sampler(SPACE))
         other = optuna.load_study(storage=others, study_name="s")
         ask(study)
         other.ask()
@@ -46,7 +46,7 @@ def test_a_trial_behind_others_that_are_not_read_yet_is_left_for_the_next_readin
 def test_trials_that_are_added_while_others_are_read_are_not_half_seen(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as opened, database(url) as others:
-        study = optuna.create_study(storage=opened, study_name="s", sampler=anew(SPACE))
+        study = optuna.create_study(storage=opened, study_name="s", sampler=new_sampler(SPACE))
         other = optuna.load_study(storage=others, study_name="s")
         ask(study)
         reader = TrialReader(study)
@@ -60,7 +60,7 @@ def test_trials_that_are_added_while_others_are_read_are_not_half_seen(tmp_path:
 def test_it_reads_what_get_all_trials_gives(
     storage: BaseStorage, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     try:
         for number in range(6):
             trial, _ = ask(study)
@@ -108,9 +108,9 @@ class Forgetful(dict[int, Any]):
 
 
 def test_a_trial_leaves_a_seat_that_a_lower_number_has_just_scored() -> None:
-    storage = Overtaken()
+    storage = RivalStorage()
     storage.finishes = True
-    study = optuna.create_study(storage=storage, sampler=anew(SPACE))
+    study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     storage.rival = storage.create_new_trial(study._study_id)
     # Behind one that is arriving the second free seat is the one to take: the rival's.

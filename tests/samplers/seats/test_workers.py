@@ -9,8 +9,8 @@ import pytest
 
 from relativenas_optuna.samplers.seats.replay import Replay
 from tests.helpers.databases import KINDS
-from tests.helpers.samplers.worker_crews import STORAGES, Crew, crew, scenario
-from tests.helpers.samplers.worker_pool import Nursery
+from tests.helpers.samplers.worker_groups import STORAGES, WorkerGroup, scenario, worker_group
+from tests.helpers.samplers.worker_pool import WorkerPool
 from tests.helpers.samplers.worker_process import AGAIN
 
 if TYPE_CHECKING:
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    opened = Nursery()
+def pool() -> Iterator[WorkerPool]:
+    opened = WorkerPool()
     yield opened
     opened.close()
 
 
-def by_one_thread(workers: Crew) -> None:
+def by_one_thread(workers: WorkerGroup) -> None:
     workers.run(1)
 
 
-def by_eight_threads(workers: Crew) -> None:
+def by_eight_threads(workers: WorkerGroup) -> None:
     workers.run(1, threads=8)
 
 
-def by_eight_processes(workers: Crew) -> None:
+def by_eight_processes(workers: WorkerGroup) -> None:
     workers.run(8)
 
 
-def by_three_times_two_threads(workers: Crew) -> None:
+def by_three_times_two_threads(workers: WorkerGroup) -> None:
     workers.run(3, threads=2)
 
 
-def by_some_and_others_after_them(workers: Crew) -> None:
+def by_some_and_others_after_them(workers: WorkerGroup) -> None:
     """The first ones end in mid-generation."""
     workers.run(4, trials=7)
     assert not workers.is_done
     workers.run(3)
 
 
-def by_a_process_for_every_trial(workers: Crew) -> None:
+def by_a_process_for_every_trial(workers: WorkerGroup) -> None:
     while not workers.is_done:
         workers.run(3, trials=1)
 
 
-def by_ask_and_tell(workers: Crew) -> None:
+def by_ask_and_tell(workers: WorkerGroup) -> None:
     """By one process, which asks for some and tells them in any order."""
     study, random = workers.study, Random(0)
     study.sampler = workers.scenario.sampler()
@@ -71,7 +71,7 @@ def by_ask_and_tell(workers: Crew) -> None:
         study.tell(number, values)
 
 
-def by_whole_generations(workers: Crew) -> None:
+def by_whole_generations(workers: WorkerGroup) -> None:
     study = workers.study
     while not workers.is_done:
         for trial in workers.scenario.sampler().ask_generation(study):
@@ -93,15 +93,15 @@ named: dict[str, Any] = {"ids": lambda way: way.__name__}
 
 def check(
     kind: str,
-    way: Callable[[Crew], None],
-    nursery: Nursery,
+    way: Callable[[WorkerGroup], None],
+    pool: WorkerPool,
     folder: Path,
     *,
     preset: str = "plain",
     known: bool = True,
     generations: int = 4,
 ) -> None:
-    with crew(kind, nursery, folder, scenario(preset, known=known), generations) as workers:
+    with worker_group(kind, pool, folder, scenario(preset, known=known), generations) as workers:
         way(workers)
         # Under the lock of a SQL database there are none. Elsewhere they are a matter of timing,
         # and on a busy machine eight processes on two cores have bad luck: here one in ten, in the
@@ -112,27 +112,27 @@ def check(
 
 @pytest.mark.parametrize("kind", STORAGES)
 def test_on_every_storage_eight_processes_find_what_one_finds(
-    kind: str, nursery: Nursery, tmp_path: Path
+    kind: str, pool: WorkerPool, tmp_path: Path
 ) -> None:
-    check(kind, by_eight_processes, nursery, tmp_path)
+    check(kind, by_eight_processes, pool, tmp_path)
 
 
 @pytest.mark.parametrize("way", WAYS, **named)
 def test_in_every_way_workers_find_what_one_finds(
-    way: Callable[[Crew], None], nursery: Nursery, tmp_path: Path
+    way: Callable[[WorkerGroup], None], pool: WorkerPool, tmp_path: Path
 ) -> None:
     generations = 2 if way is by_a_process_for_every_trial else 4
-    check("sqlite", way, nursery, tmp_path, generations=generations)
+    check("sqlite", way, pool, tmp_path, generations=generations)
 
 
 @pytest.mark.parametrize(
     ("preset", "known"), [("paper", True), ("plain", False), ("members", True)]
 )
 def test_in_every_mode_processes_find_what_one_finds(
-    preset: str, known: bool, nursery: Nursery, tmp_path: Path
+    preset: str, known: bool, pool: WorkerPool, tmp_path: Path
 ) -> None:
     way = by_eight_processes
-    check("sqlite", way, nursery, tmp_path, preset=preset, known=known, generations=3)
+    check("sqlite", way, pool, tmp_path, preset=preset, known=known, generations=3)
 
 
 @pytest.mark.slow
@@ -142,6 +142,10 @@ def test_in_every_mode_processes_find_what_one_finds(
     "mode", [("paper", True), ("plain", True), ("plain", False), ("members", True)], ids=str
 )
 def test_everywhere_workers_find_what_one_finds(
-    kind: str, way: Callable[[Crew], None], mode: tuple[str, bool], nursery: Nursery, tmp_path: Path
+    kind: str,
+    way: Callable[[WorkerGroup], None],
+    mode: tuple[str, bool],
+    pool: WorkerPool,
+    tmp_path: Path,
 ) -> None:
-    check(kind, way, nursery, tmp_path, preset=mode[0], known=mode[1], generations=6)
+    check(kind, way, pool, tmp_path, preset=mode[0], known=mode[1], generations=6)

@@ -19,11 +19,11 @@ from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     bits,
     both_spaces,
     followed,
     loss_of,
+    new_sampler,
     noisy_loss_of,
     population,
     scored,
@@ -230,6 +230,6 @@ def test_late_processes_agree_after_early_failures(seed: int) -> None:
     for trial in live.trials[:66]:
         late.add_trial(trial)
     for _ in range(24):
-        late.sampler = anew(SPACE, 2, "plain", seed=seed)
+        late.sampler = new_sampler(SPACE, 2, "plain", seed=seed)
         late.optimize(objective, n_trials=1)
     assert seated(late) == seated(live)

@@ -22,12 +22,12 @@ from tests.helpers.samplers import strategies
 from tests.helpers.samplers.searches import (
     SPACE,
     Space,
-    anew,
     bits,
     both_spaces,
     followed,
     loss,
     loss_of,
+    new_sampler,
     noise_at,
     noisy_loss_of,
     population,
@@ -131,7 +131,7 @@ def test_another_process_replays_the_same_positions(
     assert bits(followed(study)) == state(study, 6)
     # A process that continues proposes what the first one would have proposed.
     study.optimize(objective, n_trials=9)
-    again.sampler = anew(space, 6, "plain")
+    again.sampler = new_sampler(space, 6, "plain")
     again.optimize(objective, n_trials=9)
     assert seated(again) == seated(study)
 
@@ -140,7 +140,7 @@ def test_a_late_process_fits_the_same_hyperparameters() -> None:
     study, again = (search(space=SPACE, trials=81, preset="plain") for _ in range(2))
     assert len(population(study).generations) > 36  # from 32 on, not every generation has a fit
     for _ in range(6):
-        again.sampler = anew(SPACE, 4, "plain")
+        again.sampler = new_sampler(SPACE, 4, "plain")
         again.optimize(loss_of(SPACE), n_trials=1)
     study.optimize(loss_of(SPACE), n_trials=6)
     assert seated(again) == seated(study)
@@ -156,7 +156,7 @@ def test_the_order_in_which_trials_finish_does_not_matter(
         study.tell(trial, loss(trial.params, SPACE) + noise)
 
     size, space = 6, None if learned else SPACE
-    study = optuna.create_study(sampler=anew(space, size, "plain", seed=seed))
+    study = optuna.create_study(sampler=new_sampler(space, size, "plain", seed=seed))
     running: list[optuna.Trial] = []
     for _ in range(3 * trials_of(size, 6)):
         if running and dice.random() < 0.6:

@@ -1,4 +1,4 @@
-"""Studies that crews of worker processes search, and what such a study must come to."""
+"""Studies that several worker processes search, and the checks of their results."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.helpers.samplers.worker_pool import Nursery
+    from tests.helpers.samplers.worker_pool import WorkerPool
 
 STORAGES = [*DATABASES, "journal", "grpc"]
 
 
 @dataclass(frozen=True)
-class Crew:
+class WorkerGroup:
     """A study that processes search together.
 
     Attributes:
-        nursery: Where they come from.
+        pool: Where they come from.
         address: Of the storage; see `worker_process.connected`.
         study: As this process sees it.
         scenario: What is searched.
         generations: How many are to be scored.
     """
 
-    nursery: Nursery
+    pool: WorkerPool
     address: str
     study: optuna.Study
     scenario: Scenario
@@ -48,7 +48,7 @@ class Crew:
 
     def start(self, **job: Any) -> int:
         """Start a worker; returns its pid. See `worker_process.search`."""
-        return self.nursery.start(
+        return self.pool.start(
             "search",
             address=self.address,
             name=self.study.study_name,
@@ -60,7 +60,7 @@ class Crew:
     def run(self, workers: int, **job: Any) -> None:
         """Let so many workers run to their ends."""
         pids = [self.start(**job) for _ in range(workers)]
-        assert [self.nursery.wait(pid) for pid in pids] == [0] * workers
+        assert [self.pool.wait(pid) for pid in pids] == [0] * workers
 
     @property
     def is_done(self) -> bool:
@@ -116,7 +116,7 @@ def scenario(preset: str = "plain", *, known: bool = True, size: int = 20) -> Sc
 
 
 @contextmanager
-def place(kind: str, nursery: Nursery, folder: Path) -> Iterator[str]:
+def place(kind: str, pool: WorkerPool, folder: Path) -> Iterator[str]:
     """The address of a storage; skips where no server of its kind is named."""
     if kind == "journal":
         yield f"journal:{folder / 'study.log'}"
@@ -124,27 +124,27 @@ def place(kind: str, nursery: Nursery, folder: Path) -> Iterator[str]:
         with socket.socket() as free:
             free.bind(("localhost", 0))
             port = free.getsockname()[1]
-        pid = nursery.start("serve", url=f"sqlite:///{folder / 'study.db'}", port=port)
+        pid = pool.start("serve", url=f"sqlite:///{folder / 'study.db'}", port=port)
         yield f"grpc:{port}"
-        nursery.kill(pid)
+        pool.kill(pid)
     else:
         yield database_at(kind, folder)
 
 
 @contextmanager
-def crew(
-    kind: str, nursery: Nursery, folder: Path, searched: Scenario, generations: int
-) -> Iterator[Crew]:
+def worker_group(
+    kind: str, pool: WorkerPool, folder: Path, searched: Scenario, generations: int
+) -> Iterator[WorkerGroup]:
     """A study of a name of its own, and workers for it."""
-    name = f"crew-{uuid.uuid4().hex}"
+    name = f"worker_group-{uuid.uuid4().hex}"
     with (
-        place(kind, nursery, folder) as address,
+        place(kind, pool, folder) as address,
         connected(address, heartbeat_interval=None) as storage,
     ):
         study = optuna.create_study(
             storage=storage, study_name=name, directions=searched.directions
         )
         try:
-            yield Crew(nursery, address, study, searched, generations)
+            yield WorkerGroup(pool, address, study, searched, generations)
         finally:
             optuna.delete_study(storage=storage, study_name=name)
