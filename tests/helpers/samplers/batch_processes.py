@@ -1,4 +1,4 @@
-"""Processes that make a whole generation of trials at once, for `test_batch_processes`."""
+"""Processes that create the trials of a whole generation, for `test_batch_processes`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SIZE = 6
 
 
 class Process:
-    """A process that makes trials when it is told to, and then stays.
+    """A process that creates trials on command, and then stays alive.
 
     Args:
-        place: The study's storage: a URL, or the path of a journal.
-        name: The study's.
+        place: URL of the storage, or path of a journal.
+        name: Name of the study.
         call: "ask", "detached" or "enqueue".
-        stops: Whether it says "here" in the middle of making trials, and stops there for ever.
+        stops: True if the process sends "here" while it creates trials, and stops there.
     """
 
     def __init__(self, place: str, name: str, call: str, *, stops: bool) -> None:
@@ -45,15 +45,15 @@ class Process:
         mouth.close()
 
     def hear(self) -> Any:
-        """What it says next: "ready", then the numbers of the trials that it made."""
+        """Return the next message: "ready", then the numbers of the trials it created."""
         return self._ear.recv()
 
     def go(self) -> None:
-        """Let it make trials."""
+        """Let the process create trials."""
         self._ear.send("go")
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Kill the process."""
         self._process.kill()
         self._process.join()
         self._ear.close()
@@ -61,7 +61,7 @@ class Process:
 
 @contextmanager
 def opened(place: str) -> Iterator[BaseStorage]:
-    """A storage by its URL, or a journal by its path."""
+    """Yield a storage by its URL, or a journal by its path."""
     if "://" in place:
         with database(place) as storage:
             yield storage
@@ -70,7 +70,7 @@ def opened(place: str) -> Iterator[BaseStorage]:
 
 
 def make_trials(mouth: Connection, place: str, name: str, call: str, *, stops: bool) -> None:
-    """What the process does."""
+    """Create trials on command; the main function of the process."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with opened(place) as storage:
         sampler = new_sampler(SPACE, SIZE, "plain")
@@ -88,7 +88,7 @@ def make_trials(mouth: Connection, place: str, name: str, call: str, *, stops: b
 
 
 def stop_in_the_middle(storage: BaseStorage, mouth: Connection) -> None:
-    """Between the first trial and the second; in a transaction, before its parameters."""
+    """Stop between the first and the second trial; in a transaction, before the parameters."""
     made: list[int] = []
 
     def stop() -> None:

@@ -49,7 +49,7 @@ def ended(
 
 
 def seat_score(*trials: FrozenTrial) -> SeatScore:
-    """What these trials say of their seat."""
+    """Return the score of a seat with these trials."""
     filled = SeatScore()
     for trial in trials:
         filled.add(trial)

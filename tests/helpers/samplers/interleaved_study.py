@@ -1,4 +1,4 @@
-"""A study that many simulated workers search, a ledger of what they did, and what must hold."""
+"""A study that simulated workers search, a record of what they did, and checks of the result."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Running:
-    """A trial that somebody runs.
+    """A running trial.
 
     Attributes:
-        number: Of the trial.
-        trial: As it was asked for; `None` where only its number is known.
-        worker: Whose it is; `None` where it outlives the process that made it.
-        study: Where it is told.
+        number: Number of the trial.
+        trial: Optuna's handle of the trial; None if only its number is known.
+        worker: The worker that runs the trial; None if any process may report its result.
+        study: The study object that takes the result.
     """
 
     number: int
@@ -43,13 +43,13 @@ class Running:
 
 
 class InterleavedStudy:
-    """One study, its workers, and what the ledger says of its trials.
+    """One study, its workers, and a record of its trials.
 
     Attributes:
-        running: Trials that can be told.
-        finished: State and values of each trial that was told, by number.
-        failures: How often the objective itself failed at each seat.
-        disturbed: The lowest generation in which a seat was not scored as proposed.
+        running: Trials whose results can be reported.
+        finished: Reported state and values of each trial, by number.
+        failures: Number of failures of the objective itself at each seat.
+        disturbed: The lowest generation with a seat that was not scored as proposed.
     """
 
     def __init__(self, scenario: Scenario, kind: str) -> None:
@@ -65,44 +65,49 @@ class InterleavedStudy:
         )
 
     def close(self) -> None:
-        """Back to the real world."""
+        """End the simulation and remove the study."""
         self.world.end()
         self.place.close()
 
     @property
     def living(self) -> list[Worker]:
-        """Workers that can still do something, and do nothing now."""
+        """Living workers that do nothing at the moment."""
         world = self.world
         return [who for who in world.workers if who.alive and who not in world.current]
 
     def hire(self, machine: str, *, knows: bool = True) -> Worker:
-        """Start a worker; one that knows nothing takes what the study was begun with."""
-        begun = any(CLAIM in trial.system_attrs for trial in self.trials)
-        asked = knows or not begun
+        """Start a worker.
+
+        Args:
+            machine: Name of the machine.
+            knows: False for a sampler that takes the settings of the study.
+        """
+        started = any(CLAIM in trial.system_attrs for trial in self.trials)
+        asked = knows or not started
         sampler = self.scenario.sampler() if asked else self.scenario.sampler_without_arguments()
         return self.world.hire(self.place.open(), sampler, machine)
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """All of the study's."""
+        """All trials of the study."""
         return self.study.get_trials(deepcopy=False)
 
     def fresh(self) -> Population | None:
-        """The population as one sees it who knows nothing but the study."""
+        """Return the population as a new process reads it from the study."""
         return replayed(self.study)
 
     def followed(self, who: Worker) -> Population | None:
-        """The population as a worker follows it."""
+        """Return the population as a worker follows it."""
         with self.world.acting(who):
             return who.sampler.population(who.study)
         raise AssertionError("a worker does not die of looking")
 
     def rules(self, who: Worker) -> SeatRules:
-        """What the rules say to this worker."""
+        """Return the seat rules as this worker must apply them."""
         return self._rules(self.followed(who), who.machine, self.world.pids)
 
     def _rules(self, found: Population | None, machine: str, pids: set[int]) -> SeatRules:
-        observer = Observer(machine, pids, self.world.clock, self.world.begun)
+        observer = Observer(machine, pids, self.world.clock, self.world.started)
         rules = WholeGenerationRules if self.scenario.preset == "members" else SeatRules
         return rules(self.trials, self.failures, found, observer, *self._searched)
 
@@ -111,7 +116,12 @@ class InterleavedStudy:
         return self.scenario.size, self.scenario.preset
 
     def ask(self, who: Worker, *, alone: bool) -> Running | None:
-        """Let a worker ask; `None` where it died of it. `alone`: nothing happens in between."""
+        """Let a worker ask for a trial; return None if it died meanwhile.
+
+        Args:
+            who: The worker.
+            alone: True if no other worker does anything meanwhile.
+        """
         waiting = [trial for trial in self.trials if trial.state == TrialState.WAITING]
         number = waiting[0].number if waiting else len(self.trials)
         claimed = place_of(waiting[0]) if waiting else None
@@ -121,55 +131,57 @@ class InterleavedStudy:
             asked = who.study.ask()
         if asked is None:
             return None
-        begun = self.begin(asked, who)
+        started = self.record_start(asked, who)
         if alone:
             assert asked.number == number
             assert place_of(self.trials[number]) == expected
         if claimed is None:
             self.check_cleaned(who)
-        return begun
+        return started
 
-    def begin(self, trial: optuna.Trial, who: Worker | None) -> Running:
-        """Note that a trial runs."""
-        begun = Running(trial.number, trial, who, trial.study)
-        self.running.append(begun)
-        return begun
+    def record_start(self, trial: optuna.Trial, who: Worker | None) -> Running:
+        """Record that a trial runs."""
+        started = Running(trial.number, trial, who, trial.study)
+        self.running.append(started)
+        return started
 
     def seat(self, number: int) -> Seat:
-        """The seat of a trial."""
+        """Return the seat of a trial."""
         found = place_of(self.trials[number])
         assert found is not None
         return found
 
     def kill(self, who: Worker) -> None:
-        """The end of a process, and of what only it could tell."""
+        """End a process, and the trials that only this process could report."""
         who.alive = False
         self.running = [trial for trial in self.running if trial.worker is not who]
 
-    def open(self, begun: Running, who: Worker) -> optuna.Trial | None:
-        """A trial to be told, opened by `who` where its asker is gone or told only its number."""
-        if begun.trial is not None and (begun.worker is None or begun.worker.alive):
-            return begun.trial
-        trial_id = self.trials[begun.number]._trial_id
+    def open(self, started: Running, who: Worker) -> optuna.Trial | None:
+        """Return the handle of a trial; `who` opens one if its worker is gone or has none."""
+        if started.trial is not None and (started.worker is None or started.worker.alive):
+            return started.trial
+        trial_id = self.trials[started.number]._trial_id
         with self.world.acting(who):
-            begun.trial = optuna.Trial(who.study, trial_id)
-        begun.worker, begun.study = who, who.study
-        return begun.trial
+            started.trial = optuna.Trial(who.study, trial_id)
+        started.worker, started.study = who, who.study
+        return started.trial
 
-    def suggest(self, begun: Running, who: Worker) -> dict[str, Any]:
-        """The parameters of a running trial."""
-        trial = self.open(begun, who)
+    def suggest(self, started: Running, who: Worker) -> dict[str, Any]:
+        """Suggest and return the parameters of a running trial."""
+        trial = self.open(started, who)
         assert trial is not None
-        with self.world.acting(begun.worker or who):
+        with self.world.acting(started.worker or who):
             params = self.scenario.suggest(trial)
-        self.check_params(begun.number, params, begun.worker or who)
+        self.check_params(started.number, params, started.worker or who)
         return params
 
-    def told(self, begun: Running, state: TrialState, values: list[float] | None = None) -> None:
-        """Note how a trial ended."""
-        self.running.remove(begun)
-        self.finished[begun.number] = state, values
-        found = place_of(self.trials[begun.number])
+    def reported(
+        self, started: Running, state: TrialState, values: list[float] | None = None
+    ) -> None:
+        """Record how a trial ended."""
+        self.running.remove(started)
+        self.finished[started.number] = state, values
+        found = place_of(self.trials[started.number])
         if found is None:
             return
         if state == TrialState.FAIL:
@@ -178,11 +190,11 @@ class InterleavedStudy:
             self.disturb(found)
 
     def disturb(self, seat: Seat) -> None:
-        """Note that a seat is not scored as it was proposed."""
+        """Record that a seat was not scored as proposed."""
         self.disturbed = min(self.disturbed, seat[0])
 
     def check_params(self, number: int, params: dict[str, Any], who: Worker) -> None:
-        """A trial has the parameters of its seat, but for those that were fixed."""
+        """Check that a trial has the parameters of its seat, apart from fixed ones."""
         trial, population = self.trials[number], self.followed(who)
         found = place_of(trial)
         fixed = trial.system_attrs.get("fixed_params", {})
@@ -203,20 +215,20 @@ class InterleavedStudy:
         assert self.scenario.conditional or proposed.keys() <= asked.keys()
 
     def check_cleaned(self, who: Worker) -> None:
-        """Nothing that a worker knows to be dead stays RUNNING when it has asked."""
+        """Check that no trial of a worker known to be dead is RUNNING after a worker has asked."""
         assert self._rules(None, who.machine, self.world.pids).left_behind() == []
 
     def check_ledger(self) -> None:
-        """No trial that was told is lost, none has ended that nobody told and nobody left."""
+        """Check that no reported trial is lost, and that running trials are RUNNING."""
         trials = self.trials
         for number, (state, values) in self.finished.items():
             assert trials[number].state == state
             assert values is None or trials[number].values == values
-        for begun in self.running:
-            assert trials[begun.number].state == TrialState.RUNNING
+        for started in self.running:
+            assert trials[started.number].state == TrialState.RUNNING
 
     def check_population(self) -> None:
-        """All see one population, and its complete generations are those of a quiet search."""
+        """Check that all workers see one population, equal to that of an undisturbed search."""
         found = self.fresh()
         for who in self.living:
             followed = self.followed(who)
@@ -230,6 +242,6 @@ class InterleavedStudy:
                 assert said == undisturbed(self.scenario).generation(generation.index)
 
     def check_open_seats(self, found: Population) -> None:
-        """Open seats are those that the rules say."""
+        """Check the open seats by the seat rules."""
         rules = self._rules(found, "", set())
         assert [(seat.generation, seat.number) for seat in found.open_seats()] == rules.open()

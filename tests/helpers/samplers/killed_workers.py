@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.seats import follower as following
-from relativenas_optuna.samplers.seats import replay
+from relativenas_optuna.samplers.seats import follower, replay
 from tests.helpers.samplers.worker_process import POINTS
 
 if TYPE_CHECKING:
@@ -26,27 +25,27 @@ class Chaos:
     """Kills workers of a group at random moments.
 
     Attributes:
-        worker_group: Whose.
-        log: A file for what the workers told.
-        random: Who, when and where.
-        kills: How many ended by SIGKILL, by where.
+        group: The workers.
+        log: File with the results that the workers reported.
+        random: Random numbers for the choice of worker, time and point.
+        kills: Number of workers that ended by SIGKILL, by point.
     """
 
-    worker_group: WorkerGroup
+    group: WorkerGroup
     log: Path
     random: Random
     kills: Counter[str] = field(default_factory=Counter)
 
     def run(self, *, workers: int, kills: int, nap: float = 0.02) -> Counter[str]:
-        """Search with so many workers at once, some of which are killed; then check all.
+        """Search with several workers at once, kill some of them, and check the result.
 
-        Every second worker dies at a named point; the others at a moment of a third of a second.
+        About half of those that are killed die at a named point, the others after up to 0.6 s.
 
         Returns:
-            What is in the study; see `WorkerGroup.check`.
+            The counts of `WorkerGroup.check`.
         """
         running: dict[int, tuple[str, float]] = {}
-        while not self.worker_group.is_done:
+        while not self.group.is_done:
             left = kills - self.kills.total()
             while len(running) < workers:
                 pid, how = self._start(kills=len(running) < left, nap=nap)
@@ -54,14 +53,14 @@ class Chaos:
             time.sleep(0.02)
             for pid, (point, deadline) in list(running.items()):
                 if point == "moment" and time.monotonic() > deadline:
-                    self._note(self.worker_group.pool.kill(pid), point)
-                elif not self.worker_group.pool.is_running(pid):
-                    self._note(self.worker_group.pool.wait(pid), point)
+                    self._note(self.group.pool.kill(pid), point)
+                elif not self.group.pool.is_running(pid):
+                    self._note(self.group.pool.wait(pid), point)
                 else:
                     continue
                 del running[pid]
         for pid in running:
-            self.worker_group.pool.kill(pid)
+            self.group.pool.kill(pid)
         self._clean_up()
         return self._check(workers)
 
@@ -69,7 +68,7 @@ class Chaos:
         point = self.random.choice([*POINTS, *["moment"] * len(POINTS)]) if kills else "none"
         armed = {"point": point, "at": self.random.randint(1, 3)} if point in POINTS else {}
         moment = time.monotonic() + 0.1 + self.random.random() * 0.5
-        pid = self.worker_group.start(log=str(self.log), nap=nap, **armed)
+        pid = self.group.start(log=str(self.log), nap=nap, **armed)
         return pid, (point, moment)
 
     def _note(self, status: int, point: str) -> None:
@@ -77,21 +76,21 @@ class Chaos:
         self.kills[point] += status == -9
 
     def _clean_up(self) -> None:
-        """A last worker, for whom every trial without a seat is old, asks once more."""
+        """Let a last worker ask once more, to which every trial without a seat is old."""
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(following, "STILLBORN_AGE", 0.0)
+            patched.setattr(follower, "STILLBORN_AGE", 0.0)
             patched.setattr(replay, "ARRIVAL_AGE", 0.0)
-            study = self.worker_group.study
-            study.sampler = self.worker_group.scenario.sampler()
-            study.optimize(self.worker_group.scenario.objective, n_trials=1)
+            study = self.group.study
+            study.sampler = self.group.scenario.sampler()
+            study.optimize(self.group.scenario.objective, n_trials=1)
 
     def _check(self, workers: int) -> Counter[str]:
-        # A worker that dies frees a seat for those who see it at once, and not for the others.
-        found = self.worker_group.check(doubles=5 + self.kills.total() // 20)
+        # Only workers that see a death at once know that its seat is free.
+        found = self.group.check(doubles=5 + self.kills.total() // 20)
         assert found["running"] == 0
-        told = [line.split(" ", 1) for line in self.log.read_text().splitlines()]
-        trials = self.worker_group.study.trials
-        for number, values in told:
+        reported = [line.split(" ", 1) for line in self.log.read_text().splitlines()]
+        trials = self.group.study.trials
+        for number, values in reported:
             assert trials[int(number)].state == TrialState.COMPLETE
             assert repr(trials[int(number)].values) == values
         # A crash costs one trial; those that ran at the end were killed too.

@@ -1,4 +1,4 @@
-"""Who can see that a worker is gone; from the raw attributes of its trials."""
+"""Decide from the raw attributes of trials which workers are gone."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ SIGN = "population:lease"
 
 
 def claim_of(trial: FrozenTrial) -> dict[str, Any]:
-    """The claim of a trial; empty if there is none."""
+    """Return the data of a trial's claim; empty if there is none."""
     claim: dict[str, Any] = json.loads(trial.system_attrs.get(CLAIM, "{}"))
     return claim
 
 
 def place_of(trial: FrozenTrial) -> Place | None:
-    """The seat that a trial claims; `None` for an extra trial too."""
+    """Return the seat that a trial claims; None without a claim and for an extra trial."""
     claim = claim_of(trial)
     return (claim["generation"], claim["seat"]) if "seat" in claim else None
 
 
 @dataclass(frozen=True)
 class Observer:
-    """Who judges which workers are gone: the processes of a machine, and a clock.
+    """A machine that judges which workers are gone, by its process table and a clock.
 
     Attributes:
-        machine: Its own.
-        pids: The processes that run, on any machine.
+        machine: Name of the machine.
+        pids: Ids of the processes that run, on any machine.
         clock: Seconds since 1970.
-        begun: When trials began to run, by id.
+        started: Start times of trials by id.
     """
 
     machine: str
     pids: set[int]
     clock: float
-    begun: dict[int, float] = field(default_factory=dict)
+    started: dict[int, float] = field(default_factory=dict)
 
     def is_dead(self, who: dict[str, Any]) -> bool:
-        """Whether the process table says that a worker is gone."""
+        """Return True if the process table shows that a worker is gone."""
         return who.get("machine") == self.machine and who["pid"] not in self.pids
 
     def is_gone(self, trial: FrozenTrial) -> bool:
-        """Whether a running trial's worker is gone, by the process table or by its lease."""
+        """Return True if a trial's worker is gone, by the process table or by its lease."""
         claim = claim_of(trial)
         who = claim.get("worker", {})
         if not who or who["machine"] == self.machine:
@@ -59,10 +59,10 @@ class Observer:
         return bool(given) and self.clock - max(given) > LEASE
 
     def is_unsigned(self, trial: FrozenTrial) -> bool:
-        """Whether a trial runs and nobody says that it is his."""
+        """Return True if a trial runs and has no claim."""
         running = trial.state == TrialState.RUNNING
         return running and CLAIM not in trial.system_attrs and not trial.params
 
     def age(self, trial: FrozenTrial) -> float:
-        """Seconds since a trial began to run."""
-        return self.clock - self.begun.get(trial._trial_id, self.clock)
+        """Return the seconds since a trial started."""
+        return self.clock - self.started.get(trial._trial_id, self.clock)

@@ -33,7 +33,7 @@ def crowding(point: Sequence[float], others: Sequence[Sequence[float]]) -> float
 def first_is_fast(
     first: Member, second: Member, before: list[Member], maximize: Sequence[bool]
 ) -> bool:
-    """Whether the first of a pair is the fast learner; `before` are the generation before."""
+    """Return True if the first of a pair is fast; `before` is the generation before."""
 
     def losses(member: Member) -> list[float]:
         return [-v if m else v for v, m in zip(member.values, maximize, strict=True)]

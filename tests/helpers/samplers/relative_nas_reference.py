@@ -36,7 +36,7 @@ def bounds(distribution: Any) -> tuple[float, float]:
 
 
 def value(distribution: Any, x: float) -> Any:
-    """What a variable decodes to."""
+    """Return the value that a variable decodes to."""
     if not isinstance(distribution, CategoricalDistribution):
         if distribution.log:
             y = math.exp(x)
@@ -94,7 +94,7 @@ def search(
 
 @dataclass(eq=False)
 class Member:
-    """What one scored seat left behind; two of them are never the same."""
+    """A scored member; two members are never equal."""
 
     params: dict[str, Any]
     values: tuple[float, ...]
@@ -103,13 +103,13 @@ class Member:
 
 @dataclass
 class Searched:
-    """What a synchronous search left behind, generation by generation.
+    """The result of a synchronous search by generation.
 
     Attributes:
         positions: Before each generation and after the last, `[N, variables]`.
         velocities: The same.
         kept: `[N]` for each generation: who keeps the score of the one before.
-        scored: What each generation scores, in seat order.
+        scored: The scored members of each generation, in seat order.
         moved: Generation and member of each proposal that is not the learning rule's.
     """
 
@@ -137,16 +137,16 @@ def synchronous(
     Args:
         space: Single-valued parameters included.
         score: Scores one architecture.
-        first_is_fast: Says it of the first of a pair, given those of the generation before.
+        first_is_fast: Returns True if the first of a pair is fast, given the generation before.
         population_size: N.
-        generations: How many to score.
-        seed: Of the stream.
-        real: What the study under test proposes for a member of a generation. It is asked where,
-            and only where, the learning rule's own proposal may not be had.
-        described: Whether an architecture is what the space says of it, and has no other
+        generations: Number of generations to score.
+        seed: Seed of the random stream.
+        real: Returns the proposal of the study under test for a member of a generation. Used only
+            where the proposal of the learning rule is not allowed.
+        described: Returns True if an architecture has the parameters of the space and no other
             parameters.
-        keeps: Whether fast learners keep their scores, and nothing is proposed twice; otherwise it
-            is preset "paper".
+        keeps: True if fast learners keep their scores and nothing is proposed twice; False for
+            preset "paper".
     """
     single = {name: d for name, d in space.items() if d.single()}
     varying = {name: d for name, d in space.items() if name not in single}
@@ -202,7 +202,7 @@ def decoded(space: dict[str, BaseDistribution], x: Vector) -> dict[str, Any]:
 
 
 def size_of(space: dict[str, BaseDistribution]) -> float:
-    """How many architectures there are."""
+    """Return the number of architectures."""
     size = 1.0
     distributions: list[Any] = list(space.values())
     for distribution in distributions:

@@ -1,4 +1,4 @@
-"""A storage that lets a rival come first."""
+"""A storage in which another trial claims a seat first."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class RivalStorage(InMemoryStorage):
     """A storage in which a rival claims a seat just before the next claim arrives.
 
     Attributes:
-        rival: The id of the rival's trial.
-        finishes: Whether the rival scores the seat at once.
+        rival: Id of the rival's trial; None without a rival.
+        finishes: True if the rival scores the seat at once.
     """
 
     rival: int | None = None

@@ -1,4 +1,4 @@
-"""Searches of every kind, what they would come to undisturbed, and where their studies live."""
+"""Searches of every kind, their results without disturbance, and the storages of their studies."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ SEED = 3
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is searched, and how.
+    """A search: its space, its objective and its sampler.
 
     Attributes:
-        finite: Whether the space is one of 30 architectures.
-        known: Whether the sampler is given the space.
+        finite: True for a space of 30 architectures.
+        known: True if the sampler is given the space.
         preset: Preset of RelativeNASSampler, or "members" for RandomMembersSampler.
-        objectives: One or two.
-        coarse: Whether values are whole numbers, so that there are ties.
-        size: Of the population.
-        noisy: Whether scores of one architecture differ from seat to seat.
-        conditional: Whether the value of "op" decides which other parameters are suggested.
+        objectives: Number of objectives, 1 or 2.
+        coarse: True if values are whole numbers, so that there are ties.
+        size: Members per generation.
+        noisy: True if scores of one architecture differ from seat to seat.
+        conditional: True if the value of "op" decides which other parameters are suggested.
     """
 
     finite: bool
@@ -67,27 +67,27 @@ class Scenario:
 
     @property
     def space(self) -> Space:
-        """All parameters."""
+        """Distributions of all parameters."""
         return SMALL if self.finite else SPACE
 
     @property
     def directions(self) -> list[StudyDirection]:
-        """Of the study."""
+        """Directions of the study."""
         return [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE][: self.objectives]
 
     def sampler(self) -> PopulationSampler:
-        """A fresh one."""
+        """Return a new sampler."""
         space = self.space if self.known else None
         if self.preset == "members":
             return RandomMembersSampler(space, self.size, SEED)
         return RelativeNASSampler(space, population_size=self.size, seed=SEED, preset=self.preset)
 
     def sampler_without_arguments(self) -> PopulationSampler:
-        """A fresh one that takes the settings of the study."""
+        """Return a new sampler that takes the settings of the study."""
         return RandomMembersSampler() if self.preset == "members" else RelativeNASSampler()
 
     def values(self, params: Mapping[str, Any], seat: Seat | None) -> list[float]:
-        """What the parameters decide, and where it is noisy the seat."""
+        """Return the values by the parameters, and with `noisy` by the seat."""
         first = loss(params, self.space)
         rest = {name: params[name] for name in list(self.space)[1:] if name in params}
         values = [first, loss(rest, self.space)][: self.objectives]
@@ -96,7 +96,7 @@ class Scenario:
         return [float(round(value)) for value in values] if self.coarse else values
 
     def objective(self, trial: optuna.Trial) -> list[float]:
-        """The objective of a study."""
+        """Return the values of a trial, as the objective of a study."""
         return self.values(self.suggest(trial), seat_of(trial))
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Scenario:
 
 
 class UndisturbedSearch:
-    """The search that one worker runs without any trouble, as far as it was asked for."""
+    """A search by one worker without any trouble, continued as far as it is needed."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -121,7 +121,7 @@ class UndisturbedSearch:
         self._study = optuna.create_study(directions=scenario.directions, sampler=self._sampler)
 
     def generation(self, index: int) -> tuple[object, ...]:
-        """The bits of a complete generation."""
+        """Return the bits of a complete generation."""
         while index >= len(self._complete):
             self._study.optimize(self._scenario.objective, n_trials=self._scenario.size)
             found = self._sampler.population(self._study)
@@ -136,7 +136,7 @@ undisturbed = lru_cache(maxsize=None)(UndisturbedSearch)
 
 @lru_cache(maxsize=1)
 def _empty_database() -> Path:
-    """A SQLite file with Optuna's tables: to make them takes far longer than to copy them."""
+    """Return a SQLite file with Optuna's tables: copying them is far faster than making them."""
     path = Path(tempfile.mkdtemp()) / "empty.db"
     storage = RDBStorage(f"sqlite:///{path}")
     storage.remove_session()
@@ -145,11 +145,11 @@ def _empty_database() -> Path:
 
 
 class Place:
-    """Where a study lives, to be opened any number of times."""
+    """A storage that can be opened any number of times."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        memory = Path("/dev/shm")  # where nothing waits for a disk
+        memory = Path("/dev/shm")  # a disk would be slow
         self._folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
         self._memory = InMemoryStorage()
         self._databases: list[RDBStorage] = []
@@ -157,7 +157,7 @@ class Place:
             shutil.copy(_empty_database(), self._folder / "study.db")
 
     def open(self) -> BaseStorage:
-        """A storage object of one's own, but for a study in memory."""
+        """Return a new storage object; the same one for a study in memory."""
         if self._kind == "memory":
             return self._memory
         if self._kind == "journal":
@@ -167,7 +167,7 @@ class Place:
         return opened
 
     def close(self) -> None:
-        """Close what was opened, and remove it."""
+        """Close all storage objects, and remove the files."""
         for opened in self._databases:
             opened.remove_session()
             opened.engine.dispose()
@@ -175,7 +175,7 @@ class Place:
 
 
 def point(distribution: BaseDistribution, u: float) -> Any:
-    """A value of a parameter, for u in [0, 1)."""
+    """Return a value of a parameter, for u in [0, 1)."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[int(u * len(distribution.choices))]
     if isinstance(distribution, IntDistribution):

@@ -1,4 +1,4 @@
-"""Small searches that several tests run, and what is compared of them."""
+"""Small searches that several tests run, and the values that they compare."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 
 def loss(params: Mapping[str, Any], space: Space) -> float:
-    """A rugged loss of the parameters alone, whatever their order."""
+    """Return a rugged loss of the parameters, whatever their order."""
     return math.fsum(
         math.cos(1 + 3 * len(name) + 2 * float(space[name].to_internal_repr(params[name])))
         for name in params
@@ -57,12 +57,12 @@ def loss(params: Mapping[str, Any], space: Space) -> float:
 
 
 def loss_of(space: Space) -> Callable[[optuna.Trial], float]:
-    """The objective of a study."""
+    """Return the objective of a study."""
     return lambda trial: loss(suggest(trial, space), space)
 
 
 def noisy_loss_of(space: Space) -> Callable[[optuna.Trial], float]:
-    """The same with noise that belongs to the seat, whoever scores it and when."""
+    """Return the objective with noise that depends on the seat alone."""
 
     def objective(trial: optuna.Trial) -> float:
         return loss(suggest(trial, space), space) + noise_at(seat_of(trial))
@@ -71,9 +71,9 @@ def noisy_loss_of(space: Space) -> Callable[[optuna.Trial], float]:
 
 
 def noise_at(seat: Seat | None) -> float:
-    """Gaussian noise of a score, about as large as what architectures differ by.
+    """Return the Gaussian noise at a seat, about as large as differences of architectures.
 
-    That of a trial without a seat, which another sampler's worker runs, is 0.
+    It is 0 for a trial without a seat, which the worker of another sampler runs.
     """
     if seat is None:
         return 0.0
@@ -94,7 +94,7 @@ def search(
     objective: Callable[[optuna.Trial], float] = OBJECTIVE,
     **study_settings: Any,
 ) -> optuna.Study:
-    """An uninterrupted search; without a `space` the sampler learns it."""
+    """Return the study of an uninterrupted search; without `space` the sampler learns it."""
     sampler = new_sampler(space, population_size, preset, seed=seed, screening=screening)
     study = optuna.create_study(sampler=sampler, **study_settings)
     study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
@@ -102,19 +102,19 @@ def search(
 
 
 def trials_of(size: int, generations: int) -> int:
-    """How many trials whole generations take with preset "plain"."""
+    """Return the number of trials of whole generations with preset "plain"."""
     return size + (generations - 1) * size // 2
 
 
 def population(study: optuna.Study, size: int = 4) -> Population:
-    """The population as a sampler that knows nothing but the study sees it."""
+    """Return the population as a new sampler reads it from the study."""
     found = RelativeNASSampler(population_size=size).population(study)
     assert found is not None
     return found
 
 
 def bits(found: seats.Population) -> list[tuple[object, ...]]:
-    """All values of a population by generation, to be compared bit by bit."""
+    """Return all values of a population by generation, to be compared bit by bit."""
     return list(map(_bits, found.generations))
 
 
@@ -142,24 +142,24 @@ def is_final(generation: seats.Generation) -> bool:
 
 
 def replayed(study: optuna.Study) -> seats.Population | None:
-    """The population of any sampler, as one sees it who knows nothing but the study."""
+    """Return the population of any sampler, as a new process reads it from the study."""
     replay = Replay()
     replay.update(study)
     return replay.population
 
 
 def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
-    """The bits of a study's population, read anew."""
+    """Return the bits of a study's population, read anew."""
     return bits(population(study, size))
 
 
 def seated(study: optuna.Study) -> list[tuple[Seat | None, dict[str, Any]]]:
-    """Seats and parameters of all trials, in the order of their numbers."""
+    """Return seats and parameters of all trials, in the order of their numbers."""
     return [(seat_of(trial), trial.params) for trial in study.trials]
 
 
 def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None]]:
-    """Parameters and value of every seat that a complete trial scored."""
+    """Return parameters and value of every seat with a complete trial."""
     found = {}
     for trial in study.trials:
         seat = seat_of(trial)
@@ -176,25 +176,25 @@ def new_sampler(
     seed: int = 3,
     screening: Screening | None = None,
 ) -> RelativeNASSampler:
-    """A sampler that knows nothing of any study."""
+    """Return a sampler that has read no study."""
     sampler = RelativeNASSampler(space, population_size=size, seed=seed, preset=preset)
     sampler._arguments = Arguments(size, seed, space, preset, screening=screening)
     return sampler
 
 
 def empty_study(space: Space | None, size: int = 4) -> optuna.Study:
-    """A study without trials."""
+    """Return a study without trials."""
     return optuna.create_study(sampler=new_sampler(space, size))
 
 
 def study_and_sampler(space: Space | None = SPACE) -> tuple[optuna.Study, RelativeNASSampler]:
-    """A study without trials, and its sampler."""
+    """Return a study without trials, and its sampler."""
     sampler = new_sampler(space)
     return optuna.create_study(sampler=sampler), sampler
 
 
 def ask(study: optuna.Study) -> tuple[optuna.Trial, Seat]:
-    """A trial with its parameters, left running."""
+    """Return a running trial with its parameters, and its seat."""
     trial = study.ask()
     suggest(trial, SPACE)
     seat = seat_of(trial)
@@ -203,19 +203,19 @@ def ask(study: optuna.Study) -> tuple[optuna.Trial, Seat]:
 
 
 def tell(study: optuna.Study, trial: optuna.Trial) -> None:
-    """The trial's loss."""
+    """Report the loss of a trial."""
     study.tell(trial, loss(trial.params, SPACE))
 
 
 def step(study: optuna.Study) -> Seat:
-    """One trial, asked and told."""
+    """Run one trial and return its seat."""
     trial, seat = ask(study)
     tell(study, trial)
     return seat
 
 
 def followed(study: optuna.Study) -> Population:
-    """The population as the study's own sampler follows it."""
+    """Return the population as the study's own sampler follows it."""
     assert isinstance(study.sampler, RelativeNASSampler)
     found = study.sampler.population(study)
     assert found is not None

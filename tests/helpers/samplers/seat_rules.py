@@ -1,7 +1,7 @@
-"""The seat rules written down a second time, from the raw attributes of a study's trials.
+"""The seat rules written a second time, from the raw attributes of a study's trials.
 
-What it takes from the population under test is who sits where, who was fast and who is scored
-again; all are compared with an undisturbed search elsewhere.
+They take the seats, the fast learners and the re-evaluations from the population under test, which
+other checks compare with an undisturbed search.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class SeatRules:
-    """What the rules say of a study.
+    """The seat rules for a study at one moment.
 
     Args:
-        trials: All of the study's, as they are now.
-        failures: How often the objective itself failed at each seat.
+        trials: All trials of the study.
+        failures: Number of failures of the objective itself at each seat.
         population: The population under test.
-        observer: Whose ask it is.
-        size: Of the population.
-        preset: Of the sampler.
+        observer: The machine whose worker asks.
+        size: Members per generation.
+        preset: Preset of the sampler, see `Scenario`.
     """
 
     trials: Sequence[FrozenTrial]
@@ -58,7 +58,7 @@ class SeatRules:
 
     @property
     def objectives(self) -> int:
-        """Of the study."""
+        """Number of objectives of the study."""
         return max((len(trial.values) for trial in self.trials if trial.values), default=1)
 
     @property
@@ -72,7 +72,7 @@ class SeatRules:
         ]
 
     def arriving(self, below: int) -> int:
-        """How many trials of lower numbers are about to claim a seat."""
+        """Return how many trials with lower numbers are about to claim a seat."""
         return sum(
             trial.number < below
             and self.observer.is_unsigned(trial)
@@ -81,7 +81,7 @@ class SeatRules:
         )
 
     def left_behind(self) -> list[int]:
-        """Numbers of the trials that are to be failed, since nobody runs them any more."""
+        """Return the numbers of trials that must be failed, since nobody runs them any more."""
         carriers = [t.number for t in self.trials if "settings" in claim_of(t)]
         others = any(
             trial.number > min(carriers, default=0)
@@ -101,7 +101,7 @@ class SeatRules:
         ]
 
     def scored(self, place: Place) -> bool:
-        """Whether a seat has a score, its own or that which a fast learner kept."""
+        """Return True if a seat has a score, its own or one that a fast learner kept."""
         if place in self._counted or self.failures.get(place, 0) >= 3:
             return True
         return self._is_kept(place)
@@ -124,21 +124,21 @@ class SeatRules:
         return self._paired.generations[generation].pairs.ravel().tolist().index(member) // 2
 
     def ready(self, place: Place) -> bool:
-        """Whether the position to score at a seat is known."""
+        """Return True if the position to score at a seat is known."""
         generation, _ = place
         if generation == 0:
             return True
         return self.moved(generation - 1, self._pair(generation - 1, self._member(place)))
 
     def complete(self, generation: int) -> bool:
-        """Whether every seat of a generation is scored."""
+        """Return True if every seat of a generation is scored."""
         return all(
             self.ready((generation, seat)) and self.scored((generation, seat))
             for seat in range(self.size)
         )
 
     def moved(self, generation: int, pair: int) -> bool:
-        """Whether a pair has all that it needs to go on to the next generation."""
+        """Return True if a pair can move to the next generation."""
         key = generation, pair
         if key not in self._ready:
             self._ready[key] = self._moved(generation, pair)
@@ -155,12 +155,12 @@ class SeatRules:
         return generation == 0 or not self._needs_history(places) or self.complete(generation - 1)
 
     def _shows_space(self, generation: int) -> bool:
-        """Whether a generation has a complete trial."""
+        """Return True if a generation has a complete trial."""
         scores = [self.score((generation, seat)) for seat in range(self.size)]
         return any(score and score.state == TrialState.COMPLETE for score in scores)
 
     def _needs_history(self, places: list[Place]) -> bool:
-        """Whether a pair's move depends on the scores of the generation before."""
+        """Return True if a pair's move depends on the scores of the generation before."""
         if self._paired.settings.screening.on:
             return True
         encoding = self._paired.generations[0].encoding
@@ -181,7 +181,7 @@ class SeatRules:
         return not any(differences) or min(differences) < 0 < max(differences)
 
     def score(self, place: Place) -> FrozenTrial | None:
-        """The trial whose score a scored seat has; `None` where the objective always failed."""
+        """Return the trial whose score a seat has; None if the objective always failed."""
         own = [
             trial
             for trial in self.trials
@@ -194,7 +194,7 @@ class SeatRules:
         return self.score((generation, seat))
 
     def open(self) -> list[Place]:
-        """Seats that can be scored and are not, in order."""
+        """Return the seats that can be scored and are not, in order."""
         assert self.population is not None
         places = [
             (generation.index, seat)
@@ -204,12 +204,12 @@ class SeatRules:
         return [place for place in places if self.ready(place) and not self.scored(place)]
 
     def free(self, *, but: int | None = None) -> list[Place]:
-        """Open seats that nobody has or keeps; trial `but` is left out of account."""
+        """Return the open seats that no trial but `but` claims or reserves."""
         taken = set().union(*self._named(but).values())
         return [place for place in self.open() if place not in taken]
 
     def seat_of(self, number: int) -> Place | None:
-        """The seat that trial `number` is to take; `None` where it is to be an extra trial."""
+        """Return the seat that trial `number` must take; None for an extra trial."""
         ahead, extras = self.arriving(number), self.preset == "plain"
         if self.population is None:
             return None if extras and ahead >= self.size else (0, ahead % self.size)
@@ -230,7 +230,7 @@ class SeatRules:
         return min(again, key=lambda place: (again.count(place), again.index(place)))
 
     def _named(self, but: int | None) -> dict[int, set[Place]]:
-        """The seats that unfinished trials claim or keep, by their numbers."""
+        """Return the seats that unfinished trials claim or reserve, by trial number."""
         named: dict[int, set[Place]] = {}
         for trial in self._unfinished:
             place = place_of(trial)
@@ -243,7 +243,7 @@ class SeatRules:
         return named
 
     def batch(self) -> list[Place]:
-        """The seats that a whole generation at once is to take."""
+        """Return the seats that a whole generation must take."""
         if self.population is None:
             return [(0, seat) for seat in range(self.arriving(len(self.trials)), self.size)]
         free = [place for place in self.free() if place[0] == self.free()[0][0]]
@@ -254,7 +254,7 @@ class WholeGenerationRules(SeatRules):
     """The rules of a sampler that draws a generation when the one before is complete."""
 
     def ready(self, place: Place) -> bool:
-        """Whether the position to score at a seat is known."""
+        """Return True if the position to score at a seat is known."""
         earlier = [(g, seat) for g in range(place[0]) for seat in range(self.size)]
         return all(map(self.scored, earlier))
 

@@ -1,7 +1,7 @@
-"""Processes and machines that live in a table, so that a test can kill them between two writes.
+"""Simulated processes and machines, which a test can kill between two writes.
 
-The sampler is told that each `Worker` is a process of its own: with its own pid, on one of several
-machines, with its own storage object where the storage has a place that others can open.
+To the sampler each `Worker` is a process of its own, with its own pid, on one of several machines,
+and with its own storage object if the storage is not in memory.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ OUTSIDE = "outside"  # the machine of whoever is no worker
 
 
 class Died(BaseException):
-    """The end of a process: nothing that it would do afterwards is done."""
+    """Raised in a simulated process to end it."""
 
 
 @dataclass(eq=False)
 class Worker:
-    """A process that searches: a study object with a sampler and a storage object of its own."""
+    """A simulated process with a study object, a sampler and a storage object of its own."""
 
     study: optuna.Study
     sampler: PopulationSampler
@@ -61,13 +61,14 @@ class World:
 
     Attributes:
         clock: Seconds since 1970.
-        begun: When trials began to run, by id.
-        current: Whose code runs now, the innermost last.
-        event: What happens before the write after `writes` more ones of a worker.
+        started: Start times of trials by id.
+        current: The workers whose code runs now, the innermost last.
+        writes: Number of writes of a worker before `event`.
+        event: Called before the next write of a worker after those.
     """
 
     clock: float = 1e9
-    begun: dict[int, float] = field(default_factory=dict)
+    started: dict[int, float] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     current: list[Worker] = field(default_factory=list)
     writes: int = 0
@@ -92,22 +93,22 @@ class World:
             self._patch.setattr(module, name, value)
 
     def end(self) -> None:
-        """Back to the real world."""
+        """End the simulation."""
         self._patch.undo()
 
     @property
     def pids(self) -> set[int]:
-        """Of the processes that run."""
+        """Ids of the processes that run."""
         return {worker.pid for worker in self.workers if worker.alive}
 
     @property
     def pid(self) -> int:
-        """Of whose code runs now."""
+        """Process id of the worker whose code runs now."""
         return self.current[-1].pid if self.current else 1  # which is no worker of `pids`
 
     @property
     def machine(self) -> str:
-        """Of whose code runs now."""
+        """Machine of the worker whose code runs now."""
         return self.current[-1].machine if self.current else OUTSIDE
 
     def hire(self, storage: BaseStorage, sampler: PopulationSampler, machine: str) -> Worker:
@@ -120,7 +121,7 @@ class World:
 
     @contextmanager
     def acting(self, who: Worker) -> Iterator[None]:
-        """What this process does; it may die of it."""
+        """Run the body as this process, which may die meanwhile."""
         self.current.append(who)
         try:
             yield
@@ -131,7 +132,7 @@ class World:
             self.current.pop()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass; the living renew their leases."""
+        """Advance the clock; living workers renew their leases."""
         self.clock += seconds
         for who in self.workers:
             if who.alive:
@@ -141,20 +142,20 @@ class World:
                             renew(who.study._storage, trial_id, self.clock)
 
     def age(self, trial: FrozenTrial) -> float:
-        """Seconds since a trial began to run."""
-        return self.clock - self.begun.get(trial._trial_id, self.clock)
+        """Return the seconds since a trial started."""
+        return self.clock - self.started.get(trial._trial_id, self.clock)
 
     def silence(self, trial: FrozenTrial) -> float:
-        """Seconds since the last sign of life of a trial's worker."""
+        """Return the seconds since the last sign of life of a trial's worker."""
         signs = [sign for sign in signs_of_life(trial.system_attrs) if sign is not None]
         return self.clock - max(signs, default=self.clock)
 
     def plan(self, writes: int, event: Callable[[], None]) -> None:
-        """Let something happen before a worker's next write but `writes`."""
+        """Call `event` before a worker's write number `writes` from now, counted from 0."""
         self.writes, self.event = writes, event
 
     def cancel(self) -> bool:
-        """Plan nothing any more; returns whether what was planned has happened."""
+        """Cancel the planned event; return True if it has happened already."""
         happened, self.event = self.event is None, None
         return happened
 
@@ -176,10 +177,10 @@ class World:
             raise Died
         result = written(*arguments, **named)
         if name == "create_new_trial":
-            self.begun[result] = self.clock
+            self.started[result] = self.clock
         elif name == "set_trial_state_values" and TrialState.RUNNING in (
             *arguments,
             *named.values(),
         ):
-            self.begun[arguments[0] if arguments else named["trial_id"]] = self.clock
+            self.started[arguments[0] if arguments else named["trial_id"]] = self.clock
         return result

@@ -1,4 +1,4 @@
-"""What workers do when nothing goes wrong, as the rules of a state machine of hypothesis."""
+"""Rules of a Hypothesis state machine for workers that do not die."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.samplers.observer import place_of
 from tests.helpers.samplers.scenarios import Scenario, point
 from tests.helpers.samplers.simulated_workers import Worker
 
-pick = st.integers(0, 10**6)  # of whatever there is then
+pick = st.integers(0, 10**6)  # chooses among the items there are
 units = st.floats(0, 1, exclude_max=True)
 scenarios = st.builds(
     Scenario,
@@ -34,7 +34,7 @@ scenarios = st.builds(
 
 
 class UndisturbedWorkers(RuleBasedStateMachine):
-    """Workers on two machines, which ask and tell; their objective fails, others add trials."""
+    """Workers on two machines that ask and tell, failing objectives, and trials of others."""
 
     study: InterleavedStudy
     calm: bool
@@ -75,7 +75,7 @@ class UndisturbedWorkers(RuleBasedStateMachine):
         ]
         return running[which % len(running)] if running else None
 
-    # What a worker does.
+    # Actions of one worker.
 
     @rule(machine=st.sampled_from(["here", "there"]), knows=st.booleans())
     def hire(self, machine: str, knows: bool) -> None:
@@ -99,52 +99,52 @@ class UndisturbedWorkers(RuleBasedStateMachine):
 
     @rule(who=pick)
     def complete_all(self, who: int) -> None:
-        for begun in list(self.study.running):
-            self._complete(begun, who)
+        for started in list(self.study.running):
+            self._complete(started, who)
 
     @rule(which=pick, who=pick)
     def complete(self, which: int, who: int) -> None:
-        begun = self.one_of_the_running(which)
-        if begun is not None:
-            self._complete(begun, who)
+        started = self.one_of_the_running(which)
+        if started is not None:
+            self._complete(started, who)
 
-    def _complete(self, begun: Running, who: int) -> None:
-        params = self.study.suggest(begun, self.worker(who))
-        place = place_of(self.study.trials[begun.number])  # none where a stock worker runs it
+    def _complete(self, started: Running, who: int) -> None:
+        params = self.study.suggest(started, self.worker(who))
+        place = place_of(self.study.trials[started.number])  # none where a stock worker runs it
         values = self.study.scenario.values(params, place and Seat(*place))
-        begun.study.tell(begun.number, values)
-        self.study.told(begun, TrialState.COMPLETE, values)
+        started.study.tell(started.number, values)
+        self.study.reported(started, TrialState.COMPLETE, values)
 
     @rule(which=pick, who=pick, nan=st.booleans(), suggests=st.booleans())
     def fail(self, which: int, who: int, nan: bool, suggests: bool) -> None:
-        begun = self.one_of_the_running(which)
-        if begun is None:
+        started = self.one_of_the_running(which)
+        if started is None:
             return
-        place = place_of(self.study.trials[begun.number])
+        place = place_of(self.study.trials[started.number])
         if self.calm and place is not None and self.study.failures[place] == 2:
             return
         if suggests:
-            self.study.suggest(begun, self.worker(who))
+            self.study.suggest(started, self.worker(who))
         if nan:
             with pytest.warns(UserWarning, match="nan is not acceptable"):
-                begun.study.tell(begun.number, [math.nan] * self.study.scenario.objectives)
+                started.study.tell(started.number, [math.nan] * self.study.scenario.objectives)
         else:
-            begun.study.tell(begun.number, state=TrialState.FAIL)
-        self.study.told(begun, TrialState.FAIL)
+            started.study.tell(started.number, state=TrialState.FAIL)
+        self.study.reported(started, TrialState.FAIL)
 
     @precondition(lambda self: not self.calm)
     @rule(which=pick, who=pick, reports=st.dictionaries(st.integers(0, 3), st.floats()))
     def prune(self, which: int, who: int, reports: dict[int, float]) -> None:
-        begun = self.one_of_the_running(which)
-        if begun is None:
+        started = self.one_of_the_running(which)
+        if started is None:
             return
-        self.study.suggest(begun, self.worker(who))
-        assert begun.trial is not None
+        self.study.suggest(started, self.worker(who))
+        assert started.trial is not None
         if self.study.scenario.objectives == 1:
             for step, value in reports.items():
-                begun.trial.report(value, step)
-        begun.study.tell(begun.number, state=TrialState.PRUNED)
-        self.study.told(begun, TrialState.PRUNED)
+                started.trial.report(value, step)
+        started.study.tell(started.number, state=TrialState.PRUNED)
+        self.study.reported(started, TrialState.PRUNED)
 
     # Whole generations.
 
@@ -160,13 +160,13 @@ class UndisturbedWorkers(RuleBasedStateMachine):
         with self.study.world.acting(asker):
             trials = asker.sampler.ask_generation(asker.study, detached=detached)
         for trial in trials:
-            begun = self.study.begin(trial, None if detached else asker)
-            begun.trial = None if detached else trial
+            started = self.study.record_start(trial, None if detached else asker)
+            started.trial = None if detached else trial
             self._made_whole(trial.number)
         return trials
 
     def _made_whole(self, number: int) -> None:
-        """Note a trial that has all parameters, whichever of them its objective uses."""
+        """Record a trial that has all parameters, whichever its objective uses."""
         if self.study.scenario.conditional and self.study.scenario.finite:
             self.study.disturb(self.study.seat(number))
 
@@ -187,7 +187,7 @@ class UndisturbedWorkers(RuleBasedStateMachine):
         study.sampler = RandomSampler(seed=0)
         for _ in range(trials):
             if any(trial.state == TrialState.WAITING for trial in self.study.trials):
-                popped = self.study.begin(study.ask(), None)
+                popped = self.study.record_start(study.ask(), None)
                 if place_of(self.study.trials[popped.number]) is None:
                     self._complete(popped, 0)
 
@@ -211,7 +211,7 @@ class UndisturbedWorkers(RuleBasedStateMachine):
             create_trial(state=state, params=params, distributions=space, values=values)
         )
 
-    # What must hold.
+    # Checks after every step.
 
     @invariant()
     def what_must_hold(self) -> None:

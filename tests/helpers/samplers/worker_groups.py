@@ -30,14 +30,14 @@ STORAGES = [*DATABASES, "journal", "grpc"]
 
 @dataclass(frozen=True)
 class WorkerGroup:
-    """A study that processes search together.
+    """Processes that search one study together.
 
     Attributes:
-        pool: Where they come from.
-        address: Of the storage; see `worker_process.connected`.
-        study: As this process sees it.
-        scenario: What is searched.
-        generations: How many are to be scored.
+        pool: The pool that starts the processes.
+        address: Address of the storage, see `worker_process.connected`.
+        study: The study, as this process sees it.
+        scenario: The search.
+        generations: Number of generations to score.
     """
 
     pool: WorkerPool
@@ -47,7 +47,7 @@ class WorkerGroup:
     generations: int
 
     def start(self, **job: Any) -> int:
-        """Start a worker; returns its pid. See `worker_process.search`."""
+        """Start a worker and return its process id, see `worker_process.search`."""
         return self.pool.start(
             "search",
             address=self.address,
@@ -58,13 +58,13 @@ class WorkerGroup:
         )
 
     def run(self, workers: int, **job: Any) -> None:
-        """Let so many workers run to their ends."""
+        """Start workers and wait until all have ended."""
         pids = [self.start(**job) for _ in range(workers)]
         assert [self.pool.wait(pid) for pid in pids] == [0] * workers
 
     @property
     def is_done(self) -> bool:
-        """Whether the generations are scored."""
+        """True if the generations are scored."""
         found = self.scenario.sampler().population(self.study)
         seats = self.generations * self.scenario.size
         return found is not None and found.scored_seats(self.generations) >= seats
@@ -73,10 +73,10 @@ class WorkerGroup:
         """Compare the study with an undisturbed search, to the last bit.
 
         Args:
-            doubles: How many seats may be scored twice.
+            doubles: Number of seats that may be scored twice.
 
         Returns:
-            What there is in the study: "trials", "extras" among these, "seats" that were scored,
+            Counts: "trials", "extras" among these, "seats" that were scored,
             "doubles" among them, those that were given out "again" since nothing was free, "failed"
             and "running".
         """
@@ -103,7 +103,7 @@ class WorkerGroup:
 
 
 def scenario(preset: str = "plain", *, known: bool = True, size: int = 20) -> Scenario:
-    """A search with one objective in a space of every kind of parameter."""
+    """Return a search with one objective in a space with every kind of parameter."""
     return Scenario(
         finite=False,
         known=known,
@@ -117,7 +117,7 @@ def scenario(preset: str = "plain", *, known: bool = True, size: int = 20) -> Sc
 
 @contextmanager
 def place(kind: str, pool: WorkerPool, folder: Path) -> Iterator[str]:
-    """The address of a storage; skips where no server of its kind is named."""
+    """Yield the address of a storage; skip the test if there is no server of its kind."""
     if kind == "journal":
         yield f"journal:{folder / 'study.log'}"
     elif kind == "grpc":
@@ -135,7 +135,7 @@ def place(kind: str, pool: WorkerPool, folder: Path) -> Iterator[str]:
 def worker_group(
     kind: str, pool: WorkerPool, folder: Path, searched: Scenario, generations: int
 ) -> Iterator[WorkerGroup]:
-    """A study of a name of its own, and workers for it."""
+    """Yield a group of workers for a new study, and delete the study afterwards."""
     name = f"worker_group-{uuid.uuid4().hex}"
     with (
         place(kind, pool, folder) as address,

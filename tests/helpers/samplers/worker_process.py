@@ -1,4 +1,4 @@
-"""What worker processes do, for `test_workers` and `test_chaos`."""
+"""Main functions of worker processes, for `test_workers` and `test_chaos`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.population import Population
 
-AGAIN = "again"  # user attribute of trials whose seat was given out again, for nothing was free
+AGAIN = "again"  # user attribute of trials whose seat was given out again, since none was free
 POINTS = ("created", "claiming", "claimed", "objective", "telling", "told")
-"""Where a worker can die: with a trial that has no seat; before and after its claim is written; in
-mid-objective; before and after its value is."""
+"""Points at which a worker can die: with a trial without a seat; before and after the claim is
+written; in the objective; before and after the value is written."""
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def connected(address: str, **options: Any) -> Iterator[BaseStorage]:
 
 
 def serve(url: str, port: int) -> None:
-    """Be the gRPC proxy of a database."""
+    """Serve a database as a gRPC proxy."""
     with storage_at(url) as opened:
         storage = optuna.storages.get_storage(opened)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -74,7 +74,7 @@ def die() -> None:
 
 
 def dying(function: Callable[..., Any], calls: list[int], *, after: bool) -> Callable[..., Any]:
-    """The function, at whose call number `calls[0]` from now the process dies."""
+    """Return a function that kills the process at call number `calls[0]` from now."""
 
     @wraps(function)
     def wrapper(*arguments: Any, **options: Any) -> Any:
@@ -90,7 +90,7 @@ def dying(function: Callable[..., Any], calls: list[int], *, after: bool) -> Cal
 
 
 def arm(point: str, trials: int) -> None:
-    """Let the process die at a point of its `trials`-th trial."""
+    """Let the process die at a point of its trial number `trials`, counted from 1."""
     left = [trials]
     after = point in ("claimed", "told")
     if point == "created":
@@ -104,7 +104,7 @@ def arm(point: str, trials: int) -> None:
 
 
 def note_seats_given_again() -> set[int]:
-    """Numbers of the trials for which nothing was free, from now on."""
+    """Return a set that collects the numbers of trials for which no seat is free."""
     again: set[int] = set()
     seat_for = Replay.seat_for
 
@@ -136,17 +136,17 @@ def search(
 
     Args:
         address: See `connected`.
-        name: The study's.
-        scenario: The fields of a `Scenario`.
-        generations: How many are to be scored.
-        threads: How many search at once.
-        trials: How many at most.
-        nap: The objective's longest sleep, in seconds.
-        point: One of `POINTS`.
-        at: In which trial it dies there.
-        log: A file that gets a line for each trial that was told.
-        elsewhere: Whether this process pretends to be on another machine.
-        options: Those of `open_storage`.
+        name: Name of the study.
+        scenario: Fields of a `Scenario`.
+        generations: Number of generations to score.
+        threads: Number of threads that search at once.
+        trials: Maximum number of trials; None for no limit.
+        nap: Longest sleep of the objective in seconds.
+        point: The one of `POINTS` at which the process dies; None if it lives.
+        at: Number of the trial in which it dies, from 1.
+        log: File that gets a line for each reported trial.
+        elsewhere: True if this process pretends to be on another machine.
+        options: Options of `open_storage`.
     """
     if elsewhere:
         worker._machine = lambda: "elsewhere"  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Whole generations at once: what is made, and for which seats."""
+"""Whole generations at once: their trials and seats."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ FIRST = [Seat(0, number) for number in range(4)]
 
 
 def seats(trials: Iterable[optuna.Trial | FrozenTrial]) -> list[Seat]:
-    """Their seats in order."""
+    """Return the seats of trials in order."""
     return sorted(seat for seat in map(seat_of, trials) if seat is not None)
 
 
-def test_all_seats_are_asked_for_at_once_with_their_parameters(storage: BaseStorage) -> None:
+def test_ask_generation_gives_all_seats_with_parameters(storage: BaseStorage) -> None:
     sampler = new_sampler(SPACE)
     study = optuna.create_study(storage=storage, sampler=sampler)
     try:
@@ -65,7 +65,7 @@ def test_all_seats_are_asked_for_at_once_with_their_parameters(storage: BaseStor
         optuna.delete_study(study_name=study.study_name, storage=storage)
 
 
-def test_a_single_valued_parameter_is_among_the_parameters() -> None:
+def test_ask_generation_includes_single_valued_parameters() -> None:
     space: Space = {**SPACE, "one": IntDistribution(4, 4), "only": CategoricalDistribution(["z"])}
     study, sampler = study_and_sampler(space)
     trials = sampler.ask_generation(study)
@@ -74,7 +74,7 @@ def test_a_single_valued_parameter_is_among_the_parameters() -> None:
 
 
 @both_spaces
-def test_a_trial_that_failed_is_asked_for_again_up_to_three_times(space: Space | None) -> None:
+def test_a_failed_seat_is_given_out_up_to_three_times(space: Space | None) -> None:
     study, sampler = study_and_sampler(space)
     for attempt in range(3):
         for trial in sampler.ask_generation(study):
@@ -91,7 +91,7 @@ def test_a_trial_that_failed_is_asked_for_again_up_to_three_times(space: Space |
 
 
 @pytest.mark.parametrize("arriving", [1, 2, 6])
-def test_a_batch_leaves_seats_for_trials_that_are_about_to_claim_one(arriving: int) -> None:
+def test_a_batch_leaves_seats_for_arriving_trials(arriving: int) -> None:
     study, sampler = study_and_sampler()
     early = [study._storage.create_new_trial(study._study_id) for _ in range(arriving)]
     left = FIRST[min(arriving, 4) :]
@@ -118,7 +118,7 @@ class RivalStorage(InMemoryStorage):
 
 @pytest.mark.parametrize("state_made", [TrialState.RUNNING, TrialState.WAITING])
 @pytest.mark.parametrize("number", range(4))
-def test_a_batch_gives_way_to_a_claim_that_came_first(number: int, state_made: TrialState) -> None:
+def test_a_batch_gives_way_to_an_earlier_claim(number: int, state_made: TrialState) -> None:
     storage, sampler = RivalStorage(), new_sampler(SPACE)
     study = optuna.create_study(storage=storage, sampler=sampler)
     study.tell(ask(study)[0], state=TrialState.FAIL)  # so that there are settings
@@ -132,7 +132,7 @@ def test_a_batch_gives_way_to_a_claim_that_came_first(number: int, state_made: T
     assert sum(trial.state == state_made for trial in open_trials) >= 3
 
 
-def test_without_a_search_space_a_generation_cannot_be_enqueued_before_there_is_one() -> None:
+def test_enqueue_generation_needs_a_known_search_space() -> None:
     study, sampler = study_and_sampler(None)
     with pytest.raises(SettingsError) as caught:
         sampler.enqueue_generation(study)
@@ -150,7 +150,7 @@ def test_without_a_search_space_a_generation_cannot_be_enqueued_before_there_is_
 
 
 @both_spaces
-def test_asked_enqueued_and_single_trials_go_together(space: Space | None) -> None:
+def test_asked_enqueued_and_single_trials_mix(space: Space | None) -> None:
     study, sampler = study_and_sampler(space)
     for generation in range(6):
         if generation % 3 == 0:

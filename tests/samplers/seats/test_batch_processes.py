@@ -1,4 +1,4 @@
-"""Whole generations at once by several processes, and by some that end in the middle of it."""
+"""Whole generations asked for by several processes, some of which die meanwhile."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL = [Seat(0, number) for number in range(SIZE)]
 
 @pytest.fixture(params=[*KINDS, "journal"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a storage that processes share is."""
+    """The address of a storage that processes share."""
     if request.param == "journal":
         return str(tmp_path / "journal.log")
     return address(request.param, tmp_path)
@@ -71,13 +71,13 @@ def seats(study: optuna.Study, *states: TrialState) -> list[Seat]:
 
 
 def ask_generation(study: optuna.Study) -> list[Seat]:
-    """The seats of the trials that a new sampler makes for this process."""
+    """Return the seats of the trials that a new sampler creates in this process."""
     found = map(seat_of, new_sampler(SPACE, SIZE, "plain").ask_generation(study))
     return [seat for seat in found if seat is not None]
 
 
 def finish(study: optuna.Study) -> None:
-    """Score what is there, and go on for some generations; they must be those of one worker."""
+    """Score all trials and some more generations, which must equal those of one worker."""
     waiting = len(study.get_trials(states=(WAITING,)))
     study.optimize(lambda trial: loss(suggest(trial, SPACE), SPACE), n_trials=waiting)
     for trial in study.get_trials(states=(RUNNING,)):
@@ -94,9 +94,7 @@ def finish(study: optuna.Study) -> None:
 
 
 @pytest.mark.parametrize("call", ["detached", "enqueue"])
-def test_processes_that_take_a_generation_at_one_moment_take_every_seat_once(
-    call: str, place: str
-) -> None:
+def test_processes_that_ask_at_the_same_moment_share_the_seats(call: str, place: str) -> None:
     with empty_study(place) as study, processes(place, study, call, call, call) as started:
         for process in started:
             process.go()
@@ -107,7 +105,7 @@ def test_processes_that_take_a_generation_at_one_moment_take_every_seat_once(
         finish(study)
 
 
-def test_what_a_process_asked_for_and_never_told_is_given_out_again(place: str) -> None:
+def test_seats_of_a_dead_process_are_given_out_again(place: str) -> None:
     with empty_study(place) as study:
         with processes(place, study, "ask") as (process,):
             process.go()
@@ -120,7 +118,7 @@ def test_what_a_process_asked_for_and_never_told_is_given_out_again(place: str) 
         finish(study)
 
 
-def test_what_is_detached_outlives_its_process(place: str) -> None:
+def test_detached_trials_outlive_their_process(place: str) -> None:
     with empty_study(place) as study:
         with processes(place, study, "detached") as (process,):
             process.go()
@@ -131,9 +129,7 @@ def test_what_is_detached_outlives_its_process(place: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["ask", "detached", "enqueue"])
-def test_a_process_that_is_killed_while_it_makes_trials_leaves_the_other_seats_free(
-    call: str, place: str
-) -> None:
+def test_a_process_killed_in_a_batch_leaves_the_other_seats_free(call: str, place: str) -> None:
     with empty_study(place) as study:
         with processes(place, study, call, stops=True) as (process,):
             process.go()

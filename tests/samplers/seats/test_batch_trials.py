@@ -1,4 +1,4 @@
-"""Trials that are made a whole generation at once, in the hands of those who score them."""
+"""Trials of a whole generation, as objectives and other samplers use them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 
-def test_under_a_partial_fixed_sampler_single_trials_are_fixed_and_batches_are_theirs() -> None:
+def test_a_partial_fixed_sampler_fixes_single_trials_but_no_batches() -> None:
     study, base = study_and_sampler()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -47,7 +47,7 @@ def test_under_a_partial_fixed_sampler_single_trials_are_fixed_and_batches_are_t
         assert trial.number == number
         assert suggest(trial, SPACE) == study.trials[number].params
         tell(study, trial)
-    # Positions are what was really scored.
+    # Positions are those that were scored.
     for generation in population(study).generations[:2]:
         for number in range(4):
             member = generation.member(number)
@@ -58,7 +58,7 @@ def test_under_a_partial_fixed_sampler_single_trials_are_fixed_and_batches_are_t
             }
 
 
-def test_an_objective_that_asks_for_another_range_or_more_is_served() -> None:
+def test_a_batch_trial_draws_other_ranges_and_new_parameters() -> None:
     study, sampler = study_and_sampler()
     sampler.enqueue_generation(study)
     study.sampler = RandomSampler(seed=1)
@@ -75,7 +75,7 @@ def test_an_objective_that_asks_for_another_range_or_more_is_served() -> None:
     assert state(study) == state(search(space=SPACE, trials=4))
 
 
-def test_an_objective_that_asks_for_another_kind_fails_and_the_seat_is_free_again() -> None:
+def test_another_kind_of_parameter_fails_and_frees_the_seat() -> None:
     study, sampler = study_and_sampler()
     trial = sampler.ask_generation(study)[0]
     with pytest.raises(ValueError, match="different distribution kind"):
@@ -84,7 +84,7 @@ def test_an_objective_that_asks_for_another_kind_fails_and_the_seat_is_free_agai
     assert len(sampler.ask_generation(study)) == 1
 
 
-def test_what_trials_of_others_have_in_another_kind_is_refused() -> None:
+def test_a_batch_refuses_parameters_of_another_kind_than_in_the_study() -> None:
     study, sampler = study_and_sampler()
     study.add_trial(
         optuna.create_trial(
@@ -96,7 +96,7 @@ def test_what_trials_of_others_have_in_another_kind_is_refused() -> None:
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE]
 
 
-def test_a_handle_of_a_batch_is_what_optuna_gives(storage: BaseStorage) -> None:
+def test_a_handle_of_a_batch_equals_that_of_optuna(storage: BaseStorage) -> None:
     sampler = new_sampler(SPACE)
     study = optuna.create_study(storage=storage, sampler=sampler)
     try:

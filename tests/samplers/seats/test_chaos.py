@@ -36,7 +36,7 @@ def pool() -> Iterator[WorkerPool]:
 @pytest.mark.parametrize(
     ("kind", "preset"), [("sqlite", "plain"), ("postgresql", "plain"), ("sqlite", "members")]
 )
-def test_killed_workers_find_what_one_finds(
+def test_killed_workers_equal_one_worker(
     kind: str, preset: str, pool: WorkerPool, tmp_path: Path
 ) -> None:
     with worker_group(kind, pool, tmp_path, scenario(preset), 3) as workers:

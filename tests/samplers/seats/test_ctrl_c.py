@@ -72,7 +72,7 @@ def marks(study: optuna.Study) -> list[bool]:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_three_stops_at_one_seat_do_not_score_it(storage: BaseStorage, n_jobs: int) -> None:
+def test_three_interruptions_do_not_score_a_seat(storage: BaseStorage, n_jobs: int) -> None:
     study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     for _ in range(3):
         with suppress(KeyboardInterrupt):  # Optuna drops it in a thread
@@ -83,13 +83,13 @@ def test_three_stops_at_one_seat_do_not_score_it(storage: BaseStorage, n_jobs: i
     assert (state(study), scored(study)) == (state(undisturbed), scored(undisturbed))
 
 
-def test_an_error_while_ctrl_c_is_handled_is_none_of_the_objective() -> None:
+def test_an_error_during_ctrl_c_is_no_failure_of_the_objective() -> None:
     study = optuna.create_study(sampler=new_sampler(SPACE))
     study.optimize(badly_interrupted, n_trials=3, catch=(Exception,))
     assert marks(study) == [True] * 3
 
 
-def test_errors_of_the_objective_count_also_after_ctrl_c() -> None:
+def test_errors_of_the_objective_count_after_ctrl_c() -> None:
     study = optuna.create_study(sampler=new_sampler(SPACE))
     try:
         study.optimize(interrupted, n_trials=1)
@@ -100,7 +100,7 @@ def test_errors_of_the_objective_count_also_after_ctrl_c() -> None:
     assert seat_of(study.trials[-1]) == Seat(0, 1)
 
 
-def test_a_trial_that_is_told_as_failed_while_ctrl_c_is_handled_was_interrupted() -> None:
+def test_a_trial_reported_as_failed_during_ctrl_c_was_interrupted() -> None:
     study = optuna.create_study(sampler=new_sampler(SPACE))
     trial, _ = ask(study)
     with suppress(KeyboardInterrupt):
@@ -112,7 +112,7 @@ def test_a_trial_that_is_told_as_failed_while_ctrl_c_is_handled_was_interrupted(
     assert marks(study) == [True, False]
 
 
-def test_ctrl_c_under_another_sampler_frees_the_seat_too(tmp_path: Path) -> None:
+def test_ctrl_c_under_another_sampler_frees_the_seat(tmp_path: Path) -> None:
     storage: Any = open_storage(f"sqlite:///{tmp_path / 'study.db'}")
     try:
         sampler = new_sampler(SPACE)

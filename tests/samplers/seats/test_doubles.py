@@ -1,4 +1,4 @@
-"""Replays: whatever the order in which trials are read, the population is one."""
+"""Replays: the population does not depend on the order of the trials."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def scrambled(space: Space | None, seed: int, trials: int) -> optuna.Study:
-    """A study whose trials overlap, double, fail and are pruned, with values from a dice."""
+    """Return a study with overlapping, double, failed and pruned trials of random values."""
     random = Random(seed)
     study = empty_study(space)
     follower = RelativeNASSampler(population_size=4)
@@ -60,7 +60,7 @@ def scrambled(space: Space | None, seed: int, trials: int) -> optuna.Study:
                 study.tell(trial, random.randrange(4))
         if random.random() < 0.3:
             follower.population(study)
-    # Whoever followed it, and whoever reads it at once, see the same.
+    # A process that followed the study and a new one see the same.
     study.sampler = follower
     return study
 
@@ -68,7 +68,7 @@ def scrambled(space: Space | None, seed: int, trials: int) -> optuna.Study:
 @both_spaces
 @given(seed=st.integers(0, 10**6), order=st.randoms(use_true_random=False))
 @settings(max_examples=12)
-def test_every_order_of_reading_the_trials_gives_one_population(
+def test_any_order_of_trials_gives_the_same_population(
     space: Space | None, seed: int, order: Random
 ) -> None:
     study = scrambled(space, seed, trials=30)
@@ -93,7 +93,7 @@ def test_every_order_of_reading_the_trials_gives_one_population(
 @pytest.mark.parametrize(
     "late", [{"seed": 9}, {"space": dict(reversed(SPACE.items()))}], ids=",".join
 )
-def test_the_lowest_numbered_settings_count_however_late_they_come(late: dict[str, Any]) -> None:
+def test_settings_of_the_lowest_number_count_even_if_late(late: dict[str, Any]) -> None:
     study = empty_study(SPACE)
     lowest = study._storage.create_new_trial(study._study_id)
     for _ in range(6):
@@ -111,7 +111,7 @@ def test_the_lowest_numbered_settings_count_however_late_they_come(late: dict[st
 @pytest.mark.parametrize(
     ("arriving", "first", "later"), [(0, 0, 1), (1, 1, 2), (2, 2, 3), (5, 1, 3)]
 )
-def test_behind_arriving_trials_a_seat_is_left_for_each_as_long_as_there_are_any(
+def test_a_trial_leaves_a_free_seat_for_each_arriving_one(
     arriving: int, first: int, later: int
 ) -> None:
     for begun, number in ((0, first), (1, later)):
@@ -123,13 +123,13 @@ def test_behind_arriving_trials_a_seat_is_left_for_each_as_long_as_there_are_any
         assert ask(study)[1] == Seat(0, number)
 
 
-def test_a_trial_leaves_a_seat_that_a_lower_number_claims_at_the_same_moment() -> None:
+def test_a_trial_gives_way_to_a_simultaneous_claim_of_a_lower_number() -> None:
     storage = RivalStorage()
     study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     storage.rival = storage.create_new_trial(study._study_id)
-    # Behind one that is arriving the second free seat is the one to take: the rival's.
-    # Anew it chooses from the end, since who claims without a second look takes the first one.
+    # Behind one arriving trial the second free seat is taken: the rival's.
+    # The second choice is from the end, since those who do not check take the first seats.
     assert ask(study)[1] == Seat(0, 3)
     assert [claim.seat.number for claim in map(claim_of, study.trials) if claim.seat] == [0, 2, 3]
 
@@ -143,7 +143,7 @@ def claim_of(trial: FrozenTrial) -> Claim:
 @pytest.mark.parametrize(
     "claim", [None, {}, [1], "x", 7, {"generation": "a", "seat": 0, "worker": {}}, {"seat": 0}]
 )
-def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
+def test_an_unreadable_claim_is_ignored(claim: Any) -> None:
     study = empty_study(SPACE)
     for _ in range(2):
         step(study)
@@ -157,7 +157,7 @@ def test_a_claim_that_cannot_be_read_is_none(claim: Any) -> None:
 
 
 class OtherClock(InMemoryStorage):
-    """Trials whose times are of a clock that is hours behind: a time zone, or summer time."""
+    """A storage whose clock is hours behind: another time zone, or summer time."""
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         trial_id = super().create_new_trial(study_id, template_trial)
@@ -167,7 +167,7 @@ class OtherClock(InMemoryStorage):
         return trial_id
 
 
-def test_a_new_trial_is_new_whatever_its_clock_says() -> None:
+def test_the_age_of_a_trial_does_not_depend_on_its_clock() -> None:
     storage = OtherClock()
     study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     assert ask(study)[1] == Seat(0, 0)

@@ -1,4 +1,4 @@
-"""Optuna's heartbeat and the sampler's own rule of who is dead, together."""
+"""Optuna's heartbeat together with the sampler's own rule for dead workers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def workers(
 
 
 def calls(study: optuna.Study, callback: Callback | None) -> list[int]:
-    """Let the study's storage call back; returns where the trials' numbers will stand."""
+    """Set the storage's stale trial callback, and return the list of numbers it fills."""
     numbers: list[int] = []
 
     def noted(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -91,8 +91,8 @@ def calls(study: optuna.Study, callback: Callback | None) -> list[int]:
 
 
 def die_in_the_third_trial(workers: WorkerGroup, *, elsewhere: bool) -> FrozenTrial:
-    """A worker dies with a seat; returns its last trial."""
-    # Late enough for its parameters to be stored, which wait for each other a moment.
+    """Let a worker die with a seat, and return its last trial."""
+    # Wait until its parameters are stored, which takes a moment.
     pid = workers.start(
         point="objective", at=3, nap=0.4, elsewhere=elsewhere, heartbeat_interval=BEAT
     )
@@ -103,7 +103,7 @@ def die_in_the_third_trial(workers: WorkerGroup, *, elsewhere: bool) -> FrozenTr
 
 
 def finish(workers: WorkerGroup) -> None:
-    """Search to the end; the study must be an undisturbed one that scored no seat twice."""
+    """Search to the end, and compare with an undisturbed search without doubles."""
     while not workers.is_done:
         workers.study.optimize(SEARCHED.objective, n_trials=1)
     found = bits(population(workers.study, SEARCHED.size))
@@ -114,7 +114,7 @@ def finish(workers: WorkerGroup) -> None:
     assert not workers.study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
 
 
-def test_a_death_elsewhere_frees_its_seat_when_its_heart_has_stopped(workers: WorkerGroup) -> None:
+def test_a_stopped_heartbeat_on_another_machine_frees_the_seat(workers: WorkerGroup) -> None:
     study = workers.study
     assert isinstance(study._storage, BaseHeartbeat)
     called = calls(study, None)
@@ -131,7 +131,7 @@ def test_a_death_elsewhere_frees_its_seat_when_its_heart_has_stopped(workers: Wo
     finish(workers)
 
 
-def test_a_retried_copy_of_a_death_elsewhere_keeps_its_seat(
+def test_a_retried_copy_from_another_machine_keeps_its_seat(
     workers: WorkerGroup, retry: Callback
 ) -> None:
     study = workers.study
@@ -146,7 +146,7 @@ def test_a_retried_copy_of_a_death_elsewhere_keeps_its_seat(
     finish(workers)
 
 
-def test_the_users_callback_hears_of_a_death_that_the_process_table_tells_first(
+def test_the_stale_trial_callback_runs_for_locally_dead_workers(
     workers: WorkerGroup, retry: Callback
 ) -> None:
     study = workers.study
@@ -160,7 +160,7 @@ def test_the_users_callback_hears_of_a_death_that_the_process_table_tells_first(
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_retried_copy_that_a_stock_worker_runs_is_not_taken_for_a_dead_workers(
+def test_a_retried_copy_run_by_a_stock_worker_is_alive(
     elsewhere: bool, workers: WorkerGroup, retry: Callback
 ) -> None:
     study = workers.study
@@ -174,7 +174,7 @@ def test_a_retried_copy_that_a_stock_worker_runs_is_not_taken_for_a_dead_workers
         study.optimize(SEARCHED.objective, n_trials=1)
 
     def objective(trial: optuna.Trial) -> list[float]:
-        """What a stock worker scores while others search."""
+        """Score trials as a stock worker while others search."""
         assert seat_of(trial) == seat_of(dead)
         study.sampler = SEARCHED.sampler()
         study._thread_local.in_optimize_loop = False
@@ -193,7 +193,7 @@ def test_a_retried_copy_that_a_stock_worker_runs_is_not_taken_for_a_dead_workers
 
 
 @pytest.mark.parametrize("workers", [ours], indirect=True, ids=["ours"])
-def test_deaths_at_one_seat_do_not_score_it(workers: WorkerGroup) -> None:
+def test_deaths_do_not_score_a_seat(workers: WorkerGroup) -> None:
     study = workers.study
     for number in range(3):
         pid = workers.start(point="objective", at=1, elsewhere=True, heartbeat_interval=BEAT)

@@ -32,7 +32,7 @@ EXAMPLES = os.environ.get("RELATIVENAS_TEST_EXAMPLES")
 
 
 class Interleavings(UndisturbedWorkers):
-    """Workers that also die, and that do what they do in the midst of each other."""
+    """Workers that also die, and act between the writes of each other."""
 
     @rule(who=pick)
     def kill(self, who: int) -> None:
@@ -40,7 +40,7 @@ class Interleavings(UndisturbedWorkers):
 
     @rule(machine=st.sampled_from(["here", "there"]), times=st.integers(2, 4), wait=st.booleans())
     def die_again_and_again(self, machine: str, times: int, wait: bool) -> None:
-        """Workers that come to the same seat one after the other, if what they leave is freed."""
+        """Let workers die one after the other, at the same seat if it is freed."""
         for _ in range(times):
             worker = self.study.hire(machine)
             self.study.ask(worker, alone=True)
@@ -78,7 +78,7 @@ class Interleavings(UndisturbedWorkers):
         with self.study.world.acting(asker):
             claimed = optuna.Trial(asker.study, trial_id)
         if claimed is not None:
-            self.study.begin(claimed, asker)
+            self.study.record_start(claimed, asker)
             assert not alone or place_of(self.study.trials[number]) == expected
 
     @rule(who=pick, writes=st.integers(0, 6), batch=st.booleans())
@@ -95,7 +95,7 @@ class Interleavings(UndisturbedWorkers):
         event=st.sampled_from(["ask", "batch", "claim", "complete", "kill"]),
         which=pick,
     )
-    def ask_in_the_midst(self, who: int, writes: int, batch: bool, event: str, which: int) -> None:
+    def ask_interrupted(self, who: int, writes: int, batch: bool, event: str, which: int) -> None:
         events: dict[str, Callable[[], None]] = {
             "ask": lambda: self._asks(self.worker(which), False),
             "batch": lambda: self._asks(self.worker(which), True),
@@ -123,7 +123,7 @@ class Interleavings(UndisturbedWorkers):
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "journal"])
-def test_workers_that_tell_and_end_while_another_one_reads_are_not_taken_for_dead(
+def test_a_worker_that_reports_and_ends_during_a_read_is_not_dead(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = Scenario(

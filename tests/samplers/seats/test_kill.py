@@ -1,4 +1,4 @@
-"""Processes that end at any point, and what they leave behind."""
+"""Processes that die at any point, and the study they leave."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def kill_at(url: str, kind: str, number: int, where: str) -> None:
     ],
     ids=lambda value: "known" if isinstance(value, dict) else str(value),
 )
-def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
+def test_a_killed_process_leaves_no_running_trial_and_frees_its_seat(
     space: Space | None,
     where: str,
     number: int,
@@ -84,7 +84,7 @@ def test_a_killed_process_leaves_no_trial_running_and_its_seat_free_at_once(
         assert state(study) == state(undisturbed)
 
 
-def test_any_number_of_deaths_at_a_seat_does_not_score_it(tmp_path: Path) -> None:
+def test_any_number_of_deaths_does_not_score_a_seat(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:
         study = optuna.create_study(storage=storage, study_name="s", sampler=new_sampler(SPACE))
@@ -96,7 +96,7 @@ def test_any_number_of_deaths_at_a_seat_does_not_score_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_a_waiting_trial_that_holds_a_seat_is_run_by_whoever_takes_it(tmp_path: Path) -> None:
+def test_any_worker_can_run_a_waiting_trial_with_a_seat(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:
         study = optuna.create_study(storage=storage, study_name="s", sampler=new_sampler(SPACE))
@@ -139,7 +139,7 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_reading_that_was_broken_off_is_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_read_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = new_sampler(SPACE)
     study = optuna.create_study(sampler=sampler)
     study.optimize(OBJECTIVE, n_trials=3)
@@ -155,7 +155,7 @@ def test_reading_that_was_broken_off_is_begun_anew(monkeypatch: pytest.MonkeyPat
     assert seated(study) == seated(search(space=SPACE, trials=9))
 
 
-def test_a_trial_says_who_runs_it(tmp_path: Path) -> None:
+def test_a_claim_names_the_worker(tmp_path: Path) -> None:
     study = optuna.create_study(sampler=new_sampler(SPACE))
     trial = study.ask()
     attrs = study._storage.get_trial_system_attrs(trial._trial_id)

@@ -1,4 +1,4 @@
-"""Workers on other machines, on storages without a heartbeat: the living and the dead."""
+"""Living and dead workers on other machines, on storages without a heartbeat."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             server.join()
 
 
-def test_a_slow_worker_elsewhere_is_left_alone_and_a_dead_one_frees_its_seat(place: str) -> None:
+def test_on_another_machine_only_a_dead_worker_frees_its_seat(place: str) -> None:
     name = uuid.uuid4().hex
     with opened(place) as storage:
         study = optuna.create_study(storage=storage, study_name=name, sampler=new_sampler(SPACE))
@@ -91,7 +91,7 @@ def test_a_slow_worker_elsewhere_is_left_alone_and_a_dead_one_frees_its_seat(pla
 
 
 @pytest.mark.parametrize("shift", [-86_400.0, 86_400.0])
-def test_clocks_that_differ_by_a_day_end_no_worker_elsewhere(
+def test_clocks_that_differ_by_a_day_end_no_worker(
     shift: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, name = str(tmp_path / "journal.log"), uuid.uuid4().hex
@@ -118,7 +118,7 @@ def test_on_the_same_machine_a_dead_worker_is_known_at_once(place: str) -> None:
         assert study.trials[worker.number].state == FAIL
 
 
-def test_a_worker_says_that_it_lives_as_long_as_it_has_a_trial(place: str) -> None:
+def test_a_worker_renews_its_lease_while_it_has_a_trial(place: str) -> None:
     earlier = set(threading.enumerate())
     with opened(place) as storage:
         study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
@@ -141,7 +141,7 @@ def test_a_worker_says_that_it_lives_as_long_as_it_has_a_trial(place: str) -> No
             time.sleep(RENEWAL)
 
 
-def test_a_search_goes_on_though_its_leases_cannot_be_renewed(
+def test_a_search_continues_if_leases_cannot_be_renewed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def broken(*_: object) -> None:
@@ -157,7 +157,7 @@ def test_a_search_goes_on_though_its_leases_cannot_be_renewed(
         assert scored(study) == scored(search(space=SPACE, trials=5))
 
 
-def test_leases_are_needed_where_nothing_else_tells(tmp_path: Path) -> None:
+def test_leases_are_needed_on_storages_without_heartbeat(tmp_path: Path) -> None:
     with database(f"sqlite:///{tmp_path / 'study.db'}") as plain:
         assert lease.needs_lease(plain)
         assert not lease.needs_lease(InMemoryStorage())

@@ -1,4 +1,4 @@
-"""What a pair knows of its generation: what was proposed, whatever was scored, and by whom."""
+"""Pending proposals of a generation, which the model of its pairs counts as known."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ SIZE = 6
 
 
 def narrow(trial: optuna.Trial) -> dict[str, Any]:
-    """Suggest with other ranges than the space has: what is proposed there is drawn evenly."""
+    """Suggest with other ranges than in the space, where the parameters are drawn uniformly."""
     space = SPACE | {"x": FloatDistribution(-1, 0.3), "even": IntDistribution(-4, 2, step=2)}
     return {name: trial._suggest(name, space[name]) for name in space}
 
 
 def whole(trial: optuna.Trial) -> dict[str, Any]:
-    """Suggest what is proposed."""
+    """Suggest the proposed parameters."""
     return suggest(trial, SPACE)
 
 
@@ -54,7 +54,7 @@ def scored_in_any_order(
     ask: Callable[[], optuna.Trial],
     suggests: Callable[[optuna.Trial], dict[str, Any]],
 ) -> None:
-    """Up to three trials run at once and end in any order."""
+    """Run up to three trials at once, which end in any order."""
     running: list[tuple[optuna.Trial, float]] = []
     for _ in range(3 * trials):
         if running and dice.random() < 0.6:
@@ -68,9 +68,7 @@ def scored_in_any_order(
 
 
 @given(seed=st.integers(0, 99), dice=st.randoms(use_true_random=False))
-def test_what_is_scored_instead_of_a_proposal_is_seen_by_its_pair_alone(
-    seed: int, dice: Random
-) -> None:
+def test_a_score_of_other_parameters_affects_its_own_pair_only(seed: int, dice: Random) -> None:
     study = optuna.create_study(sampler=new_sampler(SPACE, SIZE, "plain", seed=seed))
     scored_in_any_order(dice, trials_of(SIZE, 6), study.ask, narrow)
     alone = search(
@@ -92,7 +90,7 @@ def test_what_is_scored_instead_of_a_proposal_is_seen_by_its_pair_alone(
 @pytest.mark.parametrize("fixed", [{}, {"op": None, "rate": 0.02}], ids=["free", "fixed"])
 @settings(max_examples=8)  # of each of the four
 @given(seed=st.integers(0, 99), learned=st.booleans(), dice=st.integers(0, 10**6))
-def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
+def test_a_new_process_continues_like_one_that_saw_everything(
     suggests: Callable[[optuna.Trial], dict[str, Any]],
     fixed: dict[str, Any],
     seed: int,
@@ -118,7 +116,7 @@ def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
 
     space = None if learned else SPACE
     one, other = searched(fresh=False), searched(fresh=True)
-    # What an extra trial proposes depends on what its process saw.
+    # The proposal of an extra trial depends on what its process saw.
     found = [[(seat, seat and params) for seat, params in seated(study)] for study in (one, other)]
     assert found[0] == found[1]
     assert state(one, SIZE) == state(other, SIZE)
@@ -126,7 +124,7 @@ def test_a_process_that_knows_nothing_goes_on_as_one_that_saw_all(
         assert bits(followed(one)) == state(one, SIZE)
 
 
-def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
+def test_a_claim_stores_the_fingerprint_of_a_computed_proposal() -> None:
     study = search(space=SPACE, trials=20, preset="plain")
     claims = [claim_data(trial.system_attrs) for trial in study.trials]
     assert [claim["generation"] > 0 for claim in claims] == ["proposed" in c for c in claims]
@@ -136,7 +134,7 @@ def test_a_claim_tells_what_was_proposed_where_that_was_computed() -> None:
     assert not any("proposed" in claim_data(trial.system_attrs) for trial in before.trials)
 
 
-def test_who_pops_a_waiting_trial_leaves_what_its_claim_tells() -> None:
+def test_popping_a_waiting_trial_keeps_its_fingerprint() -> None:
     study = search(space=SPACE, trials=20, preset="plain")
     numbers = new_sampler(SPACE, preset="plain").enqueue_generation(study)
     before = [claim_data(study.trials[number].system_attrs)["proposed"] for number in numbers]
@@ -147,7 +145,7 @@ def test_who_pops_a_waiting_trial_leaves_what_its_claim_tells() -> None:
 
 
 @pytest.mark.parametrize("junk", [None, "text"])  # of another type the claim counts as none
-def test_a_claim_from_elsewhere_that_tells_nothing_costs_only_time(junk: object) -> None:
+def test_a_claim_without_a_readable_fingerprint_costs_only_time(junk: object) -> None:
     study, spoilt = search(space=SPACE, trials=31, preset="plain"), optuna.create_study()
     for trial in study.trials:
         claim = claim_data(trial.system_attrs) | {"proposed": junk}
@@ -156,7 +154,7 @@ def test_a_claim_from_elsewhere_that_tells_nothing_costs_only_time(junk: object)
     assert state(spoilt) == state(study)
 
 
-def test_pairs_choose_an_architecture_twice_less_often() -> None:
+def test_pending_proposals_make_repeats_rarer() -> None:
     space: Space = {f"v{i}": CategoricalDistribution(list("abcde")) for i in range(6)}
 
     def repeats(*, pending: bool) -> int:
@@ -182,7 +180,9 @@ def test_pairs_choose_an_architecture_twice_less_often() -> None:
     assert now < 0.8 * before, (now, before)
 
 
-def test_a_large_generation_looks_at_the_nearest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_generation_models_only_the_nearest_proposals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[int] = []
     original = GaussianProcess.condition_on
 
@@ -197,7 +197,7 @@ def test_a_large_generation_looks_at_the_nearest_alone(monkeypatch: pytest.Monke
     assert max(seen) == 32
 
 
-def test_a_claim_tells_which_scores_its_proposal_rests_on() -> None:
+def test_a_fingerprint_depends_on_the_scores_behind_the_proposal() -> None:
     def searched(last: float) -> optuna.Study:
         return search(
             space=SPACE,

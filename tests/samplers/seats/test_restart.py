@@ -1,4 +1,4 @@
-"""The study is the state: however often a search begins anew, it is the same search."""
+"""The study is the state: a search that restarts any number of times stays the same."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def by_trials_that_are_opened_twice(study: optuna.Study, space: Space | None, tr
     ],
     ids=lambda way: way.__name__,
 )
-def test_a_search_that_begins_anew_at_every_trial_is_the_uninterrupted_one(
+def test_a_new_sampler_at_every_trial_changes_nothing(
     way: Callable[[optuna.Study, Space | None, int], None], space: Space | None
 ) -> None:
     study = optuna.create_study()
@@ -87,7 +87,7 @@ def test_a_search_that_begins_anew_at_every_trial_is_the_uninterrupted_one(
 
 
 @both_spaces
-def test_a_search_that_is_loaded_from_its_file_at_every_trial_is_the_uninterrupted_one(
+def test_loading_the_study_at_every_trial_changes_nothing(
     space: Space | None, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
@@ -111,7 +111,7 @@ def test_a_search_that_is_loaded_from_its_file_at_every_trial_is_the_uninterrupt
     )
 )
 @settings(max_examples=12)
-def test_failures_change_neither_populations_nor_what_a_seat_scores(
+def test_failures_change_neither_populations_nor_proposals(
     space: Space | None, failures: set[int]
 ) -> None:
     def objective(trial: optuna.Trial) -> float:
@@ -134,7 +134,7 @@ def test_failures_change_neither_populations_nor_what_a_seat_scores(
 
 
 @both_spaces
-def test_enqueued_trials_are_part_of_what_a_restart_goes_on_with(space: Space | None) -> None:
+def test_a_restart_keeps_enqueued_trials(space: Space | None) -> None:
     wanted: dict[int, dict[str, Any]] = {
         2: {"x": 0.875, "op": None},
         9: {"width": 9, "rate": 0.01},
@@ -156,7 +156,7 @@ def test_enqueued_trials_are_part_of_what_a_restart_goes_on_with(space: Space | 
 
 
 @both_spaces
-def test_a_copied_study_goes_on_like_its_original(space: Space | None) -> None:
+def test_a_copied_study_continues_like_the_original(space: Space | None) -> None:
     study = search(space=space, trials=10, study_name="a")
     storage = InMemoryStorage()
     optuna.copy_study(
@@ -167,7 +167,7 @@ def test_a_copied_study_goes_on_like_its_original(space: Space | None) -> None:
     assert seated(copied) == seated(search(space=space, trials=17))
 
 
-def test_a_study_that_takes_the_place_of_a_deleted_one_is_another_search(tmp_path: Path) -> None:
+def test_a_study_with_the_id_of_a_deleted_one_is_a_new_search(tmp_path: Path) -> None:
     sampler = new_sampler(SPACE)
     with database(f"sqlite:///{tmp_path / 'study.db'}") as opened:
         storage = optuna.storages.get_storage(opened)  # one cache for all three

@@ -1,4 +1,4 @@
-"""What a seat's trials say."""
+"""Scores of seats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def test_a_seat_is_scored_by_one_trial_or_by_three_failures_of_the_objective() -> None:
+def test_one_trial_or_three_failures_score_a_seat() -> None:
     assert not SeatScore().scored
     assert complete(1.0).scored
     assert pruned().scored
@@ -33,20 +33,20 @@ def test_a_seat_is_scored_by_one_trial_or_by_three_failures_of_the_objective() -
     assert failed().scored
 
 
-def test_failures_that_are_not_the_objectives_do_not_count() -> None:
+def test_interruptions_do_not_count_as_failures() -> None:
     killed = [ended(FAIL, number=n, interrupted=True) for n in range(9)]
     assert not seat_score(*killed).scored
     assert not seat_score(*killed, *(ended(FAIL, number=10 + n) for n in range(2))).scored
 
 
-def test_of_doubles_that_counts_which_finished_first_and_then_the_lower_number() -> None:
+def test_the_first_finished_trial_counts_then_the_lower_number() -> None:
     late = ended(COMPLETE, 1.0, number=3, second=9)
     early = ended(PRUNED, number=8, second=2)
     twin = ended(COMPLETE, 5.0, number=9, second=2)
     assert seat_score(late, twin, early).counted is early
 
 
-def test_a_failed_seat_shows_what_failed_there_first() -> None:
+def test_a_failed_seat_has_the_parameters_of_the_first_failure() -> None:
     trials = [ended(FAIL, number=n, second=second) for n, second in enumerate((5, 3, 3, 4))]
     for order in permutations(trials):
         assert seat_score(*order).scored_trial is trials[1]
@@ -54,7 +54,7 @@ def test_a_failed_seat_shows_what_failed_there_first() -> None:
 
 @st.composite
 def doubles(draw: st.DrawFn) -> list[FrozenTrial]:
-    """Trials of one seat, as many processes could leave them."""
+    """Draw the trials of one seat, as several processes could leave them."""
     states = draw(st.lists(st.sampled_from([COMPLETE, PRUNED, FAIL]), min_size=1, max_size=6))
     return [
         ended(
@@ -69,7 +69,7 @@ def doubles(draw: st.DrawFn) -> list[FrozenTrial]:
 
 
 @given(doubles(), st.randoms())
-def test_the_order_of_reading_does_not_matter(trials: list[FrozenTrial], random: Random) -> None:
+def test_the_order_of_trials_does_not_matter(trials: list[FrozenTrial], random: Random) -> None:
     in_order = seat_score(*trials)
     shuffled = list(trials)
     random.shuffle(shuffled)
@@ -80,7 +80,7 @@ def test_the_order_of_reading_does_not_matter(trials: list[FrozenTrial], random:
 
 
 @given(doubles())
-def test_adding_says_whether_the_score_is_another_one_now(trials: list[FrozenTrial]) -> None:
+def test_add_returns_true_if_the_score_changes(trials: list[FrozenTrial]) -> None:
     filled = SeatScore()
     for trial in trials:
         before = filled.scored_trial

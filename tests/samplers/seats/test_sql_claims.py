@@ -49,7 +49,7 @@ def claim(
     only_first: bool = False,
     arriving: bool = True,
 ) -> Seat | None:
-    """Claim a seat as somebody who has read nothing so far, or all `arriving` ones as such."""
+    """Claim a seat as a process that has read nothing, or that knows the `arriving` trials."""
     ids = [trial._trial_id for trial in study.get_trials(deepcopy=False)]
     return ClaimRows(study._storage).claim(
         study._study_id,
@@ -67,7 +67,7 @@ def make(study: optuna.Study) -> int:
     return study._storage.create_new_trial(study._study_id)
 
 
-def test_those_that_claim_at_the_same_moment_get_a_seat_each(study: optuna.Study) -> None:
+def test_simultaneous_claims_get_different_seats(study: optuna.Study) -> None:
     ids = [make(study) for _ in SEATS]
     found: list[Seat | None] = []
     barrier = threading.Barrier(len(ids))
@@ -87,40 +87,40 @@ def test_those_that_claim_at_the_same_moment_get_a_seat_each(study: optuna.Study
     assert claim(study, make(study), arriving=False) is None
 
 
-def test_an_arriving_trial_of_a_lower_number_is_left_its_seat(study: optuna.Study) -> None:
+def test_a_seat_is_left_for_an_arriving_lower_number(study: optuna.Study) -> None:
     first, second, third = (make(study) for _ in range(3))
     assert claim(study, third) == SEATS[2]
     assert claim(study, second) == SEATS[1]
     assert claim(study, first) == SEATS[0]
-    # One that claimed is no longer about to, one that ended neither.
+    # A trial that claimed or ended is no longer about to claim.
     study._storage.set_trial_state_values(first, TrialState.FAIL)
     assert claim(study, make(study)) == SEATS[3]
     make(study)
     assert claim(study, make(study), SEATS[4:5]) == SEATS[4]  # with one seat the first comer has it
 
 
-def test_reserved_seats_are_taken(study: optuna.Study) -> None:
+def test_reserved_seats_are_not_free(study: optuna.Study) -> None:
     maker = make(study)
     for key, value in reservation(SEATS[:3]).items():
         study._storage.set_trial_system_attr(maker, key, value)
     assert claim(study, make(study), arriving=False) == SEATS[3]
 
 
-def test_only_one_begins_a_search(study: optuna.Study) -> None:
+def test_only_one_claim_starts_a_search(study: optuna.Study) -> None:
     first, second = make(study), make(study)
     assert claim(study, second, only_first=True, arriving=False) == SEATS[0]
     assert claim(study, first, only_first=True, arriving=False) is None
     assert Claim.read(study.trials[0].system_attrs) is None
 
 
-def test_what_is_no_claim_makes_room_for_one(study: optuna.Study) -> None:
+def test_a_junk_attribute_is_replaced_by_the_claim(study: optuna.Study) -> None:
     trial_id = make(study)
     study._storage.set_trial_system_attr(trial_id, CLAIM_KEY, "no claim")
     assert claim(study, trial_id) == SEATS[0]
     assert seat_of(study.trials[0]) == SEATS[0]
 
 
-def test_a_trial_that_ended_or_is_gone_claims_nothing(study: optuna.Study) -> None:
+def test_an_ended_or_missing_trial_claims_nothing(study: optuna.Study) -> None:
     trial_id = make(study)
     study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
     with pytest.raises(UpdateFinishedTrialError):
@@ -129,7 +129,7 @@ def test_a_trial_that_ended_or_is_gone_claims_nothing(study: optuna.Study) -> No
         claim(study, trial_id + 1_000_000)
 
 
-def test_a_study_full_of_junk_claims_is_searched_all_the_same(study: optuna.Study) -> None:
+def test_junk_claims_on_all_seats_do_not_stop_a_search(study: optuna.Study) -> None:
     for _ in range(3):
         study._storage.set_trial_system_attr(
             make(study), CLAIM_KEY, json.dumps({"generation": 0, "seat": 0, "settings": "none"})
@@ -140,6 +140,6 @@ def test_a_study_full_of_junk_claims_is_searched_all_the_same(study: optuna.Stud
     assert found == set(SEATS[:4])
 
 
-def test_there_are_rows_in_sql_databases_alone() -> None:
+def test_other_storages_have_no_rows() -> None:
     with pytest.raises(TypeError, match="InMemoryStorage"):
         ClaimRows(InMemoryStorage())

@@ -1,4 +1,4 @@
-"""What is read of a study while threads and processes add to it."""
+"""Reading a study while threads and processes add trials."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("own", [1, 2, 3])
-def test_a_trial_behind_others_that_are_not_read_yet_is_left_for_the_next_reading(
-    own: int, tmp_path: Path
-) -> None:
+def test_a_trial_behind_a_gap_is_left_for_the_next_read(own: int, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as opened, database(url) as others:
         study = optuna.create_study(storage=opened, study_name="s", sampler=new_sampler(SPACE))
@@ -43,7 +41,7 @@ def test_a_trial_behind_others_that_are_not_read_yet_is_left_for_the_next_readin
         assert TrialReader(study).cut(0) == 3 + own
 
 
-def test_trials_that_are_added_while_others_are_read_are_not_half_seen(tmp_path: Path) -> None:
+def test_trials_added_during_a_read_are_read_whole_or_not(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as opened, database(url) as others:
         study = optuna.create_study(storage=opened, study_name="s", sampler=new_sampler(SPACE))
@@ -57,7 +55,7 @@ def test_trials_that_are_added_while_others_are_read_are_not_half_seen(tmp_path:
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["this release", "another release"])
-def test_it_reads_what_get_all_trials_gives(
+def test_the_reader_gives_the_trials_of_get_all_trials(
     storage: BaseStorage, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
@@ -78,7 +76,7 @@ def test_it_reads_what_get_all_trials_gives(
 
 
 def forget_once(storage: BaseStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is looked for first is not there, as in another release of Optuna."""
+    """Remove the collections of Optuna, as another release may do."""
     if isinstance(storage, InMemoryStorage):
         storage._studies = Forgetful(storage._studies)
     if not isinstance(storage, _CachedStorage):
@@ -107,11 +105,11 @@ class Forgetful(dict[int, Any]):
         return super().__getitem__(key)
 
 
-def test_a_trial_leaves_a_seat_that_a_lower_number_has_just_scored() -> None:
+def test_a_trial_gives_way_to_a_lower_number_that_just_scored() -> None:
     storage = RivalStorage()
     storage.finishes = True
     study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))
     assert ask(study)[1] == Seat(0, 0)
     storage.rival = storage.create_new_trial(study._study_id)
-    # Behind one that is arriving the second free seat is the one to take: the rival's.
+    # Behind one arriving trial the second free seat is taken: the rival's.
     assert ask(study)[1] in (Seat(0, 1), Seat(0, 3))

@@ -1,4 +1,4 @@
-"""Telling a live worker from a dead one."""
+"""Telling a living worker from a dead one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INTRODUCE = (
 def _system(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[None]:
-    """Linux' own files, and the library where there are none."""
+    """Use Linux' own files, and the library on other systems."""
     if request.param == "proc" and not worker._PROC.exists():
         pytest.skip("no /proc here")
     if request.param == "psutil":
@@ -40,20 +40,20 @@ def _system(
 
 
 def stored(who: dict[str, Any]) -> dict[str, Any]:
-    """A worker as it comes back from a storage."""
+    """Return a worker identity as it comes back from a storage."""
     back: dict[str, Any] = json.loads(json.dumps(who))
     assert back == who
     return back
 
 
 @pytest.mark.usefixtures("_system")
-def test_this_process_is_alive_and_stays_the_same_worker() -> None:
+def test_this_process_is_alive_and_keeps_its_identity() -> None:
     assert not is_dead(stored(this_worker()))
     assert this_worker() == this_worker()
 
 
 @pytest.mark.usefixtures("_system")
-def test_a_killed_process_is_dead_before_and_after_it_is_reaped() -> None:
+def test_a_killed_process_is_dead_even_before_it_is_reaped() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True
     ) as process:
@@ -69,18 +69,18 @@ def test_a_killed_process_is_dead_before_and_after_it_is_reaped() -> None:
 
 
 @pytest.mark.usefixtures("_system")
-def test_a_later_process_with_the_same_number_is_another_worker() -> None:
+def test_a_later_process_with_the_same_pid_is_another_worker() -> None:
     assert is_dead({**this_worker(), "start": this_worker()["start"] - 1})
 
 
 @pytest.mark.usefixtures("_system")
-def test_a_worker_elsewhere_is_never_known_to_be_dead() -> None:
+def test_a_worker_on_another_machine_is_never_known_to_be_dead() -> None:
     elsewhere = {"machine": "elsewhere", "pid": 2**22 + 1, "start": 1.0}
     assert not is_dead(elsewhere)
     assert not is_dead({})
 
 
-def test_another_process_introduces_itself_in_the_same_words() -> None:
+def test_the_identity_is_the_same_in_another_process() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", INTRODUCE],
         stdin=subprocess.PIPE,

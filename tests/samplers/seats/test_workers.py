@@ -1,4 +1,4 @@
-"""Real workers of every kind, on every storage: the search is that of a single one."""
+"""Real workers of every kind on every storage: their search equals that of one worker."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def by_three_times_two_threads(workers: WorkerGroup) -> None:
 
 
 def by_some_and_others_after_them(workers: WorkerGroup) -> None:
-    """The first ones end in mid-generation."""
+    """The first workers end within a generation."""
     workers.run(4, trials=7)
     assert not workers.is_done
     workers.run(3)
@@ -54,7 +54,7 @@ def by_a_process_for_every_trial(workers: WorkerGroup) -> None:
 
 
 def by_ask_and_tell(workers: WorkerGroup) -> None:
-    """By one process, which asks for some and tells them in any order."""
+    """One process asks for several trials and reports them in any order."""
     study, random = workers.study, Random(0)
     study.sampler = workers.scenario.sampler()
     running: list[tuple[int, list[float]]] = []
@@ -111,14 +111,14 @@ def check(
 
 
 @pytest.mark.parametrize("kind", STORAGES)
-def test_on_every_storage_eight_processes_find_what_one_finds(
+def test_eight_processes_equal_one_on_every_storage(
     kind: str, pool: WorkerPool, tmp_path: Path
 ) -> None:
     check(kind, by_eight_processes, pool, tmp_path)
 
 
 @pytest.mark.parametrize("way", WAYS, **named)
-def test_in_every_way_workers_find_what_one_finds(
+def test_every_way_of_working_equals_one_worker(
     way: Callable[[WorkerGroup], None], pool: WorkerPool, tmp_path: Path
 ) -> None:
     generations = 2 if way is by_a_process_for_every_trial else 4
@@ -128,7 +128,7 @@ def test_in_every_way_workers_find_what_one_finds(
 @pytest.mark.parametrize(
     ("preset", "known"), [("paper", True), ("plain", False), ("members", True)]
 )
-def test_in_every_mode_processes_find_what_one_finds(
+def test_eight_processes_equal_one_in_every_mode(
     preset: str, known: bool, pool: WorkerPool, tmp_path: Path
 ) -> None:
     way = by_eight_processes
@@ -141,7 +141,7 @@ def test_in_every_mode_processes_find_what_one_finds(
 @pytest.mark.parametrize(
     "mode", [("paper", True), ("plain", True), ("plain", False), ("members", True)], ids=str
 )
-def test_everywhere_workers_find_what_one_finds(
+def test_workers_equal_one_on_every_storage_in_every_way(
     kind: str,
     way: Callable[[WorkerGroup], None],
     mode: tuple[str, bool],
