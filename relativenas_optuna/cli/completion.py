@@ -6,10 +6,11 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    import click
+    from collections.abc import Callable
 
 Items = list[CompletionItem]
 
@@ -67,10 +68,19 @@ _BY_METAVAR = {
 }
 
 
+class _CompletedText(click.types.StringParamType):
+    """Text for which the Tab key offers words."""
+
+    def __init__(self, offers: Callable[[click.Context, click.Parameter, str], Items]) -> None:
+        self._offers = offers
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+        return self._offers(ctx, param, incomplete)
+
+
 def complete(parameter: click.Parameter) -> None:
-    """Let the Tab key offer for a parameter what its help says that it takes."""
+    """Let the Tab key offer words for a parameter that is text, chosen by its metavar."""
     of_study = parameter.name == "study" or parameter.metavar == "[STUDY]"
     offers = studies if of_study else _BY_METAVAR.get(parameter.metavar or "")
-    if offers is not None:
-        # What the argument `shell_complete` sets, which would have to be said at each of them.
-        parameter._custom_shell_complete = offers
+    if offers is not None and parameter.type is click.STRING:
+        parameter.type = _CompletedText(offers)
