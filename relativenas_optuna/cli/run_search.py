@@ -11,14 +11,19 @@ import optuna
 
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.cli.local_workers import workers_beside
+from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
+from relativenas_optuna.search.studies import study_to_search
+from relativenas_optuna.search.study_access import check_study
 from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
     from relativenas_optuna.cli.output.search import Console
-    from relativenas_optuna.search.choice import Choice
     from relativenas_optuna.search.plan import Wishes
+    from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.training.data.images import Images
 
 
@@ -111,3 +116,39 @@ def search_to_the_end(
         except KeyboardInterrupt:
             raise Interrupted(console.saved(search)) from None
     return choice
+
+
+def baseline_architecture(
+    storage: BaseStorage,
+    study: optuna.Study,
+    plan: SearchPlan,
+    *,
+    console: Console,
+    device: str | None,
+) -> Genotype:
+    """Return the winner of a study's random search, after starting or continuing that search.
+
+    Args:
+        storage: Storage of both studies.
+        study: Study that was searched.
+        plan: Plan of its search.
+        console: Console of the random search.
+        device: Device of the random search; see `SupernetObjective`.
+
+    Raises:
+        SearchError: See `baseline_plan` and `Search`.
+    """
+    from relativenas_optuna.evaluation.comparison.baseline import baseline_plan
+    from relativenas_optuna.objective.supernet_objective import IMAGES
+
+    with study_to_search(storage, console.study) as baseline:
+        planned = baseline_plan(study, plan, baseline)
+        check_study(baseline, planned.settings)
+        choice = Choice.stored_in(baseline)
+        if choice is None or choice.generations < planned.settings.generations:
+            console.preparing(planned)
+            if IMAGES in study.user_attrs and IMAGES not in baseline.user_attrs:
+                # The images of the study, although its folder may have other images by now.
+                baseline.set_user_attr(IMAGES, study.user_attrs[IMAGES])
+            choice = search_to_the_end(console, baseline, planned, device=device)
+    return choice.winner.genotype

@@ -11,33 +11,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relativenas_optuna._utils.signals import Interrupted
-from relativenas_optuna._utils.text import duration, shown_path
-from relativenas_optuna.cli.commands.train import require_patience
+from relativenas_optuna._utils.text import shown_path
+from relativenas_optuna.cli.cpu_time import announce_trainings
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
 from relativenas_optuna.cli.output.search import Console
 from relativenas_optuna.cli.progress import counting
-from relativenas_optuna.cli.run_search import search_to_the_end
+from relativenas_optuna.cli.run_search import baseline_architecture
 from relativenas_optuna.cli.terminal import console
-from relativenas_optuna.evaluation.comparison.baseline import baseline_name, baseline_plan
+from relativenas_optuna.evaluation.comparison.baseline import baseline_name
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.architectures import published_of, scored_architectures
-from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan, Wishes
 from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
-from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import check_study, study_at
 
 if TYPE_CHECKING:
-    import optuna
     import rich.console
-    from optuna.storages import BaseStorage
 
     from relativenas_optuna.evaluation.comparison.contestants import Contestant
     from relativenas_optuna.evaluation.comparison.report import Comparison
     from relativenas_optuna.evaluation.comparison.workers import Conditions
     from relativenas_optuna.evaluation.standalone.images import AnyImages
-    from relativenas_optuna.spaces.genotype import Genotype
 
 _MOST = 1000
 _FOLDER = "compare"
@@ -136,11 +131,11 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
             stack.enter_context(locked(str(out), use="compared", option="--out"))
             conditions, images = _prepared(plan, out, options)
             if conditions.device == "cpu":
-                _estimate(notices, best, conditions, images[0], options)
+                announce_trainings(notices, best, conditions, images[0], options)
             drawn = None
             if not options["no_baseline"]:
                 watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
-                drawn = drawn_best(
+                drawn = baseline_architecture(
                     found._storage, found, plan, console=watch, device=options["device"]
                 )
             # It loads PyTorch, for seconds: what needs none does not wait for it.
@@ -191,41 +186,6 @@ def _prepared(
     return conditions, images
 
 
-def _estimate(
-    notices: rich.console.Console,
-    genotype: Genotype,
-    conditions: Conditions,
-    training: AnyImages,
-    options: dict[str, Any],
-) -> None:
-    """Say how long the trainings will take a CPU, and refuse what takes it too long.
-
-    Of those that are left: one that has ended is not done again.
-    """
-    import torch
-
-    from relativenas_optuna.evaluation.comparison.workers import threads_of_each
-    from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
-    from relativenas_optuna.evaluation.standalone.result import FILE
-
-    recipe, workers = conditions.recipe, options["workers"]
-    named = 2 if options["no_baseline"] else 3
-    ended = sum(1 for _ in conditions.out.glob(f"*/{FILE}"))
-    trainings = options["seeds"] * (options["random"] + named) - ended
-    if trainings <= 0:
-        return
-    one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
-    # Several share the threads that one alone has.
-    seconds = one * torch.get_num_threads() / (threads_of_each(workers) * workers)
-    if not options["yes"]:
-        require_patience(seconds, recipe.epochs * trainings)
-    notices.print(
-        f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
-        f"{duration(seconds * recipe.epochs * trainings)}",
-        soft_wrap=True,
-    )
-
-
 def _compared(
     notices: rich.console.Console,
     everyone: list[Contestant],
@@ -267,38 +227,3 @@ def _compared(
         baseline=None if options["no_baseline"] else baseline_name(study),
         compared=compared(everyone, seeds, results),
     )
-
-
-def drawn_best(
-    storage: BaseStorage,
-    study: optuna.Study,
-    plan: SearchPlan,
-    *,
-    console: Console,
-    device: str | None,
-) -> Genotype:
-    """What a study's random search ends with, which is begun, gone on with, or over.
-
-    Args:
-        storage: Of both studies.
-        study: That was searched.
-        plan: Of its search.
-        console: Of the random search.
-        device: See `SupernetObjective`.
-
-    Raises:
-        SearchError: See `baseline_plan` and `Search`.
-    """
-    from relativenas_optuna.objective.supernet_objective import IMAGES  # loads PyTorch
-
-    with study_to_search(storage, console.study) as baseline:
-        planned = baseline_plan(study, plan, baseline)
-        check_study(baseline, planned.settings)
-        choice = Choice.stored_in(baseline)
-        if choice is None or choice.generations < planned.settings.generations:
-            console.preparing(planned)
-            if IMAGES in study.user_attrs and IMAGES not in baseline.user_attrs:
-                # Those of the study, although its folder may have other images by now.
-                baseline.set_user_attr(IMAGES, study.user_attrs[IMAGES])
-            choice = search_to_the_end(console, baseline, planned, device=device)
-    return choice.winner.genotype

@@ -14,13 +14,13 @@ import click
 
 from relativenas_optuna._utils.files import file_name
 from relativenas_optuna._utils.signals import Interrupted
-from relativenas_optuna._utils.text import duration, shown_path
+from relativenas_optuna._utils.text import shown_path
+from relativenas_optuna.cli.cpu_time import LONGEST, require_patience
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
-from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.architectures import architecture_argument, architecture_of
 from relativenas_optuna.search.plan import DEFAULT_OUT, SearchPlan
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.result import Epoch, Result
     from relativenas_optuna.search.architectures import Named
 
-_LONGEST = 24  # hours that a CPU computes unasked
 _INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -87,7 +86,7 @@ _INTERRUPTED = 128 + signal.SIGINT
     metavar="N",
     help="Processes that read images with random_resized_crop.  [default: up to 8]",
 )
-@click.option("--yes", is_flag=True, help=f"Begin also what takes a CPU over {_LONGEST} hours.")
+@click.option("--yes", is_flag=True, help=f"Begin also what takes a CPU over {LONGEST} hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @device_option
 @storage_option
@@ -188,21 +187,6 @@ def _train(
         raise Interrupted(saved) from None
     report.ended(result, data=data, out=out)
     return result
-
-
-def require_patience(seconds: float, epochs: int) -> None:
-    """Refuse what would take a CPU too long.
-
-    Raises:
-        SearchError: `epochs` epochs of so many seconds are more than a day.
-    """
-    whole = seconds * epochs
-    if whole > 3600 * _LONGEST:
-        raise SearchError(
-            f"{epochs} epochs of {duration(seconds)} would take this CPU about "
-            f"{duration(whole)}: take a GPU (--device cuda), a shorter recipe (--recipe short), "
-            f"or begin all the same with --yes"
-        )
 
 
 def _data_of(storage: str, study: str) -> tuple[str, int | None] | None:

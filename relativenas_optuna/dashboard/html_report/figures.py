@@ -16,6 +16,8 @@ from relativenas_optuna.visualization._all import plot_all
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from relativenas_optuna.visualization._snapshot import StudySnapshot
+
 _TAG = re.compile(r"<[^>]*>")
 _TOP = 24  # pixels above a figure whose title is in the page
 
@@ -39,9 +41,9 @@ class PageFigure:
     data: dict[str, Any]
 
 
-def figures_of(study: optuna.Study) -> list[PageFigure]:
+def figures_of(study: optuna.Study, seen: StudySnapshot) -> list[PageFigure]:
     """The figures of a study. Of another sampler's, Optuna's own history comes first."""
-    found = [_figure(name, figure) for name, figure in plot_all(study).items()]
+    found = [_figure(name, figure) for name, figure in plot_all(seen).items()]
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     if complete and found[0].why:
         found.insert(0, _figure("history", _history(study)))

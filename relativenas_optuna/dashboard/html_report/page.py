@@ -19,9 +19,9 @@ from relativenas_optuna.dashboard.html_report.facts import (
     settings,
 )
 from relativenas_optuna.dashboard.html_report.figures import figures_of
-from relativenas_optuna.samplers.search_view import SearchView
 from relativenas_optuna.search.choice import readable_plan
 from relativenas_optuna.search.status import status_of
+from relativenas_optuna.visualization._snapshot import StudySnapshot
 from relativenas_optuna.visualization._style import GRID, INK, PALE
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str,
 
 def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str:
     """The page itself; see `write_report`."""
-    status, plan, view = status_of(study), readable_plan(study), SearchView.of(study)
-    best, figures = best_of(study, top), figures_of(study)
+    status, plan, seen = status_of(study), readable_plan(study), StudySnapshot.of(study)
+    best, figures = best_of(study, top), figures_of(study, seen)
     surroundings = Environment(
         loader=PackageLoader("relativenas_optuna.dashboard.html_report", "templates"),
         autoescape=True,
@@ -80,7 +80,7 @@ def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str
         figures_data={figure.name: figure.data for figure in figures if not figure.why},
         # Of figures that are made for white paper; the page has others for each light.
         colours={INK: "--ink", PALE: "--pale", GRID: "--line"},
-        settings=settings(plan, view),
+        settings=settings(plan, seen.view),
         environment=environment(),
         search_command=search_command(plan, storage=storage, study=study.study_name),
         made_by=made_by,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from relativenas_optuna.cli.commands import train as train_command
+from relativenas_optuna.cli.cpu_time import require_patience
 from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
 from relativenas_optuna.networks.io.network_file import load_network
 from relativenas_optuna.spaces.published_cells import published
@@ -222,7 +222,7 @@ def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> 
         published("RelativeNAS"), large, recipe=recipe, device=torch.device("cpu")
     )
     with pytest.raises(ValueError, match="would take this CPU about"):
-        train_command.require_patience(seconds * 50_000 / 64, recipe.epochs)
+        require_patience(seconds * 50_000 / 64, recipe.epochs)
 
 
 def test_help_names_every_recipe_and_loads_no_torch() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import optuna
 import pytest
 
-from relativenas_optuna.cli.commands.compare import drawn_best
 from relativenas_optuna.cli.output.search import Console
+from relativenas_optuna.cli.run_search import baseline_architecture
 from relativenas_optuna.evaluation.comparison.baseline import baseline_name, baseline_plan
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.supernet_objective import IMAGES
@@ -105,7 +105,7 @@ def test_a_random_search_that_cannot_begin_leaves_no_study_and_no_folder(tmp_pat
     study, plan = begun(storage, data=str(tmp_path / "nowhere"), out=str(tmp_path / "out"))
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
     with pytest.raises(DataError, match="nowhere"):
-        drawn_best(storage, study, plan, console=console, device="cpu")
+        baseline_architecture(storage, study, plan, console=console, device="cpu")
     assert optuna.get_all_study_names(storage) == ["s"]
     assert not [*tmp_path.iterdir()]
 
@@ -117,7 +117,7 @@ def test_a_random_search_takes_no_other_images_than_the_search(tmp_path: Path) -
     study.set_user_attr(IMAGES, "those of then")
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
     with pytest.raises(DataError, match="was begun with other images"):
-        drawn_best(storage, study, plan, console=console, device="cpu")
+        baseline_architecture(storage, study, plan, console=console, device="cpu")
     assert optuna.get_all_study_names(storage) == ["s"]
 
 
@@ -144,7 +144,7 @@ def test_it_is_searched_once_with_as_many_candidates(
     data = str(write_images(tmp_path / "data"))
     study, plan = begun(storage, data=data)
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
-    found = drawn_best(storage, study, plan, console=console, device="cpu")
+    found = baseline_architecture(storage, study, plan, console=console, device="cpu")
     drawn = optuna.load_study(study_name="s-random", storage=storage)
     assert len({seat_of(trial) for trial in drawn.trials}) == len(drawn.trials) == SEATS
     # What `relativenas show` says is the best is what takes part in the comparison.
@@ -154,6 +154,6 @@ def test_it_is_searched_once_with_as_many_candidates(
     out, err = capfd.readouterr()
     assert out == ""
     assert "the best of all candidates, scored again" in err
-    assert drawn_best(storage, study, plan, console=console, device="cpu") == found
+    assert baseline_architecture(storage, study, plan, console=console, device="cpu") == found
     assert len(drawn.trials) == SEATS
     assert capfd.readouterr() == ("", "")

@@ -1,0 +1,79 @@
+"""The time that training takes on a CPU: printed, and refused if it is more than a day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna._utils.text import duration
+from relativenas_optuna.exceptions import SearchError
+
+if TYPE_CHECKING:
+    import rich.console
+
+    from relativenas_optuna.evaluation.comparison.workers import Conditions
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
+    from relativenas_optuna.spaces.genotype import Genotype
+
+LONGEST = 24  # hours that a CPU computes unasked
+
+
+def require_patience(seconds: float, epochs: int) -> None:
+    """Raise if a training takes a CPU more than `LONGEST` hours.
+
+    Args:
+        seconds: Seconds of one epoch.
+        epochs: Number of epochs.
+
+    Raises:
+        SearchError: It takes longer; the message says what is faster.
+    """
+    whole = seconds * epochs
+    if whole > 3600 * LONGEST:
+        raise SearchError(
+            f"{epochs} epochs of {duration(seconds)} would take this CPU about "
+            f"{duration(whole)}: take a GPU (--device cuda), a shorter recipe (--recipe short), "
+            f"or begin all the same with --yes"
+        )
+
+
+def announce_trainings(
+    notices: rich.console.Console,
+    genotype: Genotype,
+    conditions: Conditions,
+    training: AnyImages,
+    options: dict[str, Any],
+) -> None:
+    """Print how long the remaining trainings of a comparison take on a CPU.
+
+    Args:
+        notices: Console that the line goes to.
+        genotype: An architecture of the comparison.
+        conditions: Recipe and folder of the trainings; finished ones in the folder do not count.
+        training: Images to train on.
+        options: Options of `relativenas compare`.
+
+    Raises:
+        SearchError: They take more than a day, and `options["yes"]` is False.
+    """
+    import torch
+
+    from relativenas_optuna.evaluation.comparison.workers import threads_of_each
+    from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
+    from relativenas_optuna.evaluation.standalone.result import FILE
+
+    recipe, workers = conditions.recipe, options["workers"]
+    named = 2 if options["no_baseline"] else 3
+    ended = sum(1 for _ in conditions.out.glob(f"*/{FILE}"))
+    trainings = options["seeds"] * (options["random"] + named) - ended
+    if trainings <= 0:
+        return
+    one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
+    # Several share the threads that one alone has.
+    seconds = one * torch.get_num_threads() / (threads_of_each(workers) * workers)
+    if not options["yes"]:
+        require_patience(seconds, recipe.epochs * trainings)
+    notices.print(
+        f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
+        f"{duration(seconds * recipe.epochs * trainings)}",
+        soft_wrap=True,
+    )
