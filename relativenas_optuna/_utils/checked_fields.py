@@ -50,8 +50,8 @@ Finite = Annotated[float, Range()]
 def check_fields(instance: Any) -> None:
     """Raise if a field of a dataclass does not have its declared type or lies out of its range.
 
-    Fields may be declared as int, float, bool, str, another class, a tuple of any length, or one of
-    these or None. `Annotated` adds a `Range`, or the tuple of the allowed texts.
+    Fields may be declared as int, float, bool, str, another class or several, a tuple of any
+    length, or one of these or None. `Annotated` adds a `Range`, or the tuple of the allowed texts.
 
     Raises:
         ValueError: The message names the field, what is allowed, and the value.
@@ -87,7 +87,9 @@ def _parts(hint: Any) -> tuple[Any, Any, bool]:
     """Return a declared type without its rule, the rule, and True if None is allowed."""
     optional = get_origin(hint) in (Union, types.UnionType)
     if optional:
-        (hint,) = (part for part in get_args(hint) if part is not types.NoneType)
+        kinds = tuple(part for part in get_args(hint) if part is not types.NoneType)
+        optional = len(kinds) < len(get_args(hint))
+        hint = kinds[0] if len(kinds) == 1 else kinds
     if get_origin(hint) is Annotated:
         return *get_args(hint)[:2], optional
     return hint, None, optional
@@ -100,7 +102,7 @@ def _fits(hint: Any, value: Any) -> bool:
     if kind in (int, float):
         right = isinstance(value, int | kind) and not isinstance(value, bool)
     else:
-        right = isinstance(value, get_origin(kind) or kind)
+        right = isinstance(value, get_origin(kind) or kind)  # several classes are a tuple
     if right and get_origin(kind) is tuple:
         right = all(_fits(get_args(kind)[0], item) for item in value)
     return right and (rule is None or value in rule)
@@ -112,6 +114,8 @@ def _rule(hint: Any) -> str:
         return f"one of {', '.join(rule)}"
     if get_origin(kind) is tuple:
         return f"a tuple, each item {_rule(get_args(kind)[0])}"
+    if isinstance(kind, tuple):
+        return f"of type {' or '.join(one.__name__ for one in kind)}"
     name = _KINDS.get(kind) or f"of type {(get_origin(kind) or kind).__name__}"
     if kind is float and isinstance(rule, Range) and rule.high == math.inf:
         name = "a finite number"

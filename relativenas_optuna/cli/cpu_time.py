@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.comparison.workers import Conditions
     from relativenas_optuna.evaluation.standalone.images import AnyImages
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 LONGEST = 24  # hours that a CPU computes unasked
 
@@ -38,7 +38,7 @@ def require_patience(seconds: float, epochs: int) -> None:
 
 def announce_trainings(
     notices: rich.console.Console,
-    genotype: Genotype,
+    genotype: AnyGenotype,
     conditions: Conditions,
     training: AnyImages,
     options: dict[str, Any],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.cli.output.search import Console
     from relativenas_optuna.search.plan import Wishes
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
 
 
@@ -125,7 +125,7 @@ def baseline_architecture(
     *,
     console: Console,
     device: str | None,
-) -> Genotype:
+) -> AnyGenotype:
     """Return the winner of a study's random search, after starting or continuing that search.
 
     Args:
@@ -143,7 +143,7 @@ def baseline_architecture(
 
     with study_to_search(storage, console.study) as baseline:
         planned = baseline_plan(study, plan, baseline)
-        check_study(baseline, planned.settings)
+        check_study(baseline, planned.search_space)
         choice = Choice.stored_in(baseline)
         if choice is None or choice.generations < planned.settings.generations:
             console.preparing(planned)

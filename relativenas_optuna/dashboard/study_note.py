@@ -12,7 +12,6 @@ from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.search.study_facts import architecture_lines
-from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.storages.transactions import database_of
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
     trial, what = _best(seen, best, choice)
     parts = [f"### How to go on\n\n{_going_on(study, plan)}", _progress(seen, plan)]
     if trial is not None:
-        parts.append(f"### {what}\n\n{block(_architecture(trial))}")
+        parts.append(f"### {what}\n\n{block(architecture_lines(trial))}")
     listed = _listed(study, seen, best)
     if listed:
         parts.append(f"### The best of each generation\n\n{listed}")
@@ -104,11 +103,6 @@ def _value(trial: FrozenTrial, seen: StudySnapshot) -> str:
         return ""
     pairs = zip(seen.labels, trial.values, strict=True)
     return f", {', '.join(f'{text(label)} {value:.4g}' for label, value in pairs)}"
-
-
-def _architecture(trial: FrozenTrial) -> str:
-    genotype = trial.user_attrs.get("genotype")  # of any space
-    return node_lines(genotype) if isinstance(genotype, str) else architecture_lines(trial)
 
 
 def _listed(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.io.description import NetworkDescription
 from relativenas_optuna.networks.io.network_file import load_network, read_weights
 from relativenas_optuna.networks.io.state_dicts import is_imagenet, sizes_in
+from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.training.data.statistics import STATISTICS
 
 if TYPE_CHECKING:
-    from relativenas_optuna.networks.network import CellNetwork
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _SIDES = {"cifar10": 32, "cifar100": 32, "imagenet": 224}
 
 
 def open_network(
-    path: str | Path, genotype: Genotype, dataset: str | None = None
-) -> tuple[CellNetwork, NetworkDescription, bool]:
+    path: str | Path, genotype: AnyGenotype, dataset: str | None = None
+) -> tuple[Any, NetworkDescription, bool]:
     """Read a network from a file; no code in the file is executed.
 
     Args:
@@ -39,6 +39,11 @@ def open_network(
     stored = read_weights(path)
     if stored.description is not None:
         return *load_network(path), True
+    if not isinstance(genotype, Genotype):
+        raise ValueError(
+            f"{stored.where} does not describe its network, so it must be weights of a pair of "
+            f"cells; got an architecture of space {genotype.space!r}"
+        )
     sizes = sizes_in(stored.state)
     count = sizes.get("num_classes")
     if dataset is None:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from relativenas_optuna.networks.io.network_file import StoredNetwork, read_weights
 from relativenas_optuna.networks.io.state_dicts import fitting, is_imagenet, sizes_in, starting_anew
-from relativenas_optuna.networks.network import FAMILIES, CellNetwork
+from relativenas_optuna.networks.network import FAMILIES
+from relativenas_optuna.networks.space_network import any_network
 from relativenas_optuna.spaces.genotype import CELL_NAMES, Genotype
 from relativenas_optuna.spaces.published_cells import published
+from relativenas_optuna.spaces.registry import NetworkSizes
+from relativenas_optuna.spaces.space_genotype import AnyGenotype, SpaceGenotype
 
 _NAMED = 3
 """Nodes that a message names."""
 
 
 def build(
-    genotype_or_name: Genotype | str,
+    genotype_or_name: AnyGenotype | str,
     dataset: str | None = None,
     *,
     channels: int | None = None,
@@ -28,7 +30,7 @@ def build(
     in_channels: int | None = None,
     auxiliary: bool = False,
     weights: str | Path | StoredNetwork | None = None,
-) -> CellNetwork:
+) -> Any:  # a CellNetwork, or another module for other spaces
     """Build the stand-alone network of an architecture, by default at the size of the paper.
 
     With `weights`, what is left out is as in the file. Of another number of classes the classifier
@@ -36,7 +38,8 @@ def build(
     warning says so. An auxiliary head that is in the file alone is left out.
 
     Args:
-        genotype_or_name: A genotype, or the name of a published one.
+        genotype_or_name: A genotype, or the name of a published one. A `SpaceGenotype` is an
+            architecture of another registered space.
         dataset: "cifar10" (the default), "cifar100" (36 channels, 20 cells) or "imagenet"
             (46, 14).
         channels: Channels of the first cell's nodes.
@@ -49,6 +52,9 @@ def build(
         weights: A file of trained weights: one of `relativenas train`, which ends in
             `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
             never run. Or what `read_weights` gave of one.
+
+    Returns:
+        A `CellNetwork` for a pair of cells, another `torch.nn.Module` for other spaces.
 
     Raises:
         ValueError: The name, the data set, an operation or a size is unknown or out of range; the
@@ -65,30 +71,31 @@ def build(
     genotype = (
         published(genotype_or_name) if isinstance(genotype_or_name, str) else genotype_or_name
     )
-    if not isinstance(genotype, Genotype):
+    if not isinstance(genotype, Genotype | SpaceGenotype):
         raise TypeError(f"genotype_or_name must be a Genotype or a name, got {genotype!r}")
     stored = read_weights(weights) if isinstance(weights, str | Path) else weights
-    known = {} if stored is None else sizes_in(stored.state)
+    known = {} if stored is None else _sizes_of(stored)
     if dataset is not None:
         known["num_classes"] = FAMILIES[dataset].num_classes
-    family = FAMILIES[dataset or _dataset_of(stored)]
+    name = dataset or _dataset_of(stored)
+    family = FAMILIES[name]
 
-    def made() -> CellNetwork:
-        return family.network(
-            genotype,
-            channels=known.get("channels", family.channels) if channels is None else channels,
-            cells=known.get("cells", family.cells) if cells is None else cells,
-            num_classes=known.get("num_classes", family.num_classes)
-            if num_classes is None
-            else num_classes,
-            in_channels=known.get("in_channels", 3) if in_channels is None else in_channels,
-            auxiliary=auxiliary,
-        )
+    def size(name: str, asked: int | None, usual: int) -> int:
+        return known.get(name, usual) if asked is None else asked
+
+    sizes = NetworkSizes(
+        channels=size("channels", channels, family.channels),
+        cells=size("cells", cells, family.cells),
+        num_classes=size("num_classes", num_classes, family.num_classes),
+        in_channels=size("in_channels", in_channels, 3),
+    )
+
+    def made(*, meta: bool = False) -> Any:
+        return any_network(genotype, name, sizes, auxiliary=auxiliary, meta=meta)
 
     if stored is None:
         return made()
-    with torch.device("meta"):  # what does not fit may be too large for this machine
-        bare = made()
+    bare = made(meta=True)  # what does not fit may be too large for this machine
     anew = starting_anew(bare, stored.state)
     state = fitting(bare, stored.state, stored.where, anew=anew)
     _require_same(genotype, stored)
@@ -99,6 +106,18 @@ def build(
     return network
 
 
+def _sizes_of(stored: StoredNetwork) -> dict[str, int]:
+    if stored.description is None or isinstance(stored.description.genotype, Genotype):
+        return sizes_in(stored.state)
+    of = stored.description
+    return {
+        "channels": of.channels,
+        "cells": of.cells,
+        "num_classes": len(of.classes),
+        "in_channels": of.in_channels,
+    }
+
+
 def _dataset_of(stored: StoredNetwork | None) -> str:
     if stored is None:
         return "cifar10"
@@ -107,7 +126,7 @@ def _dataset_of(stored: StoredNetwork | None) -> str:
     return "imagenet" if is_imagenet(stored.state) else "cifar10"
 
 
-def _require_same(genotype: Genotype, stored: StoredNetwork) -> None:
+def _require_same(genotype: AnyGenotype, stored: StoredNetwork) -> None:
     """Refuse weights of another architecture, whose tensors may have the same names and shapes.
 
     Raises:
@@ -123,7 +142,11 @@ def _require_same(genotype: Genotype, stored: StoredNetwork) -> None:
         )
 
 
-def _differences(ours: Genotype, theirs: Genotype) -> Iterator[str]:
+def _differences(ours: AnyGenotype, theirs: AnyGenotype) -> Iterator[str]:
+    if not isinstance(ours, Genotype) or not isinstance(theirs, Genotype):
+        if ours != theirs:
+            yield f"it is {theirs.to_text()[:200]!r} and should be {ours.to_text()[:200]!r}"
+        return
     for name in CELL_NAMES:
         own, other = getattr(ours, name), getattr(theirs, name)
         for number, (left, right) in enumerate(zip(own.nodes, other.nodes, strict=False), start=2):

@@ -9,18 +9,15 @@ import torch
 from torch import nn
 
 from relativenas_optuna.networks.initial_weights import draw_weights
-from relativenas_optuna.networks.nasbench201 import NASBench201Supernet
 from relativenas_optuna.networks.protocol import SharedNetwork, as_module
-from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.spaces.nasbench201 import NASBench201
+from relativenas_optuna.spaces.registry import NetworkSizes, built_in_for
 
 #: (channels of an image, classes) -> a fresh supernet.
 Build: TypeAlias = Callable[[int, int], SharedNetwork[Any]]
 
 
 def first_supernet(
-    space: object,
+    space: Any,
     given: SharedNetwork[Any] | Build | None,
     *,
     channels: int,
@@ -51,7 +48,6 @@ def first_supernet(
     """
     if isinstance(given, nn.Module):
         return as_module(given)
-    sizes = {"num_classes": num_classes, "in_channels": in_channels, "channels": channels}
     # torch fills new layers from its global stream, which is not ours to move on.
     with torch.random.fork_rng(devices=[]):
         if given is not None:
@@ -60,14 +56,15 @@ def first_supernet(
             torch.default_generator.manual_seed(seed)
             build: Any = given
             return as_module(build(in_channels, num_classes))
-        if isinstance(space, CellSpace):
-            supernet: nn.Module = Supernet(space, cells=cells, **sizes)
-        elif isinstance(space, NASBench201):
-            supernet = NASBench201Supernet(space, cells=max(1, (cells - 2) // 3), **sizes)
-        else:
+        registered = built_in_for(space)
+        if registered is None:
             raise TypeError(
-                f"a space of one's own needs supernet=..., a torch.nn.Module or a function "
+                f"a space of your own needs supernet=..., a torch.nn.Module or a function "
                 f"(in_channels, classes) -> module; got none for a {type(space).__name__}"
             )
+        sizes = NetworkSizes(
+            channels=channels, cells=cells, in_channels=in_channels, num_classes=num_classes
+        )
+        supernet: nn.Module = registered.build_supernet(space, sizes)
     draw_weights(supernet, torch.Generator().manual_seed(seed))
     return supernet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from relativenas_optuna.networks.layers.cell import DropPath
 from relativenas_optuna.networks.nasbench201_stages import StageCell, Stages
 from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201, NASBench201Cell
+from relativenas_optuna.spaces.registry import NetworkSizes
 
 
 class NASBench201Network(Stages):
@@ -176,3 +178,21 @@ class NASBench201Supernet(Stages):
                 yield f"cells.{index}", part
         yield "lastact", self.lastact
         yield "classifier", self.classifier
+
+
+def nasbench201_supernet(space: NASBench201, sizes: NetworkSizes) -> NASBench201Supernet:
+    """Build the supernet of a NAS-Bench-201 space; see `_sizes` for the number of cells."""
+    return NASBench201Supernet(space, **_sizes(sizes))
+
+
+def nasbench201_network(genotype: NASBench201Cell, sizes: NetworkSizes) -> NASBench201Network:
+    """Build the stand-alone network of an architecture; see `_sizes` for the number of cells."""
+    return NASBench201Network(genotype, **_sizes(sizes))
+
+
+def _sizes(sizes: NetworkSizes) -> dict[str, int]:
+    """Return the sizes with cells per stage: a third of all cells but the two that reduce.
+
+    So 17 cells are the network of the paper, with 5 cells in each of three stages.
+    """
+    return asdict(sizes) | {"cells": max(1, (sizes.cells - 2) // 3)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from relativenas_optuna.networks.layers.cell import (
 )
 from relativenas_optuna.networks.layers.operations import check_operations
 from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.spaces.registry import NetworkSizes
 
 
 class CellNetwork(nn.Module):
@@ -174,6 +176,11 @@ class ImageNetNetwork(CellNetwork):
     def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
         older = self.stem0(images)
         return older, self.stem1(older)
+
+
+def cell_network(genotype: Genotype, sizes: NetworkSizes) -> CifarNetwork:
+    """Build the stand-alone network of a pair of cells for small images."""
+    return CifarNetwork(genotype, **asdict(sizes))
 
 
 class Family(NamedTuple):

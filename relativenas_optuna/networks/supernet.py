@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import lru_cache
 from typing import cast
 
@@ -23,6 +24,7 @@ from relativenas_optuna.networks.layers.operations import OPERATIONS, check_oper
 from relativenas_optuna.networks.network import CifarNetwork
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.spaces.genotype import Cell, Genotype
+from relativenas_optuna.spaces.registry import NetworkSizes
 
 
 class SharedCell(CellModule):
@@ -228,6 +230,11 @@ class Supernet(nn.Module):
                 prefix = f"cells.{index}.operations.{key}."
                 cell.operations[key].state_dict(destination=found, prefix=prefix, keep_vars=True)
         return found
+
+
+def cell_supernet(space: CellSpace, sizes: NetworkSizes) -> Supernet:
+    """Build the supernet of a cell space."""
+    return Supernet(space, **asdict(sizes))
 
 
 def _key(number: int, read: int, operation: str) -> str:

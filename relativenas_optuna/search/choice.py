@@ -14,7 +14,8 @@ from relativenas_optuna._utils.checked_fields import Count, Finite, from_data
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan
-from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.spaces.registry import CELLS
+from relativenas_optuna.spaces.space_genotype import AnyGenotype, genotype_from_text
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute
 
@@ -42,7 +43,7 @@ class Finalist:
     """
 
     trial: Count
-    genotype: Genotype
+    genotype: AnyGenotype
     search_loss: Finite
     loss: Finite
     accuracy: Finite
@@ -85,11 +86,13 @@ class Choice:
             winner first.
         random_accuracies: What random architectures reach with the same weights, 0 to 1.
         generations: After how many generations the choice was made.
+        space: Name of the search space.
     """
 
     finalists: tuple[Finalist, ...]
     random_accuracies: tuple[Finite, ...]
     generations: int
+    space: str = CELLS
 
     @property
     def winner(self) -> Finalist:
@@ -121,7 +124,12 @@ class Choice:
             data: Any = study_attribute(study, RESULT_ATTRIBUTE)
             if data is None:
                 return None
-            choice = from_data(cls, data)
+            space = dict(data).get("space", CELLS)
+            finalists = [
+                finalist | {"genotype": genotype_from_text(finalist["genotype"], space)}
+                for finalist in data["finalists"]
+            ]
+            choice = from_data(cls, data | {"finalists": finalists})
             _ = choice.winner, choice.random_accuracy  # there must be some
         except UNREADABLE as error:
             raise SearchError(
@@ -152,7 +160,7 @@ def if_readable(read: Callable[[], T | None]) -> T | None:
         return None
 
 
-def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[Genotype, Ranked]:
+def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[AnyGenotype, Ranked]:
     """The architectures of a study, the best first, and how good they are.
 
     Of a finished search its finalists come first. The rest, and all of them where the search goes
@@ -164,13 +172,15 @@ def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[G
 
     Raises:
         SearchError: See `Choice.stored_in`.
-        ValueError: All architectures are of another kind.
+        ValueError: The trials carry texts that are not architectures of the space.
     """
     plan = readable_plan(study) if for_show else SearchPlan.stored_in(study)
     choice = readable_choice(study) if for_show else Choice.stored_in(study)
     if choice is not None and plan is not None and choice.generations < plan.settings.generations:
         choice = None  # of weights that have been trained since
-    best = {} if choice is None else {f.genotype: f.ranked for f in choice.finalists}
+    best: dict[AnyGenotype, Ranked] = {}
+    if choice is not None:
+        best = {finalist.genotype: finalist.ranked for finalist in choice.finalists}
     if study.directions != [StudyDirection.MINIMIZE]:
         return best
     trials = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
@@ -180,7 +190,7 @@ def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[G
         if isinstance(text, str):
             ranked = Ranked(trial=trial.number, loss=trial.values[0])
             try:
-                best.setdefault(Genotype.from_text(text), ranked)
+                best.setdefault(genotype_from_text(text, plan.space if plan else None), ranked)
             except ValueError as error:
                 problem = error
     if problem is not None and not best:

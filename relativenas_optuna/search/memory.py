@@ -9,18 +9,22 @@ import numpy as np
 import torch
 
 from relativenas_optuna.networks.activations import activation_bytes
-from relativenas_optuna.networks.supernet import Supernet
-from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.spaces.registry import BUILT_IN, CELLS, NetworkSizes
 from relativenas_optuna.training.step_memory import check_step_memory
 
 if TYPE_CHECKING:
     from relativenas_optuna.objective.settings import SearchSettings
+    from relativenas_optuna.spaces.registry import RegisteredSpace
 
 _TRIED = 3  # random architectures
 
 
 def check_search_memory(
-    settings: SearchSettings, *, images: int, input_size: tuple[int, int, int]
+    settings: SearchSettings,
+    *,
+    images: int,
+    input_size: tuple[int, int, int],
+    space: RegisteredSpace = BUILT_IN[CELLS],
 ) -> None:
     """Raise if not even the smallest of a few random architectures can be trained in memory.
 
@@ -28,22 +32,27 @@ def check_search_memory(
         settings: How candidates are trained, on a CPU.
         images: Images in all, to train on and to score with.
         input_size: (channels, height, width) of an image.
+        space: The search space. Nothing is checked for one that is not built in, whose supernet
+            may not run on the meta device.
 
     Raises:
         DataError: See `check_step_memory`.
     """
+    if not space.built_in:
+        return
 
     def activations() -> float:
-        space = CellSpace(nodes=settings.nodes)
+        searched = space.space(settings.nodes)
+        sizes = NetworkSizes(
+            channels=settings.channels,
+            cells=settings.cells,
+            in_channels=input_size[0],
+            num_classes=10,  # which matters little
+        )
         with torch.device("meta"):
-            supernet = Supernet(
-                space,
-                channels=settings.channels,
-                cells=settings.cells,
-                in_channels=input_size[0],
-            )
+            supernet = space.build_supernet(searched, sizes)
         rng = np.random.default_rng(0)
-        paths = [space.random(rng) for _ in range(_TRIED)]
+        paths = [searched.random(rng) for _ in range(_TRIED)]
         found = [
             activation_bytes(supernet, partial(supernet, genotype=path), input_size)
             for path in paths

@@ -15,11 +15,14 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.samplers.seats.settings import MAX_SEED
+from relativenas_optuna.spaces.registry import CELLS, load_space
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute
 
 if TYPE_CHECKING:
     import optuna
+
+    from relativenas_optuna.spaces.protocol import Space
 
 
 PLAN_ATTRIBUTE = "relative_nas:search"
@@ -43,6 +46,8 @@ class Wishes:
         out: Folder for results, and for weights that have no place of their own.
         weights: Folder or bucket for the weights; see `weights_place`.
         random: Whether to draw every candidate at random; see `SearchPlan`.
+        space: Name of the search space, "cells" (the default), "nasbench201" or MODULE:ATTRIBUTE
+            of a user's own; see `register_space`.
         settings: Single settings by name, over those of the preset.
     """
 
@@ -53,6 +58,7 @@ class Wishes:
     out: str | None = None
     weights: str | None = None
     random: bool | None = None
+    space: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,11 +82,21 @@ class SearchPlan:
     out: str
     weights: str | None = None
     random: bool = False
+    space: str = CELLS
 
     @property
     def place(self) -> str:
         """Where the weights are."""
         return self.out if self.weights is None else self.weights
+
+    @property
+    def search_space(self) -> Space[Any]:
+        """The search space; the module of a user's own space is imported.
+
+        Raises:
+            SpaceError: The space is not found.
+        """
+        return load_space(self.space).space(self.settings.nodes)
 
     @property
     def finalists_of(self) -> str:
@@ -93,7 +109,7 @@ class SearchPlan:
 
         Raises:
             SearchError: A wish differs from what the study was begun with.
-            ValueError: A wish is out of range.
+            ValueError: A wish is out of range, or the space is not found.
         """
         unknown = sorted(set(wishes.settings) - set(FIELD_NAMES))
         if unknown:
@@ -155,6 +171,7 @@ class SearchPlan:
             out=str(Path(wishes.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
             weights=None if wishes.weights is None else checked_place(wishes.weights),
             random=bool(wishes.random),
+            space=load_space(wishes.space or CELLS).name,
         )
 
     @classmethod
@@ -187,6 +204,7 @@ class SearchPlan:
             "preset": wishes.preset,
             "seed": wishes.seed,
             "random": wishes.random,
+            "space": wishes.space,
             **wishes.settings,
         }
         generations = asked.pop("generations", None)

@@ -6,7 +6,7 @@ import math
 import statistics
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.trial import TrialState
@@ -22,7 +22,8 @@ from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Ch
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.pair_loop import score_pairs
 from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan
-from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.spaces.registry import load_space
+from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.data.load import DataError, load_images
 from relativenas_optuna.training.device import resolve_device
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.relative_nas.population import Population
-    from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.training.data.images import Images
 
 
@@ -62,6 +62,7 @@ class Search:
             missing.
         DataError: The images cannot be used, are not there, or are not those that the study was
             begun with.
+        SpaceError: The search space of the plan is not found.
         OSError: The place of the weights cannot be written to.
         ValueError: The device is not there, or the weights are damaged, of another search or
             another supernet.
@@ -86,7 +87,8 @@ class Search:
                 f"generations must be at least {newest.generation + 1}, for study "
                 f"{study.study_name!r} has scores of that many; got {plan.settings.generations}"
             )
-        space = CellSpace(nodes=plan.settings.nodes)
+        registered, settings = load_space(plan.space), plan.settings
+        space = registered.space(settings.nodes)
         self.sampler = RelativeNASSampler(
             space.distributions,
             population_size=plan.settings.population,
@@ -111,11 +113,16 @@ class Search:
         if images is None:
             images = images_of_plan(plan)
         if resolve_device(device).type == "cpu":
-            check_search_memory(plan.settings, images=len(images), input_size=images.shape)
+            check_search_memory(
+                settings, images=len(images), input_size=images.shape, space=registered
+            )
         self.objective = SupernetObjective(
             space,
             images,
-            settings=plan.settings,
+            supernet=registered.own_supernet(
+                channels=settings.channels, cells=settings.cells, nodes=settings.nodes
+            ),
+            settings=settings,
             seed=plan.seed,
             device=device,
             checkpoint=checkpoint,
@@ -189,12 +196,13 @@ class Search:
         """
         self.objective.settle(self.study)
         finalists = []
+        space = self.objective.space
         for genotype, trial in self._best().items():
             score = self.objective.evaluate(genotype)
             assert trial.value is not None
             finalist = Finalist(
                 trial=trial.number,
-                genotype=genotype,
+                genotype=genotype_from_text(space.text(genotype), self.plan.space),
                 search_loss=trial.value,
                 loss=score.loss,
                 accuracy=score.accuracy,
@@ -211,12 +219,13 @@ class Search:
         rng = np.random.default_rng([self.plan.seed, self.plan.settings.generations])
         accuracies = []
         for _ in range(RANDOM_ARCHITECTURES):
-            accuracies.append(self.objective.evaluate(self.objective.space.random(rng)).accuracy)
+            accuracies.append(self.objective.evaluate(space.random(rng)).accuracy)
             on_scored()
         choice = Choice(
             finalists=tuple(sorted(finalists, key=lambda f: (f.loss, f.search_loss, f.trial))),
             random_accuracies=tuple(accuracies),
             generations=self.plan.settings.generations,
+            space=self.plan.space,
         )
         choice.store(self.study)
         return choice
@@ -235,7 +244,7 @@ class Search:
             return None
         return min(losses), statistics.median(losses), diversity(members.positions)
 
-    def _best(self) -> dict[Genotype, FrozenTrial]:
+    def _best(self) -> dict[Any, FrozenTrial]:
         population, settings = self.population, self.plan.settings
         assert population is not None
         first = 0 if self.plan.random else settings.generations - 1
@@ -245,7 +254,7 @@ class Search:
             for number in range(settings.population)
         ]
         complete = [t for t in counted if t is not None and t.state == TrialState.COMPLETE]
-        distinct: dict[Genotype, FrozenTrial] = {}
+        distinct: dict[Any, FrozenTrial] = {}
         for trial in sorted(complete, key=lambda trial: (trial.value, trial.number)):
             distinct.setdefault(self.objective.space.genotype(trial.params), trial)
         return dict(list(distinct.items())[:FINALISTS])

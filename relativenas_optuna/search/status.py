@@ -62,6 +62,7 @@ def status_of(study: optuna.Study) -> Status:
         sampler=sampler_of(trials),
         preset=None if view is None else view.preset,
         data=None if plan is None else plan.data,
+        space=None if plan is None else plan.space,
         search_preset=None if plan is None else plan.preset,
         population=None if view is None else view.population_size,
         generations=generations,

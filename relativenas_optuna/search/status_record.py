@@ -70,6 +70,7 @@ class Status:
         sampler: Name of the sampler's class; `None` where the trials do not say it.
         preset: Of `RelativeNASSampler`.
         data: What `relativenas search` searches for; `None` where something else made the study.
+        space: Name of the search space of `relativenas search`.
         search_preset: Of `relativenas search`.
         population: Members of a generation; `None` under another sampler, as all that follows
             from generations.
@@ -96,6 +97,7 @@ class Status:
     sampler: str | None
     preset: str | None
     data: str | None
+    space: str | None
     search_preset: str | None
     population: int | None
     generations: int | None

@@ -13,8 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.objective.settings import SearchSettings
-from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.transactions import is_deleted
 
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from optuna.storages import BaseStorage
+
+    from relativenas_optuna.spaces.protocol import Space
 
 _PAUSES = (0.1, 0.4, 1.0)  # seconds
 
@@ -97,7 +97,7 @@ def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study
     return study
 
 
-def check_study(study: optuna.Study, settings: SearchSettings) -> None:
+def check_study(study: optuna.Study, space: Space[Any]) -> None:
     """Refuse a study that a search cannot go on with.
 
     Raises:
@@ -110,10 +110,10 @@ def check_study(study: optuna.Study, settings: SearchSettings) -> None:
             f"study {name!r} has the directions {directions}, but a search minimises one loss: "
             f"take another --study, or make one with `optuna create-study --direction minimize`"
         )
-    space = CellSpace(nodes=settings.nodes).distributions
+    distributions = space.distributions
     for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]):
         for parameter, distribution in trial.distributions.items():
-            if space.get(parameter) != distribution:
+            if distributions.get(parameter) != distribution:
                 raise SearchError(
                     f"study {name!r} holds trials of another search space (parameter "
                     f"{parameter!r} of trial {trial.number}): take another --study"

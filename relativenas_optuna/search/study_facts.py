@@ -13,6 +13,7 @@ from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.samplers.relative_nas.dominance import violation
 from relativenas_optuna.samplers.seats.claims import sampler_named
 from relativenas_optuna.spaces.genotype import Genotype, node_lines
+from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.storages.stored_json import UNREADABLE
 
 if TYPE_CHECKING:
@@ -77,10 +78,11 @@ def genotype_of(trial: FrozenTrial) -> Genotype | None:
 
 
 def architecture_lines(trial: FrozenTrial) -> str:
-    """What a trial scored, for people: its pair of cells, a node a line, else its parameters."""
-    genotype = genotype_of(trial)
-    if genotype is not None:
-        return node_lines(genotype.to_text())
+    """Return what a trial scored, for people: its architecture as text, else its parameters."""
+    text = trial.user_attrs.get("genotype")
+    with suppress(ValueError):
+        if isinstance(text, str):
+            return node_lines(genotype_from_text(text, None).to_text())
     return "\n".join(f"{name} = {value!r}" for name, value in trial.params.items())
 
 

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     )
     from relativenas_optuna.spaces.protocol import Space, suggest
     from relativenas_optuna.spaces.published_cells import PUBLISHED, Published, published
+    from relativenas_optuna.spaces.registry import (
+        RegisteredSpace,
+        load_space,
+        register_space,
+        registered_space,
+    )
+    from relativenas_optuna.spaces.space_genotype import SpaceGenotype
 
 __all__ = [
     "NASBENCH201_OPERATIONS",
@@ -31,8 +38,13 @@ __all__ = [
     "NASBench201",
     "NASBench201Cell",
     "Published",
+    "RegisteredSpace",
     "Space",
+    "SpaceGenotype",
+    "load_space",
     "published",
+    "register_space",
+    "registered_space",
     "suggest",
 ]
 
@@ -47,8 +59,13 @@ _HOMES = {
     "PAPER_OPERATIONS": "spaces.cell_space",
     "PUBLISHED": "spaces.published_cells",
     "Published": "spaces.published_cells",
+    "RegisteredSpace": "spaces.registry",
     "Space": "spaces.protocol",
+    "SpaceGenotype": "spaces.space_genotype",
+    "load_space": "spaces.registry",
     "published": "spaces.published_cells",
+    "register_space": "spaces.registry",
+    "registered_space": "spaces.registry",
     "suggest": "spaces.protocol",
 }
 

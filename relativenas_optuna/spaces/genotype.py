@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_BYTE_ORDER_MARK = "\ufeff"  # what editors on Windows put before a text
+BYTE_ORDER_MARK = "\ufeff"  # what editors on Windows put before a text
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _EDGE = re.compile(r"([A-Za-z0-9_]+)\(([0-9]{1,6})\)")
 _CONCAT = re.compile(r"concat((?: [0-9]{1,6})+)")
@@ -145,7 +145,7 @@ class Genotype:
         Raises:
             ValueError: The text is not a genotype; the message says where and why.
         """
-        written = text.removeprefix(_BYTE_ORDER_MARK).splitlines()
+        written = text.removeprefix(BYTE_ORDER_MARK).splitlines()
         lines = [" ".join(line.split()) for line in written if line.strip()]
         if len(lines) != 2:
             raise ValueError(
@@ -179,7 +179,7 @@ class Genotype:
             ValueError: The text is not JSON, or not a genotype; the message says where and why.
         """
         try:
-            data = json.loads(text.removeprefix(_BYTE_ORDER_MARK))
+            data = json.loads(text.removeprefix(BYTE_ORDER_MARK))
         # RecursionError: a file from elsewhere may nest brackets without end.
         except (ValueError, RecursionError) as error:
             raise ValueError(f"a genotype must be valid JSON: {error}") from None

@@ -21,7 +21,8 @@ def parameters(module: nn.Module) -> int:
 
 def meta_build(*args: Any, **settings: Any) -> CellNetwork:
     with torch.device("meta"):
-        return build(*args, **settings)
+        network: CellNetwork = build(*args, **settings)
+    return network
 
 
 def cell_shapes(network: CellNetwork, images: Tensor) -> list[tuple[int, ...]]:

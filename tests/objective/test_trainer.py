@@ -221,7 +221,7 @@ def test_a_supernet_that_does_not_fit_is_refused_before_the_first_trial(
 @pytest.mark.parametrize(
     ("supernet", "message"),
     [
-        (None, "a space of one's own needs supernet=.*got none for a Switch"),
+        (None, "a space of your own needs supernet=.*got none for a Switch"),
         (nn.Linear(2, 2), r"a torch.nn.Module with a method tensors\(genotype\).*got Linear"),
         ("resnet", "torch.nn.Module with a method .*got str"),
         (lambda in_channels, classes: nn.Linear(2, 2), "got Linear"),

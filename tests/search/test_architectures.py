@@ -102,7 +102,7 @@ def test_what_is_neither_a_file_nor_a_name_is_refused_with_the_names(text: str) 
 def test_a_study_without_architectures_is_refused(storage: str) -> None:
     assert "it is empty: search it first" in refused(None, storage=storage, study="empty")
     assert "it holds only other trials" in refused(None, storage=storage, study="other")
-    assert "that are no pair of cells" in refused(None, storage=storage, study="strange")
+    assert "give --space" in refused(None, storage=storage, study="strange")
     assert "study 'nothing' is not in the storage" in refused(
         None, storage=storage, study="nothing"
     )

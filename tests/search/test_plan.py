@@ -156,14 +156,14 @@ def test_a_damaged_plan_is_refused_in_one_line(damage: dict[str, Any]) -> None:
 def test_a_study_of_other_directions_is_refused(directions: list[str]) -> None:
     study = named("s", directions=directions)
     with pytest.raises(SearchError, match=f"has the directions {', '.join(directions)}, but a"):
-        check_study(study, SETTINGS)
+        check_study(study, SPACE)
 
 
 def test_a_study_of_other_parameters_is_refused() -> None:
     study = named("s")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     with pytest.raises(SearchError, match=r"another search space \(parameter 'x' of trial 0\)"):
-        check_study(study, SETTINGS)
+        check_study(study, SPACE)
 
 
 def test_a_study_of_cells_with_other_nodes_is_refused() -> None:
@@ -171,15 +171,15 @@ def test_a_study_of_cells_with_other_nodes_is_refused() -> None:
     wider = CellSpace(nodes=2)
     study.optimize(lambda trial: float(len(str(wider.suggest(trial)))), n_trials=1)
     with pytest.raises(SearchError, match="another search space"):
-        check_study(study, SETTINGS)
-    check_study(study, replace(SETTINGS, nodes=2))
+        check_study(study, SPACE)
+    check_study(study, wider)
 
 
 def test_an_empty_study_and_one_of_the_same_space_are_taken() -> None:
     study = named("s")
-    check_study(study, SETTINGS)
+    check_study(study, SPACE)
     study.optimize(lambda trial: float(len(str(SPACE.suggest(trial)))), n_trials=2)
-    check_study(study, SETTINGS)
+    check_study(study, SPACE)
 
 
 def test_a_study_is_opened_or_made() -> None:

@@ -122,7 +122,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
                 f"study {study!r} was not searched by `relativenas search`, so that nothing is "
                 f"known of its images: name another --study"
             )
-        check_study(found, plan.settings)
+        check_study(found, plan.search_space)
         plan = _with_images_of_now(plan, options["data"], study)
         best = next(iter(scored_architectures(found)))
         out = Path(options["out"] or Path(plan.out, _FOLDER)).absolute()

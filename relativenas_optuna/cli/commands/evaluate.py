@@ -70,6 +70,7 @@ def evaluate(
     dataset: str | None,
     device: str | None,
     *,
+    space: str | None,
     data: str,
     part: str,
     size: int | None,
@@ -91,6 +92,7 @@ def evaluate(
         architecture,
         dataset,
         device,
+        space=space,
         data=data,
         part=part,
         size=size,
@@ -117,6 +119,7 @@ def _measured(
     dataset: str | None,
     device: str | None,
     *,
+    space: str | None,
     data: str,
     part: str,
     size: int | None,
@@ -129,7 +132,7 @@ def _measured(
     from relativenas_optuna.training.device import resolve_device
 
     found = resolve_device(device)
-    given = network_in(file, architecture, dataset)
+    given = network_in(file, architecture, dataset, space)
     images = images_to_score(
         given.description, data, part=part, size=size, named=given.taken_for is None
     )

@@ -46,6 +46,7 @@ def export(
     architecture: str | None,
     dataset: str | None,
     *,
+    space: str | None,
     formats: tuple[str, ...],
     out: str | None,
     as_json: bool,
@@ -60,7 +61,7 @@ def export(
     from relativenas_optuna.evaluation.exporting import export as exporting
 
     exporting.require_installed(formats)
-    given = network_in(file, architecture, dataset)
+    given = network_in(file, architecture, dataset, space)
     folder = Path(out) if out is not None else file.parent
     make_folder(str(folder))
     unique = tuple(dict.fromkeys(formats))

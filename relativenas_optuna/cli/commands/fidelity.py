@@ -92,7 +92,7 @@ def fidelity(
                 f"study {study!r} was not searched by `relativenas search`: name another --study, "
                 f"or call relativenas_optuna.evaluation.fidelity.measure.measure(study, objective)"
             )
-        check_study(found, plan.settings)
+        check_study(found, plan.search_space)
         plan = plan_here(plan, study=study, **{name: options.pop(name) for name in PATHS})
         notices = console(stderr=as_json, notices=True)
         measured = _measure(found, plan, device, notices, quiet=as_json, options=options)

@@ -11,6 +11,7 @@ from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
     device_option,
     json_option,
+    space_option,
     storage_option,
     study_option,
     weights_option,
@@ -31,6 +32,7 @@ from relativenas_optuna.storages.opening import is_missing_file, storage_at
         "relativenas search",
         "relativenas search --data my-images --study mine",
         "relativenas search --study mine --generations 20",
+        "relativenas search --space nasbench201 --study nb",
         "relativenas search --data cifar10 --preset paper --study c10 --device cuda",
     )
 )
@@ -46,6 +48,7 @@ from relativenas_optuna.storages.opening import is_missing_file, storage_at
     metavar="PIXELS",
     help="Side that the images are brought to.  [default: as they are]",
 )
+@space_option
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
@@ -112,7 +115,7 @@ def search(
     The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
     so that its name is enough to go on with it. One made by `optuna create-study` is taken too.
     """
-    names = ("data", "size", "preset", "seed", "out", "weights")
+    names = ("data", "size", "preset", "seed", "out", "weights", "space")
     wishes = Wishes(
         **{name: options[name] for name in names},
         random=random or None,
@@ -134,7 +137,7 @@ def searched(console: Console, wishes: Wishes, device: str | None, workers: int 
         study_to_search(storage, console.study) as study,
     ):
         plan = SearchPlan.of(study, wishes)
-        check_study(study, plan.settings)
+        check_study(study, plan.search_space)
         choice = Choice.stored_in(study)
         if choice is not None and choice.generations >= plan.settings.generations:
             console.already_finished(choice, plan)

@@ -17,6 +17,7 @@ from relativenas_optuna.search.architectures import scored_architectures
 from relativenas_optuna.search.choice import readable_plan
 from relativenas_optuna.search.run_folder import make_folder
 from relativenas_optuna.search.study_access import study_at
+from relativenas_optuna.spaces.space_genotype import space_of
 
 
 @click.command(
@@ -49,7 +50,8 @@ def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> 
         plan, best = readable_plan(found), scored_architectures(found, for_show=True)
     if as_json:
         data = [
-            {"rank": rank, "genotype": genotype.to_text()} | asdict(ranked)
+            {"rank": rank, "space": space_of(genotype), "genotype": genotype.to_text()}
+            | asdict(ranked)
             for rank, (genotype, ranked) in enumerate(list(best.items())[:top], start=1)
         ]
         click.echo(json.dumps(data))

@@ -17,7 +17,12 @@ from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.cpu_time import LONGEST, require_patience
 from relativenas_optuna.cli.help_texts import examples
-from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
+from relativenas_optuna.cli.options.common import (
+    device_option,
+    space_option,
+    storage_option,
+    study_option,
+)
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
@@ -45,6 +50,7 @@ _INTERRUPTED = 128 + signal.SIGINT
     ),
 )
 @architecture_argument
+@space_option
 @click.option(
     "--data",
     metavar="DATA",
@@ -107,7 +113,7 @@ def train(
     epoch that was best on a validation part; test images are used once, in the end. Processes
     that torchrun starts train together.
     """
-    named = architecture_of(architecture, storage=storage, study=study)
+    named = architecture_of(architecture, storage=storage, study=study, space=options["space"])
     data, size = options["data"], None
     if data is None:
         of_study = _data_of(storage, study) if architecture is None else None
@@ -185,7 +191,7 @@ def _train(
             report.interrupted(f"{saved}; the same command of torchrun goes on")
             sys.exit(_INTERRUPTED)
         raise Interrupted(saved) from None
-    report.ended(result, data=data, out=out)
+    report.ended(result, named.genotype, data=data, out=out)
     return result
 
 

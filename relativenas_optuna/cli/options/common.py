@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+from relativenas_optuna.spaces.registry import BUILT_IN
 
 
 def named_study(value: str) -> str:
@@ -38,6 +39,13 @@ study_option = click.option(
     help="Name of the study.",
 )
 
+
+space_option = click.option(
+    "--space",
+    metavar="SPACE",
+    help=f"Search space: {', '.join(BUILT_IN)}, or MODULE:ATTRIBUTE of your own.  "
+    "[default: that of the study, else cells]",
+)
 
 weights_option = click.option(
     "--weights",

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from relativenas_optuna.cli.options.common import space_option
 from relativenas_optuna.search.architectures import architecture_of
 from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+from relativenas_optuna.spaces.registry import load_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import nn
+
     from relativenas_optuna.networks.io.description import NetworkDescription
-    from relativenas_optuna.networks.network import CellNetwork
 
     F = TypeVar("F", bound=Callable[..., object])
 
@@ -33,7 +36,7 @@ class NetworkIn:
             where the file says all. The classes have no names then.
     """
 
-    network: CellNetwork
+    network: nn.Module
     description: NetworkDescription
     taken_for: str | None
 
@@ -51,6 +54,7 @@ def network_argument(command: F) -> F:
             metavar="NAME|FILE",
             help="Of published weights, which do not say it.  [default: RelativeNAS]",
         ),
+        space_option,
         click.argument(
             "file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
         ),
@@ -59,12 +63,16 @@ def network_argument(command: F) -> F:
     return command
 
 
-def network_in(file: Path, architecture: str | None, dataset: str | None) -> NetworkIn:
+def network_in(
+    file: Path, architecture: str | None, dataset: str | None, space: str | None
+) -> NetworkIn:
     """The network in a file; see `open_network`.
 
     Raises:
         ValueError: The file cannot be read, or an option does not fit it.
     """
+    if space is not None:
+        load_space(space)
     # Loads PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.evaluation.network_in_file import open_network
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import shown_path, shown_place
-from relativenas_optuna.cli.output.files import file_names, write_genotype
+from relativenas_optuna.cli.output.files import write_genotype
 from relativenas_optuna.cli.progress import SearchProgress, counting
 from relativenas_optuna.cli.terminal import console, on_screen
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.genotype import node_lines
+from relativenas_optuna.spaces.registry import CELLS
 from relativenas_optuna.storages.opening import is_in_memory
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.search.search import Search
     from relativenas_optuna.search.study_file import Figure
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _NAMED = 3  # classes in a line
 _LARGE = 128  # pixels of a side, above which a smaller size is suggested
@@ -49,9 +50,10 @@ class Console:
     def preparing(self, plan: SearchPlan) -> None:
         """Say what is about to be searched."""
         settings = plan.settings
+        space = "" if plan.space == CELLS else f"space {plan.space}, "
         self._note(f"study {self.study!r} in {without_password(self.storage)}")
         self._note(
-            f"data {plan.data}, preset {plan.preset}, population {settings.population}, "
+            f"data {plan.data}, {space}preset {plan.preset}, population {settings.population}, "
             f"generations {settings.generations}, seed {plan.seed}"
             f"{', candidates drawn at random' if plan.random else ''}"
         )
@@ -94,8 +96,7 @@ class Console:
         out = Path(plan.out)
         self._finalists(choice, plan.finalists_of)
         self._genotype(choice.winner.genotype)
-        write_genotype(choice.winner.genotype, out, "best", self.study)
-        self._written(out, "best")
+        self._write(choice.winner.genotype, out, "best", self.study)
         if is_in_memory(self.storage):
             self._note("the study was in memory, and ends here")
             return
@@ -121,7 +122,7 @@ class Console:
             f"weights:     {shown_place(search.plan.place)}"
         )
 
-    def best(self, best: Mapping[Genotype, Ranked], top: int, folder: Path | None) -> None:
+    def best(self, best: Mapping[AnyGenotype, Ranked], top: int, folder: Path | None) -> None:
         """Print the best architectures of a study, and write them to a folder if there is one."""
         for rank, (genotype, ranked) in enumerate(list(best.items())[:top], start=1):
             if rank > 1:
@@ -130,8 +131,7 @@ class Console:
             self._genotype(genotype)
             stem = "best" if rank == 1 else f"best-{rank}"
             if folder is not None:
-                write_genotype(genotype, folder, stem, f"{self.study}, {ranked}")
-                self._written(folder, stem)
+                self._write(genotype, folder, stem, f"{self.study}, {ranked}")
         if top > len(best):
             self._note(f"\nthere are no more than {len(best)} different architectures")
 
@@ -161,7 +161,7 @@ class Console:
             f"{100 * choice.random_accuracy:.2f} %"
         )
 
-    def _genotype(self, genotype: Genotype) -> None:
+    def _genotype(self, genotype: AnyGenotype) -> None:
         """Print an architecture as text and as JSON; in a terminal broken where it reads well."""
         text, json = genotype.to_text(), genotype.to_json()
         if on_screen(self._console):
@@ -170,8 +170,9 @@ class Console:
             json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
         self._whole(f"\n{text}\n\n{json}")
 
-    def _written(self, folder: Path, stem: str) -> None:
-        self._note(f"\nwritten:    {shown_path(folder)}: {', '.join(file_names(stem))}", whole=True)
+    def _write(self, genotype: AnyGenotype, folder: Path, stem: str, title: str) -> None:
+        names = write_genotype(genotype, folder, stem, title)
+        self._note(f"\nwritten:    {shown_path(folder)}: {', '.join(names)}", whole=True)
 
     def _print(self, text: str = "") -> None:
         self._console.print(text, soft_wrap=not on_screen(self._console))

@@ -12,6 +12,7 @@ from rich.table import Table
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import ago, duration, shown_name
 from relativenas_optuna.search.resume_command import command
+from relativenas_optuna.spaces.registry import CELLS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -97,7 +98,8 @@ class StatusReport:
         of = self._of
         parts = []
         if of.data is not None:
-            parts.append(f"data {of.data}, preset {of.search_preset}")
+            space = "" if of.space == CELLS else f"space {of.space}, "
+            parts.append(f"data {of.data}, {space}preset {of.search_preset}")
         if of.preset is not None:
             parts.append(f"{of.sampler}, preset {of.preset}, population {of.population}")
         elif of.sampler is not None:

@@ -11,6 +11,7 @@ from relativenas_optuna._utils.text import duration, shown_path
 from relativenas_optuna.cli.progress import TrainingProgress
 from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.search.resume_command import program
+from relativenas_optuna.spaces.space_genotype import is_built_in, space_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.search.architectures import Named
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _FILES = "network.safetensors, network.json, result.json, log.jsonl, curve.png, tensorboard"
 
@@ -67,7 +69,7 @@ class TrainingReport:
         if self._first:
             click.echo(f"\ninterrupted: {saved}", err=True)
 
-    def ended(self, result: Result, *, data: str, out: Path) -> None:
+    def ended(self, result: Result, genotype: AnyGenotype, *, data: str, out: Path) -> None:
         """Say what came of it, and what to do with that."""
         kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
         if result.validation_accuracy is None or result.validation_loss is None:
@@ -84,7 +86,8 @@ class TrainingReport:
             f"{duration(result.seconds)}"
         )
         network = shown_path(result.network.absolute())
-        evaluate = shlex.join(["evaluate", network, "--data", data])
+        space = [] if is_built_in(genotype) else ["--space", str(space_of(genotype))]
+        evaluate = shlex.join(["evaluate", network, "--data", data, *space])
         self._note(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")
         self._note(f"evaluate it: {program('relativenas')} {evaluate}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.json_data import finite
 from relativenas_optuna.search.choice import best_architectures
 from relativenas_optuna.search.study_facts import architecture_lines, best_trials, genotype_of
+from relativenas_optuna.spaces.space_genotype import cells_of
 from relativenas_optuna.visualization.drawing._figure import draw_genotype
 from relativenas_optuna.visualization.drawing._save import figure_bytes
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _LONGEST = 2000  # characters of a text from elsewhere
 
@@ -52,7 +54,7 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
     trials = study.get_trials(deepcopy=False)
     try:
         ranked = best_architectures(study, for_show=True)
-    except ValueError:  # architectures that are no pair of cells
+    except ValueError:  # texts that are not architectures
         ranked = {}
     if ranked:
         return [
@@ -73,11 +75,12 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
 
 def _best(
     trial: FrozenTrial,
-    genotype: Genotype | None,
+    genotype: AnyGenotype | None,
     *,
     values: tuple[str, ...],
     accuracy: str = "",
 ) -> Best:
+    cells = None if genotype is None else cells_of(genotype)
     return Best(
         trial=trial.number,
         values=values,
@@ -85,7 +88,7 @@ def _best(
         parameters=_count(trial, "parameters"),
         multiply_adds=_count(trial, "multiply_adds"),
         text=architecture_lines(trial)[:_LONGEST],
-        drawing=None if genotype is None else drawing_of(genotype),
+        drawing=None if cells is None else drawing_of(cells),
     )
 
 

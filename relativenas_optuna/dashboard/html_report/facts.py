@@ -12,6 +12,7 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration
 from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.search.resume_command import command
+from relativenas_optuna.spaces.registry import CELLS
 
 if TYPE_CHECKING:
     from relativenas_optuna.samplers.search_view import SearchView
@@ -56,6 +57,7 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
         size = "as they are" if plan.size is None else f"{plan.size} pixels"
         return [
             ("data", plan.data),
+            ("search space", plan.space),
             ("size of images", size),
             ("preset", plan.preset),
             ("candidates", "drawn at random" if plan.random else "of slow-fast learning"),
@@ -93,6 +95,7 @@ def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str 
         if own[name] != named[name]:
             words += [f"--{name}", str(own[name])]
     words += ["--random"] if plan.random else []
+    words += ["--space", plan.space] if plan.space != CELLS else []
     return command(*words, storage=without_password(storage), study=study)
 
 

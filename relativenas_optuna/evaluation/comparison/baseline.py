@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 SUFFIX = "-random"
-_CONDITIONS = ("random", "data", "size", "seed")
+_CONDITIONS = ("random", "data", "size", "seed", "space")
 
 
 def baseline_name(study: str) -> str:

@@ -16,7 +16,8 @@ from relativenas_optuna.evaluation.comparison.figures import (
     Compared,
     Training,
 )
-from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.search.architectures import Named
     from relativenas_optuna.search.plan import SearchPlan
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
+_MOST_DRAWS = 100  # for each random architecture
 _DRAWS = 0x636F6D70  # makes these random architectures differ from others of the same seed
 
 
@@ -36,12 +38,12 @@ class Contestant:
     Attributes:
         kind: One of `figures.KINDS`.
         name: Name in the table.
-        genotype: Cells of the architecture.
+        genotype: The architecture.
     """
 
     kind: str
     name: str
-    genotype: Genotype
+    genotype: AnyGenotype
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,11 @@ class TrainingJob:
     """One training of an architecture.
 
     Attributes:
-        genotype: Cells of the architecture.
+        genotype: The architecture.
         seed: Seed of the training.
     """
 
-    genotype: Genotype
+    genotype: AnyGenotype
     seed: int
 
     @property
@@ -65,8 +67,8 @@ class TrainingJob:
 def contestants(
     plan: SearchPlan,
     *,
-    found: Genotype,
-    drawn: Genotype | None,
+    found: AnyGenotype,
+    drawn: AnyGenotype | None,
     published: Named,
     random: int,
 ) -> list[Contestant]:
@@ -139,10 +141,17 @@ def _compared(contestant: Contestant, results: Sequence[Result]) -> Compared:
     )
 
 
-def _random_architectures(plan: SearchPlan, count: int) -> list[Genotype]:
-    space = CellSpace(nodes=plan.settings.nodes)
+def _random_architectures(plan: SearchPlan, count: int) -> list[AnyGenotype]:
+    space = plan.search_space
     rng = np.random.default_rng([plan.seed, _DRAWS])
-    drawn: dict[Genotype, None] = {}
-    while len(drawn) < count:  # ends, since such a space has thousands of architectures
-        drawn[space.random(rng)] = None
+    drawn: dict[AnyGenotype, None] = {}
+    for _ in range(_MOST_DRAWS * count):
+        drawn[genotype_from_text(space.text(space.random(rng)), plan.space)] = None
+        if len(drawn) == count:
+            break
+    if len(drawn) < count:
+        raise SearchError(
+            f"space {plan.space!r} gave only {len(drawn)} different random architectures: give at "
+            f"most --random {len(drawn)}"
+        )
     return list(drawn)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.signals import ctrl_c_ignored
 from relativenas_optuna.evaluation.standalone.images import images_for
 from relativenas_optuna.exceptions import DataError, DivergedError
+from relativenas_optuna.spaces.registry import load_space
+from relativenas_optuna.spaces.space_genotype import SpaceGenotype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -170,4 +172,6 @@ def _end_after(lifeline: Connection) -> None:
 
 def _train(job: TrainingJob, name: str) -> Result:
     assert _runner is not None
+    if isinstance(job.genotype, SpaceGenotype) and job.genotype.space is not None:
+        load_space(job.genotype.space)
     return _runner.train(job, name)

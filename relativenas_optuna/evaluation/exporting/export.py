@@ -18,10 +18,10 @@ from relativenas_optuna.exceptions import ExportError
 from relativenas_optuna.networks.io.network_file import save_network
 
 if TYPE_CHECKING:
+    from torch import nn
     from torch.export import ExportedProgram
 
     from relativenas_optuna.networks.io.description import NetworkDescription
-    from relativenas_optuna.networks.network import CellNetwork
 
 BATCHES = (1, 3)
 """Sizes of the batches on which a file is compared with the network."""
@@ -50,7 +50,7 @@ class Exported:
 
 
 def export(
-    network: CellNetwork, description: NetworkDescription, formats: Sequence[str], stem: Path
+    network: nn.Module, description: NetworkDescription, formats: Sequence[str], stem: Path
 ) -> Iterator[Exported]:
     """Write a network in some formats, if the file computes the same logits when it is loaded.
 

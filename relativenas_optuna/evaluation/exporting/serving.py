@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.io.description import NetworkDescription
-    from relativenas_optuna.networks.network import CellNetwork
 
 
 class ServingNetwork(nn.Module):
@@ -23,7 +22,7 @@ class ServingNetwork(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, network: CellNetwork, description: NetworkDescription) -> None:
+    def __init__(self, network: nn.Module, description: NetworkDescription) -> None:
         super().__init__()
         self.network, self.description = network, description
         # Same operations as in `normalise`, for images in [0, 1].

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from relativenas_optuna.evaluation.measurement.latency import Latency, latency
 from relativenas_optuna.networks.network_cost import Cost, cost
@@ -16,7 +16,6 @@ from relativenas_optuna.training.loop import Evaluation, evaluate
 from relativenas_optuna.training.modes import mode
 
 if TYPE_CHECKING:
-    from relativenas_optuna.networks.network import CellNetwork
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.streamed import StreamedImages
 
@@ -97,7 +96,7 @@ class Measured:
 
 
 def measure(
-    network: CellNetwork,
+    network: nn.Module,
     images: Images | StreamedImages,
     *,
     device: torch.device | str = "cpu",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
 
 _FEW = 8  # images of the first step, which shows whether whole batches are fast enough to time
@@ -25,7 +25,7 @@ _STEPS = 2
 
 
 def seconds_of_epoch(
-    genotype: Genotype,
+    genotype: AnyGenotype,
     training: Images | StreamedImages,
     *,
     recipe: Recipe,

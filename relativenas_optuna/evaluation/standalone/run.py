@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.streamed import StreamedImages
 
@@ -36,7 +36,7 @@ NETWORK = "network.safetensors"
 
 
 def training_run(
-    genotype: Genotype,
+    genotype: AnyGenotype,
     training: Images | StreamedImages,
     *,
     recipe: Recipe,
@@ -173,7 +173,7 @@ def _ended(
     if trainer.group.writes_files:
         channels, height, width = training.shape
         description = NetworkDescription(
-            genotype=network.genotype,
+            genotype=trainer.genotype,
             dataset=DATASETS[recipe.family],
             channels=recipe.channels,
             cells=recipe.cells,

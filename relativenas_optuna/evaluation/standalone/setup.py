@@ -15,12 +15,12 @@ from relativenas_optuna.evaluation.standalone.epoch import augmentation_of
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
-from relativenas_optuna.networks.network import CellNetwork
+from relativenas_optuna.spaces.space_genotype import is_built_in
 from relativenas_optuna.training.data.streamed import StreamedImages
 
 if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
 
 DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
@@ -28,14 +28,16 @@ DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
 
 
 def new_network(
-    genotype: Genotype, recipe: Recipe, *, in_channels: int, classes: int, seed: int
-) -> CellNetwork:
+    genotype: AnyGenotype, recipe: Recipe, *, in_channels: int, classes: int, seed: int
+) -> nn.Module:
     """Return the network of a recipe on the CPU, with initial weights that follow from the seed.
 
     The state of torch's global random generator does not change.
     """
     with torch.random.fork_rng(devices=[]):
-        network = build(
+        # A space that is not built in draws its own initial weights.
+        torch.default_generator.manual_seed(seed)
+        network: nn.Module = build(
             genotype,
             DATASETS[recipe.family],
             channels=recipe.channels,
@@ -44,11 +46,12 @@ def new_network(
             in_channels=in_channels,
             auxiliary=recipe.auxiliary > 0,
         )
-    draw_weights(network, torch.Generator().manual_seed(seed))
+    if is_built_in(genotype):
+        draw_weights(network, torch.Generator().manual_seed(seed))
     return network.to(memory_format=torch.channels_last)
 
 
-def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list[str]:
+def unused_parameters(network: nn.Module, shape: tuple[int, int, int]) -> list[str]:
     """Return the names of the parameters that no output depends on.
 
     There are such parameters if no node reads one of the inputs of a cell. The pass runs on the
@@ -70,7 +73,7 @@ def unused_parameters(network: CellNetwork, shape: tuple[int, int, int]) -> list
     try:
         output = functional_call(network.train(), {**parameters, **buffers}, (images,))
     except ValueError as error:
-        if network.auxiliary_head is None:
+        if getattr(network, "auxiliary_head", None) is None:
             raise
         side = f"{shape[2]}x{shape[1]}"
         raise ValueError(f"auxiliary must be 0 for images of {side}: {error}") from error

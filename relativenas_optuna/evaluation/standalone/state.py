@@ -12,6 +12,7 @@ from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.evaluation.standalone.result import Epoch
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.networks.io.tensors_file import load, to_bytes
+from relativenas_optuna.spaces.space_genotype import space_of
 from relativenas_optuna.training.data.fingerprint import digest
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.streamed import StreamedImages
 
@@ -35,7 +36,7 @@ _SHOWN = {"parts": "processes times accumulate"}
 
 
 def arguments_of(
-    genotype: Genotype,
+    genotype: AnyGenotype,
     training: Images | StreamedImages,
     test: Images | StreamedImages | None,
     *,
@@ -48,6 +49,7 @@ def arguments_of(
     # Two processes train like one process that takes its batches in two parts.
     fields["parts"] = processes * fields.pop("accumulate")
     return {
+        "space": space_of(genotype),
         "architecture": genotype.to_text(),
         "seed": seed,
         _IMAGES[0]: digest(training),

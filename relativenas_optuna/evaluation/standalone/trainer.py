@@ -21,6 +21,7 @@ from relativenas_optuna.evaluation.standalone.setup import (
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.networks.activations import activation_bytes
 from relativenas_optuna.networks.meta_copy import meta_copy
+from relativenas_optuna.spaces.space_genotype import cells_of, is_built_in
 from relativenas_optuna.training.batch_parts import BatchParts
 from relativenas_optuna.training.data.images import split_indices
 from relativenas_optuna.training.loop import evaluate
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
-    from relativenas_optuna.networks.network import CellNetwork
-    from relativenas_optuna.spaces.genotype import Genotype
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.streamed import StreamedImages
 
@@ -64,6 +64,7 @@ class StandaloneTrainer:
         group: Processes that train together.
 
     Attributes:
+        genotype: The architecture.
         recipe: Recipe of the training.
         group: Processes that train together.
         network: Network on the device of this process, in channels-last.
@@ -76,14 +77,14 @@ class StandaloneTrainer:
 
     def __init__(
         self,
-        genotype: Genotype,
+        genotype: AnyGenotype,
         training: Images | StreamedImages,
         *,
         recipe: Recipe,
         seed: int,
         group: ProcessGroup,
     ) -> None:
-        self.recipe, self.group = recipe, group
+        self.genotype, self.recipe, self.group = genotype, recipe, group
         self._seed = seed
         self._parts = BatchParts(
             processes=group.processes, process=group.process, accumulate=recipe.accumulate
@@ -101,7 +102,8 @@ class StandaloneTrainer:
             seed=seed,
         )
         self._autocast = precision_of(recipe, group.device)
-        self._unused = bool(unused_parameters(network, training.shape))
+        # A network of the user may not run on the meta device.
+        self._unused = not is_built_in(genotype) or bool(unused_parameters(network, training.shape))
         if group.device.type == "cpu":
             self._check_memory(network, training)
         self.network = network.to(group.device)
@@ -183,10 +185,12 @@ class StandaloneTrainer:
         )
         return self._means(found.loss, found.accuracy, found.count)
 
-    def _check_memory(self, network: CellNetwork, training: Images | StreamedImages) -> None:
+    def _check_memory(self, network: nn.Module, training: Images | StreamedImages) -> None:
         """Raise `DataError` if training on a part of a batch does not fit in memory."""
-        recipe, genotype = self.recipe, network.genotype
-        nodes = max(len(cell.nodes) for cell in (genotype.normal, genotype.reduce))
+        recipe, cells = self.recipe, cells_of(self.genotype)
+        if cells is None:  # the memory of networks of other spaces is not known beforehand
+            return
+        nodes = max(len(cell.nodes) for cell in (cells.normal, cells.reduce))
 
         def activations() -> float:
             copy = meta_copy(network).train()

@@ -10,8 +10,15 @@ from types import MappingProxyType
 from typing import Any
 
 from relativenas_optuna._utils.limits import MOST
-from relativenas_optuna.networks.network import FAMILIES, CellNetwork
+from relativenas_optuna.networks.network import FAMILIES
+from relativenas_optuna.networks.space_network import any_network
 from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.spaces.registry import NetworkSizes
+from relativenas_optuna.spaces.space_genotype import (
+    AnyGenotype,
+    SpaceGenotype,
+    genotype_from_json,
+)
 
 FORMAT = "relativenas network 1"
 
@@ -52,7 +59,7 @@ class NetworkDescription:
         ValueError: A field is out of range; the message names it.
     """
 
-    genotype: Genotype
+    genotype: AnyGenotype
     dataset: str
     channels: int
     cells: int
@@ -66,16 +73,17 @@ class NetworkDescription:
 
     def __post_init__(self) -> None:
         genotype: object = self.genotype
-        if not isinstance(genotype, Genotype):
+        if not isinstance(genotype, Genotype | SpaceGenotype):
             raise ValueError(f"genotype must be a Genotype, got {_brief(genotype)}")
         dataset: object = self.dataset
         if not isinstance(dataset, str) or dataset not in FAMILIES:
             raise ValueError(f"dataset must be one of {', '.join(FAMILIES)}, got {_brief(dataset)}")
         for name in ("channels", "cells", "in_channels"):
             _check_whole(name, getattr(self, name), MOST[name])
-        edges = self.cells * max(len(genotype.normal.edges), len(genotype.reduce.edges))
-        if edges > _MOST_EDGES:
-            raise ValueError(f"cells must have at most {_MOST_EDGES} edges in all, got {edges}")
+        if isinstance(genotype, Genotype):
+            edges = self.cells * max(len(genotype.normal.edges), len(genotype.reduce.edges))
+            if edges > _MOST_EDGES:
+                raise ValueError(f"cells must have at most {_MOST_EDGES} edges in all, got {edges}")
         if not isinstance(self.auxiliary, bool):
             raise ValueError(f"auxiliary must be true or false, got {_brief(self.auxiliary)}")
         check_classes(self.classes)
@@ -93,20 +101,22 @@ class NetworkDescription:
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"notes must be JSON: {error}") from None
 
-    def build(self) -> CellNetwork:
-        """The network, with first weights.
+    def build(self, *, meta: bool = False) -> Any:  # see `any_network`
+        """Build the network with initial weights.
+
+        Args:
+            meta: See `any_network`.
 
         Raises:
-            ValueError: An operation is unknown, or channels are too few.
+            ValueError: An operation is unknown, channels are too few, or the space is not loaded.
         """
-        return FAMILIES[self.dataset].network(
-            self.genotype,
+        sizes = NetworkSizes(
             channels=self.channels,
             cells=self.cells,
-            num_classes=len(self.classes),
             in_channels=self.in_channels,
-            auxiliary=self.auxiliary,
+            num_classes=len(self.classes),
         )
+        return any_network(self.genotype, self.dataset, sizes, auxiliary=self.auxiliary, meta=meta)
 
     def to_json(self) -> str:
         """JSON for people and programs; `from_json` reads it back."""
@@ -143,7 +153,7 @@ class NetworkDescription:
                 raise ValueError(f"{name} must be a list, got {_brief(data[name])}")
             data[name] = tuple(data[name])
         try:
-            genotype = Genotype.from_json(json.dumps(data["genotype"]))
+            genotype = genotype_from_json(json.dumps(data["genotype"]))
         except RecursionError as error:
             raise ValueError(f"genotype must not be nested: {error}") from None
         return cls(**data | {"genotype": genotype})

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.networks.io.description import NetworkDescription
@@ -20,7 +20,6 @@ from relativenas_optuna.networks.io.foreign_state import (
 from relativenas_optuna.networks.io.state_dicts import require_fit
 from relativenas_optuna.networks.io.tensors_file import from_bytes, load, to_bytes
 from relativenas_optuna.networks.io.torch_file import read_pt
-from relativenas_optuna.networks.network import CellNetwork
 
 __all__ = [
     "NetworkDescription",
@@ -51,18 +50,18 @@ class StoredNetwork:
     where: str
 
 
-def network_bytes(network: CellNetwork, description: NetworkDescription) -> bytes:
+def network_bytes(network: nn.Module, description: NetworkDescription) -> bytes:
     """The content of a trained-network file.
 
     Raises:
         ValueError: The network is not the one described, or holds numbers that are not finite.
     """
     state = network.state_dict()
-    require_fit(_meta(description).state_dict(), state, "the network to be saved")
+    require_fit(description.build(meta=True).state_dict(), state, "the network to be saved")
     return to_bytes(state, {_KEY: description.to_json()})
 
 
-def save_network(path: str | Path, network: CellNetwork, description: NetworkDescription) -> Path:
+def save_network(path: str | Path, network: nn.Module, description: NetworkDescription) -> Path:
     """Write a trained network as a safetensors file, and beside it what it is, as readable JSON.
 
     Each file is written whole or not at all. The first holds all that the second says.
@@ -91,11 +90,12 @@ def save_network(path: str | Path, network: CellNetwork, description: NetworkDes
     return path
 
 
-def load_network(path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
+def load_network(path: str | Path) -> tuple[Any, NetworkDescription]:
     """Read what `save_network` wrote, without trust in the file.
 
     Returns:
-        The network on the CPU, in training mode as a new one, and what it is.
+        The network on the CPU, in training mode as a new one, and what it is. The network is a
+        `CellNetwork` for a pair of cells, and another `torch.nn.Module` for other spaces.
 
     Raises:
         ValueError: The file is missing, damaged or cut short, is none of ours, or its weights are
@@ -104,7 +104,7 @@ def load_network(path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
     return _network_of(read_weights(path), path)
 
 
-def network_in_bytes(content: bytes) -> tuple[CellNetwork, NetworkDescription]:
+def network_in_bytes(content: bytes) -> tuple[Any, NetworkDescription]:
     """What `network_bytes` gave the content of; else see `load_network`."""
     return _network_of(_stored(*from_bytes(content), "the content"), "FILE")
 
@@ -136,23 +136,17 @@ def _stored(state: Mapping[str, Tensor], metadata: Mapping[str, str], where: str
         raise ValueError(f"{where} describes no network: {error}") from None
 
 
-def _network_of(stored: StoredNetwork, path: str | Path) -> tuple[CellNetwork, NetworkDescription]:
+def _network_of(stored: StoredNetwork, path: str | Path) -> tuple[Any, NetworkDescription]:
     if stored.description is None:
         raise ValueError(
             f"{stored.where} holds weights alone, and does not say of which network: name the "
             f"architecture, as in build('RelativeNAS', 'cifar10', weights={str(path)!r})"
         )
     try:
-        network = _meta(stored.description)
+        network = stored.description.build(meta=True)
     except ValueError as error:
         raise ValueError(f"{stored.where} describes no network: {error}") from None
     state = with_counters(network.state_dict(), stored.state)
     require_fit(network.state_dict(), state, stored.where)
     network.load_state_dict(state, strict=True, assign=True)
     return network, stored.description
-
-
-def _meta(description: NetworkDescription) -> CellNetwork:
-    """The network without memory for its weights."""
-    with torch.device("meta"):
-        return description.build()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.networks.io.foreign_state import State, with_counters
-from relativenas_optuna.networks.network import CellNetwork
 
 _NAMED = 3
 """Differences that a message names."""
@@ -63,7 +62,7 @@ def require_fit(ours: State, theirs: State, where: str) -> None:
             raise ValueError(f"{where} is damaged: {name} holds what is no finite number")
 
 
-def starting_anew(network: CellNetwork, state: State) -> dict[str, str]:
+def starting_anew(network: nn.Module, state: State) -> dict[str, str]:
     """The parts of a network that weights cannot give, for there are other numbers of classes.
 
     Args:
@@ -76,7 +75,7 @@ def starting_anew(network: CellNetwork, state: State) -> dict[str, str]:
     anew = {}
     own = network.state_dict()
     headless = not any(name.startswith(_AUXILIARY) for name in state)
-    if network.auxiliary_head is not None and headless:
+    if _has_auxiliary(network) and headless:
         anew[_AUXILIARY] = "the auxiliary head starts anew: the weights have none"
     for beginning in _CLASSIFIERS:
         ours, theirs = (tensors.get(f"{beginning}weight") for tensors in (own, state))
@@ -92,7 +91,7 @@ def starting_anew(network: CellNetwork, state: State) -> dict[str, str]:
 
 
 def fitting(
-    network: CellNetwork, state: State, where: str, *, anew: Collection[str] = ()
+    network: nn.Module, state: State, where: str, *, anew: Collection[str] = ()
 ) -> dict[str, Tensor]:
     """The weights for a network, but for the parts that start anew.
 
@@ -107,11 +106,15 @@ def fitting(
     Raises:
         ValueError: See `require_fit`.
     """
-    headless = (_AUXILIARY,) if network.auxiliary_head is None else ()
+    headless = () if _has_auxiliary(network) else (_AUXILIARY,)
     ours = _without(network.state_dict(), anew)
     theirs = with_counters(ours, _without(state, (*anew, *headless)))
     require_fit(ours, theirs, where)
     return theirs
+
+
+def _has_auxiliary(network: nn.Module) -> bool:
+    return getattr(network, "auxiliary_head", None) is not None
 
 
 def _without(state: State, beginnings: Collection[str]) -> dict[str, Tensor]:

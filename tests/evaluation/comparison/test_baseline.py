@@ -16,7 +16,7 @@ from relativenas_optuna.objective.supernet_objective import IMAGES
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.search.choice import Choice, Finalist, best_architectures
 from relativenas_optuna.search.plan import SearchPlan, Wishes
-from relativenas_optuna.spaces import CellSpace, published
+from relativenas_optuna.spaces import CellSpace, Genotype, published
 from relativenas_optuna.training.data.load import DataError
 from tests.helpers.tiny_search import SEATS, SEED, SETTINGS, SPACE, write_images
 
@@ -150,6 +150,7 @@ def test_it_is_searched_once_with_as_many_candidates(
     # What `relativenas show` says is the best is what takes part in the comparison.
     assert found == next(iter(best_architectures(drawn)))
     assert CellSpace(nodes=SETTINGS.nodes) == SPACE
+    assert isinstance(found, Genotype)
     assert SPACE.contains(found)
     out, err = capfd.readouterr()
     assert out == ""

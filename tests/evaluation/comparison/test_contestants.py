@@ -18,7 +18,7 @@ from relativenas_optuna.evaluation.comparison.figures import DRAWN, FOUND, PUBLI
 from relativenas_optuna.evaluation.standalone.result import Result
 from relativenas_optuna.search.architectures import Named
 from relativenas_optuna.search.plan import SearchPlan, Wishes
-from relativenas_optuna.spaces import CellSpace, published
+from relativenas_optuna.spaces import CellSpace, Genotype, published
 
 PUBLISHED_CELL = Named(published("RelativeNAS"), "RelativeNAS", "a paper")
 SPACE = CellSpace()
@@ -47,7 +47,7 @@ def test_the_named_come_first_and_the_random_follow_from_the_seed_alone() -> Non
     assert not {o.genotype for o in five[3:]} & {o.genotype for o in everyone(5, seed=1)[3:]}
     many = [one.genotype for one in everyone(200)[3:]]
     assert len(set(many)) == 200
-    assert all(map(SPACE.contains, many))
+    assert all(isinstance(one, Genotype) and SPACE.contains(one) for one in many)
 
 
 def test_each_is_trained_with_each_seed_one_seed_after_the_other() -> None:

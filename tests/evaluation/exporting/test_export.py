@@ -42,7 +42,7 @@ def network() -> CellNetwork:
     """With running statistics that are not those of the beginning."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        built = DESCRIPTION.build()
+        built: CellNetwork = DESCRIPTION.build()
         built.train()(torch.randn(16, 3, 8, 8))
     return built.eval()
 

@@ -31,7 +31,7 @@ def network() -> CellNetwork:
     """With running statistics that are not those of the beginning."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        built = DESCRIPTION.build()
+        built: CellNetwork = DESCRIPTION.build()
         built.train()(random_images(4, 1, 29, 29))
     return built
 
