@@ -27,7 +27,7 @@ FLOORS = (
 CONVENTIONAL = {"__init__", "__main__", "py.typed"}
 # Libraries beside the standard library that a part may import; the parts above are free.
 LIBRARIES = {
-    "_utils": {"numpy", "optuna", "psutil"},
+    "_utils": {"filelock", "numpy", "optuna", "psutil"},
     "exceptions": set(),
     "spaces": {"numpy", "optuna"},
     "storages": {"MySQLdb", "optuna", "psycopg", "psycopg2", "pymysql", "sqlalchemy"},

@@ -1,69 +1,57 @@
-"""Locks among the processes of one machine, which end with the process, however it ends."""
+"""Locks between the processes of one machine, which end with the process, however it ends."""
 
 from __future__ import annotations
 
-import os
-import sys
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.05  # seconds between two attempts
+_PAUSE = 0.01  # seconds between two attempts
 
 
 @contextmanager
-def locked(path: Path, *, patience: float | None = None) -> Iterator[bool]:
-    """Hold the lock that is this file.
+def locked(
+    path: str | Path, *, timeout: float | None = None, remove: bool = False
+) -> Iterator[bool]:
+    """Hold a lock file.
 
     Args:
-        path: Made where it is missing, and left.
-        patience: Seconds to wait for it; `None`: for ever.
+        path: Path of the lock file, which is made if it is missing.
+        timeout: Longest time to wait for the lock, in seconds; None to wait for ever.
+        remove: True to remove the file at the end.
 
     Yields:
-        Whether the lock is held; always where `patience` is `None`.
+        True if the lock is held, which it always is if `timeout` is None.
 
     Raises:
-        OSError: The file cannot be made; or, with `patience=None`, its file system has no locks.
+        Timeout: Another process or thread holds the lock; only if `timeout` is 0.
+        OSError: The lock file cannot be made, or its file system has no locks; only if `timeout` is
+            None.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = FileLock(path, timeout=-1 if timeout is None else timeout, mode=0o666)
+    held = False
     try:
-        yield _forever(descriptor, path) if patience is None else _within(descriptor, patience)
+        lock.acquire(poll_interval=_PAUSE)
+        held = True
+    except Timeout:
+        if timeout == 0:
+            raise
+    except (NotImplementedError, OSError) as error:
+        if timeout is None:
+            reason = getattr(error, "strerror", None) or error
+            raise OSError(
+                f"{str(path)!r} cannot be locked ({reason}): keep the study in a database, or the "
+                f"file on a file system with locks"
+            ) from error
+    try:
+        yield held
     finally:
-        os.close(descriptor)
-
-
-def _forever(descriptor: int, path: Path) -> bool:
-    if sys.platform == "win32":
-        raise OSError(f"{str(path)!r} cannot be locked on Windows: keep the study in a database")
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError as error:
-        raise OSError(
-            f"{str(path)!r} cannot be locked ({error.strerror}): keep the study in a database, or "
-            f"the file on a file system with locks"
-        ) from error
-    return True
-
-
-def _within(descriptor: int, patience: float) -> bool:
-    if sys.platform == "win32":
-        return False
-    end, pause = time.monotonic() + patience, _FIRST_PAUSE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-        except OSError:
-            return False  # a file system without locks
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        if held and remove:
+            with suppress(OSError):  # on Windows the release removes it
+                Path(path).unlink()
+        lock.release()

@@ -8,15 +8,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import Timeout
+
+from relativenas_optuna._utils.locks import locked as lock_file
 from relativenas_optuna.exceptions import FolderInUseError, SearchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-try:
-    import fcntl
-except ImportError:  # Windows, where nothing is locked
-    fcntl = None  # type: ignore[assignment]
+_LOCK_NAME = ".search.lock"
 
 
 @contextmanager
@@ -38,6 +38,8 @@ def empty_folders_removed(*folders: str, on_success: bool = False) -> Iterator[N
     finally:
         for path in missing if on_success or not succeeded else []:
             with suppress(OSError):  # it is not there, or something is in it
+                if [inner.name for inner in path.iterdir()] == [_LOCK_NAME]:  # a lock held here
+                    (path / _LOCK_NAME).unlink()
                 path.rmdir()
 
 
@@ -70,25 +72,12 @@ def locked(folder: str, *, use: str = "searched", option: str = "--study") -> It
 
     Raises:
         FolderInUseError: Another process has the folder.
-        OSError: It cannot be opened.
     """
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        _lock(descriptor, folder, use, option)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: str, use: str, option: str) -> None:
-    with suppress(OSError):  # a file system without locks
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderInUseError(
-                f"folder {folder!r} is being {use} into by another process: wait for it, end "
-                f"it, or take another {option}"
-            ) from error
+        with lock_file(Path(folder) / _LOCK_NAME, timeout=0, remove=True):
+            yield
+    except Timeout as error:
+        raise FolderInUseError(
+            f"folder {folder!r} is being {use} into by another process: wait for it, end it, or "
+            f"take another {option}"
+        ) from error

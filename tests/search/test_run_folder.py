@@ -27,7 +27,6 @@ def test_what_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_folder_is_locked_until_it_is_let_go(tmp_path: Path) -> None:
-    pytest.importorskip("fcntl")
     folder = str(tmp_path)
     with locked(folder), pytest.raises(SearchError, match="by another process"), locked(folder):
         pass

@@ -66,7 +66,6 @@ def test_a_study_that_is_anything_to_anybody_is_left(what: str, storage: BaseSto
 def test_the_same_command_given_twice_leaves_the_study_to_the_other_one(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("fcntl")
     monkeypatch.chdir(tmp_path)
     make_folder("relativenas-out/s")
     with storage_at("sqlite:///relativenas.db") as opened:

@@ -154,7 +154,7 @@ class FolderStore:
 
     def lock(self) -> AbstractContextManager[bool]:
         """Lock the folder among the processes of this machine, at least; see `Store`."""
-        return locked(self.folder / _LOCK_NAME, patience=_LOCK_TIMEOUT)
+        return locked(self.folder / _LOCK_NAME, timeout=_LOCK_TIMEOUT)
 
     def clean(self, keep: Collection[str], *, search: str, has_lock: bool) -> None:
         """Remove the files that killed processes left; see `Store`.

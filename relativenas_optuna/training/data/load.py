@@ -149,7 +149,7 @@ def _fetched(kind: type[CIFAR10], root: Path, train: bool) -> CIFAR10:
     with suppress(RuntimeError):
         return kind(root=root, train=train)
     root.mkdir(parents=True, exist_ok=True)
-    with locked(root / f".{kind.base_folder}.lock", patience=_PATIENCE):
+    with locked(root / f".{kind.base_folder}.lock", timeout=_PATIENCE):
         return kind(root=root, train=train, download=True)
 
 

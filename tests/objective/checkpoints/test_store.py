@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from optuna.artifacts import Backoff, FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from relativenas_optuna._utils.locks import locked
 from relativenas_optuna.objective.checkpoints import (
     ArtifactFiles,
     DamagedFileError,
@@ -183,15 +182,6 @@ def test_nothing_else_is_removed(tmp_path: Path) -> None:
         path.write_text("")
     FolderStore(tmp_path).clean([], search="s", has_lock=True)
     assert all(path.exists() for path in others)
-
-
-def test_a_lock_excludes_and_ends_with_its_holder(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock") as held:
-        assert held
-        with locked(tmp_path / "lock", patience=0.01) as again:
-            assert not again
-    with locked(tmp_path / "lock", patience=0) as again:
-        assert again
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files are synced as POSIX has it")
