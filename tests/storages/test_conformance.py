@@ -13,7 +13,6 @@ from tests.helpers.databases import empty_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from optuna.storages import BaseStorage
 
@@ -26,6 +25,12 @@ WITH_MICROSECONDS = {
     "test_get_all_trials",
     "test_get_trial",
 }
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchStorage]:
+    with storage_at(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'study.db'}") as storage:
+        yield storage
 
 
 @pytest.fixture(scope="module")
@@ -42,37 +47,35 @@ def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchStorage]:
         yield storage
 
 
-def cached(storage: SearchStorage) -> Iterator[BaseStorage]:
-    """The storage as studies use it, emptied in the end."""
-    yield get_storage(storage)
+def emptied(storage: SearchStorage, *, cached: bool = True) -> Iterator[BaseStorage]:
+    """The storage, by default as studies use it; it is emptied after the test."""
+    yield get_storage(storage) if cached else storage
     for study in storage.get_all_studies():
         storage.delete_study(study._study_id)
 
 
 class TestBehindTheCache(StorageTestCase):
     @pytest.fixture
-    def storage(self, tmp_path: Path) -> Iterator[BaseStorage]:
-        with storage_at(f"sqlite:///{tmp_path / 'study.db'}") as storage:
-            yield get_storage(storage)
+    def storage(self, sqlite: SearchStorage) -> Iterator[BaseStorage]:
+        yield from emptied(sqlite)
 
 
 class TestAlone(StorageTestCase):
     @pytest.fixture
-    def storage(self, tmp_path: Path) -> Iterator[BaseStorage]:
-        with storage_at(f"sqlite:///{tmp_path / 'study.db'}") as storage:
-            yield storage
+    def storage(self, sqlite: SearchStorage) -> Iterator[BaseStorage]:
+        yield from emptied(sqlite, cached=False)
 
 
 class TestPostgreSQL(StorageTestCase):
     @pytest.fixture
     def storage(self, postgresql: SearchStorage) -> Iterator[BaseStorage]:
-        yield from cached(postgresql)
+        yield from emptied(postgresql)
 
 
 class TestMySQL(StorageTestCase):
     @pytest.fixture
     def storage(self, mysql: SearchStorage) -> Iterator[BaseStorage]:
-        yield from cached(mysql)
+        yield from emptied(mysql)
 
 
 # On the servers only what is done to trials, where the storage differs from Optuna's.

@@ -20,7 +20,10 @@ from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import KINDS, address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from relativenas_optuna.storages.search_storage import SearchStorage
 
 SPACE: dict[str, Any] = {
     "b": FloatDistribution(1e-3, 1.0, log=True),
@@ -74,7 +77,19 @@ def same(one: FrozenTrial, other: FrozenTrial) -> bool:
     return held(one) == held(other)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.fixture(params=KINDS)
+def storages(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[SearchStorage, RDBStorage]]:
+    """Our storage and Optuna's of the same database."""
+    url = address(request.param, tmp_path)
+    with storage_at(url) as ours:
+        stock = RDBStorage(url)
+        yield ours, stock
+        stock.remove_session()
+        stock.engine.dispose()
+
+
 @settings(
     max_examples=15,
     deadline=None,
@@ -83,33 +98,31 @@ def same(one: FrozenTrial, other: FrozenTrial) -> bool:
 )
 @given(templates=st.lists(trials(), max_size=6), data=st.data())
 def test_trials_are_read_as_optuna_reads_them(
-    kind: str, templates: list[FrozenTrial], data: st.DataObject, tmp_path: Path
+    storages: tuple[SearchStorage, RDBStorage],
+    templates: list[FrozenTrial],
+    data: st.DataObject,
 ) -> None:
-    url = address(kind, tmp_path)
+    ours, stock = storages
     directions = [StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE]
-    with storage_at(url) as ours:
-        stock = RDBStorage(url)
-        studies = [ours.create_new_study(directions, uuid.uuid4().hex) for _ in range(2)]
-        try:
-            # Between them those of another study, which must not come along.
-            ids = []
-            for template in templates:
-                ids.append(ours.create_new_trial(studies[0], template))
-                ours.create_new_trial(studies[1], template)
-            later = data.draw(st.sampled_from([-1, *ids]))
-            included = data.draw(st.sets(st.sampled_from(ids))) if ids else set()
-            states = data.draw(st.none() | st.sets(st.sampled_from(TrialState), min_size=1))
-            wanted = studies[0], states, included, later
-            found, expected = ours._get_trials(*wanted), stock._get_trials(*wanted)
-            assert len(found) == len(expected)
-            assert all(map(same, found, expected))
-            for trial_id in ids:
-                assert same(ours.get_trial(trial_id), stock.get_trial(trial_id))
-        finally:
-            for study in studies:
-                ours.delete_study(study)
-            stock.remove_session()
-            stock.engine.dispose()
+    studies = [ours.create_new_study(directions, uuid.uuid4().hex) for _ in range(2)]
+    try:
+        # Between them those of another study, which must not come along.
+        ids = []
+        for template in templates:
+            ids.append(ours.create_new_trial(studies[0], template))
+            ours.create_new_trial(studies[1], template)
+        later = data.draw(st.sampled_from([-1, *ids]))
+        included = data.draw(st.sets(st.sampled_from(ids))) if ids else set()
+        states = data.draw(st.none() | st.sets(st.sampled_from(TrialState), min_size=1))
+        wanted = studies[0], states, included, later
+        found, expected = ours._get_trials(*wanted), stock._get_trials(*wanted)
+        assert len(found) == len(expected)
+        assert all(map(same, found, expected))
+        for trial_id in ids:
+            assert same(ours.get_trial(trial_id), stock.get_trial(trial_id))
+    finally:
+        for study in studies:
+            ours.delete_study(study)
 
 
 @pytest.mark.parametrize("kind", KINDS)
