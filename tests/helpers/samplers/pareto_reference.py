@@ -38,10 +38,11 @@ def first_is_fast(
     def losses(member: Member) -> list[float]:
         return [-v if m else v for v, m in zip(member.values, maximize, strict=True)]
 
-    if first.violation or second.violation:
-        return first.violation <= second.violation
+    if first.violation != second.violation:
+        return first.violation < second.violation
     one, other = losses(first), losses(second)
-    if dominates(one, other) or dominates(other, one):
+    # Of two that violate the constraints alike, neither dominates the other.
+    if not first.violation and (dominates(one, other) or dominates(other, one)):
         return dominates(one, other)
     others = [losses(m) for m in before if m is not first and m is not second and not m.violation]
     if one == other or not others or len(one) == 1:
