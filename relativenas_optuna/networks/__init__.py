@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.exceptions import ProtocolError
     from relativenas_optuna.networks.build_network import build
     from relativenas_optuna.networks.conformance import check_supernet
-    from relativenas_optuna.networks.initial import first_supernet
+    from relativenas_optuna.networks.initial import initial_supernet
     from relativenas_optuna.networks.initial_weights import draw_weights
     from relativenas_optuna.networks.io.network_file import (
         NetworkDescription,
@@ -53,7 +53,7 @@ __all__ = [
     "cost",
     "draw_weights",
     "drop_path",
-    "first_supernet",
+    "initial_supernet",
     "load_network",
     "network_bytes",
     "save_network",
@@ -79,7 +79,7 @@ _HOMES = {
     "cost": "networks.network_cost",
     "draw_weights": "networks.initial_weights",
     "drop_path": "networks.layers.operations",
-    "first_supernet": "networks.initial",
+    "initial_supernet": "networks.initial",
     "load_network": "networks.io.network_file",
     "network_bytes": "networks.io.network_file",
     "save_network": "networks.io.network_file",

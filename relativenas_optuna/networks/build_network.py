@@ -1,4 +1,4 @@
-"""`build`: the stand-alone network of an architecture, with first or with trained weights."""
+"""`build`: the stand-alone network of an architecture, with initial or trained weights."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def build(
 ) -> Any:  # a CellNetwork, or another module for other spaces
     """Build the stand-alone network of an architecture, by default at the size of the paper.
 
-    With `weights`, what is left out is as in the file. Of another number of classes the classifier
-    starts anew, as for fine-tuning; so does an auxiliary head that the file does not have. A
-    warning says so. An auxiliary head that is in the file alone is left out.
+    With `weights`, sizes that are None are those of the file. For another number of classes the
+    classifier gets initial weights, as for fine-tuning; so does an auxiliary head that the file
+    does not have. A warning says so. An auxiliary head that only the file has is left out.
 
     Args:
         genotype_or_name: A genotype, or the name of a published one. A `SpaceGenotype` is an
@@ -44,11 +44,10 @@ def build(
             (46, 14).
         channels: Channels of the first cell's nodes.
         cells: Number of cells.
-        num_classes: Classes to tell apart; where it is left out but `dataset` is not, those of the
-            data set.
+        num_classes: Number of classes; None for that of `dataset`, else of the weights.
         in_channels: Channels of an image; 3 by default.
-        auxiliary: Whether to add the auxiliary head: the network then gives
-            (logits, auxiliary logits) in training, and still logits alone in evaluation.
+        auxiliary: True to add the auxiliary head: the network then returns
+            (logits, auxiliary logits) in training, and only logits in evaluation.
         weights: A file of trained weights: one of `relativenas train`, which ends in
             `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
             never run. Or what `read_weights` gave of one.
@@ -127,7 +126,7 @@ def _dataset_of(stored: StoredNetwork | None) -> str:
 
 
 def _require_same(genotype: AnyGenotype, stored: StoredNetwork) -> None:
-    """Refuse weights of another architecture, whose tensors may have the same names and shapes.
+    """Raise for weights of another architecture; its tensors may have the same names and shapes.
 
     Raises:
         ValueError: The first nodes that differ are named.

@@ -1,4 +1,4 @@
-"""Whether a space and a supernet keep their protocols: a check for one's own tests."""
+"""A check, for your own tests, that a space and a supernet keep their protocols."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def check_supernet(
 
     Args:
         space: The architectures.
-        supernet: Its weights, modes and gradients are afterwards as before.
+        supernet: Supernet; its weights, modes and gradients do not change.
         images: `[b, c, h, w]`, normalised, on the device of the supernet; b at least 2.
-        classes: How many logits an image gets.
-        samples: How many architectures are tried.
-        seed: Of the architectures.
+        classes: Number of logits for each image.
+        samples: Number of architectures to try.
+        seed: Seed of the architectures.
 
     Raises:
         ProtocolError: Something does not hold; one line says what, and for which architecture.

@@ -1,4 +1,4 @@
-"""The supernet that a search begins with."""
+"""The supernet at the start of a search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from relativenas_optuna.spaces.registry import NetworkSizes, built_in_for
 Build: TypeAlias = Callable[[int, int], SharedNetwork[Any]]
 
 
-def first_supernet(
+def initial_supernet(
     space: Any,
     given: SharedNetwork[Any] | Build | None,
     *,
@@ -26,24 +26,24 @@ def first_supernet(
     num_classes: int,
     seed: int,
 ) -> Any:  # a module and a SharedNetwork, for which there is no type
-    """A supernet with first weights that follow from the seed.
+    """Return a supernet with initial weights that follow from the seed.
 
-    torch's global random state stays as it is.
+    The state of torch's global random generator does not change.
 
     Args:
         space: The architectures.
-        given: A supernet of one's own, whose weights stay as they are; its class, or a function
-            that builds it, called with `seed` in torch's global stream; or `None` for that of
-            `CellSpace` or `NASBench201`.
-        channels: Of the first cell; for a supernet that is not given, as is the next.
-        cells: Cells in all, those that reduce included. Of NAS-Bench-201 the three stages have a
-            third of the rest each, 17 cells are the paper's.
+        given: Supernet of the user, whose weights do not change; or a function (channels of an
+            image, classes) that builds it, called after `torch.manual_seed(seed)`. None for the
+            supernet of a `CellSpace` or `NASBench201`.
+        channels: Channels of the first cell; not used for a given supernet.
+        cells: Number of cells, reductions included; not used for a given supernet. Each of the
+            three stages of NAS-Bench-201 has a third of the other cells, so 17 is the paper's.
         in_channels: Channels of an image.
-        num_classes: Classes to tell apart.
-        seed: Of the first weights.
+        num_classes: Number of classes.
+        seed: Seed of the initial weights, 0 to 2**64 - 1.
 
     Raises:
-        TypeError: The supernet is no module with `tensors`, or there is none for this space.
+        TypeError: The supernet is not a module with `tensors`, or this space needs one.
         ValueError: A size is out of range.
     """
     if isinstance(given, nn.Module):

@@ -1,4 +1,4 @@
-"""First weights from a generator of one's own."""
+"""Initial weights from a given random generator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import nn
 
 @torch.no_grad()
 def draw_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw all convolutions and linear layers anew, as torch does but from `generator` alone.
+    """Draw new weights of all convolutions and linear layers, as torch does, from `generator`.
 
-    Weights and biases are uniform in ±1 / sqrt(fan-in). They are drawn where the generator lives,
-    so a CPU generator gives the same weights on every device.
+    Weights and biases are uniform in ±1 / sqrt(fan-in). They are drawn on the device of the
+    generator, so a CPU generator gives the same weights on every device.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

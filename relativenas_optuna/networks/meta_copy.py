@@ -22,7 +22,7 @@ def meta_copy(module: nn.Module) -> nn.Module:
     memo |= {id(part._forward_hooks): OrderedDict() for part in module.modules()}
     try:
         return copy.deepcopy(module, memo)
-    except Exception as error:  # a network of one's own can hold anything
+    except Exception as error:  # a network of the user can hold anything
         raise ValueError(
             f"costs cannot be counted, for the supernet cannot be copied (copy.deepcopy), "
             f"{short(error)}"

@@ -15,13 +15,13 @@ from relativenas_optuna.spaces.registry import NetworkSizes
 
 
 class NASBench201Network(Stages):
-    """The network of one architecture, by default at the size of the paper for CIFAR-10.
+    """The stand-alone network of an architecture, by default at the paper's size for CIFAR-10.
 
     Args:
         genotype: The architecture.
         channels: Channels of the first stage; the second has twice as many, the third four times.
         cells: Cells of each stage.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         in_channels: Channels of an image.
 
     Raises:
@@ -63,15 +63,15 @@ class NASBench201Network(Stages):
 
 
 class NASBench201Supernet(Stages):
-    """The weights of all architectures of a NAS-Bench-201 space in one network.
+    """A supernet: the weights of all architectures of a NAS-Bench-201 space in one network.
 
     In evaluation mode a path gives the logits of `standalone` to the last bit.
 
     Args:
         space: The architectures that can be run.
-        channels: See `NASBench201Network`, as for the others.
+        channels: Channels of the first stage; the second has twice as many, the third four times.
         cells: Cells of each stage.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         in_channels: Channels of an image.
 
     Raises:
@@ -124,7 +124,7 @@ class NASBench201Supernet(Stages):
         return self.run(images, genotype, DropPath(drop_path, generator))
 
     def tensors(self, genotype: NASBench201Cell) -> dict[str, Tensor]:
-        """The live parameters and buffers that `forward` reads for an architecture, by name.
+        """Return the own parameters and buffers that `forward` reads for an architecture, by name.
 
         Raises:
             ValueError: The genotype is not in the space.
@@ -136,7 +136,7 @@ class NASBench201Supernet(Stages):
         return found
 
     def parameter_count(self, genotype: NASBench201Cell) -> int:
-        """Learnt parameters of `standalone(genotype)`, which is not built for it.
+        """Return the number of learnt parameters of `standalone(genotype)` without building it.
 
         Raises:
             ValueError: The genotype is not in the space.
@@ -148,7 +148,7 @@ class NASBench201Supernet(Stages):
         )
 
     def standalone(self, genotype: NASBench201Cell) -> NASBench201Network:
-        """The stand-alone network of an architecture with copies of these weights.
+        """Return the stand-alone network of an architecture with copies of these weights.
 
         Its mode, device and memory format are those of this network.
 
@@ -168,7 +168,7 @@ class NASBench201Supernet(Stages):
         return network.train(self.training)
 
     def _modules_of(self, genotype: NASBench201Cell) -> Iterator[tuple[str, nn.Module]]:
-        """Name and module of everything that an architecture runs and that can hold tensors."""
+        """Yield name and module of each part with tensors that an architecture runs."""
         yield "stem", self.stem
         for index, part in enumerate(self.cells):
             if isinstance(part, StageCell):

@@ -66,7 +66,7 @@ class StageCell(nn.Module):
         return states[-1]
 
     def chosen(self, cell: NASBench201Cell) -> Iterator[tuple[str, nn.Module]]:
-        """Name and module of every operation of `cell` that has a module."""
+        """Yield name and module of every operation of `cell` that has a module."""
         for node, read, operation in cell.edges:
             if operation != "none":
                 key = _key(node, read, operation)

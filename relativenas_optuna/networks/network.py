@@ -27,15 +27,15 @@ from relativenas_optuna.spaces.registry import NetworkSizes
 
 
 class CellNetwork(nn.Module):
-    """Stacked cells between a stem and a classifier: what both stand-alone networks share.
+    """A stand-alone network: stacked cells between a stem and a classifier.
 
     Args:
         genotype: The architecture.
         channels: Channels of the first cell's nodes; they double at every reduction.
         cells: Number of cells.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         in_channels: Channels of an image.
-        auxiliary: Whether to add the auxiliary head.
+        auxiliary: True to add the auxiliary head.
     """
 
     least_size: int

@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-adds."""
+"""The cost of a network: parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def cost(network: nn.Module, input_size: tuple[int, int, int]) -> Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class CostLimits:
-    """Most that an architecture may cost.
+    """Limits of the cost of an architecture.
 
     Attributes:
-        parameters: Most learnt parameters; `None`: any number.
+        parameters: Largest number of learnt parameters; None for no limit.
         multiply_adds: Most multiply-adds of one image; `None`: any number.
 
     Raises:
@@ -84,16 +84,16 @@ class CostLimits:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {limit!r}")
 
     def violations(self, cost: Cost) -> dict[str, float]:
-        """How far a cost is over each limit that there is, by name, as a share of the limit.
+        """Return how far a cost exceeds each limit, by name, as a share of the limit.
 
-        They are what Optuna takes as a trial's constraints: up to 0 where the limit is kept.
+        Optuna takes these values as a trial's constraints: at most 0 if the limit is kept.
         """
         return {
             name: (getattr(cost, name) - limit) / limit for name, limit in self._limits().items()
         }
 
     def refusal(self, cost: Cost) -> str | None:
-        """One line that names the limits that a cost is over; `None` where it keeps them all."""
+        """Return one line that names the exceeded limits; None if there are none."""
         over = [
             f"{getattr(cost, name):,} {name.replace('_', '-')} (limit {limit:,})"
             for name, limit in self._limits().items()

@@ -1,4 +1,4 @@
-"""What an architecture costs before it is trained, counted on a supernet's path."""
+"""The cost of an architecture before it is trained, counted on a path of the supernet."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PathCosts(Generic[A]):
         _remember_costs(self._twin, self._counter, {})
 
     def cost(self, genotype: A) -> Cost:
-        """The cost of an architecture.
+        """Return the cost of an architecture.
 
         Parameters are those of `standalone`, where the supernet has it or `parameter_count`, else
         the parameters in `tensors`.
@@ -91,7 +91,7 @@ class PathCosts(Generic[A]):
                 self._twin(self._images, genotype)
         except ValueError:
             raise
-        except Exception as error:  # a network of one's own can end with anything
+        except Exception as error:  # a network of the user can raise anything
             raise ValueError(
                 f"multiply-adds cannot be counted, for the supernet does not run on the meta "
                 f"device, {short(error)}"

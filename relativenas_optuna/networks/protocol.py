@@ -1,4 +1,4 @@
-"""What a search needs of a network that holds the weights of all architectures of a space."""
+"""The protocol of a supernet: a network with the weights of all architectures of a space."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ A_contra = TypeVar("A_contra", contravariant=True)
 class SharedNetwork(Protocol[A_contra]):
     """A supernet: a `torch.nn.Module` that runs any architecture of a space with shared weights.
 
-    `Supernet` and `NASBench201Supernet` are such networks. One's own is a module with the two
-    methods below; `check_supernet` tests them. Three more are used where a supernet has them:
+    `Supernet` and `NASBench201Supernet` are supernets. Your own is a module with the two
+    methods below; `check_supernet` tests them. A supernet may have three more:
 
     - ``least_size``: least height and width of an image.
-    - ``standalone(genotype)``: the architecture's own network, which its parameters are counted of.
+    - ``standalone(genotype)``: the stand-alone network, whose parameters are counted.
     - ``parameter_count(genotype)``: the same number without building that network.
     """
 
@@ -42,31 +42,32 @@ class SharedNetwork(Protocol[A_contra]):
             images: `[b, c, h, w]`, normalised.
             genotype: An architecture of the space.
             drop_path: Probability in [0, 1) that rises with the generations, for regularisation in
-                training; a supernet may leave it out of account.
-            generator: Source of what is dropped, on the device of the images.
+                training; a supernet may ignore it.
+            generator: Random generator of drop-path, on the device of the images.
 
         Returns:
             Logits `[b, classes]`.
         """
 
     def tensors(self, genotype: A_contra, /) -> Mapping[str, Tensor]:
-        """The live parameters and buffers of an architecture, by their names in `state_dict`.
+        """Return the module's own parameters and buffers of an architecture, by name.
 
-        All that `forward` reads or writes for it, the parts that all architectures share included.
-        They are what a candidate trains, what is put back after it, and what a commit writes.
+        The names are those of `state_dict`. The result holds all tensors that `forward` reads or
+        writes for the architecture, also those that all architectures share: a candidate trains
+        these tensors, and a commit writes them.
         """
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str, /) -> Any:
-            """All else is that of `torch.nn.Module`."""
+            """Return any other attribute of a `torch.nn.Module`."""
 
 
 def as_module(supernet: object) -> nn.Module:
-    """The supernet as the module that it is.
+    """Return the supernet, after a check that it is a module with `tensors`.
 
     Raises:
-        TypeError: It is no module, or has no `tensors`.
+        TypeError: `supernet` is not a module, or has no `tensors`.
     """
     if not isinstance(supernet, nn.Module) or not callable(getattr(supernet, "tensors", None)):
         what = supernet if isinstance(supernet, type) else type(supernet)
@@ -80,13 +81,13 @@ def as_module(supernet: object) -> nn.Module:
 def check_path(
     supernet: SharedNetwork[A_contra], genotype: A_contra, images: Tensor, classes: int
 ) -> Tensor:
-    """Run an architecture once, in evaluation mode, and refuse a supernet that cannot be trained.
+    """Run an architecture once, in evaluation mode, and raise if the supernet cannot be trained.
 
     Args:
-        supernet: On the device of `images`; its weights and modes stay as they are.
+        supernet: Supernet on the device of `images`; its weights and modes do not change.
         genotype: An architecture of its space.
         images: `[b, c, h, w]`, normalised.
-        classes: How many logits an image must get.
+        classes: Number of logits for each image.
 
     Returns:
         The logits `[b, classes]`.
@@ -94,7 +95,7 @@ def check_path(
     Raises:
         ProtocolError: `tensors` are not those of the state dict, the images do not go through, or
             the logits have another shape.
-        TypeError: It is no module, or has no `tensors`.
+        TypeError: `supernet` is not a module, or has no `tensors`.
     """
     module = as_module(supernet)
     check_tensors(module, supernet.tensors(genotype))
@@ -104,7 +105,7 @@ def check_path(
     try:
         with torch.no_grad():
             logits: object = supernet(images, genotype)
-    except Exception as error:  # a network of one's own can end with anything
+    except Exception as error:  # a network of the user can raise anything
         reason = " ".join(str(error).split())
         raise ProtocolError(
             f"the supernet does not take images of {images.shape[1]} channels and {width}x"
@@ -127,10 +128,10 @@ def check_path(
 
 
 def check_tensors(module: nn.Module, tensors: object) -> None:
-    """Refuse `tensors(genotype)` that are not live tensors of the module by state-dict name.
+    """Raise unless `tensors(genotype)` are the module's own tensors by their state-dict names.
 
     Raises:
-        ProtocolError: They are not; the message names the first.
+        ProtocolError: A tensor is another one; the message names the first.
     """
     if not isinstance(tensors, Mapping) or not tensors:
         raise ProtocolError(

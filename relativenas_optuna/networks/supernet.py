@@ -1,4 +1,4 @@
-"""The search network: every operation of a space once, run along the path of any genotype."""
+"""The supernet of cells: every operation of a space once, run along the path of any genotype."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class SharedCell(CellModule):
 
 
 class Supernet(nn.Module):
-    """The weights of all genotypes of a space in one network.
+    """A supernet: the weights of all genotypes of a cell space in one network.
 
     An edge that a genotype holds twice is one module used twice. Everything outside the operations
     (stem, preparation of the cells' inputs, classifier) is common to all genotypes. In evaluation
@@ -66,7 +66,7 @@ class Supernet(nn.Module):
         space: The genotypes that can be run.
         channels: Channels of the first cell's nodes; they double at every reduction.
         cells: Number of cells.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         in_channels: Channels of an image.
 
     Raises:
@@ -148,7 +148,7 @@ class Supernet(nn.Module):
         return logits
 
     def tensors(self, genotype: Genotype) -> dict[str, Tensor]:
-        """The live parameters and buffers that `forward` reads for a genotype, by name.
+        """Return the own parameters and buffers that `forward` reads for a genotype, by name.
 
         Those of its operations, and all outside the operations; names are those of `state_dict`.
 
@@ -161,7 +161,7 @@ class Supernet(nn.Module):
         return found | self._operation_tensors(genotype)
 
     def operation_names(self, genotype: Genotype) -> frozenset[str]:
-        """Names of those `tensors` that belong to the genotype's operations.
+        """Return the names of the `tensors` that belong to the genotype's operations.
 
         Raises:
             ValueError: The genotype is not in the space.
@@ -169,7 +169,7 @@ class Supernet(nn.Module):
         return frozenset(self._operation_tensors(genotype))
 
     def parameter_count(self, genotype: Genotype) -> int:
-        """Learnt parameters of `standalone(genotype)`, which is not built for it.
+        """Return the number of learnt parameters of `standalone(genotype)` without building it.
 
         Raises:
             ValueError: The genotype is not in the space.
@@ -180,7 +180,7 @@ class Supernet(nn.Module):
         return sum(p.numel() for module in modules for p in module.parameters())
 
     def standalone(self, genotype: Genotype) -> CifarNetwork:
-        """The stand-alone network of a genotype with copies of these weights.
+        """Return the stand-alone network of a genotype with copies of these weights.
 
         Its mode, device and memory format are those of this network. An edge that the genotype
         holds twice becomes two modules with equal weights.

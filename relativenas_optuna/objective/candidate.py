@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from relativenas_optuna.exceptions import DataError
-from relativenas_optuna.networks.initial import Build, first_supernet
+from relativenas_optuna.networks.initial import Build, initial_supernet
 from relativenas_optuna.networks.path_cost import PathCosts
 from relativenas_optuna.networks.protocol import check_path
 from relativenas_optuna.objective.settings import SearchSettings, check_seed
@@ -84,7 +84,7 @@ class Trainer(Generic[A]):
         validation: Images to score with, on the same device.
         settings: How.
         seed: Of the first weights and all training; from 0 to 2**32 - 1.
-        supernet: See `first_supernet`. One's own is moved to the device and trained in place.
+        supernet: See `initial_supernet`. One's own is moved to the device and trained in place.
         loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
         metric: (logits, labels) of all validation images -> a number to score with instead.
 
@@ -124,7 +124,7 @@ class Trainer(Generic[A]):
         self._device = training.device
         self._loss, self._metric = loss, metric
         self._autocast = torch.bfloat16 if settings.precision == "bfloat16" else None
-        own = first_supernet(
+        own = initial_supernet(
             space,
             supernet,
             channels=settings.channels,

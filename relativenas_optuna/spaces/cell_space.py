@@ -27,15 +27,15 @@ PAPER_OPERATIONS: tuple[str, ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class CellSpace:
-    """All genotypes of two cells with a fixed number of nodes, edges and operations.
+    """The search space of two cells with a fixed number of nodes, edges and operations.
 
     The default is the space of the RelativeNAS paper. The same input twice, and even the same
     edge twice, is part of the space. The output of a cell is always made of all nodes.
 
     Attributes:
-        nodes: Nodes of a cell, at least 1.
-        operations: Names of the operations that an edge chooses from, without doubles.
-        inputs: Edges of a node, at least 1.
+        nodes: Number of nodes of a cell, at least 1.
+        operations: Names of the operations that an edge chooses from, all different.
+        inputs: Number of edges of a node, at least 1.
 
     Example:
         >>> import optuna
@@ -69,7 +69,7 @@ class CellSpace:
 
     @property
     def distributions(self) -> dict[str, CategoricalDistribution]:
-        """A fresh dict of the variables in the paper's order: normal cell first, node by node.
+        """Distributions in a new dict, in the paper's order: normal cell first, node by node.
 
         Per edge come the input (choices are numbers) and then the operation (choices are names):
         ``normal.node2.input1``, ``normal.node2.op1``, ``normal.node2.input2``, and so on.
@@ -85,7 +85,7 @@ class CellSpace:
 
     @property
     def size(self) -> int:
-        """Number of codes; genotypes that differ in the order of a node's edges count apart."""
+        """Number of genotypes; those that differ in the order of a node's edges count as two."""
         per_cell: int = math.prod(
             (n * len(self.operations)) ** self.inputs for n in self._numbers()
         )
@@ -118,11 +118,11 @@ class CellSpace:
         )
 
     def params(self, genotype: Genotype) -> dict[str, Any]:
-        """Inverse of `genotype`: the parameters to hand to `study.enqueue_trial`.
+        """Return the parameters of a genotype, for example for `study.enqueue_trial`.
 
         Raises:
             ValueError: The genotype is not in this space; the message says why.
-            TypeError: It is no genotype.
+            TypeError: `genotype` is not a `Genotype`.
         """
         if reason := self._why_not(genotype):
             raise ValueError(f"genotype is not in this space: {reason}")
@@ -134,21 +134,21 @@ class CellSpace:
         return params
 
     def text(self, genotype: Genotype) -> str:
-        """`Genotype.to_text`: two lines."""
+        """Return the two lines of `Genotype.to_text`."""
         return genotype.to_text()
 
     def parse(self, text: str) -> Genotype:
-        """The genotype of a text.
+        """Read a genotype from its text.
 
         Raises:
-            ValueError: The text is no genotype, or one that is not in this space.
+            ValueError: The text is not a genotype, or the genotype is not in this space.
         """
         genotype = Genotype.from_text(text)
         self.params(genotype)
         return genotype
 
     def random(self, rng: np.random.Generator) -> Genotype:
-        """Draw a genotype uniformly over the codes, two draws of `rng` per edge."""
+        """Draw a genotype; all inputs and operations of an edge have the same probability."""
         return self.genotype(
             {
                 name: distribution.choices[int(rng.integers(len(distribution.choices)))]
@@ -157,7 +157,7 @@ class CellSpace:
         )
 
     def contains(self, genotype: Genotype) -> bool:
-        """Whether the genotype has this space's nodes, edges and operations."""
+        """Return True if the genotype has this space's nodes, edges and operations."""
         return self._why_not(genotype) is None
 
     def _numbers(self) -> range:

@@ -87,12 +87,12 @@ class Cell:
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """All edges, node by node."""
+        """Edges of all nodes, node by node."""
         return tuple(edge for node in self.nodes for edge in node)
 
     @property
     def concat_is_all(self) -> bool:
-        """Whether the output is made of every node."""
+        """True if every node is part of the output."""
         return len(self.concat) == len(self.nodes)
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ class Genotype:
         return frozenset(e.operation for cell in (self.normal, self.reduce) for e in cell.edges)
 
     def to_text(self) -> str:
-        """Two lines, ``normal: ...`` and ``reduce: ...``; `from_text` reads them back."""
+        """Return two lines, ``normal: ...`` and ``reduce: ...``, which `from_text` reads."""
         return f"normal: {self.normal}\nreduce: {self.reduce}"
 
     def __str__(self) -> str:
@@ -160,7 +160,7 @@ class Genotype:
         return cls(*cells)
 
     def to_json(self) -> str:
-        """One line of JSON; `from_json` reads it back."""
+        """Return one line of JSON, which `from_json` reads."""
         return json.dumps(
             {
                 name: {
@@ -240,7 +240,7 @@ def _cell_from_data(name: str, data: Any) -> Cell:
 
 
 def _cell(name: str, nodes: tuple[tuple[Edge, ...], ...], concat: tuple[int, ...]) -> Cell:
-    """Build a cell, and say which of the two it is where that fails."""
+    """Build a cell; an error says which of the two it is."""
     try:
         return Cell(nodes, concat)
     except (TypeError, ValueError) as error:
@@ -256,5 +256,5 @@ def _shortened(text: str) -> str:
 
 
 def node_lines(text: str) -> str:
-    """The text of a genotype with a line for each node."""
+    """Return the text of a genotype with one line for each node."""
     return text.replace(" | ", " |\n        ")

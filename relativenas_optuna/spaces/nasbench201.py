@@ -35,7 +35,7 @@ class NASBench201Cell:
         operations: Names by edge, in the order of `EDGES`.
 
     Raises:
-        ValueError: They are not six of `NASBENCH201_OPERATIONS`.
+        ValueError: `operations` is not a tuple of six names from `NASBENCH201_OPERATIONS`.
 
     Example:
         >>> text = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|none~1|none~2|"
@@ -56,12 +56,12 @@ class NASBench201Cell:
 
     @property
     def edges(self) -> Iterator[tuple[int, int, str]]:
-        """(node, input, operation) of every edge, in the order of `EDGES`."""
+        """Yield (node, input, operation) of every edge, in the order of `EDGES`."""
         for (node, read), operation in zip(EDGES, self.operations, strict=True):
             yield node, read, operation
 
     def to_text(self) -> str:
-        """The published form, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``."""
+        """Return the published form, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``."""
         nodes: dict[int, str] = {}
         for node, read, operation in self.edges:
             nodes[node] = nodes.get(node, "|") + f"{operation}~{read}|"
@@ -93,13 +93,15 @@ class NASBench201Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class NASBench201:
-    """All cells with one of `operations` on each of six edges: 15,625 with the five of the paper.
+    """The search space of cells with one of `operations` on each of six edges.
+
+    With the five operations of the paper it has 15,625 architectures.
 
     Attributes:
-        operations: Those that an edge chooses from, among `NASBENCH201_OPERATIONS`.
+        operations: Operations that an edge chooses from, some of `NASBENCH201_OPERATIONS`.
 
     Raises:
-        ValueError: An operation is unknown or doubled, or there is none.
+        ValueError: An operation is unknown or is there twice, or there is no operation.
 
     Example:
         >>> import optuna
@@ -130,11 +132,11 @@ class NASBench201:
 
     @property
     def distributions(self) -> dict[str, CategoricalDistribution]:
-        """A fresh dict of one variable for each edge: ``edge2_1`` leads from node 1 to node 2."""
+        """One distribution for each edge in a new dict; ``edge2_1`` is from node 1 to node 2."""
         return {name: CategoricalDistribution(self.operations) for name in _NAMES}
 
     def genotype(self, params: Mapping[str, Any]) -> NASBench201Cell:
-        """The architecture of a trial's parameters; those of other names are ignored.
+        """Return the architecture of a trial's parameters; parameters of other names are ignored.
 
         Raises:
             ValueError: A parameter is missing, or its value is not one of the operations.
@@ -146,7 +148,7 @@ class NASBench201:
 
         Raises:
             ValueError: The architecture has an operation that is not in this space.
-            TypeError: It is no architecture of NAS-Bench-201.
+            TypeError: `genotype` is not a `NASBench201Cell`.
         """
         if not isinstance(genotype, NASBench201Cell):
             raise TypeError(f"genotype must be a NASBench201Cell, got {genotype!r}")
@@ -159,7 +161,7 @@ class NASBench201:
         return dict(zip(_NAMES, genotype.operations, strict=True))
 
     def text(self, genotype: NASBench201Cell) -> str:
-        """The published form of an architecture."""
+        """Return the published form of an architecture."""
         return genotype.to_text()
 
     def parse(self, text: str) -> NASBench201Cell:

@@ -1,4 +1,4 @@
-"""What a search needs of a space, and how a trial chooses in one."""
+"""The protocol of a search space, and the choice of an architecture by a trial."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from optuna.distributions import (
 )
 
 A = TypeVar("A", bound=Hashable)
-"""The architectures of a space: values that are equal where they compute the same."""
+"""Type of the architectures of a space: hashable values, equal if they compute the same."""
 
 
 class Space(Protocol[A]):
-    """A set of architectures: what a search chooses from.
+    """A set of architectures that a search chooses from.
 
-    `CellSpace` and `NASBench201` are such spaces. One's own needs no base class. Its architectures
+    `CellSpace` and `NASBench201` are spaces. Your own needs no base class. Its architectures
     are hashable values; `relativenas_optuna.networks.check_supernet` tests all of it.
 
     Example:
@@ -40,38 +40,38 @@ class Space(Protocol[A]):
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:
-        """The parameters of a trial, in the order in which it suggests them."""
+        """Distributions of a trial's parameters by name, in the order of the suggestions."""
 
     def genotype(self, params: Mapping[str, Any], /) -> A:
-        """The architecture of a trial's parameters; those of other names are ignored.
+        """Return the architecture of a trial's parameters; parameters of other names are ignored.
 
         Raises:
-            ValueError: A parameter is missing, or its value is none of its distribution.
+            ValueError: A parameter is missing, or its value is not in its distribution.
         """
 
     def params(self, genotype: A, /) -> dict[str, Any]:
-        """Parameters that `genotype` makes this architecture of, one for each distribution.
+        """Return the parameters that `genotype` turns into this architecture.
 
         Raises:
             ValueError: The architecture is not in the space.
         """
 
     def text(self, genotype: A, /) -> str:
-        """A short text that `parse` reads back, for attributes of trials and for checkpoints."""
+        """Return a short text that `parse` reads, for attributes of trials and for checkpoints."""
 
     def parse(self, text: str, /) -> A:
-        """The architecture of a text that `text` wrote.
+        """Return the architecture of a text that `text` returned.
 
         Raises:
-            ValueError: The text is no architecture.
+            ValueError: The text is not an architecture of the space.
         """
 
     def random(self, rng: np.random.Generator, /) -> A:
-        """An architecture drawn from `rng` alone."""
+        """Draw an architecture with the random numbers of `rng`."""
 
 
 class Suggests(Protocol):
-    """What suggesting needs of a trial: `optuna.Trial`, `FixedTrial` and their like have it."""
+    """A trial that suggests values: `optuna.Trial`, `optuna.trial.FixedTrial` and others."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """Return one of `choices`."""
@@ -97,10 +97,10 @@ _MEMBERS = ("distributions", "genotype", "params", "text", "parse", "random")
 
 
 def check_space(space: object) -> None:
-    """Refuse what lacks a part of the protocol.
+    """Raise if an object lacks a part of the protocol of a space.
 
     Raises:
-        TypeError: It does; the message names what is missing.
+        TypeError: A part is missing; the message names it.
     """
     missing = [name for name in _MEMBERS if not hasattr(space, name)]
     if missing or isinstance(space, type):
@@ -115,8 +115,8 @@ def suggest(space: Space[A], trial: Suggests) -> A:
     """Let a trial choose an architecture: one call of `suggest_...` for each distribution.
 
     Raises:
-        TypeError: A distribution is none of Optuna's three kinds.
-        ValueError: The space does not take what was suggested.
+        TypeError: A distribution is not categorical, integer or float.
+        ValueError: The space does not accept the suggested values.
     """
     return space.genotype(
         {
@@ -146,10 +146,10 @@ def _short(value: object) -> str:
 
 
 def read_choice(params: Mapping[str, Any], name: str, choices: Sequence[Any]) -> Any:
-    """Look a parameter up; return the equal choice, so that 1.0 from elsewhere becomes 1.
+    """Return the choice that equals a parameter's value, so that 1.0 of a file becomes 1.
 
     Raises:
-        ValueError: There is no parameter of that name, or it is none of `choices`.
+        ValueError: The parameter is missing, or its value is not one of `choices`.
     """
     if name not in params:
         raise ValueError(f"params must hold {name}, got none of that name")

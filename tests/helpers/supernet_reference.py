@@ -32,7 +32,7 @@ class Found:
     positions: list[list[list[float]]]  # of each generation, before it moves
 
 
-def first_supernet(
+def initial_supernet(
     space: CellSpace, images: Images, settings: SearchSettings, seed: int
 ) -> Supernet:
     supernet = Supernet(
@@ -169,7 +169,7 @@ def search(
     n, high = settings.population, np.array([len(d.choices) for d in space.distributions.values()])
     stream = np.random.RandomState(seed)
     x, v = stream.rand(n, len(high)) * high, np.zeros((n, len(high)))
-    supernet = first_supernet(space, training, settings, seed)
+    supernet = initial_supernet(space, training, settings, seed)
     losses: list[list[float]] = []
     positions = []
     for generation in range(settings.generations):

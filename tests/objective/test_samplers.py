@@ -33,7 +33,7 @@ SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_under_a_sampler_without_pairs_each_trial_commits_its_own_weights(name: str) -> None:
     scoring, found = objective(), study(sampler=SAMPLERS[name]())
-    supernet = reference.first_supernet(SPACE, scoring.training, SETTINGS, SEED)
+    supernet = reference.initial_supernet(SPACE, scoring.training, SETTINGS, SEED)
     for number in range(7):
         found.optimize(scoring, n_trials=1)
         assert scoring.weights.version == number + 1

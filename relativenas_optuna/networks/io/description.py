@@ -1,4 +1,4 @@
-"""What a trained network is: all that is needed to build it and to feed it."""
+"""The description of a trained network: architecture, sizes, classes and normalisation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkDescription:
-    """What a trained network is.
+    """The description of a trained network.
 
     Attributes:
         genotype: The architecture.
@@ -47,13 +47,13 @@ class NetworkDescription:
         channels: Channels of the first cell's nodes.
         cells: Number of cells.
         in_channels: Channels of an image.
-        classes: Their names, in the order of the logits.
-        auxiliary: Whether the network has the auxiliary head.
-        mean: Of the training images, per channel: what the network takes is
-            `(image - mean) / std`. For images of 8 bits a value of 255 is 1.
-        std: In the same units, above 0.
-        size: Height and width in pixels that it was trained with.
-        notes: Anything else that is worth keeping, as JSON has it.
+        classes: Names of the classes, in the order of the logits.
+        auxiliary: True if the network has the auxiliary head.
+        mean: Mean of the training images for each channel, where 255 of 8 bits is 1. The input of
+            the network is `(image - mean) / std`.
+        std: Standard deviation of the training images for each channel, above 0.
+        size: Height and width in pixels of the training images.
+        notes: Any other data that JSON can hold.
 
     Raises:
         ValueError: A field is out of range; the message names it.
@@ -119,7 +119,7 @@ class NetworkDescription:
         return any_network(self.genotype, self.dataset, sizes, auxiliary=self.auxiliary, meta=meta)
 
     def to_json(self) -> str:
-        """JSON for people and programs; `from_json` reads it back."""
+        """Return JSON, which `from_json` reads."""
         data = {name: getattr(self, name) for name in _FIELDS}
         data["genotype"] = json.loads(self.genotype.to_json())
         data["notes"] = dict(self.notes)
@@ -127,7 +127,7 @@ class NetworkDescription:
 
     @classmethod
     def from_json(cls, text: str) -> NetworkDescription:
-        """Read the form that `to_json` writes, from whoever wrote it.
+        """Read what `to_json` returned; the text may come from anybody.
 
         Raises:
             ValueError: The text is something else, or a field is out of range.
@@ -169,7 +169,7 @@ def _check_whole(name: str, value: object, most: int) -> None:
 
 
 def check_classes(classes: object) -> None:
-    """Refuse names of classes that a network's file cannot hold.
+    """Raise for names of classes that a network's file cannot hold.
 
     Raises:
         ValueError: They are no tuple of strings, too many or too long, one is there twice, or has

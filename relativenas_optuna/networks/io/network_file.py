@@ -1,4 +1,4 @@
-"""The trained-network file: weights, and in the same file what they are the weights of."""
+"""The trained-network file: weights, and in the same file the description of the network."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _KEY = "relativenas"
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """What a file of trained weights holds.
+    """The content of a file of trained weights.
 
     Attributes:
         state: The tensors by the names of a network's state dict, on the CPU.
-        description: Of the network; `None` where the file holds weights alone.
-        where: The file, for messages.
+        description: Description of the network; None if the file holds only weights.
+        where: Name of the file for messages.
     """
 
     state: Mapping[str, Tensor]
@@ -51,7 +51,7 @@ class StoredNetwork:
 
 
 def network_bytes(network: nn.Module, description: NetworkDescription) -> bytes:
-    """The content of a trained-network file.
+    """Return the content of a trained-network file.
 
     Raises:
         ValueError: The network is not the one described, or holds numbers that are not finite.
@@ -62,14 +62,14 @@ def network_bytes(network: nn.Module, description: NetworkDescription) -> bytes:
 
 
 def save_network(path: str | Path, network: nn.Module, description: NetworkDescription) -> Path:
-    """Write a trained network as a safetensors file, and beside it what it is, as readable JSON.
+    """Write a trained network as a safetensors file, and its description beside it as JSON.
 
     Each file is written whole or not at all. The first holds all that the second says.
 
     Args:
         path: Ends in `.safetensors`; the other file has `.json` in its place.
-        network: On any device.
-        description: Of the network.
+        network: Network on any device.
+        description: Description of the network.
 
     Returns:
         The path.
@@ -91,7 +91,7 @@ def save_network(path: str | Path, network: nn.Module, description: NetworkDescr
 
 
 def load_network(path: str | Path) -> tuple[Any, NetworkDescription]:
-    """Read what `save_network` wrote, without trust in the file.
+    """Read what `save_network` wrote; no code in the file is executed.
 
     Returns:
         The network on the CPU, in training mode as a new one, and what it is. The network is a
@@ -105,16 +105,16 @@ def load_network(path: str | Path) -> tuple[Any, NetworkDescription]:
 
 
 def network_in_bytes(content: bytes) -> tuple[Any, NetworkDescription]:
-    """What `network_bytes` gave the content of; else see `load_network`."""
+    """Read what `network_bytes` returned, as `load_network` reads a file."""
     return _network_of(_stored(*from_bytes(content), "the content"), "FILE")
 
 
 def read_weights(path: str | Path) -> StoredNetwork:
-    """Read trained weights, of ours or published, without trust in the file.
+    """Read trained weights, of this package or published; no code in the file is executed.
 
     Args:
-        path: Of a safetensors file, where it ends in `.safetensors`; else of a file that
-            `torch.save` wrote, see `read_pt`.
+        path: Path of a safetensors file if it ends in `.safetensors`, otherwise of a file that
+            `torch.save` wrote; see `read_pt`.
 
     Raises:
         ValueError: The file is missing, damaged or cut short, or holds something else. One line

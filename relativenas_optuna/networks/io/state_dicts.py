@@ -1,4 +1,4 @@
-"""Trained weights for a network: what fits, what starts anew, and what differs."""
+"""Trained weights for a network: checks, differences, and parts that get initial weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.]{1,120}")
 
 
 def sizes_in(state: State) -> dict[str, int]:
-    """The sizes of the network that weights are of, as far as they show, by their names in `build`.
+    """Return the sizes of the network of these weights, as far as known, by their names in `build`.
 
     They may be nonsense where the weights are those of another kind of network, but none that no
     network has.
@@ -37,17 +37,17 @@ def sizes_in(state: State) -> dict[str, int]:
 
 
 def is_imagenet(state: State) -> bool:
-    """Whether weights are those of a network with the ImageNet stem."""
+    """Return True for weights of a network with the ImageNet stem."""
     return any(name.startswith("stem0.") for name in state)
 
 
 def require_fit(ours: State, theirs: State, where: str) -> None:
-    """Refuse weights that are not those of a network.
+    """Raise for weights that are not those of a network.
 
     Args:
-        ours: Of the network, on any device, the meta device too.
-        theirs: From a file, on the CPU.
-        where: What holds them, for the message.
+        ours: State of the network, on any device, also the meta device.
+        theirs: Weights from a file, on the CPU.
+        where: Name of the file for the message.
 
     Raises:
         ValueError: Keys, shapes or types differ, and the first three are named; or a number is not
@@ -63,14 +63,14 @@ def require_fit(ours: State, theirs: State, where: str) -> None:
 
 
 def starting_anew(network: nn.Module, state: State) -> dict[str, str]:
-    """The parts of a network that weights cannot give, for there are other numbers of classes.
+    """Return the parts of a network that get initial weights instead of those of a file.
 
     Args:
-        network: On any device.
+        network: Network on any device.
         state: The weights.
 
     Returns:
-        Why, by the beginning of the names of their tensors.
+        The reason for each part, by the beginning of the names of its tensors.
     """
     anew = {}
     own = network.state_dict()
@@ -93,18 +93,18 @@ def starting_anew(network: nn.Module, state: State) -> dict[str, str]:
 def fitting(
     network: nn.Module, state: State, where: str, *, anew: Collection[str] = ()
 ) -> dict[str, Tensor]:
-    """The weights for a network, but for the parts that start anew.
+    """Return the weights for a network, without the parts that get initial weights.
 
     An auxiliary head that the network lacks is left out.
 
     Args:
-        network: On any device.
+        network: Network on any device.
         state: The weights, on the CPU.
-        where: What holds them, for the message.
+        where: Name of the file for the message.
         anew: The parts, see `starting_anew`.
 
     Raises:
-        ValueError: See `require_fit`.
+        ValueError: The weights are not those of the network; see `require_fit`.
     """
     headless = () if _has_auxiliary(network) else (_AUXILIARY,)
     ours = _without(network.state_dict(), anew)
@@ -122,7 +122,7 @@ def _without(state: State, beginnings: Collection[str]) -> dict[str, Tensor]:
 
 
 def _differences(ours: State, theirs: State) -> list[str]:
-    """What differs, in the order of our tensors; then what only the file has."""
+    """Return the differences in the order of our tensors, then what only the file has."""
     found = []
     for name, tensor in ours.items():
         other = theirs.get(name)

@@ -1,4 +1,4 @@
-"""What the weights of a supernet are of, in words for people."""
+"""Facts that tell the weights of one supernet from those of another."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SIZES = {
 
 
 def facts(supernet: Any) -> dict[str, Fact]:
-    """What tells the weights of a supernet from those of others, by name.
+    """Return facts that tell the weights of a supernet from those of others, by name.
 
-    Of a supernet of one's own that is its property `facts`, if it has one; else nothing.
+    A supernet of the user may have a property `facts`, which is returned.
 
     Args:
         supernet: A `SharedNetwork`.
@@ -42,11 +42,11 @@ def facts(supernet: Any) -> dict[str, Fact]:
 
 
 def differences(theirs: Any, ours: dict[str, Fact]) -> list[str]:
-    """In what weights differ from those that are needed; of facts that both have.
+    """Return the differences between the facts of weights and those of the needed weights.
 
     Args:
-        theirs: What a file says, whatever that is.
-        ours: `facts` of the supernet that needs them.
+        theirs: Facts in a file; anything else has no differences.
+        ours: Facts of the supernet that needs weights.
     """
     if not isinstance(theirs, dict):
         return []

@@ -1,4 +1,4 @@
-"""Weights on disk: written whole or not at all, and read without trust."""
+"""Safetensors files: written whole or not at all, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LENGTH = 8  # bytes at the beginning that say how long the header is
 
 
 def save(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes tensors as a safetensors file, whole or not at all.
+    """Write tensors as a safetensors file, whole or not at all.
 
     Args:
-        path: Of the file.
-        tensors: By name, on any device, of types that NumPy has (so not bfloat16).
+        path: Path of the file.
+        tensors: Tensors by name, on any device, of types that NumPy has (so not bfloat16).
         metadata: Texts by name.
 
     Raises:
@@ -35,7 +35,7 @@ def save(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str,
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads a safetensors file, which holds data and never code.
+    """Read a safetensors file, which holds data and never code.
 
     Returns:
         The tensors by name, on the CPU and independent of the file, and the metadata.
@@ -55,14 +55,14 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
-    """The content of a safetensors file; arguments are those of `save`."""
+    """Return the content of a safetensors file; the arguments are those of `save`."""
     # The bytes are those of safetensors.torch, in half the time for thousands of tensors.
     content = {name: _array(tensor) for name, tensor in tensors.items()}
     return bytes(safetensors.numpy.save(content, dict(metadata)))
 
 
 def replaced(content: bytes, tensors: Mapping[str, Tensor]) -> bytes:
-    """What `to_bytes` wrote, with other values of some of its tensors.
+    """Return what `to_bytes` returned, with new values of some of its tensors.
 
     For a few of thousands of tensors this takes a small part of the time that `to_bytes` takes.
 
@@ -81,7 +81,7 @@ def replaced(content: bytes, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """What `to_bytes` wrote: the tensors by name, on the CPU, and the metadata.
+    """Return the tensors by name, on the CPU, and the metadata that `to_bytes` wrote.
 
     Raises:
         ValueError: The content is cut short, or that of no safetensors file; one line says why.
@@ -95,7 +95,7 @@ def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _printable(text: str) -> str:
-    """A message that quotes a file, as a terminal can show it."""
+    """Return a message that quotes a file, with printable characters only."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST_REASON])
 
 
@@ -104,7 +104,7 @@ def _array(tensor: Tensor) -> Any:
 
 
 def _header(content: bytes) -> tuple[Mapping[str, Any], int]:
-    """The header of a safetensors file, and where the tensors begin."""
+    """Return the header of a safetensors file, and the position of the first tensor."""
     end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
     return _parsed(content[_LENGTH:end]), end
 

@@ -29,12 +29,12 @@ _MOST_GROWTH = 4
 
 
 def read_pt(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, alone or in a dict under a usual name, also of a wrapped network.
+    """Read a state dict, by itself or in a dict under a usual name, also of a wrapped network.
 
     Nothing in the file is run: it may hold tensors, numbers, texts and their containers only.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Returns:
         The tensors by name, dense, on the CPU, independent of the file; those of another
@@ -74,7 +74,7 @@ def _loaded(path: Path, where: str) -> Any:
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether torch takes a file for an archive.
+    """Return True if torch reads a file as an archive.
 
     Raises:
         zipfile.BadZipFile: It would unpack to any size; torch packs none.
@@ -108,7 +108,7 @@ def _state_in(data: Any, where: str) -> dict[str, Tensor]:
 
 
 def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:
-    """Refuse what is no array of numbers, and arrays that promise more numbers than the file has.
+    """Raise for tensors that are not arrays of numbers, or need more memory than the file has.
 
     Raises:
         ValueError: A tensor is named, or what all of them would take.
@@ -127,6 +127,6 @@ def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """A tensor with memory of its own."""
+    """Return a copy of a tensor with memory of its own."""
     kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to(kind, copy=True, memory_format=torch.contiguous_format)

@@ -10,7 +10,7 @@ class AuxiliaryHead(nn.Module):
 
     Args:
         in_channels: Channels of that cell's output.
-        num_classes: Classes to tell apart.
+        num_classes: Number of classes.
         pool_stride: Stride of the 5x5 pooling: 3 for CIFAR, 2 for ImageNet.
         last_norm: Whether a batch norm follows the last convolution: not so for ImageNet.
     """

@@ -25,7 +25,7 @@ STEM_MULTIPLIER = 3
 
 @dataclass(frozen=True)
 class DropPath:
-    """How edges are dropped in one forward pass.
+    """Settings of drop-path in one forward pass.
 
     Attributes:
         p: Probability in [0, 1).
@@ -42,7 +42,7 @@ class DropPath:
 
 @dataclass(frozen=True)
 class CellShape:
-    """Where a cell stands in its network.
+    """Sizes of a cell and its place in the network.
 
     Attributes:
         older_channels: Channels of input 0, the cell before the previous one.

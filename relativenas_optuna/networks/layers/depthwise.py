@@ -67,14 +67,14 @@ def every_second(x: Tensor, first: int = 0) -> Tensor:
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int, dilation: int) -> Tensor:
-    """The gradient of a depthwise convolution's weights.
+    """Return the gradient of a depthwise convolution's weights.
 
     A dilated one is that of an undilated one on the phases of the image, and a wide one is put
     together from narrow ones.
 
     Args:
         x: Input, `[b, c, h, w]`.
-        gradient: Of the output, `[b, c, ceil(h / stride), ceil(w / stride)]`.
+        gradient: Gradient of the output, `[b, c, ceil(h / stride), ceil(w / stride)]`.
         kernel: Side of the kernel, odd.
         stride: 1 where dilated.
         dilation: At least 1.

@@ -40,7 +40,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         return result  # type: ignore[no-any-return]
 
     def _fold(self, x: Tensor) -> int:
-        """How many neighbouring pixels are taken together; 1 where the library is to do it."""
+        """Return how many neighbouring pixels are taken together; 1 for the library's own way."""
         if (
             is_traced()
             or x.device.type != "cpu"

@@ -1,4 +1,4 @@
-"""Whether a program is being made of a network."""
+"""A check for torch's export, compilation and tracing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _JIT: Any = torch.jit  # without types of its own
 
 
 def is_traced() -> bool:
-    """Whether torch.export, torch.compile or torch.jit.trace is recording what a network does.
+    """Return True while torch.export, torch.compile or torch.jit.trace records a network.
 
     What is recorded must hold for batches of any size, and has gradients of its own.
     """
