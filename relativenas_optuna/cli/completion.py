@@ -1,4 +1,4 @@
-"""What the Tab key offers for words that are not options: studies, data, folders."""
+"""Words that the Tab key offers for studies, data sets and folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Items = list[CompletionItem]
 
 
 def studies(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Names of the studies in the storage that the command line names so far."""
+    """Return the names of the studies in the storage that the command line names."""
     import optuna  # here, since every command's start loads this module
 
     from relativenas_optuna.exceptions import StorageError
@@ -36,13 +36,13 @@ def studies(context: click.Context, _parameter: click.Parameter, incomplete: str
 
 
 def _typed(name: str) -> str:
-    """A name as it stands in a command line; zsh and fish quote what they are offered."""
+    """Return a name as it is typed in a command line; zsh and fish quote names themselves."""
     bash = os.environ.get("_RELATIVENAS_COMPLETE", "").startswith("bash")
     return shlex.quote(name) if bash else name
 
 
 def data(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Names of data sets, or folders where none begins so."""
+    """Return names of data sets, or folders if no name starts like this."""
     from relativenas_optuna.search.plan import DATA_NAMES
 
     names = [CompletionItem(name) for name in DATA_NAMES if name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""What all commands have in common: -q and -v, and a help that groups them by purpose."""
+"""The group of commands: it gives all of them -q and -v, and its help lists them by purpose."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The console script.
+    """Run the command `relativenas`.
 
     Raises:
         SystemExit: With status 1 for a mistake or a figure that was missed, 2 for a command line
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Let a warning be one line for people: without the place in the program and its source."""
+    """Print each warning as one line, without its place in the program."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: (
         f"Warning: {without_password(_line(message))}\n"
@@ -97,7 +97,7 @@ def _interruption(error: BaseException, words: list[str]) -> str:
 
 
 def _where(error: BaseException) -> str:
-    """Where an error came from, for who asked by -v."""
+    """Return the traceback of an error, one line of text per line."""
     import traceback
 
     lines = "".join(traceback.format_exception(error)).splitlines()
@@ -105,7 +105,7 @@ def _where(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str | None:
-    """What a user is told of an exception; `None` for one that is a fault of the program."""
+    """Return the message of an error that users can cause; None for a fault of the program."""
     import click
     import optuna
     from sqlalchemy.exc import SQLAlchemyError

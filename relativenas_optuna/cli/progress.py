@@ -202,7 +202,7 @@ def failure(trial: FrozenTrial, error: Exception) -> str:
 
 @contextmanager
 def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar for a number of like things; yields what is to be called after each."""
+    """Show a progress bar for `total` equal steps; yield the function to call after each step."""
     with _progress(console) as progress:
         task = progress.add_task(what, total=total, best="")
         yield lambda: progress.advance(task)

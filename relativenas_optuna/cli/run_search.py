@@ -1,4 +1,4 @@
-"""A search of a study to its end, under the eyes of who waits for it."""
+"""Searches that report their progress in the terminal."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from relativenas_optuna.cli.output.search import Console
-    from relativenas_optuna.search.plan import Wishes
+    from relativenas_optuna.search.plan import SearchRequest
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
 
 
-def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -> Images:
+def images_of_new_search(console: Console, request: SearchRequest, device: str | None) -> Images:
     """Prepare a search in memory and return its images.
 
     A mistake ends it here, before there is a database file.
 
     Args:
         console: Console of the study; it says what is searched.
-        wishes: What the search is asked to do.
+        request: What the search is asked to do.
         device: See `SupernetObjective`.
 
     Raises:
@@ -45,7 +45,7 @@ def images_of_new_search(console: Console, wishes: Wishes, device: str | None) -
 
     with storage_at("sqlite://") as storage:
         study = optuna.create_study(study_name=console.study, storage=storage)
-        plan = SearchPlan.of(study, wishes)
+        plan = SearchPlan.of(study, request)
         console.preparing(plan)
         found = resolve_device(device)
         with empty_folders_removed(plan.out, on_success=True):

@@ -1,4 +1,4 @@
-"""Where commands print: consoles that mind terminals, colours, -q and -v."""
+"""Consoles of the commands: terminals, colours, -q and -v."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ VERBOSITY = "verbosity"
 
 
 def verbosity() -> int:
-    """How much the running command is to say: -1 after -q, 1 after -v, otherwise 0."""
+    """Return the verbosity of the running command: -1 after -q, 1 after -v, otherwise 0."""
     context = click.get_current_context(silent=True)
     said = None if context is None else context.obj
     return int(said.get(VERBOSITY, 0)) if isinstance(said, dict) else 0
 
 
 def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Console:
-    """A console of our own settings; NO_COLOR and FORCE_COLOR count, as anywhere.
+    """Return a console with our settings; NO_COLOR and FORCE_COLOR are respected.
 
     Args:
         stderr: Whether standard output is for something else.
@@ -44,7 +44,7 @@ def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Cons
 
 
 def on_screen(console: rich.console.Console) -> bool:
-    """Whether somebody sees it in a terminal that lines can be drawn over in."""
+    """Return True if the console is a terminal in which lines can be replaced."""
     return console.is_interactive
 
 

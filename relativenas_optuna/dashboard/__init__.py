@@ -1,4 +1,4 @@
-"""What optuna-dashboard shows of a search, and the report of a study as one page.
+"""Notes, drawings and figures for optuna-dashboard, and the HTML report of a study.
 
 The public names are imported at first use.
 """

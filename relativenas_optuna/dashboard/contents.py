@@ -79,7 +79,7 @@ def _note_trials(
 
 
 def _drawing(study: optuna.Study, trial_id: int, artifact: str) -> str:
-    """The drawing, or where the dashboard has none what may be the reason."""
+    """Return the Markdown of a drawing, with a text that says why it may be missing."""
     instead = "the drawing of its two cells, for which optuna-dashboard needs --artifact-dir"
     return f"![{instead}](/artifacts/{study._study_id}/{trial_id}/{artifact})"
 

@@ -1,4 +1,4 @@
-"""Where the drawings for optuna-dashboard are."""
+"""The folder of the drawings for optuna-dashboard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _NAME = "artifacts"
 
 
 def artifact_folder(out: str | Path) -> Path:
-    """The folder for the drawings of a search that writes to `out`, for `--artifact-dir`.
+    """Return the folder of a search's drawings, for `optuna-dashboard --artifact-dir`.
 
     It is inside, so that workers on other machines, where that folder has another path, write
     theirs to the same one.

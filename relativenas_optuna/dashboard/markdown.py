@@ -1,4 +1,4 @@
-"""Markdown in which whatever comes from elsewhere is text."""
+"""Markdown in which names and values are escaped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 200
 
 
 def text(value: object) -> str:
-    """A text of one line that is shown as it is; a long one is cut."""
+    """Return text as one escaped line, at most 200 characters."""
     words = " ".join(str(value).split())
     if len(words) > _LONGEST:
         words = f"{words[: _LONGEST - 1]}…"
@@ -23,20 +23,20 @@ def text(value: object) -> str:
 
 
 def table(rows: Mapping[str, str]) -> str:
-    """A table of two columns; `rows` are Markdown already."""
+    """Return a table of two columns; `rows` are Markdown already."""
     lines = ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
     return "\n".join(lines)
 
 
 def block(content: str, language: str = "") -> str:
-    """Lines that are shown as they are."""
+    """Return lines as a code block."""
     longest = max(map(len, re.findall("`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{content}\n{fence}"
 
 
 def large(number: float) -> str:
-    """A large number as people say it."""
+    """Return a large number in millions or billions."""
     for unit, word in ((1e9, "billion"), (1e6, "million")):
         if number >= unit:
             return f"{number / unit:.3g} {word} ({number:,.0f})"

@@ -1,4 +1,4 @@
-"""Keeps what optuna-dashboard shows of a search up to date."""
+"""The callback that keeps notes, drawings and figures in optuna-dashboard up to date."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class DashboardReporter:
         self._not_before = 0.0
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Take notice of a trial that ended."""
+        """Write the figures and notes if the ended trial completes a generation."""
         if time.monotonic() < self._not_before:
             return
         if (trial.number + 1) % _TRIALS and seat_of(trial) is None:
@@ -93,11 +93,11 @@ class DashboardReporter:
             self._not_written(study, error)
 
     def write(self, study: optuna.Study, *, ended: bool = False) -> None:
-        """Write what there is to see now, unless that is written already.
+        """Write all figures, notes and drawings now, unless they are up to date.
 
         Args:
             study: The study.
-            ended: Whether its search has chosen what it ends with.
+            ended: True if the search has ended with its choice.
         """
         try:
             stage = self._stage(study, len(study.get_trials(deepcopy=False)), ended=ended)
@@ -164,7 +164,7 @@ class DashboardReporter:
             self._failed("dashboard", error)
 
     def _failed(self, what: str, error: Exception) -> None:
-        """Warn that something is not shown; a search of hours does not end for that."""
+        """Warn that something is not shown; the search goes on."""
         if what == "dashboard":
             self._not_before = time.monotonic() + _PAUSE
         if what not in self._warned:
@@ -176,7 +176,7 @@ class DashboardReporter:
 def reporter_of(
     study: optuna.Study, out: str, warn: Callable[[str], None] | None
 ) -> DashboardReporter | None:
-    """The reporter of a search that writes to `out`; `None` where no dashboard could see it."""
+    """Return the reporter of a search with the folder `out`; None for a study in memory."""
     try:
         url = database_of(study._storage).engine.url
     except TypeError:

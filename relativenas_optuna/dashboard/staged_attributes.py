@@ -20,7 +20,7 @@ _ARTIFACT = "dashboard:artifacts:"
 
 @dataclass(frozen=True)
 class _NotedTrial:
-    """As much of a trial as `save_note` reads; a real trial would take a seat."""
+    """The part of a trial that `save_note` reads; a real trial would take a seat."""
 
     storage: BaseStorage
     study: optuna.Study

@@ -20,7 +20,7 @@ KEY = "relative_nas:dashboard"
 
 @dataclass
 class DashboardState:
-    """What optuna-dashboard shows of a study.
+    """The stage and the notes that optuna-dashboard shows of a study.
 
     Attributes:
         stage: Number of complete generations, number of trials, and 1 if the search has ended.

@@ -25,7 +25,7 @@ _MOST_LISTED = 20  # generations
 
 
 def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
-    """The note of a study, as Markdown."""
+    """Return the note of a study as Markdown."""
     plan, choice = _kept(study)
     trial, what = _best(seen, best, choice)
     parts = [f"### How to go on\n\n{_going_on(study, plan)}", _progress(seen, plan)]

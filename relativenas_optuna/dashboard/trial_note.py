@@ -33,7 +33,7 @@ class Best:
 
     @classmethod
     def of(cls, view: SearchView | None, most: int) -> Best:
-        """Those of the newest generations, at most so many."""
+        """Return the best trials of the newest complete generations, at most `most` of them."""
         found: dict[int, tuple[int, ...]] = {}
         complete = [g for g in view.generations if g.complete] if view else []
         for generation in complete[-most:]:
@@ -45,7 +45,7 @@ class Best:
 
 
 def trial_note(trial: FrozenTrial, view: SearchView | None, best: Best) -> str:
-    """The note of a trial, as Markdown."""
+    """Return the note of a trial as Markdown."""
     seat = seat_of(trial)
     rows: dict[str, str] = {}
     if view is not None and trial.number in view.extras:

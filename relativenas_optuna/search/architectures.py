@@ -46,7 +46,7 @@ class Named:
 def architecture_of(
     text: str | None, *, storage: str, study: str, space: str | None = None
 ) -> Named:
-    """The architecture that a command's argument means.
+    """Return the architecture that a command's argument names.
 
     Args:
         text: A file with a genotype as text or JSON, as `relativenas search` writes it; else a
@@ -78,7 +78,7 @@ def architecture_of(
 
 
 def published_of(text: str) -> Named:
-    """The published architecture of that name, in capitals or not.
+    """Return the published architecture of that name, in upper or lower case.
 
     Raises:
         SearchError: There is none; the message lists the names.

@@ -1,4 +1,4 @@
-"""Which architecture a search ends with, and which are the best before its end."""
+"""The architecture that a search ends with, and the best ones before its end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Finalist:
         genotype: Its architecture.
         search_loss: Its loss in the search, in nats, after an epoch of its own.
         loss: Its loss with the final shared weights, in nats, without training.
-        accuracy: The same's share of validation images classified right, 0 to 1.
+        accuracy: Accuracy on the validation images with the final weights, 0 to 1.
     """
 
     trial: Count
@@ -50,7 +50,7 @@ class Finalist:
 
     @property
     def ranked(self) -> Ranked:
-        """How good it is."""
+        """Its score with the final weights."""
         return Ranked(trial=self.trial, loss=self.loss, accuracy=self.accuracy)
 
     def __str__(self) -> str:
@@ -59,12 +59,12 @@ class Finalist:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """How good an architecture of a study is; as text it is a line that says so.
+    """The score of an architecture of a study; as text it is one line.
 
     Attributes:
         trial: Number of the trial that scored it best.
-        loss: In nats: of a finalist with the final weights, otherwise of the trial.
-        accuracy: Of a finalist, 0 to 1.
+        loss: Loss in nats: with the final weights for a finalist, otherwise that of the trial.
+        accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
     """
 
     trial: int
@@ -79,13 +79,13 @@ class Ranked:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which architecture a search ends with.
+    """The architecture that a search ends with, and the other finalists.
 
     Attributes:
         finalists: The best of the last generation, in a random search of all candidates; the
             winner first.
-        random_accuracies: What random architectures reach with the same weights, 0 to 1.
-        generations: After how many generations the choice was made.
+        random_accuracies: Accuracies of random architectures with the same weights, 0 to 1.
+        generations: Number of generations before the choice.
         space: Name of the search space.
     """
 
@@ -105,7 +105,7 @@ class Choice:
         return statistics.median(self.random_accuracies)
 
     def to_data(self) -> dict[str, Any]:
-        """The choice as plain JSON data, genotypes as text."""
+        """Return the choice as JSON data, genotypes as text."""
         data: dict[str, Any] = plain(self)
         return data
 
@@ -115,7 +115,7 @@ class Choice:
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> Choice | None:
-        """The choice that a study's search ended with last, if it has ended.
+        """Return the last choice that a study's search ended with; None if it has not ended.
 
         Raises:
             SearchError: The study's attribute is not what `store` writes.
@@ -140,17 +140,17 @@ class Choice:
 
 
 def readable_plan(study: optuna.Study) -> SearchPlan | None:
-    """Return the plan of a study for who only shows it: None, and a warning, if unreadable."""
+    """Return the plan of a study; warn and return None if it cannot be read."""
     return if_readable(lambda: SearchPlan.stored_in(study))
 
 
 def readable_choice(study: optuna.Study) -> Choice | None:
-    """Return the choice of a study for who only shows it: None, and a warning, if unreadable."""
+    """Return the choice of a study; warn and return None if it cannot be read."""
     return if_readable(lambda: Choice.stored_in(study))
 
 
 def if_readable(read: Callable[[], T | None]) -> T | None:
-    """Return what `read` returns: None, and a warning, if that is an attribute it cannot read."""
+    """Return the result of `read`; warn and return None if it raises `SearchError`."""
     try:
         return read()
     except SearchError as error:
@@ -161,7 +161,7 @@ def if_readable(read: Callable[[], T | None]) -> T | None:
 
 
 def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[AnyGenotype, Ranked]:
-    """The architectures of a study, the best first, and how good they are.
+    """Return the architectures of a study and their scores, the best first.
 
     Of a finished search its finalists come first. The rest, and all of them where the search goes
     on, are trials by their loss.

@@ -1,4 +1,4 @@
-"""What a worker does: it scores the pairs of a study, one after the other."""
+"""The loop of a worker, which scores the pairs of a study one after the other."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def _warn_of_lost(trial: optuna.Trial) -> None:
 
 
 def _values_of(losses: float | Sequence[float], study: optuna.Study) -> list[float] | None:
-    """What the study is told; `None` where the trial failed."""
+    """Return the values to report; None if the trial failed."""
     given = losses if isinstance(losses, Sequence) else [losses]
     try:
         values = [float(loss) for loss in given]

@@ -1,4 +1,4 @@
-"""What a search is to do, kept with its study so that the same command goes on with it."""
+"""The plan of a search, stored in its study so that the same command can continue it."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ Seed = Annotated[int, Range(0, MAX_SEED)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What a caller asks of a search; what is left out comes from the study, then the preset.
+class SearchRequest:
+    """Settings that a caller asks for; missing ones come from the study, then from the preset.
 
     Attributes:
         data: "digits" (the default), "cifar10", "cifar100", or a folder of images per class.
         size: Side in pixels that the images are brought to.
-        preset: Of the settings; "digits" for the digits, else "small".
-        seed: 0 where nothing is said.
-        out: Folder for results, and for weights that have no place of their own.
+        preset: Preset of the settings; the default is "digits" for the digits, else "small".
+        seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
+        out: Folder for results, and for the weights unless `weights` is given.
         weights: Folder or bucket for the weights; see `weights_place`.
-        random: Whether to draw every candidate at random; see `SearchPlan`.
+        random: True to draw every candidate at random; see `SearchPlan`.
         space: Name of the search space, "cells" (the default), "nasbench201" or MODULE:ATTRIBUTE
             of a user's own; see `register_space`.
-        settings: Single settings by name, over those of the preset.
+        settings: Settings by name that replace those of the preset.
     """
 
     data: str | None = None
@@ -64,13 +64,14 @@ class Wishes:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPlan:
-    """What a search does. The attributes are as in `Wishes`, all decided.
+    """The decided settings of a search; see `SearchRequest` for attributes not listed here.
 
     Attributes:
-        search: Tells this search from all others; its weights carry it too.
-        settings: How candidates are trained and scored, and how many there are.
-        random: Whether every candidate is drawn at random, and no slow learner moves toward a fast
-            one. All else is the same, the commit of pairs too: what a search is compared with.
+        search: Random id of the search, which its weights carry too.
+        settings: Settings of the supernet, the training and the population.
+        random: True if every candidate is drawn at random and no slow learner moves toward a fast
+            one. Everything else is the same, including the commit of pairs; it is the baseline of
+            a search.
     """
 
     search: str
@@ -86,7 +87,7 @@ class SearchPlan:
 
     @property
     def place(self) -> str:
-        """Where the weights are."""
+        """Folder or bucket of the weights."""
         return self.out if self.weights is None else self.weights
 
     @property
@@ -100,28 +101,31 @@ class SearchPlan:
 
     @property
     def finalists_of(self) -> str:
-        """What the finalists are the best of: a random search's generations do not improve."""
+        """The candidates that finalists are chosen from, in words.
+
+        Generations of a random search do not improve, so that all its candidates count.
+        """
         return "all candidates" if self.random else "the last generation"
 
     @classmethod
-    def of(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
-        """The plan of a study that was searched before, or a new one.
+    def of(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
+        """Return the plan stored in a study, or a new one.
 
         Raises:
-            SearchError: A wish differs from what the study was begun with.
-            ValueError: A wish is out of range, or the space is not found.
+            SearchError: The study was started with another value.
+            ValueError: A value is out of range, or the space is not found.
         """
-        unknown = sorted(set(wishes.settings) - set(FIELD_NAMES))
+        unknown = sorted(set(request.settings) - set(FIELD_NAMES))
         if unknown:
             raise SearchError(f"setting {unknown[0]!r} must be one of {', '.join(FIELD_NAMES)}")
         stored = cls.stored_in(study)
         if stored is None:
-            return cls._new(study, wishes)
-        return stored.for_wishes(wishes, study.study_name)
+            return cls._new(study, request)
+        return stored.for_request(request, study.study_name)
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> SearchPlan | None:
-        """The plan of a study, if it was searched before.
+        """Return the plan stored in a study, None if there is none.
 
         Raises:
             SearchError: The study's attribute is not what `store` writes.
@@ -156,22 +160,22 @@ class SearchPlan:
             study.set_user_attr(PLAN_ATTRIBUTE, data)
 
     @classmethod
-    def _new(cls, study: optuna.Study, wishes: Wishes) -> SearchPlan:
-        data = _data(wishes.data or "digits")
-        name = wishes.preset or ("digits" if data == "digits" else "small")
-        seed = 0 if wishes.seed is None else wishes.seed
+    def _new(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
+        data = _data(request.data or "digits")
+        name = request.preset or ("digits" if data == "digits" else "small")
+        seed = 0 if request.seed is None else request.seed
         check_seed(seed)
         return cls(
             search=uuid.uuid4().hex,
             data=data,
-            size=wishes.size,
+            size=request.size,
             preset=name,
-            settings=replace(preset(name), **wishes.settings),
+            settings=replace(preset(name), **request.settings),
             seed=seed,
-            out=str(Path(wishes.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
-            weights=None if wishes.weights is None else checked_place(wishes.weights),
-            random=bool(wishes.random),
-            space=load_space(wishes.space or CELLS).name,
+            out=str(Path(request.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
+            weights=None if request.weights is None else checked_place(request.weights),
+            random=bool(request.random),
+            space=load_space(request.space or CELLS).name,
         )
 
     @classmethod
@@ -189,23 +193,23 @@ class SearchPlan:
             raise _unreadable(study_name, error) from error
         return plan
 
-    def for_wishes(self, wishes: Wishes, study_name: str) -> SearchPlan:
-        """Return this plan, changed where a wish may change the plan of a study that has begun.
+    def for_request(self, request: SearchRequest, study_name: str) -> SearchPlan:
+        """Return this plan with the changes that a started study allows.
 
         Raises:
-            SearchError: A wish differs from what the study was begun with.
+            SearchError: The study was started with another value.
         """
-        data = None if wishes.data is None else _data(wishes.data)
+        data = None if request.data is None else _data(request.data)
         # The same folder may have another path now; `Search` compares the images in it.
         moved = data if {data, self.data}.isdisjoint((None, *DATA_NAMES)) else None
         asked = {
             "data": None if moved else data,
-            "size": wishes.size,
-            "preset": wishes.preset,
-            "seed": wishes.seed,
-            "random": wishes.random,
-            "space": wishes.space,
-            **wishes.settings,
+            "size": request.size,
+            "preset": request.preset,
+            "seed": request.seed,
+            "random": request.random,
+            "space": request.space,
+            **request.settings,
         }
         generations = asked.pop("generations", None)
         begun = asdict(self) | asdict(self.settings)
@@ -218,10 +222,10 @@ class SearchPlan:
         changes: dict[str, Any] = {} if moved is None else {"data": moved}
         if generations is not None:
             changes["settings"] = replace(self.settings, generations=generations)
-        if wishes.out is not None:
-            changes["out"] = str(Path(wishes.out).absolute())
-        if wishes.weights is not None:
-            changes["weights"] = checked_place(wishes.weights)
+        if request.out is not None:
+            changes["out"] = str(Path(request.out).absolute())
+        if request.weights is not None:
+            changes["weights"] = checked_place(request.weights)
         return replace(self, **changes)
 
 

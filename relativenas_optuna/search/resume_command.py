@@ -1,4 +1,4 @@
-"""What a command leaves behind: files, and the commands that go on from here."""
+"""Command lines that continue a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(*words: str, storage: str, study: str | None = None) -> str:
-    """A command of ours, of a study if it is named, as a person would type it here."""
+    """Return a `relativenas` command line, for a study if one is named."""
     # Here, for `program` is also called when Ctrl-C has interrupted the import of Optuna.
     from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
 
@@ -28,7 +28,7 @@ def command(*words: str, storage: str, study: str | None = None) -> str:
 
 
 def program(name: str) -> str:
-    """How a program of this environment is called from here."""
+    """Return the name or path that starts a program of this environment."""
     beside = Path(sys.executable).parent / name
     on_path = shutil.which(name)
     if on_path is None or Path(on_path).resolve() != beside.resolve():

@@ -1,4 +1,4 @@
-"""A search in a study: begun, gone on with, and ended by a choice."""
+"""A search in a study: started, continued, and ended by a choice."""
 
 from __future__ import annotations
 
@@ -140,17 +140,17 @@ class Search:
 
     @property
     def total(self) -> int:
-        """How many seats the search has in all."""
+        """Number of seats of the whole search."""
         return self.plan.settings.generations * self.plan.settings.population
 
     @property
     def choices(self) -> int:
-        """How many architectures `choose` scores at most."""
+        """Largest number of architectures that `choose` scores."""
         return FINALISTS + RANDOM_ARCHITECTURES
 
     @property
     def scored(self) -> int:
-        """How many of them are scored."""
+        """Number of seats that are scored."""
         population = self.population
         return 0 if population is None else population.scored_seats(self.plan.settings.generations)
 

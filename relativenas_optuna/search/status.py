@@ -1,4 +1,4 @@
-"""How far a study is: counted, timed, and with its workers, for who looks on."""
+"""The progress of a study: counts, times and workers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RECENT = 20  # trials that the time left follows from; a whole generation where
 
 
 def status_of(study: optuna.Study) -> Status:
-    """The status of a study; nothing is written to it.
+    """Return the status of a study; nothing is written to it.
 
     It goes on, with a warning, without a plan or choice that cannot be read.
     """

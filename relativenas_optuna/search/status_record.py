@@ -1,4 +1,4 @@
-"""How far a study is, as a record."""
+"""Records of the progress of a study."""
 
 from __future__ import annotations
 
@@ -62,21 +62,21 @@ class GenerationStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """How far a study is.
+    """The progress of a study.
 
     Attributes:
         study: Its name.
         directions: "minimize" or "maximize" for each objective.
         sampler: Name of the sampler's class; `None` where the trials do not say it.
-        preset: Of `RelativeNASSampler`.
-        data: What `relativenas search` searches for; `None` where something else made the study.
+        preset: Preset of `RelativeNASSampler`.
+        data: Data set of `relativenas search`; None if another program made the study.
         space: Name of the search space of `relativenas search`.
-        search_preset: Of `relativenas search`.
+        search_preset: Preset of `relativenas search`.
         population: Members of a generation; `None` under another sampler, as all that follows
             from generations.
-        generations: How many there are to be; `None` where nobody said it.
-        complete_generations: How many are complete.
-        total: How many seats there are in all; `None` where nobody said it.
+        generations: Number of planned generations; None if unknown.
+        complete_generations: Number of complete generations.
+        total: Number of seats of the whole search; None if unknown.
         scored: Seats that need no further trial; under another sampler complete trials.
         running: Trials that run, and whose worker is not known to be gone.
         lost: Running trials whose worker is gone; the next worker gives their seats out again.
@@ -85,11 +85,11 @@ class Status:
         pruned: Trials that were pruned.
         workers: That are alive and score a trial, as far as trials say who scores them.
         best: The best so far; `None` with several objectives, or before the first score.
-        front: How many trials are on the Pareto front, with several objectives.
+        front: Number of trials on the Pareto front, with several objectives.
         history: The complete generations.
         seconds_left: At the speed of the last trials; `None` where that is not known.
-        finished: Whether a search is over and its winner chosen.
-        last_written: When a trial last began or ended, by this machine's clock.
+        finished: True if the search is over and its winner chosen.
+        last_written: Time at which a trial last started or ended, by this machine's clock.
     """
 
     study: str
@@ -129,10 +129,10 @@ class Status:
 
     @property
     def counts(self) -> tuple[object, ...]:
-        """What changes when something happens in the study, and not as time goes by."""
+        """The figures that change when something happens in the study, not as time passes."""
         numbers = (self.scored, self.running, self.lost, self.failed, self.interrupted, self.pruned)
         return *numbers, self.workers, self.best, self.finished
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data for JSON."""
+        """Return the status as JSON data."""
         return record_data(self)

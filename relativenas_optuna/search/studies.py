@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
-    """The study of that name, made where it is missing.
+    """Open the study of that name, and create it if it is missing.
 
     Where this call made it, and an error ends the block before a search is planned in it, it is
     deleted again: a mistake leaves nothing behind. The same command that was given twice is none:
@@ -46,7 +46,7 @@ def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
 
 
 def _opened_or_made(storage: BaseStorage, name: str) -> tuple[optuna.Study, bool]:
-    """The study of that name, and True if this call made it."""
+    """Return the study of that name, and True if this call created it."""
     with suppress(KeyError):
         return optuna.load_study(study_name=name, storage=storage), False
     try:

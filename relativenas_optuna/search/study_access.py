@@ -79,7 +79,7 @@ def _is_deleted(study: optuna.Study, error: Exception) -> bool:
 
 
 def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study:
-    """The study of that name, made where it is missing and `create` says so.
+    """Open the study of that name; create a missing one if `create` is True.
 
     Raises:
         SearchError: It is missing, and `create` does not say so.

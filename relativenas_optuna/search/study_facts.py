@@ -1,4 +1,4 @@
-"""What the trials of any study say: whose they are, when they were written, of what they are."""
+"""Facts that the trials of any study tell: sampler, times, architectures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
 
 
 def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:
-    """When a trial last began or ended, by this machine's clock and without a zone."""
+    """Return the time at which a trial last started or ended, local and without a zone."""
     times = (time for t in trials for time in (t.datetime_start, t.datetime_complete) if time)
     return max(times, key=datetime.timestamp, default=None)
 
@@ -69,7 +69,7 @@ def best_trials(study: Study) -> list[FrozenTrial]:
 
 
 def genotype_of(trial: FrozenTrial) -> Genotype | None:
-    """The pair of cells that a trial carries; `None` where it is of another space, or has none."""
+    """Return the pair of cells of a trial; None if it has none, or is from another space."""
     text = trial.user_attrs.get("genotype")
     try:
         return Genotype.from_text(text) if isinstance(text, str) else None
@@ -87,7 +87,7 @@ def architecture_lines(trial: FrozenTrial) -> str:
 
 
 def record_data(record: Any) -> dict[str, Any]:
-    """A record that says when it was `last_written`, as plain data for JSON.
+    """Return a record with a field `last_written` as JSON data.
 
     The time has its zone there, for who reads it elsewhere.
     """

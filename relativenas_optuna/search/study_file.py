@@ -1,4 +1,4 @@
-"""A reproducible study as a TOML file: what to search, and what it must reach."""
+"""A reproducible study as a TOML file: the search, and the figures it must reach."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relativenas_optuna._utils.checked_fields import Share, check_fields, check_
 from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import FIELD_NAMES, preset
-from relativenas_optuna.search.plan import Wishes
+from relativenas_optuna.search.plan import SearchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ class Figure:
 
     @property
     def reached(self) -> bool:
-        """Whether it is as large as it must be."""
+        """True if the value is at least `least`."""
         return self.value >= self.least
 
 
@@ -48,14 +48,14 @@ class StudyFile:
 
     Attributes:
         study: Its name.
-        wishes: What to search; a folder of data is relative to the current folder.
+        request: What to search; a folder of data is relative to the current folder.
         reach: The least that each figure must be: "accuracy" of the winner with the final shared
             weights, and "accuracy_over_random", how far that is over the median of random
             architectures with the same weights; both shares of 1.
     """
 
     study: str
-    wishes: Wishes
+    request: SearchRequest
     reach: Mapping[str, float]
 
     @classmethod
@@ -86,16 +86,16 @@ class StudyFile:
         study = content.get("study")
         if not isinstance(study, str) or not study.strip():
             raise SearchError(f"study must be the study's name; got {study!r}")
-        wishes = Wishes(**search, settings=settings)
-        check_fields(wishes)
+        request = SearchRequest(**search, settings=settings)
+        check_fields(request)
         for name, least in reach.items():
             check_value(name, Share, least)
         # What the default preset of the data takes, every other takes too.
         replace(preset(search.get("preset", "small")), **settings)
-        return cls(study=study, wishes=wishes, reach=reach)
+        return cls(study=study, request=request, reach=reach)
 
     def check(self, choice: Choice) -> list[Figure]:
-        """The figures to reach, and what they are."""
+        """Return the figures to reach, with their values."""
         accuracy = choice.winner.accuracy
         values = {
             "accuracy": accuracy,

@@ -18,7 +18,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.search.architectures import scored_architectures
 from relativenas_optuna.search.pair_loop import score_pairs
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import study_at
@@ -108,8 +108,8 @@ def test_a_worker_ends_with_one_line(
     settings = {"nodes": 1, "channels": 2, "cells": 3, "population": 2, "generations": LONG}
     with storage_at(url) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
-        wishes = Wishes(data="images", preset="digits", settings=settings)
-        plan = SearchPlan.of(study, wishes)
+        request = SearchRequest(data="images", preset="digits", settings=settings)
+        plan = SearchPlan.of(study, request)
         plan.store(study)
         Path(plan.place).mkdir(parents=True)
     with deleted_meanwhile(url, trials=3):

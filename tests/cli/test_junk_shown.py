@@ -24,7 +24,7 @@ from relativenas_optuna.dashboard.state import DashboardState
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import LEASE_KEY, RESERVED_KEY
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE, best_architectures
-from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
+from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.spaces.published_cells import PUBLISHED
 from relativenas_optuna.storages.opening import storage_at
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 CELLS = next(iter(PUBLISHED.values())).genotype.to_text()
-PLAN = json.loads(json.dumps(asdict(SearchPlan.of(optuna.create_study(), Wishes()))))
+PLAN = json.loads(json.dumps(asdict(SearchPlan.of(optuna.create_study(), SearchRequest()))))
 FINALIST = {"trial": 0, "genotype": CELLS, "search_loss": 1.0, "loss": 1.0, "accuracy": 0.5}
 RESULT = {"finalists": [FINALIST], "random_accuracies": [0.5], "generations": 6}
 SCORES = ["parameters", "multiply_adds", "accuracy", "weights_version", "stale_commits"]

@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 import torch
 
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from tests.helpers import faults
 from tests.helpers.forked import context
@@ -72,10 +72,10 @@ def begin(
     study: optuna.Study, out: str | Path, data: str | Path, *, random: bool = False, **changes: Any
 ) -> Search:
     settings = asdict(SETTINGS) | changes
-    wishes = Wishes(
+    request = SearchRequest(
         data=str(data), out=str(out), seed=SEED, preset="small", random=random, settings=settings
     )
-    return Search(study, SearchPlan.of(study, wishes), device="cpu")
+    return Search(study, SearchPlan.of(study, request), device="cpu")
 
 
 def process(

@@ -12,7 +12,7 @@ import pytest
 
 from relativenas_optuna.cli.options.paths import plan_here
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from relativenas_optuna.training.data.load import DataError
 from tests.helpers.command import write_images
@@ -34,7 +34,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> optuna.Study:
 
 
 def plan(study: optuna.Study, data: str | None = None) -> SearchPlan:
-    return SearchPlan.of(study, Wishes(data=data, settings=asdict(SETTINGS)))
+    return SearchPlan.of(study, SearchRequest(data=data, settings=asdict(SETTINGS)))
 
 
 def test_the_same_images_under_another_path_go_on(study: optuna.Study, tmp_path: Path) -> None:

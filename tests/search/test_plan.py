@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import preset
-from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
+from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.study_access import check_study, open_study
 from relativenas_optuna.spaces import CellSpace
 from tests.helpers.tiny_search import SETTINGS, SPACE
 
-ALL_WISHES: dict[str, Any] = {
+FULL_REQUEST: dict[str, Any] = {
     "data": "cifar10",
     "size": 16,
     "preset": "digits",
@@ -31,9 +31,9 @@ def named(name: str, **options: Any) -> optuna.Study:
     return optuna.create_study(study_name=name, **options)
 
 
-def begun(**wishes: Any) -> tuple[optuna.Study, SearchPlan]:
+def begun(**request: Any) -> tuple[optuna.Study, SearchPlan]:
     study = named("s")
-    plan = SearchPlan.of(study, Wishes(**wishes))
+    plan = SearchPlan.of(study, SearchRequest(**request))
     plan.store(study)
     return study, plan
 
@@ -42,31 +42,31 @@ def begun(**wishes: Any) -> tuple[optuna.Study, SearchPlan]:
     ("data", "name"), [(None, "digits"), ("digits", "digits"), ("cifar10", "small")]
 )
 def test_a_new_search_takes_defaults(data: str | None, name: str) -> None:
-    plan = SearchPlan.of(named("s"), Wishes(data=data))
+    plan = SearchPlan.of(named("s"), SearchRequest(data=data))
     assert plan.data == (data or "digits")
     assert (plan.preset, plan.settings, plan.seed, plan.size) == (name, preset(name), 0, None)
     assert plan.out == str(Path("relativenas-out", "s").absolute())
-    assert plan.search != SearchPlan.of(named("s"), Wishes()).search
+    assert plan.search != SearchPlan.of(named("s"), SearchRequest()).search
 
 
 def test_what_is_left_out_comes_from_the_study() -> None:
-    study, plan = begun(**ALL_WISHES)
-    assert SearchPlan.stored_in(study) == SearchPlan.of(study, Wishes()) == plan
-    assert plan.settings == replace(preset("digits"), **ALL_WISHES["settings"])
-    for name, wish in ALL_WISHES.items():
-        assert SearchPlan.of(study, Wishes(**{name: wish})) == plan
+    study, plan = begun(**FULL_REQUEST)
+    assert SearchPlan.stored_in(study) == SearchPlan.of(study, SearchRequest()) == plan
+    assert plan.settings == replace(preset("digits"), **FULL_REQUEST["settings"])
+    for name, value in FULL_REQUEST.items():
+        assert SearchPlan.of(study, SearchRequest(**{name: value})) == plan
     json.dumps(study.user_attrs[PLAN_ATTRIBUTE])
 
 
 def test_a_plan_is_not_stored_before_it_is_asked_to() -> None:
     study = named("s")
-    SearchPlan.of(study, Wishes())
+    SearchPlan.of(study, SearchRequest())
     assert SearchPlan.stored_in(study) is None
     assert not study.user_attrs
 
 
 @pytest.mark.parametrize(
-    ("name", "wish", "was"),
+    ("name", "value", "was"),
     [
         ("data", "cifar100", "'cifar10'"),
         ("size", 8, "16"),
@@ -79,32 +79,36 @@ def test_a_plan_is_not_stored_before_it_is_asked_to() -> None:
         ("nodes", 2, "4"),
     ],
 )
-def test_a_wish_that_differs_is_refused_naming_both(name: str, wish: Any, was: str) -> None:
-    study, plan = begun(**ALL_WISHES)
-    wishes = Wishes(**{name: wish}) if name in ALL_WISHES else Wishes(settings={name: wish})
+def test_a_setting_that_differs_is_refused_naming_both(name: str, value: Any, was: str) -> None:
+    study, plan = begun(**FULL_REQUEST)
+    request = (
+        SearchRequest(**{name: value})
+        if name in FULL_REQUEST
+        else SearchRequest(settings={name: value})
+    )
     with pytest.raises(SearchError) as caught:
-        SearchPlan.of(study, wishes)
+        SearchPlan.of(study, request)
     message = str(caught.value)
-    assert message.startswith(f"{name} {wish!r} does not fit study 's'")
+    assert message.startswith(f"{name} {value!r} does not fit study 's'")
     assert f"begun with {was}" in message
     assert "\n" not in message
     assert SearchPlan.stored_in(study) == plan
 
 
 def test_generations_and_the_folder_may_change() -> None:
-    study, plan = begun(**ALL_WISHES)
-    changed = SearchPlan.of(study, Wishes(out="other", settings={"generations": 60}))
+    study, plan = begun(**FULL_REQUEST)
+    changed = SearchPlan.of(study, SearchRequest(out="other", settings={"generations": 60}))
     assert changed == replace(
         plan, out=str(Path("other").absolute()), settings=replace(plan.settings, generations=60)
     )
     changed.store(study)
     assert SearchPlan.stored_in(study) == changed
     with pytest.raises(ValueError, match="generations must be a whole number of at least 1"):
-        SearchPlan.of(study, Wishes(settings={"generations": 0}))
+        SearchPlan.of(study, SearchRequest(settings={"generations": 0}))
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("asked", "message"),
     [
         ({"settings": {"chanels": 3}}, "setting 'chanels' must be one of nodes, channels"),
         ({"settings": {"channels": 0}}, "channels must be a whole number from 1 to 4096; got 0"),
@@ -114,9 +118,9 @@ def test_generations_and_the_folder_may_change() -> None:
         ({"seed": 2**32}, "seed must be a whole number from 0"),
     ],
 )
-def test_a_wish_out_of_range_is_refused_in_one_line(wishes: Any, message: str) -> None:
+def test_a_setting_out_of_range_is_refused_in_one_line(asked: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
-        SearchPlan.of(named("s"), Wishes(**wishes))
+        SearchPlan.of(named("s"), SearchRequest(**asked))
     assert "\n" not in str(caught.value)
 
 
@@ -139,7 +143,7 @@ def test_a_damaged_plan_is_refused_in_one_line(damage: dict[str, Any]) -> None:
     damaged: list[Any] = [asdict(plan) | damage, "text", [], 5]
     for stored in damaged:
         study.set_user_attr(PLAN_ATTRIBUTE, stored)
-        for read in (SearchPlan.stored_in, lambda s: SearchPlan.of(s, Wishes())):
+        for read in (SearchPlan.stored_in, lambda s: SearchPlan.of(s, SearchRequest())):
             with pytest.raises(
                 SearchError, match="study 's' has an unreadable attribute"
             ) as caught:
@@ -197,7 +201,7 @@ def test_a_study_is_opened_or_made() -> None:
 
 
 def folder(name: str) -> Path:
-    return Path(SearchPlan.of(named(name), Wishes()).out)
+    return Path(SearchPlan.of(named(name), SearchRequest()).out)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))

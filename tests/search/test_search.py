@@ -21,7 +21,7 @@ from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Claim, Seat, seat_of
 from relativenas_optuna.samplers.seats.worker import this_worker
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from tests.helpers.tiny_search import (
     SEATS,
@@ -42,8 +42,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begin(
     study: optuna.Study, out: Path, data: Path, *, seed: int = SEED, **changes: Any
 ) -> Search:
-    wishes = Wishes(data=str(data), out=str(out), seed=seed, settings=asdict(SETTINGS) | changes)
-    return Search(study, SearchPlan.of(study, wishes), device="cpu")
+    request = SearchRequest(
+        data=str(data), out=str(out), seed=seed, settings=asdict(SETTINGS) | changes
+    )
+    return Search(study, SearchPlan.of(study, request), device="cpu")
 
 
 def run(search: Search) -> Search:
@@ -52,7 +54,7 @@ def run(search: Search) -> Search:
 
 
 def go_on(study: optuna.Study, **settings: Any) -> Search:
-    return Search(study, SearchPlan.of(study, Wishes(settings=settings)), device="cpu")
+    return Search(study, SearchPlan.of(study, SearchRequest(settings=settings)), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +281,7 @@ def test_weights_that_are_missing_are_refused(data: Path, tmp_path: Path) -> Non
     ) as caught:
         go_on(study)
     assert "\n" not in str(caught.value)
-    moved = SearchPlan.of(study, Wishes(out=str(tmp_path / "b")))
+    moved = SearchPlan.of(study, SearchRequest(out=str(tmp_path / "b")))
     assert Search(study, moved, device="cpu").scored == SETTINGS.population
 
 

@@ -16,7 +16,7 @@ from optuna.trial import TrialState, create_trial
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.search_view import SearchView
 from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, claim_data
-from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
+from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.status import seconds_left, status_of
 from relativenas_optuna.storages.interruption import mark_interrupted
 from relativenas_optuna.storages.opening import storage_at
@@ -39,9 +39,9 @@ def value(trial: optuna.Trial) -> float:
 
 def planned(study: optuna.Study, *, generations: int = 3) -> None:
     """Say of a study what `relativenas search` would."""
-    wishes = Wishes(settings={"population": 4, "generations": generations})
+    request = SearchRequest(settings={"population": 4, "generations": generations})
     # As `SearchPlan.store` does, which loads PyTorch.
-    study.set_user_attr(PLAN_ATTRIBUTE, asdict(SearchPlan.of(study, wishes)))
+    study.set_user_attr(PLAN_ATTRIBUTE, asdict(SearchPlan.of(study, request)))
 
 
 def ended(start: float, end: float) -> optuna.trial.FrozenTrial:

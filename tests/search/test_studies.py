@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
+from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.run_folder import locked, make_folder
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.storages.opening import storage_at
@@ -53,7 +53,7 @@ def test_a_study_that_is_anything_to_anybody_is_left(what: str, storage: BaseSto
     def mistaken() -> None:
         with study_to_search(storage, "s") as study:
             if what == "planned":
-                SearchPlan.of(study, Wishes()).store(study)
+                SearchPlan.of(study, SearchRequest()).store(study)
             if what == "tried":
                 study.ask()
             raise ValueError("mistake")
@@ -78,7 +78,7 @@ def test_the_same_command_given_twice_leaves_the_study_to_the_other_one(
 
 def test_one_that_was_deleted_meanwhile_is_a_line(storage: BaseStorage) -> None:
     study = optuna.create_study(study_name="s", storage=storage)
-    plan = SearchPlan.of(study, Wishes())
+    plan = SearchPlan.of(study, SearchRequest())
     optuna.delete_study(study_name="s", storage=storage)
     with pytest.raises(SearchError, match="'s' was deleted meanwhile: give the same command again"):
         plan.store(study)
@@ -126,18 +126,18 @@ def test_a_database_that_cannot_be_made_leaves_no_folder(
 
 def test_the_place_of_the_weights_is_kept_and_may_change(tmp_path: Path) -> None:
     study = optuna.create_study(study_name="s")
-    plan = SearchPlan.of(study, Wishes(weights="s3://bucket/a/"))
+    plan = SearchPlan.of(study, SearchRequest(weights="s3://bucket/a/"))
     plan.store(study)
     assert (plan.weights, plan.place) == ("s3://bucket/a", "s3://bucket/a")
-    assert SearchPlan.of(study, Wishes()) == plan
-    changed = SearchPlan.of(study, Wishes(weights=str(tmp_path)))
+    assert SearchPlan.of(study, SearchRequest()) == plan
+    changed = SearchPlan.of(study, SearchRequest(weights=str(tmp_path)))
     assert changed.place == str(tmp_path)
     assert changed.out == plan.out
 
 
 def test_a_plan_of_before_there_were_places_is_read() -> None:
     study = optuna.create_study(study_name="s")
-    plan = SearchPlan.of(study, Wishes())
+    plan = SearchPlan.of(study, SearchRequest())
     plan.store(study)
     data = dict(study.user_attrs[PLAN_ATTRIBUTE])
     assert data.pop("weights") is None
@@ -149,7 +149,7 @@ def test_a_plan_of_before_there_were_places_is_read() -> None:
 @pytest.mark.parametrize("weights", [5, "", "http://x", ["s3://bucket"]])
 def test_a_place_in_a_plan_that_is_none_is_refused(weights: object) -> None:
     study = optuna.create_study(study_name="s")
-    plan = SearchPlan.of(study, Wishes())
+    plan = SearchPlan.of(study, SearchRequest())
     plan.store(study)
     study.set_user_attr(PLAN_ATTRIBUTE, study.user_attrs[PLAN_ATTRIBUTE] | {"weights": weights})
     with pytest.raises(SearchError, match="unreadable attribute"):

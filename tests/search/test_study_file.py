@@ -49,17 +49,17 @@ def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         accuracy = 0.9
         """,
     )
-    wishes = described.wishes
+    request = described.request
     assert described.study == "mine"
-    assert (wishes.data, wishes.size, wishes.preset) == ("images", 32, "small")
-    assert (wishes.seed, wishes.out) == (7, "results")
-    assert wishes.settings == {"channels": 4, "learning_rate": 0.05}
+    assert (request.data, request.size, request.preset) == ("images", 32, "small")
+    assert (request.seed, request.out) == (7, "results")
+    assert request.settings == {"channels": 4, "learning_rate": 0.05}
     assert described.reach == {"accuracy": 0.9}
 
 
 def test_a_name_is_enough(tmp_path: Path) -> None:
     described = read(tmp_path, 'study = "mine"')
-    assert (described.study, described.wishes.data, described.reach) == ("mine", None, {})
+    assert (described.study, described.request.data, described.reach) == ("mine", None, {})
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=[path.stem for path in STUDIES])

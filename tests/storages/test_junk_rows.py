@@ -18,7 +18,7 @@ from relativenas_optuna.cli.commands.studies import studies_in
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints import agreed
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE, Choice
-from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, Wishes
+from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.stored_json import read_json
@@ -103,7 +103,11 @@ def test_an_unreadable_plan_is_refused_to_search_and_ignored_to_look(
         study.add_trial(optuna.create_trial(value=0.5))
         junk = {PLAN_ATTRIBUTE: UNREADABLE[name], RESULT_ATTRIBUTE: UNREADABLE[name]}
         spoil(study, "study_user_attributes", junk)
-        for read in (SearchPlan.stored_in, Choice.stored_in, lambda s: SearchPlan.of(s, Wishes())):
+        for read in (
+            SearchPlan.stored_in,
+            Choice.stored_in,
+            lambda s: SearchPlan.of(s, SearchRequest()),
+        ):
             with pytest.raises(SearchError, match="study 'mine' has an unreadable attribute"):
                 read(study)
         with pytest.raises(ValueError, match=r"user attribute .* is no readable JSON"):
@@ -119,7 +123,7 @@ def test_an_unreadable_plan_is_refused_to_search_and_ignored_to_look(
 
 def test_a_plan_with_a_wrong_size_is_no_plan() -> None:
     study = optuna.create_study()
-    plan = json.loads(json.dumps(asdict(SearchPlan.of(study, Wishes()))))
+    plan = json.loads(json.dumps(asdict(SearchPlan.of(study, SearchRequest()))))
     for size in (10**400, -1, "8", True):
         study.set_user_attr(PLAN_ATTRIBUTE, plan | {"size": size})
         with pytest.raises(SearchError, match="unreadable attribute"):

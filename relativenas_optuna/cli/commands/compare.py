@@ -22,7 +22,7 @@ from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.evaluation.comparison.baseline import baseline_name
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.architectures import published_of, scored_architectures
-from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan, Wishes
+from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan, SearchRequest
 from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
 from relativenas_optuna.search.study_access import check_study, study_at
 
@@ -161,13 +161,13 @@ def _with_images_of_now(plan: SearchPlan, data: str | None, study: str) -> Searc
     """Return the plan with the path in `data` if its images are not where they were."""
     if data is None or {data, plan.data} & {*DATA_NAMES} or Path(plan.data).exists():
         return plan
-    return plan.for_wishes(Wishes(data=data), study)
+    return plan.for_request(SearchRequest(data=data), study)
 
 
 def _prepared(
     plan: SearchPlan, out: Path, options: dict[str, Any]
 ) -> tuple[Conditions, tuple[AnyImages, AnyImages]]:
-    """How all are trained, and on what: refused now if need be, not after the random search."""
+    """Return the conditions and images of all trainings; raise before the random search."""
     from relativenas_optuna.evaluation.comparison.workers import Conditions
     from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
     from relativenas_optuna.evaluation.standalone.setup import check_fit

@@ -142,7 +142,7 @@ def _not_ready(_environment: object, _start: object) -> list[bytes]:
 
 
 def _study_id(storage: BaseStorage, name: str, *, required: bool) -> int | None:
-    """The id of a study; `None` where it is missing and nobody asked for it by its name."""
+    """Return the id of a study; None if it is missing and --study was not given."""
     if not required and name not in optuna.get_all_study_names(storage):
         return None
     return open_study(storage, name, create=False)._study_id
@@ -151,7 +151,7 @@ def _study_id(storage: BaseStorage, name: str, *, required: bool) -> int | None:
 def _folder(
     storage: BaseStorage, name: str, wanted: str | None
 ) -> Callable[[], Path | None] | None:
-    """What says where the drawings are; `None` where there will be none."""
+    """Return a function that finds the folder of the drawings; None if there will be none."""
     if wanted is not None:
         if not Path(wanted).is_dir():
             raise SearchError(

@@ -83,7 +83,7 @@ def _data(one: Exported) -> dict[str, Any]:
 
 
 def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> Iterator[str]:
-    """What people read of a file that was written."""
+    """Return the lines that describe a written file."""
     path = shown_path(one.path.absolute())
     yield f"{path}: {one.path.stat().st_size:,} bytes"
     if one.beside is not None:

@@ -170,7 +170,7 @@ def _agreements(fidelity: Fidelity, study: optuna.Study) -> dict[str, Agreement 
 
 
 def _lines(fidelity: Fidelity, study: optuna.Study) -> list[str]:
-    """The figures as a table, and a sentence on what they mean."""
+    """Return the figures as a table, and a sentence on their meaning."""
     found = _agreements(fidelity, study)
     lines = [
         "",

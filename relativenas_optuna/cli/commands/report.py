@@ -96,7 +96,7 @@ def report(
 
 
 def _path(out: str | None, study: str, plan: SearchPlan | None) -> Path:
-    """Where the page is written to."""
+    """Return the path of the page."""
     if out is not None:
         return Path(out, _NAME) if Path(out).is_dir() else Path(out)
     if plan is not None and os.access(plan.out, os.W_OK | os.X_OK):

@@ -32,7 +32,7 @@ def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
     """
     described = StudyFile.read(file)
     console = Console(storage=storage, study=described.study, stderr=as_json)
-    choice = searched(console, described.wishes, device)
+    choice = searched(console, described.request, device)
     figures = described.check(choice)
     console.figures(figures)
     if as_json:

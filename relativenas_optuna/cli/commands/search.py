@@ -21,7 +21,7 @@ from relativenas_optuna.cli.run_search import images_of_new_search, search_to_th
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
 from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.choice import Choice
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import check_study
 from relativenas_optuna.storages.opening import is_missing_file, storage_at
@@ -116,27 +116,29 @@ def search(
     so that its name is enough to go on with it. One made by `optuna create-study` is taken too.
     """
     names = ("data", "size", "preset", "seed", "out", "weights", "space")
-    wishes = Wishes(
+    request = SearchRequest(
         **{name: options[name] for name in names},
         random=random or None,
         settings={n: v for n, v in options.items() if n not in names and v is not None},
     )
     console = Console(storage=storage, study=study, stderr=as_json)
-    choice = searched(console, wishes, device, workers)
+    choice = searched(console, request, device, workers)
     if as_json:
         click.echo(json.dumps({"study": study} | choice.to_data(), allow_nan=False))
 
 
-def searched(console: Console, wishes: Wishes, device: str | None, workers: int = 1) -> Choice:
+def searched(
+    console: Console, request: SearchRequest, device: str | None, workers: int = 1
+) -> Choice:
     """Search or go on with a study and report."""
     images = None
     if is_missing_file(console.storage):
-        images = images_of_new_search(console, wishes, device)
+        images = images_of_new_search(console, request, device)
     with (
         storage_at(console.storage) as storage,
         study_to_search(storage, console.study) as study,
     ):
-        plan = SearchPlan.of(study, wishes)
+        plan = SearchPlan.of(study, request)
         check_study(study, plan.search_space)
         choice = Choice.stored_in(study)
         if choice is not None and choice.generations >= plan.settings.generations:

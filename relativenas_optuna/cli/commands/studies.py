@@ -64,7 +64,7 @@ class StudyLine:
     last_written: datetime | None
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data for JSON."""
+        """Return the record as JSON data."""
         return record_data(self)
 
 
@@ -123,7 +123,7 @@ def studies(storage: str, as_json: bool) -> None:
 
 
 def studies_in(storage: BaseStorage) -> list[StudyLine]:
-    """The studies of a storage, in the order in which they were made; nothing is written."""
+    """Return the studies of a storage, oldest first; nothing is written."""
     found = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
     # As `optuna.load_study` does it, for trials are read in another way there.
     cached = _CachedStorage(storage) if isinstance(storage, optuna.storages.RDBStorage) else storage

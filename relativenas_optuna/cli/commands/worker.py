@@ -148,7 +148,7 @@ def _not_begun(study: str, wait: float, why: str = "") -> SearchError:
 
 
 def _plan(storage: BaseStorage, study: str) -> SearchPlan | None:
-    """What is to be done, or `None` where that is not known yet."""
+    """Return the plan of the search, None if it is not stored yet."""
     try:
         found = optuna.load_study(study_name=study, storage=storage)
     except KeyError:

@@ -1,4 +1,4 @@
-"""What several commands have in common: options, and how their help looks."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from relativenas_optuna.spaces.registry import BUILT_IN
 
 
 def named_study(value: str) -> str:
-    """A study's name, which is not empty.
+    """Return a study's name, checked.
 
     Raises:
-        BadParameter: It is.
+        BadParameter: The name is empty.
     """
     if not value.strip():
         raise click.BadParameter(f"a study needs a name; got {value!r}")

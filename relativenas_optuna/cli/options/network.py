@@ -42,7 +42,7 @@ class NetworkIn:
 
 
 def network_argument(command: F) -> F:
-    """The argument `file` and the options `architecture` and `dataset`; see `network_in`."""
+    """Add the argument `file` and the options `architecture` and `dataset` to a command."""
     for option in (
         click.option(
             "--dataset",
@@ -66,7 +66,7 @@ def network_argument(command: F) -> F:
 def network_in(
     file: Path, architecture: str | None, dataset: str | None, space: str | None
 ) -> NetworkIn:
-    """The network in a file; see `open_network`.
+    """Return the network in a file; see `open_network`.
 
     Raises:
         ValueError: The file cannot be read, or an option does not fit it.

@@ -10,7 +10,7 @@ import click
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +34,16 @@ _WEIGHTS = click.option(
 
 
 def paths_here(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of a command for `plan_here`."""
+    """Add the options of `plan_here` to a command."""
     return _DATA(_OUT(_WEIGHTS(command)))
 
 
 def plan_here(
     plan: SearchPlan, *, study: str, data: str | None, out: str | None, weights: str | None
 ) -> SearchPlan:
-    """The plan of a search as it is on this machine; `None` is as the plan says.
+    """Return the plan of a search with the paths of this machine.
+
+    A path that is None stays as it is in the plan.
 
     Raises:
         SearchError: The folder is not there, or the weights are not in it; or the search's images
@@ -49,7 +51,7 @@ def plan_here(
         PlaceError: The weights cannot be there.
     """
     if data is not None:
-        plan = plan.for_wishes(Wishes(data=data), study)
+        plan = plan.for_request(SearchRequest(data=data), study)
     if weights is not None:
         place = checked_place(weights)
         if "://" not in place and not Path(place).is_dir():

@@ -1,4 +1,4 @@
-"""What people see of a trained network's measures, and the files that hold them."""
+"""Output of `relativenas evaluate`, in the terminal and in files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PUBLISHED = {"cifar10": (36, 20, 2.26), "cifar100": (36, 20, 15.86), "imagenet"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """All figures of a network on images.
+    """The figures of a network on images.
 
     Attributes:
         file: Of the network, as a person would type it.
@@ -57,7 +57,7 @@ class EvaluationReport:
         return error if same and there and self.part == "test" else None
 
     def to_data(self) -> dict[str, Any]:
-        """All figures as plain JSON data; `published_error` is a share, as `error` is."""
+        """Return all figures as JSON data; `published_error` is a share, as `error` is."""
         known = self.published_error
         return {
             "network": self.file,
@@ -70,7 +70,7 @@ class EvaluationReport:
         }
 
     def lines(self) -> list[str]:
-        """All figures for people."""
+        """Return all figures as lines of text."""
         of, found = self.description, self.measured
         scored = found.scored
         top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f} %"

@@ -1,4 +1,4 @@
-"""What people see of a search in a terminal."""
+"""Output of `relativenas search`."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Console:
         self.ended(choice, plan)
 
     def saved(self, search: Search) -> str:
-        """What a signal left behind."""
+        """Return the line that says what is saved after an interruption."""
         return (
             f"{search.scored} of {search.total} candidates are saved in study {self.study!r}\n"
             f"weights:     {shown_place(search.plan.place)}"

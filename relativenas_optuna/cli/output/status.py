@@ -38,7 +38,7 @@ class StatusReport:
 
     @property
     def line(self) -> str:
-        """All that changes, on one line."""
+        """The changing figures on one line."""
         of = self._of
         generation = "" if of.generation is None else f"generation {self._generation()}; "
         return (
@@ -48,7 +48,7 @@ class StatusReport:
 
     @property
     def text(self) -> str:
-        """All of it, for a file or a pipe."""
+        """The whole status as text, for a file or a pipe."""
         lines = [f"{label:<{_LABEL}}{value}" for label, value in self._rows()]
         if self._of.history:
             # Without a width, lines stay whole.
@@ -58,7 +58,7 @@ class StatusReport:
 
     @property
     def screen(self) -> RenderableType:
-        """All of it, for a terminal."""
+        """The whole status for a terminal."""
         grid = Table.grid()
         grid.add_column(width=_LABEL, no_wrap=True, style="bold")
         grid.add_column(overflow="fold")

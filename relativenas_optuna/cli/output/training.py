@@ -1,4 +1,4 @@
-"""What people see of a training in a terminal."""
+"""Output of `relativenas train`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TrainingReport:
         )
 
     def progress(self, epochs: int, images: int) -> TrainingProgress:
-        """A progress bar."""
+        """Show a progress bar."""
         return TrainingProgress(self._notices, epochs=epochs, images=images)
 
     def interrupted(self, saved: str) -> None:

@@ -47,7 +47,7 @@ class Best:
 
 
 def best_of(study: optuna.Study, top: int) -> list[Best]:
-    """The best of a study, at most so many; of several objectives those of the Pareto front.
+    """Return the best trials of a study, with several objectives those of the Pareto front.
 
     Trials that violate a constraint are not among them.
     """
@@ -93,7 +93,7 @@ def _best(
 
 
 def drawing_of(genotype: Genotype) -> str:
-    """The two cells of an architecture as a URL that holds the whole drawing.
+    """Return a drawing of the two cells of an architecture as a data URL.
 
     In a drawing of its own no name or style meets those of the page and of other drawings.
     """

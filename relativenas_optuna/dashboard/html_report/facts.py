@@ -1,4 +1,4 @@
-"""What a report says of a study's settings and of the machine, as names and values."""
+"""The settings of a study and the facts of the machine, as names and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BY_OPTION = ("population", "generations", "precision")
 
 
 def overview(status: Status) -> Facts:
-    """How far the study is, in a few figures."""
+    """Return the progress of the study as a few figures."""
     facts: Facts = []
     if status.generation is not None:
         of = "" if status.generations is None else f" of {status.generations}"
@@ -52,7 +52,7 @@ def overview(status: Status) -> Facts:
 
 
 def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
-    """The settings of a search, as far as the study says them."""
+    """Return the settings of a search, as far as the study has them."""
     if plan is not None:
         size = "as they are" if plan.size is None else f"{plan.size} pixels"
         return [
@@ -82,7 +82,7 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
 
 
 def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str | None:
-    """The command that searches anew; `None` where no options say what the plan does."""
+    """Return the command that repeats the search; None if no command line can."""
     if plan is None:
         return None
     named, own = preset_or_none(plan), asdict(plan.settings)
@@ -100,7 +100,7 @@ def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str 
 
 
 def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:
-    """The settings of a plan's preset, if this release still has it."""
+    """Return the settings of a plan's preset; None if there is no preset of that name."""
     try:
         return asdict(preset(plan.preset))
     except ValueError:
@@ -108,7 +108,7 @@ def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:
 
 
 def environment() -> Facts:
-    """The machine that makes the report: versions, device, system."""
+    """Return the versions, device and system of the machine that makes the report."""
     # Loads PyTorch, for seconds.
     import torch
 

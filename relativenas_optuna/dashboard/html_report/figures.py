@@ -42,7 +42,7 @@ class PageFigure:
 
 
 def figures_of(study: optuna.Study, seen: StudySnapshot) -> list[PageFigure]:
-    """The figures of a study. Of another sampler's, Optuna's own history comes first."""
+    """Return the figures of a study; for another sampler Optuna's history comes first."""
     found = [_figure(name, figure) for name, figure in plot_all(seen).items()]
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     if complete and found[0].why:
@@ -79,5 +79,5 @@ def _figure(name: str, figure: go.Figure) -> PageFigure:
 
 
 def _text(markup: str) -> str:
-    """What Plotly shows of its markup."""
+    """Return text without the markup of Plotly."""
     return html.unescape(_TAG.sub("", markup)).strip()

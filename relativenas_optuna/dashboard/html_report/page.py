@@ -50,7 +50,7 @@ def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str,
 
 
 def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str:
-    """The page itself; see `write_report`."""
+    """Return the page as HTML; see `write_report`."""
     status, plan, seen = status_of(study), readable_plan(study), StudySnapshot.of(study)
     best, figures = best_of(study, top), figures_of(study, seen)
     surroundings = Environment(
@@ -62,7 +62,7 @@ def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str
     )
 
     def own(name: str) -> Markup:
-        """A file of ours, which is markup and not text."""
+        """Return one of our own files, which is markup and is not escaped."""
         assert surroundings.loader is not None
         return Markup(surroundings.loader.get_source(surroundings, name)[0])
 

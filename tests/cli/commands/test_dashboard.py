@@ -16,7 +16,7 @@ import optuna
 import pytest
 
 from relativenas_optuna.dashboard import artifact_folder
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.command import call, end, started, wait_for
 
@@ -67,7 +67,7 @@ def test_a_dashboard_that_was_there_before_the_search_shows_its_drawings(tmp_pat
         with started("dashboard", "--study", "mine", "--port", "0", cwd=tmp_path) as process:
             said, page = wait_for(process, "http://").splitlines()
             assert "drawings are shown as soon as there are some" in said
-            plan = SearchPlan.of(study, Wishes(data="digits", out=str(tmp_path / "out")))
+            plan = SearchPlan.of(study, SearchRequest(data="digits", out=str(tmp_path / "out")))
             plan.store(study)
             folder = artifact_folder(plan.out)
             folder.mkdir(parents=True)

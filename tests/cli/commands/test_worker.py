@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.cli.main import main
 from relativenas_optuna.samplers.seats.claims import Seat, worker_of
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers import faults
@@ -49,12 +49,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def plan(data: Path, *, generations: int) -> None:
     """Begin the study "s" of the smallest search, as far as its plan goes."""
-    wishes = Wishes(
+    request = SearchRequest(
         data=str(data), seed=SEED, settings=asdict(replace(SETTINGS, generations=generations))
     )
     with storage_at(DATABASE) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
-        planned = SearchPlan.of(study, wishes)
+        planned = SearchPlan.of(study, request)
         Path(planned.out).mkdir(parents=True)  # as a search does first
         planned.store(study)
 

@@ -15,7 +15,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.supernet_objective import IMAGES
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.search.choice import Choice, Finalist, best_architectures
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.spaces import CellSpace, Genotype, published
 from relativenas_optuna.training.data.load import DataError
 from tests.helpers.tiny_search import SEATS, SEED, SETTINGS, SPACE, write_images
@@ -35,8 +35,8 @@ def begun(
 ) -> tuple[optuna.Study, SearchPlan]:
     """A study "s" that is searched for so many of its 3 generations."""
     study = optuna.create_study(study_name="s", storage=storage)
-    wishes = Wishes(data=data, out=out, seed=SEED, settings=asdict(SETTINGS))
-    plan = SearchPlan.of(study, wishes)
+    request = SearchRequest(data=data, out=out, seed=SEED, settings=asdict(SETTINGS))
+    plan = SearchPlan.of(study, request)
     plan.store(study)
     Choice(finalists=(FINALIST,), random_accuracies=(0.5,), generations=over).store(study)
     return study, plan

@@ -17,7 +17,7 @@ from relativenas_optuna.evaluation.comparison.contestants import (
 from relativenas_optuna.evaluation.comparison.figures import DRAWN, FOUND, PUBLISHED, RANDOM
 from relativenas_optuna.evaluation.standalone.result import Result
 from relativenas_optuna.search.architectures import Named
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.spaces import CellSpace, Genotype, published
 
 PUBLISHED_CELL = Named(published("RelativeNAS"), "RelativeNAS", "a paper")
@@ -25,7 +25,7 @@ SPACE = CellSpace()
 
 
 def plan(seed: int = 0) -> SearchPlan:
-    return SearchPlan.of(optuna.create_study(), Wishes(seed=seed))
+    return SearchPlan.of(optuna.create_study(), SearchRequest(seed=seed))
 
 
 def everyone(random: int, *, seed: int = 0, drawn: bool = True) -> list[Contestant]:

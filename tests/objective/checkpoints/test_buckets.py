@@ -19,7 +19,7 @@ from relativenas_optuna.exceptions import PlaceError, SearchError
 from relativenas_optuna.networks.io.tensors_file import from_bytes
 from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.samplers.seats.claims import worker_of
-from relativenas_optuna.search.plan import SearchPlan, Wishes
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.training import load
@@ -47,9 +47,11 @@ def bucket(server: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     return new_bucket(server, monkeypatch)
 
 
-def wishes(data: Path, out: Path, generations: int, weights: str | None = None) -> Wishes:
+def request(data: Path, out: Path, generations: int, weights: str | None = None) -> SearchRequest:
     settings = asdict(replace(SETTINGS, generations=generations))
-    return Wishes(data=str(data), seed=SEED, out=str(out), weights=weights, settings=settings)
+    return SearchRequest(
+        data=str(data), seed=SEED, out=str(out), weights=weights, settings=settings
+    )
 
 
 def test_one_worker_makes_the_search_of_a_folder_to_the_last_bit(
@@ -59,7 +61,7 @@ def test_one_worker_makes_the_search_of_a_folder_to_the_last_bit(
     for name, weights in (("folder", None), ("bucket", f"s3://{bucket}/some/where")):
         with storage_at(f"sqlite:///{name}.db") as storage:
             study = optuna.create_study(storage=storage, study_name="s")
-            plan = SearchPlan.of(study, wishes(data, folder / name, 2, weights))
+            plan = SearchPlan.of(study, request(data, folder / name, 2, weights))
             Search(study, plan, device="cpu").run()
             record = checkpoint_at(plan.place, study, search=plan.search).record()
             assert record is not None
@@ -91,7 +93,7 @@ def test_workers_without_a_common_folder_share_a_search(
     with storage_at(url) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
         # No process can make the folder.
-        asked = wishes(data, folder / "file" / "out", generations, f"s3://{bucket}")
+        asked = request(data, folder / "file" / "out", generations, f"s3://{bucket}")
         SearchPlan.of(study, asked).store(study)
     for number in range(3):
         (folder / str(number)).mkdir()
@@ -174,7 +176,7 @@ def test_a_study_in_no_database_cannot_have_its_weights_in_a_bucket(
     bucket: str, folder: Path, data: Path
 ) -> None:
     study = optuna.create_study()
-    plan = SearchPlan.of(study, wishes(data, folder, 1, f"s3://{bucket}"))
+    plan = SearchPlan.of(study, request(data, folder, 1, f"s3://{bucket}"))
     with pytest.raises(PlaceError, match="need a study in a SQL database"):
         Search(study, plan)
     assert not isinstance(PlaceError(), SearchError)

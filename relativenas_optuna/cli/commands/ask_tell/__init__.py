@@ -35,7 +35,7 @@ _STATES["fail"] = TrialState.FAIL
 def _pairs(
     _context: click.Context, option: click.Parameter, words: Sequence[str]
 ) -> dict[str, float]:
-    """`KEY=VALUE` words, each key once, with a number as value."""
+    """Return the numbers of `KEY=VALUE` words by key, each key once."""
     found: dict[str, float] = {}
     for word in words:
         key, _, number = word.rpartition("=")
@@ -54,7 +54,7 @@ def _pairs(
 def _steps(
     context: click.Context, option: click.Parameter, words: Sequence[str]
 ) -> dict[int, float]:
-    """The same with a whole number from 0 as key."""
+    """Return the numbers of `STEP=VALUE` words by step, a whole number from 0."""
     found = _pairs(context, option, words)
     for key in found:
         if not (key.isdecimal() and int(key) <= _MAX_NUMBER):
@@ -210,7 +210,7 @@ def tell(
 
 @contextmanager
 def _study_of(storage: str, name: str) -> Iterator[Study]:
-    """A study; warnings come as one line each on standard error."""
+    """Open a study, and print each warning as one line on standard error."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -228,7 +228,7 @@ def _print(data: Any) -> None:
 
 
 def _plain(data: Any) -> Any:
-    """Data without numbers that JSON lacks."""
+    """Return data with the numbers that JSON lacks as text."""
     if isinstance(data, dict):
         return {key: _plain(value) for key, value in data.items()}
     if isinstance(data, list):

@@ -30,7 +30,7 @@ _SHORT = {name.removesuffix("Distribution").lower(): name for name in _CLASSES}
 
 
 def read_space(source: str) -> dict[str, BaseDistribution]:
-    """The search space that a file, standard input (`-`) or the text itself holds.
+    """Return the search space in a file, in standard input (`-`) or in the text itself.
 
     It is an object of parameter names and what `optuna.distributions.distribution_to_json` writes,
     or Optuna's short form `{"type": "float", "low": 0.0, "high": 1.0}`. The order counts.
@@ -112,7 +112,7 @@ def _distribution(name: str, entry: object) -> BaseDistribution:
 
 
 def _parts(entry: object) -> tuple[str, object]:
-    """The class and the attributes of one entry, in either form."""
+    """Return the class name and the attributes of one entry, in either form."""
     if not isinstance(entry, dict):
         return "", None
     if "name" in entry:
@@ -134,6 +134,6 @@ def _is_plain(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A value as a message quotes it."""
+    """Return a value as a message quotes it."""
     text = value if isinstance(value, str) else json.dumps(value)
     return repr(text if len(text) <= 60 else f"{text[:57]}...")

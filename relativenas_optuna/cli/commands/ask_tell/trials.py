@@ -111,7 +111,7 @@ def _detach(trial: Trial) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a trial ended.
+    """The result of a trial.
 
     Attributes:
         values: Of the objectives, in their order; a NaN among them fails the trial.
@@ -126,7 +126,7 @@ class Result:
     reports: Mapping[int, float] = field(default_factory=dict)
 
     def check(self, study: Study) -> TrialState:
-        """The state that a trial of a study ends in.
+        """Return the state that the trial ends in.
 
         Raises:
             TellError: The values do not fit the state or the study.
