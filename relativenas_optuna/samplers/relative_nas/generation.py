@@ -87,6 +87,15 @@ class Generation:
         """Return the number of the seat that scores a member."""
         return int(self._seats[member])
 
+    def learners(self, pair: int) -> tuple[int, int]:
+        """Return the fast and the slow learner of a pair that has learned, as members."""
+        first, second = self.pairs[pair].tolist()
+        return (first, second) if self.first_fast[pair] else (second, first)
+
+    def pair_scores(self, pair: int) -> list[SeatScore]:
+        """Return the scores of both seats of a pair."""
+        return self.seat_scores[2 * pair : 2 * pair + 2]
+
     @property
     def complete(self) -> bool:
         """True if every seat is scored."""

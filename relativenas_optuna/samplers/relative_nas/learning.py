@@ -118,7 +118,7 @@ class Learning:
         Members that were scored more than once are compared by the mean of their scores. If neither
         of two dominates the other, the one that is less crowded by the generation `before` is fast.
         """
-        first, second = _seat_scores(generation, pair)
+        first, second = generation.pair_scores(pair)
         if self._settings.screening.reevaluates:
             losses = self._losses(generation, pair)
             statistics = self._reevaluation.statistics(generation, pair, losses)
@@ -148,7 +148,7 @@ class Learning:
 
     def _losses(self, generation: Generation, pair: int) -> Vector:
         """Return the losses of a pair, `[2]`."""
-        scores = _seat_scores(generation, pair)
+        scores = generation.pair_scores(pair)
         return np.array([loss_of(score.counted, self._directions) for score in scores])
 
     def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
@@ -157,9 +157,8 @@ class Learning:
         With screening, the position is canonical (`Encoding.canonical`) and the velocity is the
         difference to it, so that both can be computed from parameters alone.
         """
-        encoding, members = generation.encoding, generation.pairs[pair]
+        encoding, (fast, slow) = generation.encoding, generation.learners(pair)
         assert encoding is not None
-        fast, slow = members if generation.first_fast[pair] else members[::-1]
         screened = self._settings.screening.on
         rule = partial(
             learn,
@@ -211,10 +210,6 @@ class Learning:
         return self._settings.avoids_repeats and (finite or self._settings.screening.on)
 
 
-def _seat_scores(generation: Generation, pair: int) -> list[SeatScore]:
-    return generation.seat_scores[2 * pair : 2 * pair + 2]
-
-
 def _visited_by(
     generation: Generation, pair: int, visited: VisitedArchitectures | None
 ) -> Callable[[Vector], bool]:
@@ -228,7 +223,7 @@ def _visited_by(
     own = [
         (score.scored_trial, generation.positions[member])
         for member, score in zip(
-            generation.pairs[pair].tolist(), _seat_scores(generation, pair), strict=True
+            generation.pairs[pair].tolist(), generation.pair_scores(pair), strict=True
         )
         if score.scored_trial is not None
     ]

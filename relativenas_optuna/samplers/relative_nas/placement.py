@@ -178,7 +178,7 @@ class Placement:
             by: The learning rule.
             basis: Digest of the scores on which the move depends.
         """
-        slow = int(generation.pairs[pair, 1 if generation.first_fast[pair] else 0])
+        _, slow = generation.learners(pair)
         encoding = generation.encoding
         assert encoding is not None
         trial = following.seat_scores[following.seat(slow)].scored_trial

@@ -165,7 +165,7 @@ class Population(population.Population):
     def _basis(self, generation: Generation, pair: int) -> str:
         """Return the digest of the scores on which a pair's move depends."""
         before = self._before(generation)
-        return generation.digest_after(before, generation.seat_scores[2 * pair : 2 * pair + 2])
+        return generation.digest_after(before, generation.pair_scores(pair))
 
     def _before(self, generation: Generation) -> Generation | None:
         return self.generations[generation.index - 1] if generation.index else None
@@ -248,7 +248,7 @@ class Population(population.Population):
         self._pairs.extend(after, partial(self._placement.extended, before, after))
 
     def _learn_if_scored(self, generation: Generation, pair: int) -> None:
-        seat_scores = generation.seat_scores[2 * pair : 2 * pair + 2]
+        seat_scores = generation.pair_scores(pair)
         if not (seat_scores[0].scored and seat_scores[1].scored):
             return
         members = generation.pairs[pair]
@@ -282,7 +282,7 @@ class Population(population.Population):
             for member in members.tolist():
                 following.positions[member] = self._pairs.random_position(following, member)
             return
-        fast = members[0 if generation.first_fast[pair] else 1]
+        fast, _ = generation.learners(pair)
         basis = self._basis(generation, pair) if self.settings.screening.models_pending else ""
         self._placement.move(generation, following, pair, self._pairs, basis)
         following.positions[fast] = following.proposed[fast] = generation.positions[fast]

@@ -83,7 +83,7 @@ class CandidateMoves:
         pending = generation.proposed[:0]
         if self._settings.screening.models_pending:
             others = np.setdiff1d(np.flatnonzero(new), members)
-            fast = members[0 if generation.first_fast[pair] else 1]
+            fast, _ = generation.learners(pair)
             pending = model.nearest(
                 generation.proposed[others], generation.positions[fast], _MAX_PENDING
             )
@@ -100,8 +100,7 @@ class CandidateMoves:
         shape = screening.draws, len(encoding.space)
         l1, l2 = random.random((2, *shape))
         l1[0], l2[0] = first
-        members = generation.pairs[pair]
-        fast, slow = members if generation.first_fast[pair] else members[::-1]
+        fast, slow = generation.learners(pair)
         low, high = encoding.low, encoding.high
         drawn, _ = learn(
             generation.positions[slow],

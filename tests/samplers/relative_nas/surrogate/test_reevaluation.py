@@ -104,7 +104,7 @@ def test_the_best_member_is_reevaluated_while_its_lead_is_in_doubt(seed: int) ->
     found = {}
     for index, pair in expected:
         generation, following = generations[index], generations[index + 1]
-        fast = generation.pairs[pair][0 if generation.first_fast[pair] else 1]
+        fast, _ = generation.learners(pair)
         found[index, pair] = bool(following.reevaluated[fast])
         assert following.reevaluated[fast] != following.kept[fast]
     assert found == expected
@@ -172,12 +172,10 @@ def test_a_failed_reevaluation_does_not_count(seed: int) -> None:
     generations = population(study, 6).generations
     generation, member = generations[bad.generation], generations[bad.generation].member(bad.number)
     known = scores_of(study, generations, bad.generation)
-    fast, slow = generation.pairs[bad.number // 2][
-        :: 1 if generation.first_fast[bad.number // 2] else -1
-    ]
-    means = {m: float(np.mean(known[place(generation, m)])) for m in (int(fast), int(slow))}
+    fast, slow = generation.learners(bad.number // 2)
+    means = {m: float(np.mean(known[place(generation, m)])) for m in (fast, slow)}
     assert len(known[place(generation, member)]) == 1
-    assert means[int(fast)] <= means[int(slow)]
+    assert means[fast] <= means[slow]
     assert not generations[bad.generation + 1].reevaluated[member]
 
 

@@ -71,8 +71,7 @@ def reachable(before: Generation, generation: Generation, member: int, pair: int
     """Return True if some random matrices lead by the rule to the cell of a member's position."""
     encoding = before.encoding
     assert encoding is not None
-    members = before.pairs[pair]
-    fast, slow = members if before.first_fast[pair] else members[::-1]
+    fast, slow = before.learners(pair)
     assert member == slow
     start = before.positions[slow]
     parts = [before.velocities[slow], before.positions[fast] - start]
@@ -111,8 +110,8 @@ def test_without_redraws_moves_follow_the_learning_rule(space: Space, seed: int)
     left = 0
     for before, generation in zip(found.generations, found.generations[1:], strict=False):
         for pair in np.flatnonzero(before.learned).tolist():
-            slow = before.pairs[pair][1 if before.first_fast[pair] else 0]
-            left += not reachable(before, generation, int(slow), pair)
+            _, slow = before.learners(pair)
+            left += not reachable(before, generation, slow, pair)
     # Only if every candidate is visited does a move leave the rule.
     assert left == 0 or encoding.counts is not None
 
