@@ -38,7 +38,7 @@ from published_procedure import SearchNetwork, published_candidate
 from rich.table import Table
 from torch import Tensor
 
-from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.candidate import CandidateTrainer
 from relativenas_optuna.objective.settings import SearchSettings, preset
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import CellSpace, Genotype, published
@@ -103,7 +103,7 @@ def per_candidate(times: dict[int, list[float]], of: Callable[[list[float]], flo
 
 def ways(settings: SearchSettings, training: Images, validation: Images) -> dict[str, Way]:
     """The three ways, with the same first weights."""
-    trainer = Trainer(SPACE, training, validation, settings=settings, seed=0)
+    trainer = CandidateTrainer(SPACE, training, validation, settings=settings, seed=0)
     shared = {name: tensor.clone() for name, tensor in trainer.weights.snapshot().items()}
     batches = [
         [
@@ -169,7 +169,10 @@ def logits_of(output: Tensor | tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _check(
-    trainer: Trainer[Genotype], shared: dict[str, Tensor], images: Tensor, settings: SearchSettings
+    trainer: CandidateTrainer[Genotype],
+    shared: dict[str, Tensor],
+    images: Tensor,
+    settings: SearchSettings,
 ) -> None:
     """Both networks compute the same with the same weights."""
     for genotype in genotypes():

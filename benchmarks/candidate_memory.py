@@ -27,7 +27,7 @@ from candidate_peak import MEGABYTE, WAYS, apart
 from rich.table import Table
 from torch import Tensor
 
-from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.candidate import CandidateTrainer
 from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.samplers.seats.claims import Seat
 
@@ -46,7 +46,7 @@ def main(candidates: int) -> None:
     torch.set_num_threads(1)
     settings = replace(preset("small"), channels=4, batch_size=16)
     data = noise(32, 0), noise(32, 1)
-    trainer = Trainer(SPACE, *data, settings=settings, seed=0)
+    trainer = CandidateTrainer(SPACE, *data, settings=settings, seed=0)
     genotypes = [SPACE.random(np.random.default_rng(n)) for n in range(candidates)]
     process = psutil.Process()
     table = Table("candidates", "resident, MB", "tensors", "in them, MB", title="after candidates")

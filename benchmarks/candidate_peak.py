@@ -23,7 +23,7 @@ from published_procedure import published_candidate
 from torch import Tensor
 
 from relativenas_optuna.networks import build
-from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.candidate import CandidateTrainer
 from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer
 from relativenas_optuna.objective.settings import SearchSettings, preset
 from relativenas_optuna.samplers.seats.claims import Seat
@@ -102,7 +102,7 @@ def bare(settings: SearchSettings, number: int) -> Peak:
 def shared(settings: SearchSettings, number: int, way: str) -> Peak:
     """A candidate of a search, committed; or of the published procedure."""
     data = noise(IMAGES, 0), noise(IMAGES, 1)
-    trainer = Trainer(SPACE, *data, settings=settings, seed=0)
+    trainer = CandidateTrainer(SPACE, *data, settings=settings, seed=0)
     genotype, state = genotypes()[number], trainer.supernet.state_dict()
     own = trainer.supernet.tensors(genotype).values()
     peak = Peak(

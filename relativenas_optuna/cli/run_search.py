@@ -139,7 +139,7 @@ def baseline_architecture(
         SearchError: See `baseline_plan` and `Search`.
     """
     from relativenas_optuna.evaluation.comparison.baseline import baseline_plan
-    from relativenas_optuna.objective.supernet_objective import IMAGES
+    from relativenas_optuna.objective.study_weights import IMAGES
 
     with study_to_search(storage, console.study) as baseline:
         planned = baseline_plan(study, plan, baseline)

@@ -11,19 +11,19 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import DamagedFileError, PlaceError
-    from relativenas_optuna.objective.candidate import Trainer
+    from relativenas_optuna.objective.candidate import CandidateTrainer
     from relativenas_optuna.objective.settings import SearchSettings, preset
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
     from relativenas_optuna.objective.weight_set import Candidate, Trained, WeightSet
 
 __all__ = [
     "Candidate",
+    "CandidateTrainer",
     "DamagedFileError",
     "PlaceError",
     "SearchSettings",
     "SupernetObjective",
     "Trained",
-    "Trainer",
     "WeightSet",
     "preset",
 ]
@@ -35,7 +35,7 @@ _HOMES = {
     "SearchSettings": "objective.settings",
     "SupernetObjective": "objective.supernet_objective",
     "Trained": "objective.weight_set",
-    "Trainer": "objective.candidate",
+    "CandidateTrainer": "objective.candidate",
     "WeightSet": "objective.weight_set",
     "preset": "objective.settings",
 }

@@ -75,7 +75,7 @@ class Outcome:
         return self.spoilt or not finite
 
 
-class Trainer(Generic[A]):
+class CandidateTrainer(Generic[A]):
     """Trains and scores candidates in a supernet.
 
     Args:

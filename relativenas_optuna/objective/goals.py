@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import optuna
 
     from relativenas_optuna.networks.network_cost import Cost, CostLimits
-    from relativenas_optuna.objective.candidate import Trainer
+    from relativenas_optuna.objective.candidate import CandidateTrainer
 
 SECONDS = ("parameters", "multiply_adds")
 
@@ -44,7 +44,7 @@ class Goals(Generic[A]):
 
     def __init__(
         self,
-        trainer: Trainer[A],
+        trainer: CandidateTrainer[A],
         *,
         limits: CostLimits | None,
         second: str | None,

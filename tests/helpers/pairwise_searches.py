@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
-from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.candidate import CandidateTrainer
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
@@ -44,7 +44,7 @@ def by_hand(
     scoring: Scoring, found: optuna.Study, *, sign: int = 1, **options: Any
 ) -> tuple[WeightSet, dict[Seat, float]]:
     """Weights and scores after a search, trained and committed again pair by pair."""
-    trainer = Trainer(
+    trainer = CandidateTrainer(
         SPACE, scoring.training, scoring.validation, settings=SETTINGS, seed=SEED, **options
     )
     trials, scores = by_seat(found), {}

@@ -22,7 +22,7 @@ from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.spaces import NASBench201, Space
 from tests.helpers.tiny_search import SEED, SETTINGS, database, same_bits, study, tiny_images
 from tests.networks.test_conformance import Switch
-from tests.objective.test_trainer import Arms
+from tests.objective.test_candidate_trainer import Arms
 
 TRIALS = 9  # two generations and one of an open pair
 

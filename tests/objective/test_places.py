@@ -15,8 +15,8 @@ from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
 from tests.helpers.tiny_search import kept_in, objective, same_bits, study
+from tests.objective.test_candidate_trainer import Arms
 from tests.objective.test_network import of_arms, of_switch
-from tests.objective.test_trainer import Arms
 
 TWO = ("skip_connect", "sep_conv_3x3")
 

@@ -12,7 +12,7 @@ from relativenas_optuna.cli.output.search import Console
 from relativenas_optuna.cli.run_search import baseline_architecture
 from relativenas_optuna.evaluation.comparison.baseline import baseline_name, baseline_plan
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.objective.supernet_objective import IMAGES
+from relativenas_optuna.objective.study_weights import IMAGES
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.search.choice import Choice, Finalist, best_architectures
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relativenas_optuna.networks import NASBench201Supernet, ProtocolError, cost
-from relativenas_optuna.objective.candidate import Trainer
+from relativenas_optuna.objective.candidate import CandidateTrainer
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.spaces import NASBench201, Space
@@ -62,12 +62,12 @@ def trainer(
     data: Images | None = None,
     settings: SearchSettings = SETTINGS,
     **options: Any,
-) -> Trainer[Any]:
+) -> CandidateTrainer[Any]:
     training, validation = (data or tiny_images()).split(seed=SEED)
-    return Trainer(space, training, validation, settings=settings, seed=SEED, **options)
+    return CandidateTrainer(space, training, validation, settings=settings, seed=SEED, **options)
 
 
-def own(**options: Any) -> Trainer[Any]:
+def own(**options: Any) -> CandidateTrainer[Any]:
     return trainer(Switch(), **options)
 
 
