@@ -21,9 +21,11 @@ from tests.helpers.databases import (
     suggest,
     wait_for,
 )
+from tests.helpers.forked import ForkedProcess, context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.synchronize import Barrier
     from pathlib import Path
 
 
@@ -41,7 +43,7 @@ def study(url: str) -> Iterator[optuna.Study]:
 PROCESS = """
 import multiprocessing, os, signal, sys, time
 import optuna
-from relativenas_optuna import parameter_buffer
+from relativenas_optuna.storages import parameter_buffer
 from relativenas_optuna.storages.opening import open_storage
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 url, name, end = sys.argv[1:]
@@ -151,40 +153,26 @@ def test_an_optuna_that_stores_parameters_otherwise_does_so(tmp_path: Path) -> N
     subprocess.run([sys.executable, "-c", OTHER_OPTUNA, url], env=ENVIRONMENT, check=True)
 
 
-OPENER = """
-import sys, optuna
-from relativenas_optuna.storages.opening import storage_at
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-print("ready", flush=True)
-sys.stdin.readline()
-with storage_at(sys.argv[1]) as storage:
-    study = optuna.create_study(storage=storage, study_name="mine", load_if_exists=True)
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
-"""
+def open_and_search(url: str, barrier: Barrier) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    barrier.wait()
+    with storage_at(url) as storage:
+        study = optuna.create_study(storage=storage, study_name="mine", load_if_exists=True)
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_processes_open_an_empty_database_at_the_same_moment(kind: str, tmp_path: Path) -> None:
     with empty_database(kind, tmp_path) as url:
+        barrier = context.Barrier(4)
         processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", OPENER, url],
-                env=ENVIRONMENT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            ForkedProcess(open_and_search, url, barrier, cwd=tmp_path, environment=ENVIRONMENT)
             for _ in range(4)
         ]
+        errors = []
         for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        errors = [process.communicate(timeout=60)[1] for process in processes]
+            with process:
+                errors.append(process.communicate(timeout=60)[1])
         assert errors == [""] * 4
         with storage_at(url) as storage:
             trials = optuna.load_study(storage=storage, study_name="mine").trials

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import threading
 import time
 import uuid
 import warnings
@@ -15,11 +14,13 @@ from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.exceptions import StorageError
+from relativenas_optuna.samplers.seats import worker
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY, mark_interrupted
 from relativenas_optuna.storages.opening import open_storage, storage_at
 from tests.helpers.command import ENVIRONMENT
 from tests.helpers.databases import KINDS, address
+from tests.helpers.forked import ForkedProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,39 +32,35 @@ def loss(trial: optuna.Trial) -> float:
     return trial.suggest_float("x", -1, 1) ** 2
 
 
-# A worker of another machine, as far as anybody can tell from its claims, that never ends.
-WORKER = """
-import sys, threading, time
-import optuna
-from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers import worker
-from relativenas_optuna.storages.opening import open_storage
+def work_elsewhere(url: str, name: str, trials: int) -> None:
+    """Run so many trials at once, without end, as a worker of another machine does.
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-worker._machine = lambda: "another machine"
-url, name, trials = sys.argv[1], sys.argv[2], int(sys.argv[3])
-study = optuna.load_study(
-    storage=open_storage(url, heartbeat_interval=1),
-    study_name=name,
-    # Of this preset alone more trials than members take seats.
-    sampler=RelativeNASSampler(population_size=2, seed=0, preset="paper"),
-)
-running = threading.Semaphore(0)
+    Others can tell the machine only from the worker's claims.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    worker._machine = lambda: "another machine"  # type: ignore[assignment]
+    study = optuna.load_study(
+        storage=open_storage(url, heartbeat_interval=1),
+        study_name=name,
+        # Of this preset alone more trials than members take seats.
+        sampler=RelativeNASSampler(population_size=2, seed=0, preset="paper"),
+    )
+    running = threading.Semaphore(0)
 
-def objective(trial):
-    trial.suggest_float("x", -1, 1)
-    running.release()
-    time.sleep(600)
+    def objective(trial: optuna.Trial) -> float:
+        trial.suggest_float("x", -1, 1)
+        running.release()
+        time.sleep(600)
+        return 0.0
 
-def report():
-    for _ in range(trials):
-        running.acquire()
-    time.sleep(0.5)  # the first signs of life are on their way
-    print("running", flush=True)
+    def report() -> None:
+        for _ in range(trials):
+            running.acquire()
+        time.sleep(0.5)  # the first signs of life are on their way
+        print("running", flush=True)  # noqa: T201
 
-threading.Thread(target=report, daemon=True).start()
-study.optimize(objective, n_trials=trials, n_jobs=trials)
-"""
+    threading.Thread(target=report, daemon=True).start()
+    study.optimize(objective, n_trials=trials, n_jobs=trials)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,13 +71,9 @@ def test_deaths_on_another_machine_free_their_seats_and_never_score_them(
     with storage_at(url, heartbeat_interval=1) as storage:
         sampler = RelativeNASSampler(population_size=2, seed=0, preset="paper")
         study = optuna.create_study(storage=storage, study_name=name, sampler=sampler)
-        with subprocess.Popen(
-            [sys.executable, "-c", WORKER, url, name, "6"],
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            text=True,
+        with ForkedProcess(
+            work_elsewhere, url, name, 6, cwd=tmp_path, environment=ENVIRONMENT
         ) as process:
-            assert process.stdout is not None
             assert process.stdout.readline() == "running\n"
             process.kill()
         seats = [seat_of(trial) for trial in study.trials]
