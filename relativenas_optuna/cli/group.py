@@ -82,8 +82,8 @@ class CommandGroup(click.Group):
                 formatter.write_dl([(one.name.ljust(width), one.summary) for one in commands])
 
 
-_QUIET = "Print results and errors alone: neither progress nor what to do next."
-_VERBOSE = "Say more: each trial, warnings of Optuna, and of an error where it came from."
+_QUIET = "Print only results and errors: no progress and no hints."
+_VERBOSE = "Print more: each trial, warnings of Optuna, and tracebacks of errors."
 
 
 def _verbosity_options() -> list[click.Option]:

@@ -46,9 +46,9 @@ SECTIONS = {
         examples(
             "relativenas search                            the digits, two minutes on a CPU",
             "relativenas search --data FOLDER --study my   your images, a folder per class",
-            "relativenas status --study my --watch         how far it is",
+            "relativenas status --study my --watch         its progress",
             "relativenas show --study my                   what was found",
-            "relativenas train --study my                  the best of it, from first weights",
+            "relativenas train --study my                  the best of it, from initial weights",
             "relativenas COMMAND --help                    more, with examples",
         ),
         listed(
@@ -61,7 +61,7 @@ SECTIONS = {
         listed(
             "Environment",
             "RELATIVENAS_STORAGE     the database, where --storage is not given",
-            "RELATIVENAS_TRACEBACK   whatever it is, errors end with Python's traceback",
+            "RELATIVENAS_TRACEBACK   if set, errors end with Python's traceback",
             "NO_COLOR, FORCE_COLOR   no colours, or colours in files and pipes too",
             "OMP_NUM_THREADS         threads of PyTorch; 1 on a machine that does other work",
         ),

@@ -1,4 +1,4 @@
-"""The command `relativenas compare`: was the search worth it?"""
+"""The command `relativenas compare`: the result of a search beside its baselines."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _FOLDER = "compare"
     metavar="N",
     default=5,
     show_default=True,
-    help="How many architectures are drawn at random from the study's space.",
+    help="Number of architectures drawn at random from the study's space.",
 )
 @click.option(
     "--seeds",
@@ -62,12 +62,12 @@ _FOLDER = "compare"
     metavar="N",
     default=2,
     show_default=True,
-    help="How often each is trained, with seeds from 0.",
+    help="Number of trainings of each architecture, with seeds from 0.",
 )
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help="How all are trained; see `relativenas train`.  [default: digits for the digits, else "
+    help="Recipe of all trainings; see `relativenas train`.  [default: digits for the digits, else "
     "short]",
 )
 @click.option(
@@ -75,7 +75,7 @@ _FOLDER = "compare"
     "changes",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Another value of a field of the recipe; may be given more than once.",
+    help="Change a field of the recipe; may be repeated.",
 )
 @click.option(
     "--data", metavar="DATA", help="Images to train on and to test with.  [default: the study's]"
@@ -87,31 +87,33 @@ _FOLDER = "compare"
     show_default=True,
     help="An architecture from the literature.",
 )
-@click.option("--no-baseline", is_flag=True, help="Leave the random search out.")
+@click.option("--no-baseline", is_flag=True, help="Leave out the random search.")
 @click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
     default=1,
     show_default=True,
-    help="Trainings side by side, each in a process of its own.",
+    help="Trainings at the same time, each in its own process.",
 )
 @click.option(
-    "--out", metavar="FOLDER", help="For all that is written.  [default: the study's, /compare]"
+    "--out",
+    metavar="FOLDER",
+    help="Folder for tables, figures and trainings.  [default: the study's, /compare]",
 )
-@click.option("--yes", is_flag=True, help="Begin also what takes a CPU over a day.")
+@click.option("--yes", is_flag=True, help="Train even if it takes a CPU more than a day.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
 @device_option
 def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
-    """Train what a search found beside what it is to be compared with.
+    """Train the result of a search and its baselines, and compare them.
 
-    That is the best of a random search with the same weight sharing, candidates and learning rates,
-    a published architecture, and some drawn from the study's space. All are trained from their
-    first weights with one recipe and the same seeds, and tested on images that no choice was made
-    by.
+    The baselines are the best of a random search with the same weight sharing, candidates and
+    learning rates, a published architecture, and some drawn from the study's space. All are trained
+    from initial weights with one recipe and the same seeds, and tested on images that no choice was
+    based on.
 
-    The random search is a study of its own, NAME-random. The same command goes on where it was
-    ended.
+    The random search is a study of its own, NAME-random. The same command continues after an
+    interruption.
     """
     notices = console(stderr=as_json, notices=True)
     published = published_of(options["published"])

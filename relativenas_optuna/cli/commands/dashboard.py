@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--artifacts",
     metavar="FOLDER",
-    help="Of the drawings.  [default: that of the study's search]",
+    help="Folder of the drawings.  [default: that of the study's search]",
 )
 @click.option(
     "--host",

@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     type=click.Choice(("test", "validation", "training")),
     default="test",
     show_default=True,
-    help="Which of its images: validation means those that the network was chosen by, training "
-    "all but the test images.",
+    help="Images to measure on: validation means those that the network was chosen by, "
+    "training all but the test images.",
 )
 @click.option(
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the images are brought to.  [default: the network's]",
+    help="Side in pixels that images are resized to.  [default: the network's]",
 )
 @click.option(
     "--batch-size",
@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     metavar="N",
     default=128,
     show_default=True,
-    help="Images at once, in the second of both measurements of the latency too.",
+    help="Images per batch; latency is measured for one image and for such a batch.",
 )
-@click.option("--out", metavar="FOLDER", help=f"For {' and '.join(FILES)}.")
+@click.option("--out", metavar="FOLDER", help=f"Folder for {' and '.join(FILES)}.")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as one line of JSON.")
 @device_option
 def evaluate(

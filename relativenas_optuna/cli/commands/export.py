@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     help="safetensors: weights, and a JSON that says what they are; onnx; torch: a program of "
     "torch.export (.pt2). Any number of times.",
 )
-@click.option("--out", metavar="FOLDER", help="For the files.  [default: that of FILE]")
+@click.option("--out", metavar="FOLDER", help="Folder for the files.  [default: that of FILE]")
 @json_option
 def export(
     file: Path,

@@ -1,4 +1,4 @@
-"""The command `relativenas fidelity`: is the shared score worth anything?"""
+"""The command `relativenas fidelity`: how well shared scores rank architectures."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     metavar="N",
     default=30,
     show_default=True,
-    help="How many architectures: half from the trials, half drawn at random.",
+    help="Number of architectures: half from the trials, half drawn at random.",
 )
 @click.option(
     "--epochs",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     metavar="N",
     default=10,
     show_default=True,
-    help="For which each is trained alone, from first weights.",
+    help="Epochs of each stand-alone training, from initial weights.",
 )
 @click.option(
     "--seed",
@@ -63,9 +63,9 @@ if TYPE_CHECKING:
     metavar="N",
     default=0,
     show_default=True,
-    help="Of the sample, the training alone and the intervals.",
+    help="Seed of the sample, the stand-alone trainings and the intervals.",
 )
-@click.option("--anew", is_flag=True, help="Forget what was measured before.")
+@click.option("--anew", is_flag=True, help="Discard earlier measurements.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
 @device_option
 @paths_here
@@ -77,13 +77,13 @@ def fidelity(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compare scores of a search's shared weights with scores of training alone.
+    """Compare scores with the shared weights of a search to scores of stand-alone training.
 
     Each architecture of a sample is scored with the shared weights, and trained on its own with the
     settings of the search. Kendall's tau says how far both rank alike: 1 in the same order, 0
     chance, -1 in the opposite order.
 
-    The scores are kept in the study. The same command goes on where it was ended.
+    The scores are kept in the study. The same command continues after an interruption.
     """
     with study_at(storage, study, create=False) as found:
         plan = SearchPlan.stored_in(found)

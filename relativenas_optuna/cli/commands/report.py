@@ -54,12 +54,12 @@ _TOP = 3
     metavar="N",
     default=_TOP,
     show_default=True,
-    help="How many of the best are drawn.",
+    help="Number of best architectures on the page.",
 )
 @click.option(
     "--out",
     metavar="FILE",
-    help=f"Page, or folder for it.  [default: {_NAME} in the study's folder]",
+    help=f"File of the page, or its folder.  [default: {_NAME} in the study's folder]",
 )
 @json_option
 def report(

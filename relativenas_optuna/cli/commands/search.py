@@ -46,7 +46,7 @@ from relativenas_optuna.storages.opening import is_missing_file, storage_at
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the images are brought to.  [default: as they are]",
+    help="Side in pixels that images are resized to.  [default: as they are]",
 )
 @space_option
 @click.option(
@@ -71,7 +71,7 @@ from relativenas_optuna.storages.opening import is_missing_file, storage_at
     "--seed",
     type=click.IntRange(0, MAX_SEED),
     metavar="N",
-    help="Of all randomness, from 0 to 2**32 - 1.  [default: 0]",
+    help="Seed of all random numbers, 0 to 2**32 - 1.  [default: 0]",
 )
 @click.option(
     "--precision",
@@ -82,7 +82,7 @@ from relativenas_optuna.storages.opening import is_missing_file, storage_at
 @click.option(
     "--random",
     is_flag=True,
-    help="Draw every candidate at random and learn nothing: what a search is to be compared with.",
+    help="Draw every candidate at random and learn nothing: the baseline of a search.",
 )
 @click.option(
     "--workers",
@@ -96,7 +96,9 @@ from relativenas_optuna.storages.opening import is_missing_file, storage_at
 @storage_option
 @study_option
 @click.option(
-    "--out", metavar="FOLDER", help="For weights and results.  [default: relativenas-out/STUDY]"
+    "--out",
+    metavar="FOLDER",
+    help="Folder of weights and results.  [default: relativenas-out/STUDY]",
 )
 @weights_option
 @json_option
@@ -112,8 +114,8 @@ def search(
 ) -> None:
     """Search for an architecture on an image data set.
 
-    The same command goes on where it was ended, by Ctrl-C or a crash. A study keeps its settings,
-    so that its name is enough to go on with it. One made by `optuna create-study` is taken too.
+    The same command continues after Ctrl-C or a crash. A study keeps its settings, so that its name
+    is enough to continue. A study made by `optuna create-study` is accepted too.
     """
     names = ("data", "size", "preset", "seed", "out", "weights", "space")
     request = SearchRequest(

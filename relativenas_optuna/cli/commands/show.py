@@ -35,9 +35,11 @@ from relativenas_optuna.spaces.space_genotype import space_of
     metavar="N",
     default=1,
     show_default=True,
-    help="How many architectures.",
+    help="Number of architectures.",
 )
-@click.option("--out", metavar="FOLDER", help="For the drawings.  [default: the study's folder]")
+@click.option(
+    "--out", metavar="FOLDER", help="Folder for the drawings.  [default: the study's folder]"
+)
 @json_option
 def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> None:
     """Print and draw the best architectures of a study.

@@ -1,4 +1,4 @@
-"""The command `relativenas status`: how far a study is, on one screen."""
+"""The command `relativenas status`: the progress of a study on one screen."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
 )
 @storage_option
 @study_option
-@click.option("--watch", is_flag=True, help="Look again and again, until the search is finished.")
+@click.option("--watch", is_flag=True, help="Update the status until the search is finished.")
 @click.option(
     "--every",
     type=click.FloatRange(min=0.1),
     metavar="SECONDS",
     default=2.0,
     show_default=True,
-    help="Between two looks of --watch.",
+    help="Seconds between two updates of --watch.",
 )
 @json_option
 def status(storage: str, study: str, watch: bool, every: float, as_json: bool) -> None:
-    """Say how far a study is: generation, scored, running, failed, workers, best, time left.
+    """Show the progress of a study: generation, trials, workers, best, time left.
 
-    The study is read only, whoever writes to it meanwhile. Workers on this machine that died are
+    The study is only read, also while others write to it. Workers on this machine that died are
     known at once, others after two minutes without a sign of life. The time left follows from the
     last trials.
     """

@@ -61,7 +61,7 @@ _INTERRUPTED = 128 + signal.SIGINT
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side that the images are brought to.  [default: the recipe's, or that of the study]",
+    help="Side in pixels that images are resized to.  [default: the recipe's or the study's]",
 )
 @click.option(
     "--recipe",
@@ -73,7 +73,7 @@ _INTERRUPTED = 128 + signal.SIGINT
     "changes",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another value for a field of the recipe; any number of times.",
+    help="Change a field of the recipe; may be repeated.",
 )
 @click.option(
     "--seed",
@@ -81,10 +81,12 @@ _INTERRUPTED = 128 + signal.SIGINT
     metavar="N",
     default=0,
     show_default=True,
-    help="Of all randomness, the validation part included.",
+    help="Seed of the validation part, the initial weights and the training.",
 )
 @click.option(
-    "--out", metavar="FOLDER", help="For this training.  [default: relativenas-out/NAME-trained]"
+    "--out",
+    metavar="FOLDER",
+    help="Folder of this training.  [default: relativenas-out/NAME-trained]",
 )
 @click.option(
     "--readers",
@@ -105,7 +107,7 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train ARCHITECTURE from its first weights.
+    """Train ARCHITECTURE from its initial weights.
 
     That is a file with a genotype, a published name, or nothing for the best of the study.
 

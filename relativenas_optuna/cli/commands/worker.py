@@ -53,7 +53,7 @@ _PAUSE = 0.5  # seconds
     metavar="SECONDS",
     default=60.0,
     show_default=True,
-    help="For a study that is not begun yet.",
+    help="Seconds to wait for a study that is not started yet.",
 )
 @paths_here
 @json_option
@@ -66,7 +66,7 @@ def worker(
     as_json: bool,
     **here: str | None,
 ) -> None:
-    """Help to search a study that `relativenas search` began.
+    """Join the search of a study that `relativenas search` started.
 
     Any number of workers may come and go. Each takes a pair, trains it from the newest shared
     weights, and commits what it learned. All need the study's database, and the search's folder or

@@ -50,12 +50,12 @@ space_option = click.option(
 weights_option = click.option(
     "--weights",
     metavar="PLACE",
-    help="For the weights: a folder, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]; endpoint, keys "
-    "and region come from the environment.  [default: as --out]",
+    help="Place of the weights: a folder, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]; endpoint, "
+    "keys and region come from the environment.  [default: as --out]",
 )
 
 device_option = click.option(
-    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best there is]"
+    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best one]"
 )
 
 

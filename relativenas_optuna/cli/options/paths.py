@@ -21,15 +21,15 @@ PATHS = ("data", "out", "weights")
 _DATA = click.option(
     "--data",
     metavar="FOLDER",
-    help="Folder of the search's images, where it has another path here.",
+    help="Folder of the search's images, if its path differs on this machine.",
 )
 _OUT = click.option(
-    "--out", metavar="FOLDER", help="The search's folder, where it has another path here."
+    "--out", metavar="FOLDER", help="Folder of the search, if its path differs on this machine."
 )
 _WEIGHTS = click.option(
     "--weights",
     metavar="PLACE",
-    help="Of the search's weights, a folder or a bucket, where it is another one here.",
+    help="Folder or bucket of the search's weights, if its path differs on this machine.",
 )
 
 

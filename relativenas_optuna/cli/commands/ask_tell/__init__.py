@@ -91,7 +91,7 @@ def _steps(
     "--seed",
     type=click.IntRange(0, MAX_SEED),
     metavar="N",
-    help="Of all draws, from 0 to 2**32 - 1.  [default: the study's, random for a new one]",
+    help="Seed of all draws, 0 to 2**32 - 1.  [default: the study's, random for a new one]",
 )
 @click.option(
     "--preset",
@@ -107,7 +107,7 @@ def _steps(
 @click.option(
     "--enqueue",
     is_flag=True,
-    help="The same, but the trials wait for `optuna ask` and `study.optimize` to take them.",
+    help="Enqueue the free seats of the next generation, for `optuna ask` and `study.optimize`.",
 )
 def ask(
     storage: str,
@@ -154,12 +154,12 @@ def ask(
     type=float,
     multiple=True,
     metavar="V",
-    help="Of the objective; for several objectives once for each, in their order.",
+    help="Value of the objective; repeat it for several objectives, in their order.",
 )
 @click.option(
     "--state",
     type=click.Choice(list(_STATES)),
-    help="How it ended.  [default: complete, or fail where a value is nan]",
+    help="State of the trial.  [default: complete, or fail where a value is nan]",
 )
 @click.option(
     "--constraint",
@@ -178,7 +178,9 @@ def ask(
     help="An intermediate value; once for each. Pruned trials compare by them.",
 )
 @click.option(
-    "--skip-if-finished", is_flag=True, help="Take a trial that was told before as it is."
+    "--skip-if-finished",
+    is_flag=True,
+    help="Accept a trial that has ended already, and change nothing.",
 )
 def tell(
     number: int,
@@ -187,7 +189,7 @@ def tell(
     skip_if_finished: bool,
     **result: Any,
 ) -> None:
-    """Tell how the trial NUMBER of a study ended.
+    """Tell the result of trial NUMBER of a study.
 
     Prints {"study": ..., "number": 7, "state": "COMPLETE", "values": [0.25]}, with null for the
     values of a trial that has none.
