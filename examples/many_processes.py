@@ -1,7 +1,7 @@
-"""Several processes search one study, and score what one process alone would score.
+"""Search one study with several processes, which score the same candidates as one process.
 
-The study in a database is all that they share, and nobody waits for the slowest. Each trial
-claims a seat of a generation; where none is free it scores a new architecture beside them.
+The processes share nothing but the database, and none waits for the slowest. Each trial claims a
+seat of a generation; if no seat is free, it scores a new architecture outside of the generations.
 """
 
 import multiprocessing
@@ -19,21 +19,21 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def objective(trial: optuna.Trial) -> float:
-    """A bowl that takes as long as a small training."""
+    """Return a sum of squares after 50 ms, the time of a small training."""
     trial.set_user_attr("worker", os.getpid())
     time.sleep(0.05)
     return sum(trial.suggest_float(name, -1, 1) ** 2 for name in SPACE)
 
 
 def work(name: str, trials: int) -> None:
-    """What every process runs, on this machine or on another one."""
+    """Run some trials; every process does this, on this machine or on another one."""
     sampler = RelativeNASSampler(SPACE, population_size=32, seed=0)
     study = optuna.load_study(study_name=name, storage=open_storage(STORAGE), sampler=sampler)
     study.optimize(objective, n_trials=trials)
 
 
 def search(name: str, workers: int, trials: int) -> dict[Seat | None, dict[str, float]]:
-    """What was scored at each seat by so many processes."""
+    """Search with some processes, and return the parameters that were scored at each seat."""
     study = optuna.create_study(study_name=name, storage=open_storage(STORAGE))
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         pool.starmap(work, [(name, trials // workers)] * workers, chunksize=1)

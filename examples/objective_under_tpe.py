@@ -1,4 +1,4 @@
-"""The shared supernet as the objective of one of Optuna's own samplers."""
+"""Use the shared supernet as the objective of one of Optuna's own samplers."""
 
 import optuna
 

@@ -1,6 +1,6 @@
-"""Search an architecture for a folder of your own with one folder of images per class.
+"""Search for an architecture on your own images, in a folder with one sub-folder per class.
 
-Usage: python own_images.py [FOLDER]; without one it makes a small folder of stripes.
+Usage: python own_images.py [FOLDER]. Without FOLDER it makes a small folder of striped images.
 """
 
 import sys
@@ -17,7 +17,7 @@ from relativenas_optuna.training.data.load import load_images
 
 
 def make_stripes(folder: Path) -> Path:
-    """Write 40 noisy images of upright and 40 of level stripes."""
+    """Write 40 noisy images of vertical and 40 of horizontal stripes."""
     rng = np.random.default_rng(0)
     for name, axis in (("upright", 0), ("level", 1)):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A search in a network and on a data set of one's own: how many layers, trained as one."""
+"""Search for the depth of your own network on your own data set, with shared weights."""
 
 from typing import Any
 

@@ -1,8 +1,9 @@
-"""Tune a scikit-learn pipeline that is tuned with Optuna already: one line changes.
+"""Use the sampler for a scikit-learn pipeline that Optuna tunes already, by changing one line.
 
-The objective stays as it is. It chooses a scaler, a PCA or none, and the number of components only
-where there is a PCA; then floats, an integer and a categorical of the classifier. What all trials
-have is searched; the components, which not all have, are drawn evenly, and a warning says so.
+The objective stays as it is. It chooses a scaler, whether there is a PCA, the number of its
+components if there is one, and parameters of the classifier: floats, an integer and a categorical.
+The parameters that all trials have are searched. The number of components, which only some trials
+have, is drawn uniformly, and a warning says so.
 """
 
 import optuna
@@ -20,7 +21,7 @@ features, classes = load_wine(return_X_y=True)
 
 
 def objective(trial: optuna.Trial) -> float:
-    """The accuracy of a pipeline in a 5-fold cross-validation."""
+    """Return the accuracy of a pipeline in a 5-fold cross-validation."""
     steps = [SCALERS[trial.suggest_categorical("scaler", list(SCALERS))]()]
     if trial.suggest_categorical("reduce", [True, False]):
         steps.append(PCA(trial.suggest_int("components", 2, 12), random_state=0))

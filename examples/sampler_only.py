@@ -1,4 +1,4 @@
-"""The sampler in a plain Optuna script: no networks, any objective."""
+"""Use the sampler in a plain Optuna script, without networks and with any objective."""
 
 import optuna
 
@@ -6,7 +6,7 @@ from relativenas_optuna import RelativeNASSampler
 
 
 def objective(trial: optuna.Trial) -> float:
-    """A bowl whose lowest point is at x = 2, depth = 3, kind = "b"."""
+    """Return a loss with its minimum at x = 2, depth = 3, kind = "b"."""
     x = trial.suggest_float("x", -10, 10)
     depth = trial.suggest_int("depth", 1, 8)
     kind = trial.suggest_categorical("kind", ["a", "b", "c"])
