@@ -1,4 +1,4 @@
-"""A study that is deleted while it is used: one line from commands, and nothing from the rest."""
+"""A study that is deleted while it is used: commands end with one line."""
 
 from __future__ import annotations
 

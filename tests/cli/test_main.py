@@ -1,4 +1,4 @@
-"""The command as a shell sees it: exit statuses, signals, what goes on after them."""
+"""The command in a shell: exit statuses, signals, and continuing after them."""
 
 from __future__ import annotations
 

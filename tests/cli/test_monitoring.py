@@ -1,4 +1,4 @@
-"""The commands that look on: what they print for people and scripts, writing nothing."""
+"""Commands that show a study: their text and JSON; they write nothing."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_search_is_listed_with_its_presets(capfd: Capture) -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "studies"])
-def test_what_is_not_there_is_one_line_and_nothing_is_made(
+def test_a_missing_study_or_storage_is_one_line_and_creates_nothing(
     folder: Path, capfd: Capture, command: str
 ) -> None:
     assert "is not there" in call(capfd, command).line

@@ -1,4 +1,4 @@
-"""Looking on while eight processes write to a SQLite file: nobody fails, on either side."""
+"""Showing a SQLite study while eight processes write to it fails on neither side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of how far a training is."""
+"""The progress bar of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may only read a study's folder looks at it all the same, and leaves nothing there."""
+"""Commands that show a study work without write access, and leave no files."""
 
 from __future__ import annotations
 

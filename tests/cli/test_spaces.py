@@ -97,7 +97,7 @@ def test_another_process_finds_the_space_of_the_study(tmp_path: Path, run: Run) 
     assert (done.status, done.err) == (0, "")
 
 
-def test_a_module_that_is_gone_is_one_line_and_does_not_hide_the_study(
+def test_a_missing_space_module_is_one_line_and_the_study_stays_visible(
     tmp_path: Path, run: Run
 ) -> None:
     assert run("run", study_file(tmp_path, OWN)).status == 0

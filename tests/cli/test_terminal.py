@@ -1,4 +1,4 @@
-"""What all commands have in common in a terminal: help, -q, -v, --json, colours, completion."""
+"""The output of all commands in a terminal: help, -q, -v, --json, colours, completion."""
 
 from __future__ import annotations
 

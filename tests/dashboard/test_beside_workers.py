@@ -1,4 +1,4 @@
-"""A dashboard on a SQLite study that eight processes write, and neither side waits in vain."""
+"""A dashboard on a SQLite study that eight processes write: neither side fails."""
 
 from __future__ import annotations
 

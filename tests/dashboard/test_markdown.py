@@ -1,4 +1,4 @@
-"""What comes from elsewhere is text, by the word of another reader of Markdown."""
+"""Names and values are escaped, as another reader of Markdown confirms."""
 
 from __future__ import annotations
 

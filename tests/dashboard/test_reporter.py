@@ -1,4 +1,4 @@
-"""What a search shows in optuna-dashboard, read by the dashboard's own functions."""
+"""Notes, drawings and figures of a search, read by optuna-dashboard's own functions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_search_shows_figures_notes_and_drawings(database: str, tmp_path: Path
         assert len(list(folder.iterdir())) == len(set(best))
 
 
-def test_notes_of_trials_that_are_no_longer_new_go_and_those_of_a_person_stay(
+def test_notes_of_older_trials_are_removed_and_those_of_a_person_stay(
     storage: SearchStorage,
 ) -> None:
     study, reporter = searched(10, storage=storage), DashboardReporter(warn=quiet)
@@ -175,7 +175,9 @@ def test_an_attribute_that_is_none_of_ours_begins_anew(value: Any, storage: Sear
     assert figures(study).keys() == FIGURES
 
 
-def test_what_fails_is_one_line_and_ends_nothing(storage: SearchStorage, tmp_path: Path) -> None:
+def test_a_failure_is_one_line_and_the_search_goes_on(
+    storage: SearchStorage, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("in the way")
     lines: list[str] = []
     reporter = DashboardReporter(tmp_path / "file" / "artifacts", warn=lines.append)

@@ -72,7 +72,7 @@ def test_it_says_what_the_architecture_costs_and_with_which_weights_it_began() -
     assert found["weight set"] == "version 1"
 
 
-def test_the_best_of_a_generation_says_so_and_a_kept_score_of_which_ones() -> None:
+def test_the_note_of_a_best_trial_names_its_generations() -> None:
     study = searched(4)
     (best,) = [n for n in range(4) if title(study, n) == "**The best of generation 0**"]
     assert study.trials[best].value == study.best_value

@@ -1,4 +1,4 @@
-"""Which architecture a command means, and what it is told where there is none."""
+"""Architectures as arguments of commands: files, names, and the errors for others."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_file_without_a_genotype_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("text", ["RelativNAS", "", "nothing.json", "x" * 5000, "a\0b", "."])
-def test_what_is_neither_a_file_nor_a_name_is_refused_with_the_names(text: str) -> None:
+def test_an_unknown_name_is_refused_with_the_known_names(text: str) -> None:
     line = refused(text)
     assert line.startswith("architecture must be a file with a genotype")
     for name in PUBLISHED:

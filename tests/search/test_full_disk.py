@@ -61,7 +61,7 @@ def full_and_ended(tmp_path: Path, times: int, moments: random.Random, **changes
         assert_undisturbed(disk, url, data, **changes)
 
 
-def test_a_search_whose_disk_is_full_at_a_random_write_is_the_undisturbed_one(
+def test_a_full_disk_at_a_random_write_changes_no_result(
     tmp_path: Path,
 ) -> None:
     full_and_ended(tmp_path, 1, random.Random(0))
@@ -69,7 +69,5 @@ def test_a_search_whose_disk_is_full_at_a_random_write_is_the_undisturbed_one(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_six_generations_on_a_disk_that_is_full_twenty_times_are_the_undisturbed_ones(
-    seed: int, tmp_path: Path
-) -> None:
+def test_a_disk_that_is_full_twenty_times_changes_no_result(seed: int, tmp_path: Path) -> None:
     full_and_ended(tmp_path, 20, random.Random(seed), generations=6)

@@ -1,4 +1,4 @@
-"""Anybody who may write to a study may write nonsense there: nothing ends, nothing else changes."""
+"""Junk in a study's attributes ends no search and changes no result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kill it anywhere: real processes, ended by SIGKILL."""
+"""Searches in real processes that SIGKILL ends at any moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that scores pairs: what its trials come to, whatever its objective does."""
+"""A worker that scores pairs: the states of its trials, whatever its objective does."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_an_objective_that_always_fails_scores_its_seat_as_slowest() -> None:
 
 
 @pytest.mark.parametrize("losses", [math.nan, [math.nan], np.float32("nan")], ids=repr)
-def test_a_loss_that_is_not_a_number_fails_its_trial_and_the_seat_is_scored_again(
+def test_a_nan_loss_fails_its_trial_and_the_seat_is_scored_again(
     losses: Any,
 ) -> None:
     study = study_and_sampler()[0]
@@ -156,7 +156,7 @@ def test_whatever_is_a_number_to_optuna_is_a_loss(loss: Any) -> None:
 
 
 @pytest.mark.parametrize("losses", [None, "low", [1.0, 2.0], [], {}], ids=repr)
-def test_what_is_no_loss_is_one_line_and_leaves_no_trial_running(losses: Any) -> None:
+def test_an_invalid_loss_is_one_line_and_leaves_no_trial_running(losses: Any) -> None:
     study = optuna.create_study(study_name="s")
     with pytest.raises(
         ValueError, match=r"^objective must return as many numbers as study 's' has directions, 1; "

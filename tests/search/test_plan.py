@@ -49,7 +49,7 @@ def test_a_new_search_takes_defaults(data: str | None, name: str) -> None:
     assert plan.search != SearchPlan.of(named("s"), SearchRequest()).search
 
 
-def test_what_is_left_out_comes_from_the_study() -> None:
+def test_missing_settings_come_from_the_study() -> None:
     study, plan = begun(**FULL_REQUEST)
     assert SearchPlan.stored_in(study) == SearchPlan.of(study, SearchRequest()) == plan
     assert plan.settings == replace(preset("digits"), **FULL_REQUEST["settings"])

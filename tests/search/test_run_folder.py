@@ -20,7 +20,7 @@ def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_what_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_impossible_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(SearchError, match=r"cannot be written .*: give another with --out"):
         make_folder(str(tmp_path / name))

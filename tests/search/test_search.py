@@ -285,9 +285,7 @@ def test_weights_that_are_missing_are_refused(data: Path, tmp_path: Path) -> Non
     assert Search(study, moved, device="cpu").scored == SETTINGS.population
 
 
-def test_weights_of_which_one_file_is_damaged_are_gone_on_with_from_the_one_before(
-    data: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_weights_file_is_replaced_by_the_one_before(data: Path, tmp_path: Path) -> None:
     study = optuna.create_study()
     run(begin(study, tmp_path, data, generations=1))
     newest = max(tmp_path.glob("*.safetensors"), key=lambda path: path.name)

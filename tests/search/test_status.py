@@ -1,4 +1,4 @@
-"""How far a study is: counted against its trials, and timed by hand."""
+"""The status of a study: counts against its trials, times by hand."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_failed_objective_and_a_worker_that_ended_are_told_apart() -> None:
     assert status.total is None
 
 
-def test_the_trial_of_a_worker_that_is_gone_is_lost_and_nobody_is_at_work() -> None:
+def test_the_trial_of_a_dead_worker_is_lost_and_no_worker_is_listed() -> None:
     study = begun()
     trial = study.ask()
     with subprocess.Popen(["true"]) as process:

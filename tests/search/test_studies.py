@@ -1,4 +1,4 @@
-"""What a search that cannot be begun leaves behind: nothing."""
+"""A search that cannot start leaves no study, folder or database behind."""
 
 from __future__ import annotations
 

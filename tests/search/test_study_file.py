@@ -1,4 +1,4 @@
-"""Study files: what they say is taken, and each mistake in them is one line that names it."""
+"""Study files: valid ones are read, and each mistake is one line that names it."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_a_whole_generation_is_a_list_that_optuna_tells(shell: Shell, capfd: Cap
     assert [a["generation"] for a in following] == [1, 1]
 
 
-def test_what_was_enqueued_is_popped_by_optuna_and_by_ask(shell: Shell, capfd: Capture) -> None:
+def test_enqueued_trials_are_popped_by_optuna_and_by_ask(shell: Shell, capfd: Capture) -> None:
     enqueued = shell.json(capfd, "ask", "--enqueue", *NEW)
     assert [record["seat"] for record in enqueued] == [0, 1, 2, 3]
     waiting = shell.run(capfd, "tell", "1", "--value", "1")
@@ -184,7 +184,7 @@ def test_a_pruned_trial_has_what_was_reported(shell: Shell, capfd: Capture) -> N
     assert shell.json(capfd, "tell", "1", "--value", "-inf")["values"] == ["-Infinity"]
 
 
-def test_what_was_told_before_can_be_passed_over(shell: Shell, capfd: Capture) -> None:
+def test_a_finished_trial_can_be_skipped(shell: Shell, capfd: Capture) -> None:
     shell.json(capfd, "ask", *NEW)
     first = shell.json(capfd, "tell", "0", "--value", "1")
     assert shell.json(capfd, "tell", "0", "--value", "2", "--skip-if-finished") == first

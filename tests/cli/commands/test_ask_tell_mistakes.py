@@ -1,4 +1,4 @@
-"""What is wrong with `relativenas ask` and `relativenas tell` is said in one line."""
+"""Mistakes in `relativenas ask` and `relativenas tell` are one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says: results, and one line for each mistake."""
+"""`relativenas search`, `run` and `show`: results, and one line for each mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`relativenas evaluate`: what people and programs read, and one line for each mistake."""
+"""`relativenas evaluate`: text and JSON, and one line for each mistake."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_each_form_is_written_and_said_to_be_what_it_is(folder: Path, capfd: Cap
     assert module(torch.rand(7, 1, 9, 13)).shape == (7, 2)
 
 
-def test_what_was_written_is_there_for_scripts(folder: Path, capfd: Capture) -> None:
+def test_json_names_the_written_files(folder: Path, capfd: Capture) -> None:
     outcome = call(capfd, "export", "net.v1.safetensors", "--format", "safetensors", "--json")
     assert (outcome.status, outcome.err) == (0, "")
     (written,) = json.loads(outcome.out)

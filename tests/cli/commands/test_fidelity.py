@@ -1,4 +1,4 @@
-"""`relativenas fidelity`: what it prints, what it refuses, and that a kill costs no training."""
+"""`relativenas fidelity`: its output, its errors, and no training lost by a kill."""
 
 from __future__ import annotations
 

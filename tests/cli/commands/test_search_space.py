@@ -1,4 +1,4 @@
-"""Search spaces as JSON: what Optuna writes is read, and all else is one line."""
+"""Search spaces as JSON: Optuna's own form is read, and a mistake is one line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def written(space: dict[str, BaseDistribution]) -> str:
 
 
 @given(st.dictionaries(NAMES, distributions(), min_size=1, max_size=4))
-def test_what_optuna_writes_is_read_in_its_order(space: dict[str, BaseDistribution]) -> None:
+def test_distributions_that_optuna_writes_are_read_in_their_order(
+    space: dict[str, BaseDistribution],
+) -> None:
     assert list(read_space(written(space)).items()) == list(space.items())
 
 
@@ -106,7 +108,7 @@ def one(**attributes: object) -> str:
         (one(type="categorical", choices=[]), "one or more"),
     ],
 )
-def test_what_is_no_search_space_is_one_line(text: str, said: str) -> None:
+def test_an_invalid_search_space_is_one_line(text: str, said: str) -> None:
     with pytest.raises(SpaceError) as caught:
         read_space(text)
     line = str(caught.value)
@@ -119,7 +121,7 @@ def test_what_is_no_search_space_is_one_line(text: str, said: str) -> None:
     ("data", "said"),
     [(b"\xff\xfe", "must be JSON"), (b" " * 10_000_001, "at most 10 MB"), (b"", "must be JSON")],
 )
-def test_what_is_no_file_of_json_is_one_line(tmp_path: Path, data: bytes, said: str) -> None:
+def test_a_file_without_json_is_one_line(tmp_path: Path, data: bytes, said: str) -> None:
     (tmp_path / "space.json").write_bytes(data)
     with pytest.raises(SpaceError, match=said):
         read_space(str(tmp_path / "space.json"))

@@ -154,7 +154,7 @@ def test_a_mistake_is_one_line(
         (("--study", "empty"), "study 'empty' has no scored architecture, it is empty"),
     ],
 )
-def test_what_names_no_architecture_is_refused(
+def test_an_unknown_architecture_is_refused(
     words: tuple[str, ...], said: str, folder: Path, capfd: Capture
 ) -> None:
     space = '{"x": {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}}'
@@ -171,7 +171,7 @@ def test_a_missing_gpu_is_said_before_data_is_read(folder: Path, capfd: Capture)
     assert "device must be one of cpu on this machine; got 'cuda'" in line
 
 
-def test_what_takes_a_cpu_days_is_begun_only_after_yes(
+def test_a_training_of_days_on_a_cpu_needs_yes(
     folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -65,7 +65,7 @@ def test_torchrun_trains_in_two_processes(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_of_torchrun_is_said_once_and_sends_nobody_to_a_command_alone(
+def test_ctrl_c_of_torchrun_prints_one_line_without_a_command(
     folder: Path,
 ) -> None:
     torchrun = ("--standalone", "--nproc-per-node", "2", "-m", "relativenas_optuna")

@@ -1,4 +1,4 @@
-"""The page of a study: all in one file, names as text, and why something is missing."""
+"""The page of a study: all in one file, names escaped, and reasons for missing parts."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_password_is_not_in_the_page() -> None:
 
 
 @pytest.mark.usefixtures("finished")
-def test_where_the_page_goes(tmp_path: Path, capfd: Capture) -> None:
+def test_the_page_is_written_to_the_asked_file_or_folder(tmp_path: Path, capfd: Capture) -> None:
     deeper = tmp_path / "a" / "b.html"
     data = json.loads(call(capfd, "report", "mine", "--out", deeper, "--json").out)
     assert data == {"study": "mine", "report": str(deeper)}
