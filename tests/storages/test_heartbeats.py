@@ -53,7 +53,7 @@ def test_the_heartbeat_thread_of_optuna_outlives_a_cut_connection(
         study = optuna.create_study(storage=storage)
 
         def objective(_: optuna.Trial) -> float:
-            end = time.monotonic() + 30
+            end = time.monotonic() + 60
             while time.monotonic() < end:
                 with storage.engine.connect() as connection:
                     rows = connection.exec_driver_sql("SELECT count(*) FROM trial_heartbeats")

@@ -144,7 +144,7 @@ def test_trainings_side_by_side_come_to_the_same_and_end_with_the_command(
         assert len(crew) >= 2
         process.send_signal(signal.SIGKILL)
         process.wait()
-    psutil.wait_procs(crew, timeout=20)
+    psutil.wait_procs(crew, timeout=60)
     assert not any(one.is_running() for one in crew)
     with started(*words, cwd=folder) as process:
         outcome = end(process)
