@@ -40,7 +40,7 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
         count: How many, from 0.
         storage: URL of the study's storage.
         study: Its name.
-        device: Of every worker; `None` lets each take one.
+        device: Device of every worker; None lets each choose one.
 
     Raises:
         SearchError: Other processes cannot reach the storage.

@@ -34,7 +34,7 @@ def images_of_new_search(console: Console, request: SearchRequest, device: str |
 
     Args:
         console: Console of the study; it says what is searched.
-        request: What the search is asked to do.
+        request: Settings that the search is asked for.
         device: See `SupernetObjective`.
 
     Raises:
@@ -70,9 +70,9 @@ def search_to_the_end(
     """Search a study, or go on with it, and report what it ends with.
 
     Args:
-        console: Of the study.
+        console: Console of the study.
         study: To search.
-        plan: What is to be done.
+        plan: Plan of the search.
         device: See `SupernetObjective`.
         workers: Processes that search together.
         images: Images of the plan, where they are loaded already.

@@ -25,8 +25,8 @@ def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Cons
     """Return a console with our settings; NO_COLOR and FORCE_COLOR are respected.
 
     Args:
-        stderr: Whether standard output is for something else.
-        notices: Whether what is printed is no result, so that -q leaves it out.
+        stderr: True to print to standard error instead of standard output.
+        notices: True for notices, which -q hides; False for results.
     """
     import rich.console  # here, since every command's start loads this module
 

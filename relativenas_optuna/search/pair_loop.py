@@ -52,7 +52,7 @@ def score_pairs(
 
     Args:
         study: The study.
-        sampler: Of the study.
+        sampler: Sampler of the study.
         objective: Trial -> loss, or losses.
         generations: How many are to be scored.
         on_trial: Called after each trial of this worker that was no failure of the next kind.

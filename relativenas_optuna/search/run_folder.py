@@ -66,9 +66,9 @@ def locked(folder: str, *, use: str = "searched", option: str = "--study") -> It
     The lock ends with the process, however it ends.
 
     Args:
-        folder: That exists.
-        use: What happens to it.
-        option: That names another folder.
+        folder: An existing folder.
+        use: Verb for the message, such as "searched".
+        option: Option that names another folder, for the message.
 
     Raises:
         FolderInUseError: Another process has the folder.

@@ -51,9 +51,9 @@ class Search:
 
     Args:
         study: In which the search is, or is to be; its sampler is replaced.
-        plan: What is to be done.
+        plan: Plan of the search.
         device: See `SupernetObjective`.
-        leads: Whether to keep the plan with the study, which a worker that helps does not.
+        leads: True to store the plan in the study; False in a worker that joins a search.
         images: Images of the plan, where they are loaded already.
         warn: Called with one line on what slows the search down.
 

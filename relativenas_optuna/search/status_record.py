@@ -33,7 +33,7 @@ class BestStatus:
     Attributes:
         trial: Its number.
         loss: The objective's value; of a winner with the final shared weights.
-        accuracy: Of a winner, 0 to 1.
+        accuracy: Accuracy of a winner, 0 to 1.
         genotype: Its architecture as text, where the trial says it.
     """
 
@@ -83,7 +83,7 @@ class Status:
         failed: Trials whose objective failed.
         interrupted: Trials that ended with their worker.
         pruned: Trials that were pruned.
-        workers: That are alive and score a trial, as far as trials say who scores them.
+        workers: Live workers that score a trial, as far as the trials name them.
         best: The best so far; `None` with several objectives, or before the first score.
         front: Number of trials on the Pareto front, with several objectives.
         history: The complete generations.

@@ -28,8 +28,8 @@ class Figure:
 
     Attributes:
         name: "accuracy" or "accuracy_over_random", see `StudyFile`.
-        least: The least that it must be.
-        value: What it is.
+        least: Smallest value that is accepted.
+        value: Its value.
     """
 
     name: str
@@ -48,7 +48,7 @@ class StudyFile:
 
     Attributes:
         study: Its name.
-        request: What to search; a folder of data is relative to the current folder.
+        request: Settings of the search; a folder of data is relative to the current folder.
         reach: The least that each figure must be: "accuracy" of the winner with the final shared
             weights, and "accuracy_over_random", how far that is over the median of random
             architectures with the same weights; both shares of 1.

@@ -46,8 +46,8 @@ class StudyLine:
         study: Its name.
         directions: "minimize" or "maximize" for each objective.
         sampler: Name of the sampler's class; `None` where the trials do not say it.
-        preset: Of `RelativeNASSampler`.
-        search_preset: Of `relativenas search`.
+        preset: Preset of `RelativeNASSampler`.
+        search_preset: Preset of `relativenas search`.
         trials: How many there are, by their state in small letters.
         best: The best value of a complete trial that violates no constraint; `None` with several
             objectives or without one.

@@ -31,7 +31,7 @@ class NetworkIn:
 
     Attributes:
         network: On the CPU.
-        description: Of the network.
+        description: Description of the network.
         taken_for: Of what the file does not say, what it is taken for, as a line for people; `None`
             where the file says all. The classes have no names then.
     """

@@ -27,13 +27,13 @@ class EvaluationReport:
     """The figures of a network on images.
 
     Attributes:
-        file: Of the network, as a person would type it.
+        file: Path of the network, as a person would type it.
         taken_for: What it was taken for where the file does not say; see `NetworkIn`.
-        description: Of the network, with the names of the data's classes.
+        description: Description of the network, with the names of the data's classes.
         data: Name or folder of the images.
         part: "test", "validation" or "training".
         side: Width and height of the images, as text.
-        device: That measured.
+        device: Device of the measurement.
         measured: The figures.
     """
 

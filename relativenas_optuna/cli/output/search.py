@@ -38,7 +38,7 @@ class Console:
     Args:
         storage: URL of the study's storage.
         study: Name of the study.
-        stderr: Whether standard output is for something else.
+        stderr: True to print to standard error instead of standard output.
     """
 
     def __init__(self, *, storage: str, study: str, stderr: bool = False) -> None:

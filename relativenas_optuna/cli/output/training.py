@@ -32,8 +32,8 @@ class TrainingReport:
     Where the output is no terminal every line stays whole, whatever its length.
 
     Args:
-        quiet: Whether nothing is to be printed.
-        first: Whether this process, of several that train together, speaks for them all.
+        quiet: True to print nothing.
+        first: True in the one process, of several that train together, that prints.
     """
 
     def __init__(self, *, quiet: bool, first: bool = True) -> None:

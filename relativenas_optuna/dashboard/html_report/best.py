@@ -30,11 +30,11 @@ class Best:
     Attributes:
         trial: Number of the trial.
         values: The objectives' values there; of a finalist the loss with the final weights.
-        accuracy: Of a finalist, in percent.
-        parameters: Of its network.
-        multiply_adds: Of its network, for one image.
+        accuracy: Accuracy of a finalist, in percent.
+        parameters: Parameters of its network.
+        multiply_adds: Multiply-adds of its network, for one image.
         text: The genotype, or the trial's parameters, one a line.
-        drawing: Of its two cells, as a `data:` URL; `None` where the trial carries no cells.
+        drawing: Drawing of its two cells as a `data:` URL; None if the trial has no cells.
     """
 
     trial: int

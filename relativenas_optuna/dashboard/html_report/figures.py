@@ -28,7 +28,7 @@ class PageFigure:
 
     Attributes:
         name: Its fixed name, an id.
-        title: What it shows.
+        title: Title of the figure.
         note: A sentence more, or nothing.
         why: Why there is nothing to draw; otherwise nothing.
         data: For `Plotly.react`, without the title, which a page breaks into lines itself.

@@ -37,8 +37,8 @@ def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str,
     program lacks is said in its place. Nothing is written to the study.
 
     Args:
-        study: As it is now.
-        path: Of the page; one that exists is replaced.
+        study: Study to show.
+        path: Path of the page; an existing file is replaced.
         storage: URL of the study's storage; its password is not shown.
         made_by: The command that makes the report.
         top: How many of the best are shown, from 1.

@@ -29,7 +29,7 @@ class Asker:
 
     Args:
         study: The study; it gets the sampler.
-        asked: What the sampler is asked for; `None` takes what the study was begun with.
+        asked: Arguments of the sampler; None takes the value stored in the study.
 
     Raises:
         SettingsError: The study was begun with other arguments.
@@ -114,7 +114,7 @@ class Result:
     """The result of a trial.
 
     Attributes:
-        values: Of the objectives, in their order; a NaN among them fails the trial.
+        values: Values of the objectives, in their order; a NaN among them fails the trial.
         state: COMPLETE, PRUNED or FAIL; `None` is COMPLETE, or FAIL where a value is NaN.
         constraints: By name; the trial is feasible where none is above 0.
         reports: Intermediate values by step.
