@@ -97,6 +97,15 @@ def test_another_process_finds_the_space_of_the_study(tmp_path: Path, run: Run) 
     assert (done.status, done.err) == (0, "")
 
 
+def test_a_module_with_another_space_is_refused(tmp_path: Path, run: Run) -> None:
+    assert run("run", study_file(tmp_path, OWN)).status == 0
+    module = tmp_path / "a_space_of_mine.py"
+    module.write_text(module.read_text().replace("IntDistribution(1, 3)", "IntDistribution(1, 4)"))
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    for words in (("search", "--generations", "2"), ("worker",)):
+        assert "holds trials of another search space" in run(*words, "--study", "s").line
+
+
 def test_a_missing_space_module_is_one_line_and_the_study_stays_visible(
     tmp_path: Path, run: Run
 ) -> None:

@@ -25,7 +25,7 @@ from relativenas_optuna.cli.progress import failure, scored_line
 from relativenas_optuna.cli.terminal import notice, verbosity
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan
-from relativenas_optuna.search.study_access import deletion_reported, open_study
+from relativenas_optuna.search.study_access import check_study, deletion_reported, open_study
 from relativenas_optuna.storages.opening import is_missing_file, storage_at
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def worker(
         plan = plan_here(planned, study=study, **here)
         found = open_study(opened, study, create=False)
         with deletion_reported(found):
+            check_study(found, plan.search_space)  # the user's module may differ on this machine
             _work(found, plan, here, device=device, as_json=as_json)
 
 
