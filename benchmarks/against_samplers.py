@@ -1,4 +1,4 @@
-"""Who is compared, and one study of theirs."""
+"""Samplers of the comparison, and one study with each."""
 
 from __future__ import annotations
 

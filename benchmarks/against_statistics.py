@@ -1,4 +1,4 @@
-"""What regrets say: means with intervals, ranks, ratios, and who is behind whom."""
+"""Compute means with intervals, ranks, ratios and tests of regrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What studies found, kept: whole studies in a working folder, their regrets in the repository."""
+"""Run studies and store them: whole studies in a working folder, regrets in the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seconds per candidate: the published procedure, ours, and the bare passes.
+"""Measure seconds per candidate: the published procedure, ours, and the bare passes.
 
 Usage: python benchmarks/candidate.py [--threads N] [--repetitions N] [--images N] [--sizes ...]
 

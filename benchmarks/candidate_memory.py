@@ -1,4 +1,4 @@
-"""What stays in memory from candidate to candidate, and what a candidate needs at most.
+"""Measure the memory that candidates keep, and the most that one needs.
 
 Usage: python benchmarks/candidate_memory.py [CANDIDATES]   (200 unless given)
 

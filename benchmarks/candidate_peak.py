@@ -1,4 +1,4 @@
-"""The most memory that scoring one candidate takes, each way in a process of its own.
+"""Measure the peak memory of scoring one candidate, each way in a process of its own.
 
 Linux only, whose kernel notes the peak of a process (VmHWM) and forgets it when told to. What a
 process has before it makes anything of the candidate's (interpreter, libraries, their buffers after

@@ -1,4 +1,4 @@
-"""What it costs to show a search in optuna-dashboard: per trial, and per generation.
+"""Measure the cost of showing a search in optuna-dashboard, per trial and generation.
 
 Usage: python benchmarks/dashboard.py [--quick] [--generations 10,50,200] [--window 200]
 

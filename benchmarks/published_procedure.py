@@ -1,4 +1,4 @@
-"""The published procedure for one candidate, written plainly from its description.
+"""Score one candidate by the published procedure, implemented directly from its description.
 
 For every candidate the whole search network is built and takes all shared weights; a data loader
 transforms image by image; validation goes through the same transforms and builds gradients;

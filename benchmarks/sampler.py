@@ -1,4 +1,4 @@
-"""What the sampler costs beside Optuna's own: per trial, at a restart, by generation, in parallel.
+"""Compare the cost of our sampler with Optuna's: per trial, restart, generation, in parallel.
 
 Usage: python benchmarks/sampler.py [--quick] [--only TABLE] [--sizes 100,1000] [...]
 

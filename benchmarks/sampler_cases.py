@@ -1,4 +1,4 @@
-"""What the sampler's benchmarks share: the search space, the samplers, databases and a clock."""
+"""Search space, samplers, databases and clock of the benchmarks of the sampler."""
 
 from __future__ import annotations
 

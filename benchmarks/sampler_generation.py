@@ -1,4 +1,4 @@
-"""A generation at once against trial by trial, on databases."""
+"""Compare asking for a whole generation with asking trial by trial, on databases."""
 
 from __future__ import annotations
 

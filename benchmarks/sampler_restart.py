@@ -1,4 +1,4 @@
-"""What it costs to go on with a study that has many trials, and what a live process reads twice.
+"""Measure the cost of continuing a study with many trials, and of repeated reads.
 
 As a script, `sampler_restart.py URL SAMPLER`, it is the fresh process that goes on.
 """

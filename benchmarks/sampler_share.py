@@ -1,4 +1,4 @@
-"""The time inside a sampler's hooks per trial, in studies in memory of growing size."""
+"""Measure the time in a sampler's hooks per trial, in studies in memory of growing size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes that search one study on a server: trials per second, seats scored twice."""
+"""Search one study with several processes on a server: trials per second, repeated seats."""
 
 from __future__ import annotations
 

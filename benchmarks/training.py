@@ -1,4 +1,4 @@
-"""What an epoch of `relativenas train` costs beside the bare passes of its network.
+"""Compare an epoch of `relativenas train` with the bare passes of its network.
 
 "ours" is all of an epoch: order, augmentation, forward, backward, clipping, step and figures, from
 images in memory as bytes; with "files" from JPEG files that another process reads ahead. "bare"

@@ -1,4 +1,4 @@
-"""Candidates per minute of workers that share one weight set, on as many cores in every way.
+"""Measure candidates per minute of workers that share one weight set, on equal numbers of cores.
 
 Usage: python benchmarks/workers.py [--cores N] [--generations N] [--repetitions N] [--quick]
 

@@ -1,4 +1,4 @@
-"""What the processes of `workers.py` do: each scores, and sends when its candidates ended."""
+"""Processes of `workers.py`, which score candidates and send the times when they ended."""
 
 from __future__ import annotations
 

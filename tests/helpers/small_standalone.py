@@ -1,4 +1,4 @@
-"""The smallest training alone, in this process or one that dies, and what it leaves."""
+"""Run the smallest stand-alone training, in this process or in one that is killed."""
 
 from __future__ import annotations
 

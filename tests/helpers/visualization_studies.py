@@ -1,4 +1,4 @@
-"""Studies that figures and notes are made of."""
+"""Studies for tests of figures and notes."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_a_batch_equals_its_images_one_by_one(
 
 
 @given(augmentations, st.integers(0, 2**32))
-def test_the_generator_alone_decides(settings: Augmentation, seed: int) -> None:
+def test_augmentation_depends_on_the_generator_only(settings: Augmentation, seed: int) -> None:
     images = random_images(3, 6, 7)
     once, again = (
         settings(images, *statistics(), torch.Generator().manual_seed(seed)) for _ in range(2)
@@ -77,7 +77,7 @@ def test_the_generator_alone_decides(settings: Augmentation, seed: int) -> None:
     assert torch.equal(once, again)
 
 
-def test_images_are_left_as_they_were() -> None:
+def test_augmentation_does_not_change_its_input() -> None:
     images = random_images(4, 8, 8)
     before = images.clone()
     Augmentation(padding=2, cutout=4)(images, *statistics(), torch.Generator())
@@ -140,7 +140,7 @@ def test_an_inner_cutout_has_exactly_its_area(side: int) -> None:
     assert (zeros[~inner] < side * side).all()
 
 
-def test_the_defaults_are_those_of_the_paper() -> None:
+def test_defaults_equal_those_of_the_paper() -> None:
     assert Augmentation() == Augmentation(padding=4, flip=True, cutout=16)
 
 

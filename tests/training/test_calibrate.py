@@ -76,7 +76,7 @@ def test_no_batch_is_too_small_and_none_counts_much_more_than_others(
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_the_order_in_which_images_lie_hides_no_difference_between_classes() -> None:
+def test_images_sorted_by_class_are_shuffled() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 20, (64, 3, 6, 6), dtype=torch.uint8, generator=generator)
     images[32:] += 200  # dark images of one class before light ones of another
@@ -88,7 +88,7 @@ def test_the_order_in_which_images_lie_hides_no_difference_between_classes() -> 
     torch.testing.assert_close(variance, before_norm(module, data).var(1), rtol=0.1, atol=0.0)
 
 
-def test_old_statistics_count_for_nothing() -> None:
+def test_old_statistics_have_no_effect() -> None:
     images, module, other = random_images(20), network(), network()
     norm = other[1]
     assert isinstance(norm, nn.BatchNorm2d)

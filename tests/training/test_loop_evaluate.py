@@ -55,7 +55,7 @@ def test_each_module_gets_its_own_mode_back() -> None:
     assert not any(part.training for part in module.modules())
 
 
-def test_evaluation_hands_out_its_logits() -> None:
+def test_on_batch_gets_the_logits_of_evaluation() -> None:
     images, module = random_images(9), network()
     seen: list[tuple[Tensor, Tensor]] = []
     result = evaluate(
@@ -96,7 +96,7 @@ def test_evaluation_refuses_a_batch_size_below_one() -> None:
         evaluate(module, random_images(8), module=module, batch_size=0)
 
 
-def test_another_loss_takes_the_place_of_the_cross_entropy() -> None:
+def test_another_loss_replaces_the_cross_entropy() -> None:
     def twice(logits: Tensor, labels: Tensor) -> Tensor:
         return 2 * functional.cross_entropy(logits, labels)
 

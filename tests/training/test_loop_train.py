@@ -164,13 +164,13 @@ def test_a_loss_of_several_outputs_can_be_trained() -> None:
     assert_equal_weights(module, expected)
 
 
-def test_progress_is_told_after_every_batch() -> None:
+def test_on_batch_is_called_after_every_batch() -> None:
     done: list[int] = []
     train(network(), random_images(17), on_batch=done.append)
     assert done == [8, 17]
 
 
-def test_a_diverged_epoch_runs_to_its_end_and_shows_it() -> None:
+def test_a_diverged_epoch_runs_to_its_end() -> None:
     done: list[int] = []
     result = train(
         network(batch_norm=False), random_images(40), lr=1e30, clip=None, on_batch=done.append

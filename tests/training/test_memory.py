@@ -30,12 +30,12 @@ def faults_of_another_turn() -> int:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="for glibc")
-def test_what_was_freed_is_taken_again_without_the_system() -> None:
+def test_freed_memory_is_reused_without_the_system() -> None:
     with kept_memory():
         assert faults_of_another_turn() < PAGES
 
 
-def test_an_error_comes_through() -> None:
+def test_an_error_is_raised_through_kept_memory() -> None:
     with pytest.raises(KeyError), kept_memory():
         raise KeyError
 
@@ -48,7 +48,7 @@ def live_tensors() -> Counter[tuple[int, ...]]:
     )
 
 
-def test_nothing_of_a_candidate_stays_but_its_weights_in_the_supernet() -> None:
+def test_a_candidate_leaves_no_tensors_but_shared_weights() -> None:
     weights = WeightSet(supernet())
     trained_in(weights, TWIN, 0)  # what is kept for good, as tables
     before = live_tensors()

@@ -43,7 +43,7 @@ def test_tuples_that_only_padding_tells_apart_differ(
     assert seeds(*one) != seeds(*other)
 
 
-def test_the_global_generator_is_neither_used_nor_moved() -> None:
+def test_the_global_generator_does_not_change() -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
     first = torch.rand(3, generator=generators(7, 1, 2).order)

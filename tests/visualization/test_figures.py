@@ -1,4 +1,4 @@
-"""The figures: what they show against what the trials say, of studies of every kind."""
+"""Test the figures of studies of every kind against their trials."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_best_of_a_maximised_metric_is_the_largest() -> None:
     assert best.y[0] == pytest.approx(study.best_value, rel=1e-3)
 
 
-def test_diversity_is_the_views_and_begins_where_chance_begins() -> None:
+def test_diversity_starts_where_the_random_band_starts() -> None:
     study = searched(40, size=8)
     figure = plot_diversity(study)
     own, chance = trace(figure, "this search"), trace(figure, "random fast learners")
@@ -106,7 +106,7 @@ def test_diversity_is_the_views_and_begins_where_chance_begins() -> None:
     assert len(chance.y) == len(own.y)
 
 
-def test_a_search_whose_winners_are_random_stays_among_the_random_ones() -> None:
+def test_a_search_with_random_fast_learners_stays_in_the_band() -> None:
     sampler = RelativeNASSampler(SPACE.distributions, population_size=8, seed=1, preset="paper")
     study = optuna.create_study(sampler=sampler)
     noise = np.random.default_rng(0)
@@ -123,12 +123,12 @@ def test_a_search_whose_winners_are_random_stays_among_the_random_ones() -> None
     assert inside.mean() > 0.8
 
 
-def test_a_random_search_is_not_compared_with_random_winners() -> None:
+def test_a_random_search_has_no_band() -> None:
     names = {trace.name for trace in plot_diversity(searched(12, preset="random")).data}
     assert names == {"this search"}
 
 
-def test_operations_are_what_most_members_choose() -> None:
+def test_the_most_frequent_operation_is_shown() -> None:
     study = searched(12)
     figure = plot_operations(study)
     heats = [t for t in figure.data if t.type == "heatmap"]
@@ -151,7 +151,7 @@ def test_operations_are_what_most_members_choose() -> None:
     assert not seen
 
 
-def test_the_front_is_what_no_other_trial_beats() -> None:
+def test_the_front_holds_the_unbeaten_trials() -> None:
     study = searched(40, size=8)
     front = trace(plot_costs(study), "Pareto front")
     points = {t.number: (t.user_attrs["multiply_adds"], t.values[0]) for t in study.trials}
@@ -192,7 +192,7 @@ def test_every_study_gives_figures_that_are_json(
         assert texts(figure)
 
 
-def test_without_seats_what_makes_sense_is_shown_and_the_rest_says_why_not() -> None:
+def test_figures_without_seats_say_why_they_are_empty() -> None:
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     study.optimize(score, n_trials=60)
     for plot in (plot_generations, plot_diversity, plot_fast_learners):
@@ -202,7 +202,7 @@ def test_without_seats_what_makes_sense_is_shown_and_the_rest_says_why_not() -> 
     assert len(columns) == 40
 
 
-def test_a_study_of_numbers_alone_says_what_it_lacks() -> None:
+def test_a_study_without_categoricals_has_an_empty_figure() -> None:
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
     assert "multiply_adds" in explanation(plot_costs(study))
@@ -247,7 +247,7 @@ def test_an_objective_that_is_not_there_is_refused() -> None:
     assert plot_generations(two, objective=1).layout.yaxis.title.text == "objective 1"
 
 
-def test_failed_trials_are_no_values() -> None:
+def test_failed_trials_are_left_out() -> None:
     study = searched(4)
     study.tell(study.ask(), state=TrialState.FAIL)
     assert sum(map(len, (t.x for t in plot_costs(study).data))) == 4

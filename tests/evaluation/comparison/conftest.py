@@ -1,4 +1,4 @@
-"""A study that is searched, and its comparison."""
+"""Fixtures: a folder with a finished search, and its comparison."""
 
 from __future__ import annotations
 

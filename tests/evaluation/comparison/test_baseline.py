@@ -1,4 +1,4 @@
-"""The random search that a search is compared with: which study it is, and which it cannot be."""
+"""Test the plan of the random search that a search is compared with."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def refused(study: optuna.Study, plan: SearchPlan, other: optuna.Study) -> str:
     return line
 
 
-def test_a_new_one_has_the_conditions_of_the_search_and_its_own_folder() -> None:
+def test_a_new_random_search_copies_the_plan_into_its_own_folder() -> None:
     study, plan = begun()
     planned = baseline_plan(study, plan, baseline())
     assert (planned.random, planned.search != plan.search) == (True, True)
@@ -65,7 +65,7 @@ def test_a_new_one_has_the_conditions_of_the_search_and_its_own_folder() -> None
     assert replace(planned, search=plan.search, random=False, out=plan.out) == plan
 
 
-def test_one_that_was_begun_goes_on_and_is_extended_with_the_search() -> None:
+def test_a_started_random_search_continues_and_is_extended() -> None:
     study, plan = begun()
     fewer = replace(plan.settings, generations=2)
     stored = replace(plan, random=True, search="its own", out="elsewhere", settings=fewer)
@@ -86,7 +86,9 @@ def test_one_that_was_begun_goes_on_and_is_extended_with_the_search() -> None:
         ({"settings": replace(SETTINGS, generations=9)}, "has generations 9"),
     ],
 )
-def test_one_under_other_conditions_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_a_random_search_under_other_conditions_is_refused(
+    changes: dict[str, Any], words: str
+) -> None:
     study, plan = begun()
     stored = replace(replace(plan, random=True, search="x"), **changes)
     line = refused(study, plan, baseline(stored))
@@ -94,13 +96,13 @@ def test_one_under_other_conditions_is_refused(changes: dict[str, Any], words: s
     assert "study 's-random'" in line
 
 
-def test_one_whose_images_moved_takes_the_path_of_the_search() -> None:
+def test_a_random_search_takes_the_new_path_of_moved_images() -> None:
     study, plan = begun(data="moved")
     stored = replace(plan, random=True, search="its own", data="/before")
     assert baseline_plan(study, plan, baseline(stored)) == replace(stored, data=plan.data)
 
 
-def test_a_random_search_that_cannot_begin_leaves_no_study_and_no_folder(tmp_path: Path) -> None:
+def test_a_random_search_that_fails_to_start_leaves_nothing(tmp_path: Path) -> None:
     storage = optuna.storages.InMemoryStorage()
     study, plan = begun(storage, data=str(tmp_path / "nowhere"), out=str(tmp_path / "out"))
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
@@ -110,7 +112,7 @@ def test_a_random_search_that_cannot_begin_leaves_no_study_and_no_folder(tmp_pat
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_random_search_takes_no_other_images_than_the_search(tmp_path: Path) -> None:
+def test_a_random_search_on_other_images_is_refused(tmp_path: Path) -> None:
     storage = optuna.storages.InMemoryStorage()
     data = str(write_images(tmp_path / "data"))
     study, plan = begun(storage, data=data, out=str(tmp_path / "out"))
@@ -121,14 +123,14 @@ def test_a_random_search_takes_no_other_images_than_the_search(tmp_path: Path) -
     assert optuna.get_all_study_names(storage) == ["s"]
 
 
-def test_a_study_of_something_else_under_its_name_is_refused() -> None:
+def test_an_unrelated_study_of_that_name_is_refused() -> None:
     study, plan = begun()
     other = baseline()
     other.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     assert "study 's-random' has trials, but not of a search" in refused(study, plan, other)
 
 
-def test_a_search_that_goes_on_or_is_random_itself_has_none() -> None:
+def test_unfinished_and_random_searches_have_no_random_search() -> None:
     study, plan = begun(over=2)
     assert "the search of study 's' is not finished" in refused(study, plan, baseline())
     study, plan = begun()
@@ -136,7 +138,7 @@ def test_a_search_that_goes_on_or_is_random_itself_has_none() -> None:
     assert "study 's' is a random search itself" in line
 
 
-def test_it_is_searched_once_with_as_many_candidates(
+def test_the_random_search_runs_once_with_as_many_candidates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""`relativenas compare`: as a user runs it, goes on with it, and ends it."""
+"""Test `relativenas compare`: its results, continuation and interruption."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def trials(study: str) -> list[optuna.trial.FrozenTrial]:
         return optuna.load_study(study_name=study, storage=storage).trials
 
 
-def test_everyone_is_trained_alike_and_the_table_says_what_came_out(
+def test_all_architectures_are_trained_and_listed_in_the_table(
     undisturbed: Outcome,
 ) -> None:
     lines = undisturbed.out.splitlines()
@@ -70,7 +70,7 @@ def test_everyone_is_trained_alike_and_the_table_says_what_came_out(
     }
 
 
-def test_the_random_search_is_a_study_like_any_other(undisturbed: Outcome, capfd: Capture) -> None:
+def test_the_random_search_is_an_ordinary_study(undisturbed: Outcome, capfd: Capture) -> None:
     ours, theirs = trials("mine"), trials("mine-random")
     assert len(theirs) == len(ours) == 4
     for name in ("generation", "seat", "weights_version"):
@@ -97,9 +97,7 @@ def test_json_is_one_line_and_a_finished_comparison_trains_nothing(
     assert after == before
 
 
-def test_a_longer_comparison_goes_on_with_a_shorter_one(
-    undisturbed: Outcome, capfd: Capture
-) -> None:
+def test_a_longer_comparison_continues_a_shorter_one(undisturbed: Outcome, capfd: Capture) -> None:
     before = {p: p.stat().st_mtime_ns for p in Path("relativenas-out").rglob("result.json")}
     words = [word if word != "2" else "3" for word in WORDS]
     outcome = call(capfd, *words)
@@ -110,7 +108,9 @@ def test_a_longer_comparison_goes_on_with_a_shorter_one(
     assert before.items() <= after.items()
 
 
-def test_killed_it_ends_as_undisturbed(undisturbed: Outcome, folder: Path, capfd: Capture) -> None:
+def test_a_killed_comparison_ends_with_the_same_result(
+    undisturbed: Outcome, folder: Path, capfd: Capture
+) -> None:
     words = (*WORDS, "--out", "ended")
     with started(*words, cwd=folder) as process:
         wait_for(process, "4 of 10: ")
@@ -123,7 +123,9 @@ def test_killed_it_ends_as_undisturbed(undisturbed: Outcome, folder: Path, capfd
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_what_is_saved_and_how_to_go_on(undisturbed: Outcome, folder: Path) -> None:
+def test_ctrl_c_reports_what_is_saved_and_how_to_continue(
+    undisturbed: Outcome, folder: Path
+) -> None:
     with started(*WORDS, "--out", "interrupted", cwd=folder) as process:
         wait_for(process, "1 of 10: ")
         process.send_signal(signal.SIGINT)
@@ -134,7 +136,7 @@ def test_ctrl_c_says_what_is_saved_and_how_to_go_on(undisturbed: Outcome, folder
 
 
 @pytest.mark.slow
-def test_trainings_side_by_side_come_to_the_same_and_end_with_the_command(
+def test_parallel_trainings_give_the_same_and_end_with_the_command(
     undisturbed: Outcome, folder: Path
 ) -> None:
     words = (*WORDS, "--workers", "2", "--out", "beside")

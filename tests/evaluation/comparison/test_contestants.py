@@ -1,4 +1,4 @@
-"""Who takes part in a comparison, and what is trained of them."""
+"""Test the architectures and trainings of a comparison."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def everyone(random: int, *, seed: int = 0, drawn: bool = True) -> list[Contesta
     )
 
 
-def test_the_named_come_first_and_the_random_follow_from_the_seed_alone() -> None:
+def test_named_ones_come_first_and_random_ones_depend_on_the_seed() -> None:
     five = everyone(5)
     assert [one.kind for one in five] == [FOUND, DRAWN, PUBLISHED, *[RANDOM] * 5]
     assert [one.name for one in five[2:5]] == ["RelativeNAS", "random 1", "random 2"]
@@ -50,7 +50,7 @@ def test_the_named_come_first_and_the_random_follow_from_the_seed_alone() -> Non
     assert all(isinstance(one, Genotype) and SPACE.contains(one) for one in many)
 
 
-def test_each_is_trained_with_each_seed_one_seed_after_the_other() -> None:
+def test_jobs_are_ordered_by_seed() -> None:
     five = everyone(2)
     jobs = training_jobs(five, [0, 1])
     assert list(jobs) == [TrainingJob(one.genotype, seed) for seed in (0, 1) for one in five]
@@ -75,7 +75,7 @@ def result(job: TrainingJob) -> Result:
     )
 
 
-def test_what_takes_part_under_two_names_is_trained_once_and_counts_for_both() -> None:
+def test_an_architecture_with_two_names_is_trained_once() -> None:
     twice = [
         Contestant(kind=FOUND, name="found", genotype=published("DARTS_V1")),
         Contestant(kind=DRAWN, name="drawn", genotype=published("DARTS_V1")),

@@ -1,4 +1,4 @@
-"""Means, deviations and intervals, against SciPy's and against what is drawn from a known law."""
+"""Test means, deviations and intervals against SciPy and simulated accuracies."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def interval(points: float, margin: float | None) -> tuple[float, float]:
 
 
 @given(samples, samples)
-def test_against_one_other_the_interval_is_that_of_student(
+def test_the_interval_for_one_architecture_is_students(
     found: list[float], other: list[float]
 ) -> None:
     if min(np.ptp(found), np.ptp(other)) < 1e-6:
@@ -78,7 +78,7 @@ def test_against_one_other_the_interval_is_that_of_student(
 
 
 @given(samples, samples)
-def test_against_the_random_ones_the_interval_is_that_of_welch(
+def test_the_interval_for_the_random_group_is_welchs(
     found: list[float], group: list[float]
 ) -> None:
     if min(np.ptp(found), np.ptp(group)) < 1e-6:
@@ -89,7 +89,7 @@ def test_against_the_random_ones_the_interval_is_that_of_welch(
     assert interval(one.points, one.margin) == pytest.approx((welch.low, welch.high))
 
 
-def test_what_does_not_differ_is_rarely_called_sure() -> None:
+def test_equal_architectures_are_rarely_called_different() -> None:
     rng = np.random.default_rng(0)
     sure = 0
     for _ in range(400):
@@ -103,7 +103,7 @@ def test_what_does_not_differ_is_rarely_called_sure() -> None:
     assert 0.02 < sure / 400 < 0.09
 
 
-def test_too_few_trainings_give_no_interval_and_say_so() -> None:
+def test_too_few_trainings_give_no_interval() -> None:
     once = [compared(FOUND, [0.9]), compared(PUBLISHED, [0.5], "P"), compared(RANDOM, [0.1])]
     for one in differences(once):
         assert one.margin is None
@@ -124,19 +124,19 @@ def test_too_few_trainings_give_no_interval_and_say_so() -> None:
         ([0.49, 0.54], "Against P (published) the found architecture is within the noise: +1.00"),
     ],
 )
-def test_a_difference_is_said_plainly(found: list[float], meaning: str) -> None:
+def test_a_difference_is_described_in_one_sentence(found: list[float], meaning: str) -> None:
     (one,) = differences([compared(FOUND, found), compared(PUBLISHED, [0.50, 0.51], "P")])
     assert one.meaning.startswith(meaning)
     assert one.is_sure == ("noise" not in meaning)
 
 
 @given(shares, st.lists(shares, max_size=6))
-def test_how_many_are_beaten(found: float, group: list[float]) -> None:
+def test_beaten_random_architectures_are_counted(found: float, group: list[float]) -> None:
     everyone = [compared(FOUND, [found]), *(compared(RANDOM, [a]) for a in group)]
     assert beaten(everyone) == (sum(a < found for a in group), len(group))
 
 
-def test_the_order_does_not_count() -> None:
+def test_the_order_of_architectures_does_not_matter() -> None:
     everyone = [compared(kind, [0.1 * i, 0.2 * i]) for i, kind in enumerate([*KINDS, RANDOM], 1)]
     one, other = (
         {d.other: (d.points, d.margin) for d in differences(order)}

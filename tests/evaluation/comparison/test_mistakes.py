@@ -1,4 +1,4 @@
-"""`relativenas compare`: one line for each mistake, before anything is trained."""
+"""Test that `relativenas compare` reports mistakes in one line, before it trains."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def refused(capfd: Capture, *words: str) -> str:
     return outcome.line
 
 
-def test_another_recipe_in_the_same_folder_is_refused_by_name(
-    undisturbed: Outcome, capfd: Capture
-) -> None:
+def test_another_recipe_in_the_same_folder_is_refused(undisturbed: Outcome, capfd: Capture) -> None:
     assert "epochs" in refused(capfd, "--set", "epochs=3")
 
 
@@ -44,14 +42,14 @@ def test_another_recipe_in_the_same_folder_is_refused_by_name(
         (("--device", "tpu"), "tpu"),
     ],
 )
-def test_a_mistake_is_one_line_and_is_said_before_anything_is_trained(
+def test_a_mistake_is_reported_in_one_line_before_any_training(
     words: tuple[str, ...], said: str, capfd: Capture
 ) -> None:
     assert said in refused(capfd, *words, "--out", "mistaken")
     assert not Path("mistaken").exists()
 
 
-def test_who_diverged_is_said_and_what_it_takes_to_begin_anew(capfd: Capture) -> None:
+def test_a_diverged_training_is_named_with_advice(capfd: Capture) -> None:
     words = ("--no-baseline", "--set", "learning_rate=1e30", "--set", "clip=0")
     line = refused(capfd, *words, "--out", "diverged")
     assert "Error: found, seed 0: the training diverged in epoch 1, its loss is" in line
@@ -69,7 +67,7 @@ def test_images_that_are_too_few_or_have_no_test_part_are_refused(
     assert "images" in refused(capfd, "--data", "few", "--out", "o", "--no-baseline")
 
 
-def test_studies_that_are_none_of_a_search_are_refused(capfd: Capture) -> None:
+def test_studies_without_a_search_are_refused(capfd: Capture) -> None:
     with storage_at(DATABASE, heartbeat_interval=None) as storage:
         optuna.create_study(study_name="empty", storage=storage, load_if_exists=True)
         other = optuna.create_study(study_name="other", storage=storage, load_if_exists=True)
@@ -81,9 +79,7 @@ def test_studies_that_are_none_of_a_search_are_refused(capfd: Capture) -> None:
     assert "is a random search itself" in refused(capfd, "--study", "mine-random", "--out", "o")
 
 
-def test_a_search_that_goes_on_is_compared_without_a_random_search_alone(
-    capfd: Capture, folder: Path
-) -> None:
+def test_an_unfinished_search_needs_no_baseline(capfd: Capture, folder: Path) -> None:
     assert call(capfd, "run", write_study_file(folder, "short", generations=1)).status == 0
     with storage_at(DATABASE, heartbeat_interval=None) as storage:
         study = optuna.load_study(study_name="short", storage=storage)

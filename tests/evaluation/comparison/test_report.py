@@ -1,4 +1,4 @@
-"""A comparison as a table, as Markdown and as JSON: the same figures in each."""
+"""Test the table, the Markdown and the JSON of a comparison."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def percent(values: list[float]) -> str:
     return f"{100 * np.mean(values):.2f} ± {100 * np.std(values, ddof=1):.2f}"
 
 
-def test_the_rows_are_means_and_deviations_over_seeds_and_over_architectures() -> None:
+def test_rows_are_means_and_deviations() -> None:
     rows = COMPARISON.rows()
     assert all(len(row) == len(COLUMNS) for row in rows)
     by_name = {row[0]: row for row in rows}
@@ -55,7 +55,7 @@ def test_the_rows_are_means_and_deviations_over_seeds_and_over_architectures() -
     assert list(by_name)[-2:] == ["all 3 random", "best random"]
 
 
-def test_the_sentences_say_who_is_beaten_and_what_is_noise() -> None:
+def test_sentences_report_wins_and_noise() -> None:
     first, *others = COMPARISON.sentences()
     assert first == "The found architecture beats 2 of 3 random ones."
     assert [other.split(":")[0] for other in others[:3]] == [
@@ -65,7 +65,7 @@ def test_the_sentences_say_who_is_beaten_and_what_is_noise() -> None:
     ]
 
 
-def test_the_files_hold_the_same(tmp_path: Path) -> None:
+def test_all_files_hold_the_same_figures(tmp_path: Path) -> None:
     write(COMPARISON, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
     page = (tmp_path / "compare.md").read_text()
@@ -90,7 +90,7 @@ def test_the_files_hold_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_the_table_in_the_terminal_holds_every_cell_whole(width: int) -> None:
+def test_the_terminal_table_cuts_no_cell(width: int) -> None:
     console = Console(width=width, markup=False, record=True, file=io.StringIO())
     show(COMPARISON, console)
     text = console.export_text()

@@ -120,7 +120,7 @@ def test_safetensors_give_the_same_network_to_the_last_bit(
 
 
 @pytest.mark.parametrize("error", [1.0, float("nan")])
-def test_what_would_give_other_logits_is_not_written(
+def test_a_file_with_other_logits_is_not_written(
     network: CellNetwork, tmp_path: Path, error: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = export_formats.FORMATS["safetensors"]
@@ -136,7 +136,7 @@ def test_what_would_give_other_logits_is_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_format_whose_library_is_missing_says_how_to_get_it(
+def test_a_missing_library_is_reported_with_the_way_to_install_it(
     network: CellNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporting, "find_spec", lambda _: None)

@@ -1,4 +1,4 @@
-"""What shared scores are worth, measured on the smallest search."""
+"""Test the measurement of shared scores on the smallest search."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def trains(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seeds
 
 
-def test_half_are_of_the_trials_and_half_at_random(
+def test_half_of_the_sample_comes_from_trials(
     found: optuna.Study, scoring: SupernetObjective[Any]
 ) -> None:
     measured = measure(found, scoring, sample=6, epochs=1, seed=3)
@@ -86,7 +86,7 @@ def test_half_are_of_the_trials_and_half_at_random(
     assert Fidelity.stored_in(found) == measured
 
 
-def test_scores_of_training_alone_do_not_depend_on_the_shared_weights(
+def test_standalone_scores_do_not_depend_on_shared_weights(
     found: optuna.Study, scoring: SupernetObjective[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = measure(found, scoring, sample=4, epochs=2)
@@ -100,7 +100,7 @@ def test_scores_of_training_alone_do_not_depend_on_the_shared_weights(
     assert anew == second
 
 
-def test_a_sample_that_grows_is_the_one_drawn_at_once(
+def test_a_sample_grown_in_steps_equals_one_drawn_at_once(
     found: optuna.Study, scoring: SupernetObjective[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds = trains(monkeypatch)
@@ -124,7 +124,7 @@ def test_more_architectures_than_trials_are_drawn_at_random(
     assert len(drawn) == 40
 
 
-def test_the_agreements_are_those_of_the_scores(
+def test_agreements_follow_from_the_scores(
     found: optuna.Study, scoring: SupernetObjective[Any]
 ) -> None:
     measured = measure(found, scoring, sample=6, epochs=1)
@@ -140,7 +140,7 @@ def test_the_agreements_are_those_of_the_scores(
     assert of_search.count == sum(a.trial is not None for a in measured.sample)
 
 
-def test_a_metric_that_is_maximised_ranks_the_other_way() -> None:
+def test_a_maximised_metric_ranks_in_reverse() -> None:
     up = study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     scores = [{"value": value, "accuracy": value} for value in (0.1, 0.2, 0.3)]
     common = {"trial": None, "drawn": True, "searched": None}
@@ -155,7 +155,7 @@ def test_a_metric_that_is_maximised_ranks_the_other_way() -> None:
     assert stored.by_value(up) == stored.by_accuracy()
 
 
-def test_a_training_that_diverges_is_kept_as_worst(
+def test_a_diverged_training_counts_as_worst(
     found: optuna.Study, scoring: SupernetObjective[Any]
 ) -> None:
     wild = objective(learning_rate=1e30, learning_rate_end=1e30, clip=1e30)
@@ -171,7 +171,7 @@ def random_study(**options: Any) -> optuna.Study:
     return study(sampler=optuna.samplers.RandomSampler(seed=0), **options)
 
 
-def test_another_sampler_is_measured_like_ours() -> None:
+def test_studies_of_other_samplers_can_be_measured() -> None:
     other, own = random_study(), objective()
     other.optimize(own, n_trials=3)
     measured = measure(other, own, sample=4, epochs=1)
@@ -224,7 +224,7 @@ def test_arguments_out_of_range_are_refused(
 
 
 @pytest.mark.parametrize("option", ["epochs", "seed"])
-def test_a_measurement_is_not_mixed_with_another(
+def test_scores_of_other_settings_are_not_mixed(
     found: optuna.Study, scoring: SupernetObjective[Any], option: str
 ) -> None:
     measure(found, scoring, sample=2, epochs=1, seed=5)
@@ -235,7 +235,7 @@ def test_a_measurement_is_not_mixed_with_another(
 
 
 @pytest.mark.parametrize("data", [7, {}, {"epochs": 1, "seed": 0, "weights": 0, "sample": [{}]}])
-def test_what_cannot_be_read_is_refused(
+def test_an_unreadable_attribute_is_refused(
     found: optuna.Study, scoring: SupernetObjective[Any], data: Any
 ) -> None:
     found.set_user_attr(FIDELITY_ATTRIBUTE, data)

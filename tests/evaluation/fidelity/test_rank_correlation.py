@@ -1,4 +1,4 @@
-"""Agreement of two rankings, against pairs that are counted one by one."""
+"""Test the agreement of two rankings against pairs that are counted one by one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tau_by_pairs(one: list[float], other: list[float]) -> float:
 
 @settings(max_examples=30, deadline=None)
 @given(pairs=st.lists(st.tuples(RANKS, RANKS), min_size=2, max_size=12))
-def test_tau_is_the_balance_of_the_pairs(pairs: list[tuple[int, int]]) -> None:
+def test_tau_equals_its_definition_by_pairs(pairs: list[tuple[int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fidelity_figures, "RESAMPLES", 30)
         one, other = [[float(rank) for rank in ranks] for ranks in zip(*pairs, strict=True)]
@@ -45,7 +45,7 @@ def test_tau_is_the_balance_of_the_pairs(pairs: list[tuple[int, int]]) -> None:
     assert math.isnan(found.low) == math.isnan(found.high) == math.isnan(found.tau)
 
 
-def test_equal_and_opposite_orders_are_certain() -> None:
+def test_equal_and_opposite_orders_have_tau_of_one() -> None:
     losses = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]
     same = agreement(losses, [10 * loss for loss in losses], seed=0)
     assert (same.tau, same.low, same.high) == pytest.approx((1, 1, 1))
@@ -55,7 +55,7 @@ def test_equal_and_opposite_orders_are_certain() -> None:
     assert "worse than chance: it puts 0 of 100 pairs" in opposite.meaning
 
 
-def test_scores_that_know_nothing_are_said_to_show_nothing() -> None:
+def test_random_scores_show_no_agreement() -> None:
     rng = np.random.default_rng(0)
     found = agreement(rng.normal(size=20).tolist(), rng.normal(size=20).tolist(), seed=0)
     assert found.low < 0 < found.high
@@ -85,13 +85,13 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert agreement(score, truth, seed=1) == agreement(score, truth, seed=1)
 
 
-def test_what_diverged_is_worst() -> None:
+def test_nan_counts_as_the_worst_score() -> None:
     found = agreement([1.0, math.nan, 2.0], [1.0, 3.0, 2.0], seed=0)
     assert found == agreement([1.0, math.inf, 2.0], [1.0, 3.0, 2.0], seed=0)
     assert found.tau == pytest.approx(1)
 
 
-def test_the_best_by_the_score_are_looked_up_in_the_best_third() -> None:
+def test_the_best_scores_are_searched_in_the_best_third() -> None:
     truth = [float(rank) for rank in range(10)]  # the best third are 0, 1, 2 and 3
     score = [9.0, 0.0, 8.0, 1.0, 2.0, 3.0, 4.0, 7.0, 6.0, 5.0]  # the best five are 1, 3, 4, 5, 6
     found = agreement(score, truth, seed=0)
@@ -99,12 +99,12 @@ def test_the_best_by_the_score_are_looked_up_in_the_best_third() -> None:
     assert found.top_by_chance == pytest.approx(2)
 
 
-def test_few_architectures_have_fewer_at_the_top() -> None:
+def test_few_architectures_shorten_the_top() -> None:
     found = agreement([1.0, 2.0], [2.0, 1.0], seed=0)
     assert (found.top, found.top_of, found.top_found) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(("score", "truth"), [([1.0], [1.0]), ([1.0, 2.0], [1.0])])
-def test_there_must_be_two_scores_of_each(score: list[float], truth: list[float]) -> None:
+def test_fewer_than_two_scores_are_refused(score: list[float], truth: list[float]) -> None:
     with pytest.raises(ValueError, match="the same length of at least 2; got"):
         agreement(score, truth, seed=0)

@@ -1,4 +1,4 @@
-"""Training alone: nothing of the shared weights, one schedule, and lines for what cannot be."""
+"""Test stand-alone training with the settings of a search."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Maker:
 
 
 @pytest.mark.parametrize(("space", "build"), SUPERNETS, ids=["cells", "nasbench201"])
-def test_first_weights_are_of_the_seed_alone(space: Any, build: Any) -> None:
+def test_initial_weights_depend_on_the_seed_only(space: Any, build: Any) -> None:
     genotype = space.random(np.random.default_rng(3))
     torch.manual_seed(0)
     one, other = build(space), build(space)
@@ -77,7 +77,7 @@ def test_first_weights_are_of_the_seed_alone(space: Any, build: Any) -> None:
 
 
 @pytest.mark.parametrize("clip", [5.0, 1e-2])
-def test_training_is_that_of_a_plain_loop(clip: float) -> None:
+def test_training_equals_a_plain_loop(clip: float) -> None:
     settings = replace(PLAIN, clip=clip)
     data = tiny_images(50)
     training, validation = data.subset(range(31)), data.subset(range(31, 50))
@@ -123,7 +123,7 @@ def test_the_metric_is_measured_too() -> None:
     assert found.score == 20
 
 
-def test_drop_path_is_for_networks_that_have_it() -> None:
+def test_drop_path_is_used_if_the_network_takes_it() -> None:
     genotype = CellSpace(nodes=1).random(np.random.default_rng(0))
     supernet = Supernet(CellSpace(nodes=1), cells=3, **SIZES)
 
@@ -138,7 +138,7 @@ def test_drop_path_is_for_networks_that_have_it() -> None:
     assert without[0] == without[1]
 
 
-def test_a_training_that_diverges_ends_with_a_loss_that_says_so() -> None:
+def test_a_diverged_training_stops_with_a_loss_that_is_not_finite() -> None:
     settings = replace(PLAIN, learning_rate=1e30, learning_rate_end=1e30, clip=1e30)
     data = tiny_images(20)
     found = train_standalone(Tiny(), data, data, settings=settings, epochs=10**9, seed=0)
@@ -164,11 +164,11 @@ class Own(nn.Module):
         (Maker(nn.Sequential(Own())), "module '0' .* must have a method reset_parameters"),
     ],
 )
-def test_what_cannot_be_begun_anew_is_refused(supernet: Any, said: str) -> None:
+def test_modules_without_reset_parameters_are_refused(supernet: Any, said: str) -> None:
     with pytest.raises(ProtocolError, match=said):
         initial_network(supernet, None, seed=0)
 
 
-def test_there_must_be_an_epoch() -> None:
+def test_zero_epochs_are_refused() -> None:
     with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
         train_standalone(Tiny(), tiny_images(20), tiny_images(20), settings=PLAIN, epochs=0, seed=0)

@@ -1,4 +1,4 @@
-"""What a network is worth, against plain torch; what it takes, on networks that are known."""
+"""Test accuracy, cost and latency of networks against plain torch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def expected(of: CellNetwork, images: Images) -> Tensor:
 
 
 @pytest.mark.parametrize("auxiliary", [False, True])
-def test_figures_are_those_of_plain_torch(auxiliary: bool) -> None:
+def test_figures_equal_those_of_plain_torch(auxiliary: bool) -> None:
     of, images = network(auxiliary=auxiliary), labelled()
     batches: list[None] = []
     found = measure(of, images, batch_size=16, seconds=0.0, on_batch=lambda: batches.append(None))
@@ -92,7 +92,7 @@ def test_pairs_of_classes_are_named_with_the_worst_first() -> None:
     assert replace(found, confusion=[[5, 0], [0, 2]]).most_confused(9) == []
 
 
-def test_a_single_image_at_once_has_one_latency_and_five_classes_no_top_five() -> None:
+def test_batches_of_one_have_one_latency() -> None:
     found = measured(network(5), labelled(5), batch_size=1)
     (only,) = found.latencies
     assert (only.batch_size, only.threads) == (1, torch.get_num_threads())
@@ -113,7 +113,7 @@ class Waiting(nn.Module):
         return images
 
 
-def test_latency_is_that_of_one_call() -> None:
+def test_latency_is_the_time_of_one_call() -> None:
     waiting = Waiting()
     found = latency(waiting, (3, 5, 6), 4, seconds=0.002)
     assert waiting.shapes == {(4, 3, 5, 6)}
@@ -122,7 +122,7 @@ def test_latency_is_that_of_one_call() -> None:
     assert found.interquartile_range < found.median * 100
 
 
-def test_what_cannot_be_measured_is_refused() -> None:
+def test_networks_and_images_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="at least 1 image"):
         measured(network(), labelled().subset([]))
     small = replace(labelled(), images=labelled().images[..., :2, :2])

@@ -1,4 +1,4 @@
-"""The images that a network is scored on are those that it says, prepared as it says."""
+"""Test the choice and preparation of the images to score a network on."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_images_that_were_cropped_at_random_are_read_from_their_folder(divided: 
     assert isinstance(given(divided, dataset="imagenet", notes={}), StreamedImages)
 
 
-def test_published_weights_take_the_test_images_as_they_are_and_the_papers_statistics(
+def test_published_weights_use_the_papers_statistics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save(golden().state, tmp_path / "w.pt")
@@ -106,7 +106,7 @@ def test_published_weights_take_the_test_images_as_they_are_and_the_papers_stati
     ("count", "dataset", "expected", "side"),
     [(7, None, "cifar10", 32), (100, None, "cifar100", 32), (7, "cifar100", "cifar100", 32)],
 )
-def test_what_weights_were_trained_on_shows_or_is_said(
+def test_the_data_set_of_weights_is_inferred_or_given(
     count: int, dataset: str | None, expected: str, side: int, tmp_path: Path
 ) -> None:
     state = dict(golden().state)
@@ -130,7 +130,7 @@ def refusal(data: str, **changes: Any) -> str:
     return message
 
 
-def test_what_does_not_fit_the_network_is_refused_by_name(divided: str) -> None:
+def test_data_that_does_not_fit_the_network_is_refused(divided: str) -> None:
     assert refusal(divided, classes=("a", "b", "c")) == (
         "the network has 3 classes, but the data has 2: 'class0', 'class1'"
     )
@@ -145,7 +145,7 @@ def test_what_does_not_fit_the_network_is_refused_by_name(divided: str) -> None:
     )
 
 
-def test_parts_that_are_not_there_say_what_to_take(divided: str, tmp_path: Path) -> None:
+def test_missing_parts_are_reported_with_advice(divided: str, tmp_path: Path) -> None:
     test = str(tmp_path / "test")
     assert refusal(test).endswith("pass --part training to score all its images")
     assert len(given(test, part="training")) == 8

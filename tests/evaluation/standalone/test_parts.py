@@ -1,4 +1,4 @@
-"""A batch in parts: one after another, or in processes that average their gradients."""
+"""Test batches in parts: one after another, and in several processes."""
 
 from __future__ import annotations
 

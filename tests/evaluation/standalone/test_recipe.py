@@ -1,4 +1,4 @@
-"""Recipes: the paper's figures, schedules by other means, and lines for what is no recipe."""
+"""Test recipes: the paper's figures, schedules, and messages for wrong recipes."""
 
 from __future__ import annotations
 

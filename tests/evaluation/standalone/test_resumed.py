@@ -1,4 +1,4 @@
-"""A training that was killed anywhere and goes on is the undisturbed one, to the last bit."""
+"""Test that a killed and continued training equals an undisturbed one to the last bit."""
 
 from __future__ import annotations
 

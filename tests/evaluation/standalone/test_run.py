@@ -1,4 +1,4 @@
-"""What a training keeps, writes and refuses."""
+"""Test the results, files and errors of a training."""
 
 from __future__ import annotations
 

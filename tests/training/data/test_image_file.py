@@ -1,4 +1,4 @@
-"""How one image file becomes RGB."""
+"""Test how one image file is read as RGB."""
 
 from __future__ import annotations
 

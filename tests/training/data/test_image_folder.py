@@ -1,4 +1,4 @@
-"""Which files of a folder are images, and of which class."""
+"""Test which files of a folder are images, and their classes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, cifar
 from relativenas_optuna.training import DataError, load_images
 
 
-def test_digits_are_those_of_scikit_learn() -> None:
+def test_digits_equal_those_of_scikit_learn() -> None:
     train, test = load_images("digits"), load_images("digits", train=False)
     assert (len(train), len(test)) == (1500, 297)
     digits = load_digits()
@@ -112,7 +112,7 @@ def test_cifar_has_the_constants_of_the_paper(
 
 
 @pytest.mark.parametrize("source", ["cifar10", "cifar100"])
-def test_missing_cifar_says_where_it_was_looked_for(source: str, tmp_path: Path) -> None:
+def test_missing_cifar_is_reported_with_its_path(source: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"download=True.*, or unpack http") as caught:
         load_images(source, root=tmp_path)
     assert f"load_images({source!r}, root={str(tmp_path)!r}" in str(caught.value)
@@ -126,7 +126,7 @@ def test_a_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert "\n" not in str(caught.value)
 
 
-def test_of_processes_that_need_it_at_once_one_downloads(
+def test_one_of_several_processes_downloads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_cifar(tmp_path / "there", CIFAR10, "labels", monkeypatch)

@@ -1,4 +1,4 @@
-"""Images that are read while training."""
+"""Test images that are read while training."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read(data: StreamedImages, order: list[int], seed: int = 3) -> dict[int, Ten
     return dict(zip(order, images, strict=True))
 
 
-def test_it_knows_what_image_folder_knows(folder: Path) -> None:
+def test_streamed_images_list_the_same_files_as_image_folder(folder: Path) -> None:
     oracle = ImageFolder(str(folder / "train"))
     images = streamed(folder)
     assert len(images) == len(oracle) == 18
@@ -79,7 +79,7 @@ def test_images_are_scored_resized_and_cropped_at_the_centre(folder: Path) -> No
     assert torch.cat([labels for _, labels in found]).tolist() == oracle.targets
 
 
-def test_a_image_depends_on_seed_and_index_alone(folder: Path) -> None:
+def test_an_image_depends_on_seed_and_index_only(folder: Path) -> None:
     images = streamed(folder)
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -92,7 +92,7 @@ def test_a_image_depends_on_seed_and_index_alone(folder: Path) -> None:
     assert sum(torch.equal(first[index], again[index]) for index in first) == 0
 
 
-def test_what_is_random_is_what_torchvision_draws(folder: Path) -> None:
+def test_random_crops_equal_those_of_torchvision(folder: Path) -> None:
     """Crops of 8 to 100 % of the area, mirrored half of the time; jitter moves colours only."""
     path = folder / "train" / "a" / "wide.png"
     gradient = np.zeros((32, 32, 3), dtype=np.uint8)
@@ -123,7 +123,7 @@ def test_what_is_random_is_what_torchvision_draws(folder: Path) -> None:
     assert (still[:, 0, 0, 0] < still[:, 0, 0, -1]).all()
 
 
-def test_jitter_is_of_its_strength(folder: Path) -> None:
+def test_color_jitter_has_the_given_strength(folder: Path) -> None:
     order = list(range(18))
     plain, little, much = (
         torch.stack(list(read(streamed(folder, color_jitter=jitter), order).values())).float()
@@ -149,7 +149,7 @@ def trained(images: StreamedImages, batch_parts: BatchParts | None = None) -> to
     return module
 
 
-def test_an_epoch_is_that_of_its_images_in_memory(folder: Path) -> None:
+def test_an_epoch_equals_one_on_images_in_memory(folder: Path) -> None:
     data = streamed(folder)
     module, plain = trained(data), network()
     assert_equal_weights(module, trained(replace(data, workers=1)))
@@ -170,7 +170,7 @@ def test_an_epoch_is_that_of_its_images_in_memory(folder: Path) -> None:
     assert_equal_weights(module, plain)
 
 
-def test_the_parts_of_two_processes_are_those_of_one(folder: Path) -> None:
+def test_two_processes_train_on_the_parts_of_one(folder: Path) -> None:
     data, seen = streamed(folder), []
     for batch_parts in (
         BatchParts(accumulate=2),
@@ -202,7 +202,7 @@ def test_the_parts_of_two_processes_are_those_of_one(folder: Path) -> None:
     assert all(torch.equal(one, other) for one, other in zip(both, halves, strict=True))
 
 
-def test_scores_do_not_depend_on_who_reads(folder: Path) -> None:
+def test_scores_do_not_depend_on_the_number_of_workers(folder: Path) -> None:
     module = network()
     found = [
         evaluate(module, streamed(folder, workers), module=module, batch_size=4)
@@ -217,7 +217,7 @@ def test_scores_do_not_depend_on_who_reads(folder: Path) -> None:
     assert found[0].accuracy == pytest.approx(float(right))
 
 
-def test_parts_are_those_of_images(folder: Path) -> None:
+def test_streamed_images_split_like_images_in_memory(folder: Path) -> None:
     training, validation = streamed(folder).split(0.5, seed=1)
     assert sorted([*training.paths, *validation.paths]) == sorted(streamed(folder).paths)
     assert set(training.labels.tolist()) == set(validation.labels.tolist()) == {0, 1, 2}
@@ -227,7 +227,7 @@ def test_parts_are_those_of_images(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_all_damaged_images_are_said_in_one_line(
+def test_all_damaged_images_are_named_in_one_line(
     workers: int, folder: Path, tmp_path: Path
 ) -> None:
     broken = [tmp_path / "broken.png", tmp_path / "empty.png"]

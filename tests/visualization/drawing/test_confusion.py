@@ -1,4 +1,4 @@
-"""The drawing of what is taken for what: every number, every name, nothing cut off."""
+"""Test the drawing of confusion matrices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def diagonal(count: int) -> list[list[int]]:
     return [[9 * (i == j) for j in range(count)] for i in range(count)]
 
 
-def test_rows_are_classes_and_columns_what_they_are_taken_for() -> None:
+def test_rows_are_true_and_columns_predicted_classes() -> None:
     axes, bar = drawn(NUMBERS, NAMES).axes
     written = {text.get_position(): text.get_text() for text in axes.texts}
     assert written == {(0, 0): "17,992", (1, 0): "30", (1, 1): "5"}

@@ -63,7 +63,7 @@ def test_the_legend_names_the_kinds_that_occur_and_no_other() -> None:
     assert found & {kind.label for kind in KINDS} == used
 
 
-def test_operations_are_named_as_a_person_would() -> None:
+def test_operations_have_readable_names() -> None:
     assert [label_of(operation) for operation in PAPER_OPERATIONS] == [
         "max pool 3×3",
         "avg pool 3×3",
@@ -104,9 +104,7 @@ def test_drawing_loads_no_pyplot() -> None:
 
 @settings(max_examples=10)
 @given(genotypes(), genotypes())
-def test_edges_that_were_taken_over_are_those_of_the_fast_learner_alone(
-    now: Genotype, other: Genotype
-) -> None:
+def test_taken_edges_equal_those_of_the_fast_learner(now: Genotype, other: Genotype) -> None:
     assert origins_of(now, now, other) in (None, ("kept",) * len(edges_of(now)))
     assert set(origins_of(now, other, now) or ()) <= {"kept", "taken"}
     shapes = {tuple(map(len, cell.nodes)) for cell in (now.normal, other.normal)}

@@ -1,4 +1,4 @@
-"""The drawing of accuracies against cost: what is where, and that labels can be read."""
+"""Test the drawing of accuracies against cost."""
 
 from __future__ import annotations
 
