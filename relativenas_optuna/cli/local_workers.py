@@ -18,7 +18,7 @@ from relativenas_optuna._utils.signals import BESIDE_VARIABLE, ctrl_c_ignored, r
 from relativenas_optuna.cli.options.common import STORAGE_VARIABLE
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seats.worker import is_dead, this_worker
-from relativenas_optuna.storages.opening import is_in_memory
+from relativenas_optuna.storages.urls import is_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from relativenas_optuna.dashboard.state import KEY, read_state, rows_of
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
-from relativenas_optuna.storages.opening import is_in_memory
 from relativenas_optuna.storages.transactions import database_of, is_deleted
+from relativenas_optuna.storages.urls import is_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

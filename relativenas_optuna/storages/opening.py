@@ -1,11 +1,10 @@
-"""SQL storages with settings that suit a search."""
+"""Opening of SQL storages, with settings for a search."""
 
 from __future__ import annotations
 
 import random
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import StorageInternalError
@@ -15,9 +14,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna.exceptions import StorageError
 from relativenas_optuna.storages.search_storage import SearchStorage
-from relativenas_optuna.storages.sqlite_files import ReadOnlyConnection, SearchConnection, may_write
+from relativenas_optuna.storages.sqlite_files import ReadOnlyConnection, SearchConnection
 from relativenas_optuna.storages.timeouts import PLUGIN as TIMEOUTS
 from relativenas_optuna.storages.timeouts import StorageTimeoutError
+from relativenas_optuna.storages.urls import is_in_memory, is_missing, may_be_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -94,26 +94,26 @@ def open_storage(
     Args:
         url: An SQLAlchemy URL, such as `sqlite:///search.db`, `postgresql://user@host/name` or
             `mysql+pymysql://user@host/name`.
-        engine_kwargs: Arguments of `sqlalchemy.create_engine`, which replace those of this function
-            name by name, also within `connect_args`. With `poolclass` or `pool` no setting of our
-            own pool is kept.
+        engine_kwargs: Arguments of `sqlalchemy.create_engine`. Each replaces the argument of the
+            same name that this function sets, also within `connect_args`. `poolclass` or `pool`
+            replaces all settings of the pool.
         skip_compatibility_check: True to open a database of another version of Optuna too.
         create: True to create a SQLite file that is missing.
-        read_only: Whether to look on only: no table is made and no setting changed, SQLite takes no
-            write, and nobody else who writes waits for more than one short reading.
+        read_only: True to only read: no table is made, no setting is changed, and SQLite refuses
+            writes. A writing process waits at most for one short read.
         heartbeat_interval: Seconds between two signs of life of a trial, at least 1; `None` for
             none.
-        heartbeat: The same under a second name.
+        heartbeat: Second name of `heartbeat_interval`.
         grace_period: Seconds without a sign of life after which a trial fails, at least 1; `None`
             for twice the `heartbeat_interval`.
-        heartbeat_stale_trial_callback: Called with the study and each trial that failed so, such as
-            `optuna.storages.RetryHeartbeatStaleTrialCallback()`.
-        failed_trial_callback: The same under its older name, which Optuna has deprecated.
+        heartbeat_stale_trial_callback: Function that is called with the study and each stale trial,
+            such as `optuna.storages.RetryHeartbeatStaleTrialCallback()`.
+        failed_trial_callback: Deprecated name of `heartbeat_stale_trial_callback` in Optuna.
         skip_table_creation: True to create no tables where they are missing.
 
     Raises:
-        StorageError: The URL is none, its driver is missing, the database does not answer, or is
-            missing and is not to be made; or an argument is out of range.
+        StorageError: The URL is not readable, its driver is missing, the database does not answer
+            or does not exist, or an argument is out of range.
     """
     _check_seconds("heartbeat_interval", heartbeat_interval, "no signs of life")
     _check_seconds("heartbeat", heartbeat, "no signs of life")
@@ -151,7 +151,7 @@ def open_storage(
             f"storage must have %40 for an @, and %2F for a /, in its user and password; got "
             f"{shown!r}"
         )
-    if (read_only or not create) and _is_missing_file(parsed):
+    if (read_only or not create) and is_missing(parsed):
         raise StorageError(
             f"storage {shown} is not there: go to the folder of the search, or name its --storage"
         )
@@ -171,32 +171,6 @@ def open_storage(
         raise StorageError(f"storage {shown} cannot be opened: {_reason(error, parsed)}") from error
 
 
-def is_in_memory(url: str) -> bool:
-    """Whether a database URL names no file and no server, so that it ends with the process."""
-    parsed = make_url(url)
-    return parsed.get_backend_name() == "sqlite" and (
-        parsed.database in (None, "", ":memory:") or parsed.query.get("mode") == "memory"
-    )
-
-
-def is_missing_file(url: str) -> bool:
-    """Whether a URL names a SQLite file that is not there."""
-    try:
-        return _is_missing_file(make_url(url))
-    except (ArgumentError, ValueError):
-        return False  # no URL, which `open_storage` says
-
-
-def may_be_written(url: str) -> bool:
-    """Return False if a URL names a SQLite file that is there and cannot be written."""
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        return True  # no URL, which `open_storage` says
-    path = Path(parsed.database or "")
-    return parsed.get_backend_name() != "sqlite" or not path.is_file() or may_write(path)
-
-
 @contextmanager
 def storage_at(url: str, **options: Any) -> Iterator[SearchStorage]:
     """Open a storage with the options of `open_storage`, and close its connections in the end."""
@@ -209,7 +183,7 @@ def storage_at(url: str, **options: Any) -> Iterator[SearchStorage]:
 
 
 def storage_reason(error: BaseException) -> str:
-    """What a database said, in one line, of an error of SQLAlchemy or of Optuna's storage."""
+    """Return the database's message, in one line, of an error of SQLAlchemy or Optuna."""
     guess = isinstance(error, StorageInternalError) and not isinstance(error, StorageTimeoutError)
     if guess and error.__cause__:
         error = error.__cause__  # Optuna's own message guesses
@@ -229,7 +203,7 @@ def _check_seconds(name: str, seconds: object, otherwise: str) -> None:
 
 
 def _merged(ours: dict[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of SQLAlchemy's `create_engine`, with those of a user in place of ours."""
+    """Return arguments of `sqlalchemy.create_engine` in which the user's replace ours."""
     if "poolclass" in theirs or "pool" in theirs:
         ours = {name: value for name, value in ours.items() if name not in _POOL}
     connecting = {**ours.get("connect_args", {}), **theirs.get("connect_args", {})}
@@ -266,16 +240,9 @@ def _engine_options(parsed: URL, *, read_only: bool) -> dict[str, Any]:
 
 
 def _made_by_another(error: Exception) -> bool:
-    """Whether another process made the tables between our look and our attempt."""
+    """Return True if another process made the tables at the same moment."""
     reason = storage_reason(error).lower()
     return any(words in reason for words in _CONFLICTS)
-
-
-def _is_missing_file(parsed: URL) -> bool:
-    name = parsed.database
-    if parsed.get_backend_name() != "sqlite" or name is None or is_in_memory(str(parsed)):
-        return False
-    return not name.startswith("file:") and not Path(name).exists()
 
 
 def _missing_driver(shown: str, parsed: URL, error: BaseException) -> str:

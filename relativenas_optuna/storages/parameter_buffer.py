@@ -1,4 +1,4 @@
-"""Parameters on their way to a database: many of a trial in one transaction."""
+"""A buffer that writes the parameters of a trial in one transaction."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _FINISHED = {"COMPLETE", "PRUNED", "FAIL"}
 
 
 class _Waiting:
-    """Rows of one running trial that are not in the database yet, the oldest first.
+    """Rows of one running trial that are not yet in the database, oldest first.
 
-    The lock is held while they are written, so that whoever waits for it finds them there.
+    The lock is held while they are written: after acquiring it, they are in the database.
     """
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ class _Waiting:
 
 
 class ParameterBuffer:
-    """Parameters of the trials that this process runs, written `DELAY` seconds late at most.
+    """A buffer for the parameters of this process's trials, written up to `DELAY` seconds late.
 
-    Any thread may call any method. Before any other write to a trial, and any read that would show
-    its parameters, `write` or `write_all` is to be called. At a normal end of the process all is
-    written; a forked child begins with nothing of its parent's.
+    Any thread may call any method. Call `write` or `write_all` before any other write to a trial
+    and before any read of its parameters. When the process ends normally, everything is written. A
+    forked child starts with an empty buffer.
 
     Args:
-        engine: Of Optuna's database.
+        engine: SQLAlchemy engine of Optuna's database.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -79,30 +79,30 @@ class ParameterBuffer:
         self._writer: threading.Thread | None = None
 
     def leave_parent(self) -> None:
-        """In a forked child: what waits is the parent's, and so are the connections."""
+        """Forget the rows and connections of the parent process, in a forked child."""
         self._begin_empty()
         if isinstance(self._engine.pool, QueuePool):  # others would lose a database in memory
             self._engine.dispose(close=False)
 
     def begin(self, trial_id: int) -> None:
-        """Take parameters of a trial that this process has begun to run."""
+        """Accept parameters of a trial that this process runs."""
         with self._lock:
             self._trials[trial_id] = _Waiting()
 
     def end(self, trial_id: int) -> None:
-        """Take no more parameters of a trial, and forget those that wait."""
+        """Accept no more parameters of a trial, and forget those not yet written."""
         with self._lock:
             self._trials.pop(trial_id, None)
             self._late.pop(trial_id, None)
 
     def takes(self, trial_id: int) -> bool:
-        """Whether this process runs a trial, as far as it knows."""
+        """Return True if the buffer accepts parameters of a trial."""
         return trial_id in self._trials
 
     def known(self, trial_id: int, name: str) -> BaseDistribution | None:
-        """The distribution that a parameter has in the last complete trial of the same study.
+        """Return the distribution of a parameter in the study's last complete trial.
 
-        `None` where it has none, or where the trial is not run here.
+        None if that trial does not have the parameter, or if this process does not run `trial_id`.
         """
         waiting = self._trials.get(trial_id)
         if waiting is None:
@@ -123,7 +123,7 @@ class ParameterBuffer:
     def put(
         self, trial_id: int, name: str, internal: float, distribution: BaseDistribution
     ) -> bool:
-        """Take a parameter of a trial, unless the trial is not run here."""
+        """Add a parameter of a trial; return False if this process does not run the trial."""
         waiting = self._trials.get(trial_id)
         if waiting is None:
             return False
@@ -145,13 +145,13 @@ class ParameterBuffer:
         return True
 
     def write(self, trial_id: int) -> None:
-        """Bring what waits of a trial to the database.
+        """Write the parameters of a trial to the database.
 
-        Where the trial is finished or gone, nothing is written, and no more is taken: the next
-        operation on it says so itself.
+        If the trial is finished or deleted, nothing is written and no more is accepted; the next
+        operation on the trial raises the error.
 
         Raises:
-            StorageInternalError: The database could not take it; it still waits.
+            StorageInternalError: The database failed; the parameters stay in the buffer.
         """
         waiting = self._late.get(trial_id)
         if waiting is None:
@@ -176,7 +176,7 @@ class ParameterBuffer:
                 self._late.pop(trial_id, None)
 
     def write_all(self) -> None:
-        """`write` for every trial; an error of one keeps no other from being written."""
+        """Write the parameters of every trial, and raise the first error at the end."""
         failure = None
         for trial_id in list(self._late):
             try:
@@ -187,7 +187,7 @@ class ParameterBuffer:
             raise failure
 
     def _write_when_due(self) -> None:
-        """What the thread does while anything waits."""
+        """Write rows when they are due; the thread's function."""
         while (due := self._next_due()) is not None:
             # Not all the time at once, for a row may come that is due before.
             time.sleep(min(max(0.0, due - time.monotonic()), _NAP))
@@ -200,7 +200,7 @@ class ParameterBuffer:
                         continue  # for whoever asks next, or for the next time around
 
     def _next_due(self) -> float | None:
-        """When the thread has something to write; without anything, it ends."""
+        """Return the time of the next write; None to end the thread."""
         with self._lock:
             if not self._late:
                 self._writer = None

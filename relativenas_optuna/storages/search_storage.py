@@ -1,4 +1,4 @@
-"""An SQL storage for searches: fewer transactions, and deaths of workers that harm no seat."""
+"""An SQL storage for searches: fewer transactions, and seats freed after a worker's death."""
 
 from __future__ import annotations
 
@@ -32,26 +32,27 @@ _DELETIONS = 10  # attempts, while trials of the study are written
 
 
 class SearchStorage(ExactStorage):
-    """`RDBStorage` that writes a trial's parameters together, and signs of life that spare seats.
+    """An `RDBStorage` that writes a trial's parameters together and frees seats of dead workers.
 
-    Optuna stores every suggested parameter in a transaction of its own. Here those of a trial wait
-    a tenth of a second at most, and go to the database together: before anything else is written
-    to the trial or read of it in this process, so that nobody here can tell. Other processes see
-    them that much later; a process that is killed loses those that were waiting, and no others.
-    A parameter is stored at once where this process has not met it before, or does not run the
-    trial.
+    Optuna writes each suggested parameter in its own transaction. This storage collects the
+    parameters of a trial for up to 0.1 seconds and writes them in one transaction, always before
+    this process reads the trial or writes anything else to it. Other processes see the parameters
+    up to 0.1 seconds later, and a killed process loses those not yet written. A parameter is
+    written at once if it is new to this process, or if another process runs the trial.
+    Without this, trials of a cheap objective take about 1.2 to 2.1 times as long with 5
+    parameters, and 1.9 to 3.1 times with 20 (SQLite, PostgreSQL and MariaDB on one machine).
 
-    `study.optimize` writes a sign of life for the trial that it runs, and before each trial fails
-    those whose last sign is older than the grace period. Such a trial of `RelativeNASSampler` is
-    marked as interrupted first: its seat is free again, and the failure is not the objective's.
+    `study.optimize` records heartbeats for its running trial. Before each trial it fails stale
+    trials. A stale trial of a population sampler is first marked as interrupted, so that its seat
+    is free again and the failure does not count against the objective.
 
     A database in memory belongs to the thread that opened it, so it has neither.
 
     Args:
         url: An SQLAlchemy URL.
         engine_kwargs: Arguments of `sqlalchemy.create_engine`.
-        heartbeat_interval: Seconds between two signs of life, at least 1; `None` for none.
-        options: Further arguments of `RDBStorage`.
+        heartbeat_interval: Seconds between two heartbeats, at least 1; None for no heartbeats.
+        options: More arguments of `RDBStorage`.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class SearchStorage(ExactStorage):
         self._begin()
 
     def remove_session(self) -> None:
-        """Close the connection of this thread, after what waits is written."""
+        """Write the collected parameters and close the connection of this thread."""
         try:
             self._buffer.write_all()
         finally:
@@ -106,7 +107,7 @@ class SearchStorage(ExactStorage):
         """Delete a study, even while others write to it.
 
         Raises:
-            StorageInternalError: They never stopped.
+            StorageInternalError: Other processes wrote to the study at each of 10 attempts.
         """
         self._buffer.write_all()
         for _ in range(_DELETIONS):
@@ -146,14 +147,14 @@ class SearchStorage(ExactStorage):
         )
 
     def get_trial_param(self, trial_id: int, param_name: str) -> float:
-        """A parameter of a trial, in Optuna's internal form."""
+        """Return a parameter of a trial in Optuna's internal representation."""
         self._buffer.write(trial_id)
         return super().get_trial_param(trial_id, param_name)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
-        """Set state and values of a trial, after all that was written to it before."""
+        """Set the state and values of a trial, after its parameters are written."""
         self._buffer.write(trial_id)
         if state == TrialState.FAIL:
             mark_if_interrupted(self, trial_id)
@@ -169,7 +170,7 @@ class SearchStorage(ExactStorage):
     def set_trial_intermediate_value(
         self, trial_id: int, step: int, intermediate_value: float
     ) -> None:
-        """Store what a trial reports at a step."""
+        """Store a value that a trial reports at a step."""
         self._buffer.write(trial_id)
         super().set_trial_intermediate_value(trial_id, step, intermediate_value)
 
@@ -184,7 +185,7 @@ class SearchStorage(ExactStorage):
         super().set_trial_system_attr(trial_id, key, value)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """A trial as it is now."""
+        """Return a trial with its present state."""
         handled = sys.exc_info()[1]
         try:
             self._buffer.write(trial_id)
@@ -207,7 +208,7 @@ class SearchStorage(ExactStorage):
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """The trials of a study as they are now."""
+        """Return the trials of a study with their present states."""
         self._buffer.write_all()
         return super().get_all_trials(study_id, deepcopy, states)
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 
-from relativenas_optuna.storages.opening import may_be_written, storage_at
+from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.sqlite_files import is_immutable
+from relativenas_optuna.storages.urls import may_be_written
 from tests.helpers.command import ENVIRONMENT
 
 if TYPE_CHECKING:

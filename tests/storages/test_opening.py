@@ -15,7 +15,8 @@ from optuna.exceptions import StorageInternalError
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna.exceptions import StorageError
-from relativenas_optuna.storages.opening import is_in_memory, open_storage, storage_at
+from relativenas_optuna.storages.opening import open_storage, storage_at
+from relativenas_optuna.storages.urls import is_in_memory
 from tests.samplers.conftest import DATABASES
 
 if TYPE_CHECKING:

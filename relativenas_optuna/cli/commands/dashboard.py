@@ -22,7 +22,8 @@ from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import readable_plan
 from relativenas_optuna.search.study_access import open_study
-from relativenas_optuna.storages.opening import may_be_written, storage_at
+from relativenas_optuna.storages.opening import storage_at
+from relativenas_optuna.storages.urls import may_be_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,8 @@ from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import check_study
-from relativenas_optuna.storages.opening import is_missing_file, storage_at
+from relativenas_optuna.storages.opening import storage_at
+from relativenas_optuna.storages.urls import is_missing_file
 
 
 @click.command(

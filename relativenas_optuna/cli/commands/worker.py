@@ -26,7 +26,8 @@ from relativenas_optuna.cli.terminal import notice, verbosity
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.study_access import check_study, deletion_reported, open_study
-from relativenas_optuna.storages.opening import is_missing_file, storage_at
+from relativenas_optuna.storages.opening import storage_at
+from relativenas_optuna.storages.urls import is_missing_file
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -13,7 +13,7 @@ from relativenas_optuna.cli.terminal import console, on_screen
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.spaces.registry import CELLS
-from relativenas_optuna.storages.opening import is_in_memory
+from relativenas_optuna.storages.urls import is_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
