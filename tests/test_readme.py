@@ -38,12 +38,6 @@ def test_ci_runs_the_second_command_whole_and_nothing_else() -> None:
     assert re.findall(pattern[1], README, re.M) == [TEST]
 
 
-def test_every_file_that_is_linked_is_there() -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.splitlines()[-1])
 def test_python_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"

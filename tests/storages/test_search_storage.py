@@ -97,13 +97,13 @@ def stale_trial(study: optuna.Study, storage: SearchStorage) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")
-def test_a_stale_trial_of_another_sampler_carries_no_mark(tmp_path: Path) -> None:
+def test_a_stale_trial_of_another_sampler_carries_the_mark_alone(tmp_path: Path) -> None:
     with storage_at(f"sqlite:///{tmp_path / 'x.db'}") as storage:
         study = optuna.create_study(storage=storage, sampler=optuna.samplers.RandomSampler())
         stale_trial(study, storage)
         study.optimize(loss, n_trials=1)
         assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
-        assert study.trials[0].system_attrs == {}
+        assert study.trials[0].system_attrs == {INTERRUPTED_KEY: "trial 0"}
 
 
 @pytest.mark.filterwarnings("ignore:Heartbeat of storage")
@@ -113,14 +113,13 @@ def test_a_stale_trial_that_another_process_just_failed_is_left_as_it_is(tmp_pat
         sampler = RelativeNASSampler(population_size=2, seed=0)
         study = optuna.create_study(storage=storage, sampler=sampler)
         trial_id = stale_trial(study, storage)
-        original = storage.get_trial_system_attrs
+        original = storage.get_trial_number_from_id
 
-        def failed_meanwhile(trial_id: int) -> dict[str, object]:
-            attrs = original(trial_id)
+        def failed_meanwhile(trial_id: int) -> int:
             other.set_trial_state_values(trial_id, TrialState.FAIL)
-            return attrs
+            return original(trial_id)
 
-        storage.get_trial_system_attrs = failed_meanwhile  # type: ignore[method-assign]
+        storage.get_trial_number_from_id = failed_meanwhile  # type: ignore[method-assign]
         assert storage._get_stale_trial_ids(study._study_id) == [trial_id]
         with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
             mark_interrupted(storage, trial_id)

@@ -1,0 +1,28 @@
+"""The pages about the code name files that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/internals.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)*[a-z_0-9]+\.(?:py|md|toml)|[\w/]+/\w+/)`", text)
+    places = (ROOT, ROOT / "relativenas_optuna")
+    # A module without its folder is known by its name, wherever it lies.
+    modules = {path.name for path in ROOT.glob("relativenas_optuna/**/*.py")}
+    assert [
+        n for n in named if n not in modules and not any((p / n).exists() for p in places)
+    ] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_a_page_links_exist(page: str) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert targets
+    assert [t for t in targets if not (ROOT / page).parent.joinpath(t).exists()] == []
