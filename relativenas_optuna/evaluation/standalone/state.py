@@ -123,10 +123,10 @@ class State:
         try:
             tensors, metadata = load(path)
             data = json.loads(metadata["training"])
-            begun = dict(data["arguments"])
+            started = dict(data["arguments"])
         except (LookupError, TypeError, ValueError) as error:
             raise _damaged(folder, error) from error
-        _require_same(folder, begun, arguments)
+        _require_same(folder, started, arguments)
         try:
             return cls._restored(data, tensors, arguments, trainer)
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -186,9 +186,9 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _require_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def _require_same(folder: Path, started: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     for name, value in asked.items():
-        other = begun.get(name)
+        other = started.get(name)
         if other == value:
             continue
         differs = (
