@@ -6,30 +6,30 @@ from relativenas_optuna._utils.passwords import without_password
 
 
 class SearchError(ValueError):
-    """A search that cannot be begun or gone on with; the message is one line that says why."""
+    """The error of a search that cannot be started or continued; the message is one line."""
 
 
 class FolderInUseError(SearchError):
-    """Another process has the folder; the message is one line that says what to do."""
+    """The error of a folder that another process uses; the message is one line."""
 
 
 class StorageError(ValueError):
-    """A storage that cannot be opened. The message is one line without the password."""
+    """The error of a storage that cannot be opened; the message is one line, without password."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(without_password(message).split()))
 
 
 class StoredTextError(ValueError):
-    """A name or text that the database cannot store as it is; nothing was written."""
+    """The error of a name or text that the database cannot store unchanged; nothing is written."""
 
 
 class PlaceError(ValueError):
-    """A place where no weights can be; the message is one line that says why."""
+    """The error of a place that cannot store weights; the message is one line."""
 
 
 class SettingsError(ValueError):
-    """An argument that is out of range, or is not what the study was begun with."""
+    """The error of an argument that is out of range or differs from the study's stored one."""
 
 
 class DataError(ValueError):
@@ -41,7 +41,7 @@ class ProtocolError(ValueError):
 
 
 class DivergedError(ValueError):
-    """A training whose loss or weights are no numbers any more; the message is one line."""
+    """The error of a training whose loss or weights are not finite; the message is one line."""
 
 
 class ExportError(ValueError):
@@ -49,7 +49,7 @@ class ExportError(ValueError):
 
 
 class DamagedFileError(ValueError):
-    """A file that is missing, or is not what was written; the message is one line."""
+    """The error of a file that is missing or differs from what was written."""
 
 
 class SpaceError(ValueError):

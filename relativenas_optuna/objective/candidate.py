@@ -1,4 +1,4 @@
-"""Training and scoring of one candidate in the shared supernet, as the settings say."""
+"""Training and scoring of candidates in the shared supernet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ A = TypeVar("A", bound=Hashable)
 
 @dataclass
 class Phases:
-    """Seconds that a candidate took, by phase."""
+    """Seconds that a candidate took in each phase."""
 
     inherit: float = 0.0
     train: float = 0.0
@@ -52,14 +52,14 @@ class Phases:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a candidate's epoch.
+    """The result of a candidate's epoch.
 
     Attributes:
-        training: How the epoch went.
-        score: On the validation images after it.
-        trained: The candidate's weights after it.
-        spoilt: Whether a number among them is no longer finite.
-        phases: Seconds that it took so far.
+        training: Result of the training.
+        score: Score on the validation images after the epoch.
+        trained: The candidate's weights after the epoch.
+        spoilt: True if a finite number among the weights became infinite or NaN.
+        phases: Seconds of each phase so far.
     """
 
     training: EpochResult
@@ -70,7 +70,7 @@ class Outcome:
 
     @property
     def diverged(self) -> bool:
-        """Whether the score says nothing: it can be finite where loss or weights are not."""
+        """True if a weight, the loss or the score is not finite."""
         finite = math.isfinite(self.score.loss) and math.isfinite(self.score.score)
         return self.spoilt or not finite
 
@@ -79,14 +79,16 @@ class CandidateTrainer(Generic[A]):
     """Trains and scores candidates in a supernet.
 
     Args:
-        space: The architectures.
+        space: Search space.
         training: Images to train on; they set the device.
         validation: Images to score with, on the same device.
-        settings: How.
-        seed: Of the first weights and all training; from 0 to 2**32 - 1.
-        supernet: See `initial_supernet`. One's own is moved to the device and trained in place.
-        loss: (logits, labels) -> mean loss of a batch, to train by and to score with.
-        metric: (logits, labels) of all validation images -> a number to score with instead.
+        settings: Settings of training and scoring.
+        seed: Seed for the initial weights and training, 0 to 2**32 - 1.
+        supernet: See `initial_supernet`. A given supernet is moved to the device and
+            trained in place.
+        loss: Function of (logits, labels) that returns the mean loss of a batch.
+        metric: Function of (logits, labels) of all validation images that returns the score in
+            place of the loss.
 
     Raises:
         DataError: The images do not fit each other or the supernet, or are too few.
@@ -143,19 +145,19 @@ class CandidateTrainer(Generic[A]):
 
     @cached_property
     def costs(self) -> PathCosts[A]:
-        """What architectures cost for these images, before they are trained."""
+        """Costs of architectures for these images, before they are trained."""
         channels, height, width = self._training.images.shape[1:]
         return PathCosts(self.supernet, (channels, height, width))
 
     def train(self, genotype: A, place: Seat, *, report: Report | None = None) -> Outcome:
         """Train a candidate for one epoch and score it; the shared weights stay as they are.
 
-        Order of images, augmentation and drop-path follow from the seed and `place` alone.
+        Order of images, augmentation and drop-path depend only on the seed and `place`.
 
         Args:
-            genotype: The candidate.
-            place: Where it sits.
-            report: See `train_epoch`; without one the epoch is not interrupted for it.
+            genotype: Architecture of the candidate.
+            place: Seat of the candidate.
+            report: Function that `train_epoch` calls with the running loss; None for none.
 
         Raises:
             Stopped: `report` ended the epoch; the candidate has no score.
@@ -225,14 +227,14 @@ class CandidateTrainer(Generic[A]):
 
 
 class Watch:
-    """Seconds between laps, on a device that may run behind."""
+    """A stopwatch that waits for the work of an asynchronous device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._start = perf_counter()
 
     def lap(self) -> float:
-        """Seconds since the last lap, or since the start."""
+        """Return the seconds since the last lap, or since the start."""
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         now = perf_counter()

@@ -1,4 +1,4 @@
-"""What a candidate is judged by beside its loss: costs, limits, and the study's directions."""
+"""Costs, cost limits and the second value of an objective, and the directions of its study."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ SECONDS = ("parameters", "multiply_adds")
 
 @dataclass(frozen=True)
 class Costs:
-    """What an architecture costs, if it could be counted, and whether it may be trained."""
+    """The cost of an architecture, None if it could not be counted, and its permission to train."""
 
     cost: Cost | None
     allowed: bool
 
 
 class Goals(Generic[A]):
-    """The values of an objective beside its loss, and what they ask of a study.
+    """The values of an objective and the study directions that they need.
 
     Args:
-        trainer: Of the candidates.
-        limits: Of an architecture's cost.
-        second: The cost that is the second value, one of `SECONDS`.
-        metric: Whether the first value is a metric, which may be maximised, and no loss.
-        pruning: Whether the study's pruner may end a trial.
+        trainer: Trainer of the candidates.
+        limits: Limits of an architecture's cost.
+        second: Cost that is the second value, one of `SECONDS`; None for one value.
+        metric: True if the first value is a metric, which may be maximised; False for a loss.
+        pruning: True if the study's pruner may end a trial.
 
     Raises:
-        ValueError: There is no such cost, or a second value and pruning.
+        ValueError: `second` is unknown, or is combined with pruning.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Goals(Generic[A]):
         self._countable = True
 
     def check(self, study: optuna.Study) -> None:
-        """Refuse a study of other directions than the values have.
+        """Raise if the directions of a study do not match the values.
 
         Raises:
-            ValueError: Its directions do not fit.
+            ValueError: The directions do not match.
         """
         directions = [direction.name.lower() for direction in study.directions]
         wanted = ["minimize"] + ["minimize"] * (self._second is not None)
@@ -84,10 +84,10 @@ class Goals(Generic[A]):
         )
 
     def count(self, trial: optuna.Trial, genotype: A) -> Costs:
-        """Count what an architecture costs, and keep it with its trial.
+        """Count the cost of an architecture, and store it in its trial.
 
         Raises:
-            ValueError: It cannot be counted, and there are limits or a second value.
+            ValueError: The cost cannot be counted, but limits or a second value need it.
         """
         if not self._countable:
             return Costs(None, allowed=True)
@@ -110,7 +110,7 @@ class Goals(Generic[A]):
     def values(
         self, study: optuna.Study, loss: float | None, costs: Costs
     ) -> float | tuple[float, float]:
-        """What the study is told; without a loss, for an untrained one, the worst there is."""
+        """Return the values to report to the study; None as the loss stands for the worst one."""
         if loss is None:
             loss = -math.inf if study.directions[0] == StudyDirection.MAXIMIZE else math.inf
         if self._second is None:

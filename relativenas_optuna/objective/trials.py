@@ -1,4 +1,4 @@
-"""Trials that the supernet objective scores: which it takes, and what they carry afterwards."""
+"""Checks of the trials that a supernet objective scores, and the attributes that it stores."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def check_trial(trial: object) -> None:
-    """Refuse what cannot be given a loss.
+    """Raise if the argument is not a running trial.
 
     Raises:
-        TypeError: It is no running trial of a study.
+        TypeError: The argument is something else.
     """
     if not isinstance(trial, optuna.Trial):
         raise TypeError(
@@ -40,13 +40,13 @@ def check_trial(trial: object) -> None:
 
 
 def has_scores(study: optuna.Study) -> bool:
-    """Whether a supernet objective has scored trials of the study."""
+    """Return True if a supernet objective has scored trials of the study."""
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     return any("genotype" in trial.user_attrs for trial in complete)
 
 
 def warn_of_kept_scores(study: optuna.Study) -> None:
-    """Warn where the study's sampler does not score fast learners anew.
+    """Warn if the study's sampler does not re-evaluate fast learners.
 
     The shared weights move on, so that a score of an earlier generation says little beside a new
     one, and a pair of which one keeps its score trains only the other.
@@ -72,7 +72,7 @@ def population_in(study: optuna.Study) -> Population | None:
 
 @contextmanager
 def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
-    """Reports a running loss to the study's pruner, which may end the epoch.
+    """Report a running loss to the study's pruner, which may end the epoch.
 
     A study that maximises is told the loss times -1, for its pruner takes more as better.
 
@@ -104,16 +104,16 @@ def record(
     start: int | None = None,
     stale: int | None = None,
 ) -> None:
-    """Keep with a trial what was measured beside its loss.
+    """Store the results of a candidate, beside its loss, as user attributes of its trial.
 
     Args:
-        trial: Of the candidate.
-        scored: What it came to.
-        text: Of its architecture.
-        phases: Seconds that it took.
-        seat: Where it sits, if anywhere.
-        start: Number of commits behind the weights that it began with.
-        stale: How many commits of others came between that and its own; `None` without one.
+        trial: Trial of the candidate.
+        scored: Results of the candidate.
+        text: Text of the architecture.
+        phases: Seconds of each phase.
+        seat: Seat of the candidate; None under a sampler without seats.
+        start: Number of commits behind the weights that the candidate started with.
+        stale: Number of commits by others before the candidate's own; None if it has none.
     """
     trial.set_user_attr("genotype", text)
     trial.set_user_attr("accuracy", scored.accuracy)
