@@ -1,4 +1,7 @@
-"""The errors of the package that users may want to catch: one plain line each."""
+"""The errors of the package that users may want to catch.
+
+Each message is one line that says what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,55 +9,55 @@ from relativenas_optuna._utils.passwords import without_password
 
 
 class SearchError(ValueError):
-    """The error of a search that cannot be started or continued; the message is one line."""
+    """Error raised if a search cannot be started, continued or read from its study."""
 
 
 class FolderInUseError(SearchError):
-    """The error of a folder that another process uses; the message is one line."""
+    """Error raised if another process uses the folder; the message says what to do."""
 
 
 class StorageError(ValueError):
-    """The error of a storage that cannot be opened; the message is one line, without password."""
+    """Error raised if a storage cannot be opened; the message does not contain the password."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(without_password(message).split()))
 
 
 class StoredTextError(ValueError):
-    """The error of a name or text that the database cannot store unchanged; nothing is written."""
+    """Error raised if the database cannot store a name or text unchanged; nothing was written."""
 
 
 class PlaceError(ValueError):
-    """The error of a place that cannot store weights; the message is one line."""
+    """Error raised if a folder or bucket cannot be used for the weights."""
 
 
 class SettingsError(ValueError):
-    """The error of an argument that is out of range or differs from the study's stored one."""
+    """Error raised if an argument is out of range, or the study was started with another value."""
 
 
 class DataError(ValueError):
-    """Images cannot be used as they are; the message is one line that says why."""
+    """Error raised if images are missing or cannot be used as they are."""
 
 
 class ProtocolError(ValueError):
-    """A space or a supernet breaks its protocol; the message is one line that says where."""
+    """Error raised if a search space or supernet breaks its protocol; the message says where."""
 
 
 class DivergedError(ValueError):
-    """The error of a training whose loss or weights are not finite; the message is one line."""
+    """Error raised if the loss or the weights of a training become NaN or infinite."""
 
 
 class ExportError(ValueError):
-    """A network cannot be exported; the message is one line that says why."""
+    """Error raised if a network cannot be exported."""
 
 
 class DamagedFileError(ValueError):
-    """The error of a file that is missing or differs from what was written."""
+    """Error raised if a file is missing or its content is not what was written."""
 
 
 class SpaceError(ValueError):
-    """A search space that cannot be taken; the message is one line that says why."""
+    """Error raised if a search space cannot be loaded or used."""
 
 
 class TellError(ValueError):
-    """What cannot be told; the message is one line that says why. Nothing was stored."""
+    """Error raised if a trial's result cannot be reported; nothing was stored."""

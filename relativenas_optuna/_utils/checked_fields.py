@@ -26,7 +26,12 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 @dataclass(frozen=True)
 class Range:
-    """Finite numbers from `low` to `high`, both included; an infinite bound is no bound."""
+    """A range of finite numbers, both ends included.
+
+    Attributes:
+        low: Smallest allowed number; -inf (the default) for no lower bound.
+        high: Largest allowed number; inf (the default) for no upper bound.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -50,8 +55,8 @@ Finite = Annotated[float, Range()]
 def check_fields(instance: Any) -> None:
     """Raise if a field of a dataclass does not have its declared type or lies out of its range.
 
-    Fields may be declared as int, float, bool, str, another class or several, a tuple of any
-    length, or one of these or None. `Annotated` adds a `Range`, or the tuple of the allowed texts.
+    A field's type may be int, float, bool, str, another class, a union of classes, a tuple of any
+    length, or one of these or None. `Annotated` adds a `Range`, or a tuple of the allowed texts.
 
     Raises:
         ValueError: The message names the field, what is allowed, and the value.

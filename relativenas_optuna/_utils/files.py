@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and their names lead nowhere else."""
+"""Write files whole or not at all, decode a user's text file, and turn texts into file names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _LONGEST_NAME = 100  # file systems end at 255, and paths at less on some
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Writes a file so that, kill or power cut at any moment, it is the old or the new one whole.
+    """Write a file whole or not at all, even if the process is killed or the power fails.
 
     Args:
-        path: Of the file.
-        content: All of it.
+        path: Path of the file; an existing file is replaced.
+        content: The whole new content.
 
     Raises:
-        OSError: The folder does not exist or cannot be written; the old file is as it was.
+        OSError: The folder does not exist or cannot be written to. The old file is unchanged.
     """
     path = Path(path)
     # In the same folder, since a rename is atomic only within one file system.
@@ -40,18 +40,20 @@ def write_whole(path: str | Path, content: bytes) -> None:
 
 
 def remove_unfinished(folder: Path, name: str | None = None) -> None:
-    """Removes what `write_whole` left where a process was killed; nobody may be writing there.
+    """Remove the temporary files that `write_whole` left when its process was killed.
+
+    No other process may be writing to the folder.
 
     Args:
-        folder: Of the files.
-        name: Of the file that was written; `None`: of any.
+        folder: Folder to clean.
+        name: Name of the file that `write_whole` was writing; None for all files.
     """
     for part in folder.glob(f".{'*' if name is None else escape(name)}.*.tmp"):
         part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Sees to it that the names in a folder are on disk.
+    """Flush the file names in a folder to disk.
 
     Raises:
         OSError: The folder does not exist, or the disk failed.
@@ -66,19 +68,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def decoded(content: bytes) -> str:
-    """Return the text of a user's file: UTF-8, with or without a byte order mark, or UTF-16.
+    """Return the text of a file that a user wrote, in UTF-8 or UTF-16.
 
-    Editors and PowerShell on Windows write a byte order mark; UTF-16 is read only with one.
+    UTF-8 may start with a byte order mark, as some Windows editors and PowerShell write it. UTF-16
+    must start with one.
 
     Raises:
-        UnicodeDecodeError: It is neither.
+        UnicodeDecodeError: The content is neither UTF-8 nor UTF-16.
     """
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if utf16 else "utf-8-sig")
 
 
 def file_name(text: str) -> str:
-    """A text as a file name: nothing in it leads elsewhere, and no system minds it."""
+    """Return a text as a file name that every operating system allows.
+
+    The name contains no path separator. Special characters are percent-encoded, and names over 100
+    characters are cut and get a hash of the text.
+    """
     quoted = quote(text, safe=" ") or "%"
     if quoted[0] in ". ":
         quoted = f"%{ord(quoted[0]):02X}{quoted[1:]}"

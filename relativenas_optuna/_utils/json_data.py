@@ -1,4 +1,4 @@
-"""Value objects as plain data that every JSON parser reads back."""
+"""Convert value objects to plain data that every JSON parser can read."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 
 
 def plain(value: object) -> Any:
-    """A value as `None`, booleans, numbers, texts, lists and objects.
+    """Return a value as None, booleans, numbers, strings, lists and dictionaries.
 
-    What JSON has no word for is text: "nan", "inf" and "-inf" for numbers, `repr` for any other
-    choice of a parameter. An object with a method `to_text` is that text. A row of positions that
-    are not known is `None`. Names of objects are in the order of their fields, which grow at the
-    end only.
+    A value that JSON lacks becomes a string: "nan", "inf" or "-inf" for a number, otherwise its
+    `repr`. An object with a method `to_text` becomes that text. An array becomes a list of its
+    rows, with None for a row that contains NaN or infinity. A dataclass object becomes a
+    dictionary, with its fields in the order of their declaration.
     """
     if isinstance(value, BaseDistribution):
         value = json.loads(distribution_to_json(value))
@@ -40,7 +40,10 @@ def plain(value: object) -> Any:
 
 
 def finite(value: object) -> float | None:
-    """A number as a finite float; `None` for anything else, for attributes are open to anyone."""
+    """Return a number as a finite float; None for anything else.
+
+    It checks values from study and trial attributes, which any program can write.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -14,7 +14,7 @@ _ROOT = "relativenas_optuna"
 def lazy_names(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return the functions `__getattr__` and `__dir__` of a package.
+    """Return functions to use as `__getattr__` and `__dir__` of a package.
 
     Args:
         package: Dotted name of the package.

@@ -1,4 +1,4 @@
-"""The largest sizes that are taken: what is larger has no room in any machine's memory."""
+"""The largest sizes that the package accepts; larger ones fit in no machine's memory."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ MOST = MappingProxyType(
         "size": 16_384,  # pixels of an image's side
     }
 )
-"""By name, in arguments, study files, recipes and what a study stores."""
+"""Largest allowed value by setting name, for arguments, study files, recipes and stored plans."""

@@ -1,4 +1,4 @@
-"""Locks between the processes of one machine, which end with the process, however it ends."""
+"""Lock files between the processes of one machine; the end of a process releases its locks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def locked(
         remove: True to remove the file at the end.
 
     Yields:
-        True if the lock is held, which it always is if `timeout` is None.
+        True if the lock is held; always True if `timeout` is None.
 
     Raises:
         Timeout: Another process or thread holds the lock; only if `timeout` is 0.

@@ -1,4 +1,4 @@
-"""Memory that this process can still get."""
+"""Measure the memory that this process can still allocate."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def memory_left() -> float:
-    """Return the most bytes that this process can still get: an upper bound.
+    """Return an upper bound of the memory that this process can still allocate, in bytes.
 
-    What other processes have is not subtracted, for they may give it back.
+    Memory of other processes is not subtracted, because they may free it.
     """
     now = psutil.Process().memory_info()
     own = now.rss - getattr(now, "shared", 0)  # files that are mapped can be dropped
@@ -23,7 +23,10 @@ def memory_left() -> float:
 
 
 def shortage(needed: float) -> str | None:
-    """Return the end of a sentence that refuses what needs `needed` bytes; `None` if they fit."""
+    """Return None if `needed` bytes fit in memory, otherwise text for an error message.
+
+    The text completes a sentence such as "training needs ...".
+    """
     left = memory_left()
     if needed <= left:
         return None

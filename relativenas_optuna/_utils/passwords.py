@@ -1,4 +1,4 @@
-"""Hides passwords in what is printed."""
+"""Hide passwords in texts that are printed."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _OPTION = re.compile(f"({_IN_QUERY}|({_IN_WORDS}", re.IGNORECASE)
 
 
 def without_password(text: str) -> str:
-    """Return a text with `***` for whatever looks like a password in it.
+    """Return a text with `***` in place of everything that looks like a password.
 
-    The text may be a database URL, one with mistakes in it, or any message. Where it is not clear
-    where a password ends, too much is hidden rather than too little.
+    The text may be a database URL, also a malformed one, or any message. If the end of a password
+    is not clear, too much is hidden rather than too little.
     """
     shown = _CREDENTIALS.sub(_hide, text)
     return _OPTION.sub(lambda found: f"{found[1] or found[2]}{_HIDDEN}", shown)

@@ -1,4 +1,4 @@
-"""How long this process waits for an answer from a database; less once it is about to end."""
+"""Time limits for answers from a database, which shrink once the process is about to end."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_THE_END = 3.0
-"""Seconds that a process waits for each answer after Ctrl-C."""
+"""Longest time that a process waits for one answer after Ctrl-C, in seconds."""
 
 _of_thread = threading.local()
 _signals: list[Sequence[int]] = []
 
 
 def limited(seconds: float) -> float:
-    """Return the seconds to wait for an answer: these, or fewer where this process is to end."""
+    """Return how many seconds to wait for an answer: `seconds`, or fewer if a limit applies.
+
+    The limits are `AT_THE_END` after a signal, and the limit of `at_most` in this thread.
+    """
     if any(_signals) or follows_ctrl_c(sys.exc_info()[1]):
         seconds = min(seconds, AT_THE_END)
     return min(seconds, getattr(_of_thread, "seconds", seconds))
@@ -26,7 +29,7 @@ def limited(seconds: float) -> float:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Let this thread wait no longer than so many seconds for each answer."""
+    """Limit each wait of this thread inside the block to `seconds` seconds."""
     before = getattr(_of_thread, "seconds", float("inf"))
     _of_thread.seconds = min(seconds, before)
     try:
@@ -37,7 +40,11 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def less_after(signals: Sequence[int]) -> Iterator[None]:
-    """Let all threads wait `AT_THE_END` seconds at most as soon as a signal is listed."""
+    """Limit each wait of all threads to `AT_THE_END` seconds once `signals` is not empty.
+
+    Args:
+        signals: Numbers of the received signals, a list that grows during the block.
+    """
     _signals.append(signals)
     try:
         yield
@@ -46,11 +53,11 @@ def less_after(signals: Sequence[int]) -> Iterator[None]:
 
 
 def follows_ctrl_c(error: BaseException | None, outer: BaseException | None = None) -> bool:
-    """Return True if an error is a `KeyboardInterrupt`, or came while one was handled.
+    """Return True if an error is a `KeyboardInterrupt` or was raised while one was handled.
 
     Args:
-        error: The error.
-        outer: An error that was handled before, which does not count.
+        error: Error to check; None gives False.
+        outer: Error that was being handled already. It and its causes are not checked.
     """
     while error is not None and error is not outer:
         if isinstance(error, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as one exception."""
+"""Handle Ctrl-C and SIGTERM: both raise `KeyboardInterrupt`."""
 
 from __future__ import annotations
 
@@ -20,30 +20,33 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.05  # seconds
 _SAME = 1.0  # seconds in which a further signal is the same wish: terminals and launchers send two
 BESIDE_VARIABLE = "RELATIVENAS_BESIDE"
-"""In the environment of a process that works for a command: the command's process, as JSON.
+"""Environment variable of a local worker. It identifies the command's process, as JSON.
 
-The command has the signals of both; see `company.end_with_command`.
+Only the command handles Ctrl-C; see `cli.local_workers.end_with_command`.
 """
 
 
 class Interrupted(Exception):
-    """A signal in mid-work; the message says what was saved.
+    """Exception raised when a signal interrupts a command; the message says what was saved.
 
-    It is no `KeyboardInterrupt`, because Click takes those for its own.
+    It is not a `KeyboardInterrupt`, because Click handles those itself.
     """
 
 
 @contextmanager
 def signals_as_interrupts() -> Iterator[list[int]]:
-    """Let Ctrl-C and SIGTERM raise `KeyboardInterrupt`; yields the numbers of those that came.
+    """Raise `KeyboardInterrupt` on Ctrl-C and SIGTERM inside the block.
 
-    The first signal raises. A second one never interrupts what the first one began: within a second
-    it is ignored, and later it ends the process at once. What is saved stays so, as after SIGKILL.
+    The first signal raises. A second signal is ignored within one second of the first, and later
+    ends the process at once. Data that was saved before stays saved.
 
-    Python drops an exception that is raised while an object is being freed: then it is raised
-    again a moment later. A signal that is ignored from the beginning, as in the background of a
-    shell, stays ignored. Without a signal the handlers are the system's own afterwards, so that
-    the end of the process is not interrupted with a traceback.
+    Python drops an exception that is raised while an object is being freed; the exception is then
+    raised again after 0.05 seconds. A signal that was ignored before the block, as in a shell's
+    background job, stays ignored. If no signal came, the system's default handlers are restored,
+    so that a later signal ends the process without a traceback.
+
+    Yields:
+        The numbers of the received signals, a list that grows during the block.
     """
     received: list[int] = []
     first = 0.0  # when the first signal came
@@ -102,7 +105,7 @@ def _is_no_interrupt(record: logging.LogRecord) -> bool:
 
 
 def raise_in_main_thread(number: int) -> None:
-    """Let the main thread receive a signal, from any thread."""
+    """Send a signal to the main thread; callable from any thread."""
     main = threading.main_thread().ident
     if sys.platform == "win32" or main is None:
         signal.raise_signal(number)
@@ -112,9 +115,10 @@ def raise_in_main_thread(number: int) -> None:
 
 @contextmanager
 def ctrl_c_ignored() -> Iterator[None]:
-    """Who is started here leaves Ctrl-C, which a terminal sends to all, to this process alone.
+    """Make processes that are started inside the block ignore Ctrl-C.
 
-    It then ends them by a signal of its own, and a second one would come while they tidy up.
+    A terminal sends Ctrl-C to all processes of a command. This process ends the others by another
+    signal, and must not interrupt them twice.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -1,4 +1,4 @@
-"""Measure how long things stay unchanged, without comparing the clocks of two machines."""
+"""Measure how long something stays unchanged, without comparing the clocks of two machines."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ LONGEST_STEP = 30.0  # seconds
 
 
 class Watch:
-    """Measures how long this process has seen things in the same state.
+    """A stopwatch for each thing that this process observes; a new state restarts it.
 
-    Time is counted from one look to the next. A step counts at most 30 seconds by default: a
-    process that stood still (a suspended laptop, a paused container) did not see what the others
-    did meanwhile, and they may have stood still as well.
+    The time between two observations counts, but at most `longest_step` seconds of it. If this
+    process was suspended for longer (a laptop's sleep, a paused container), it does not know what
+    happened meanwhile, and the others may have been suspended too.
 
     Args:
-        longest_step: Seconds that a step counts at most.
+        longest_step: Largest time that counts between two observations, in seconds; the default is
+            30.
     """
 
     def __init__(self, longest_step: float = LONGEST_STEP) -> None:
@@ -31,7 +32,11 @@ class Watch:
     def unchanged(self, what: Hashable, state: object) -> float:
         """Return the seconds since this process first saw `what` in this state.
 
-        0 for a state that is seen for the first time.
+        The result is 0 for a new state.
+
+        Args:
+            what: Key of the observed thing.
+            state: Its current state, compared by `!=`.
         """
         now = time.monotonic()
         self._time += min(now - self._last_look, self._longest_step)

@@ -1,4 +1,4 @@
-"""Standard streams that are closed (`>&-`), or that nobody reads any more (`| head -1`)."""
+"""Handle standard streams that are closed (`>&-`) or no longer read (`| head -1`)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import select
 import sys
 
 BROKEN_PIPE = 128 + 13
-"""Exit status of a program that SIGPIPE ended, as shells show it."""
+"""Exit status that a shell shows for a program ended by SIGPIPE."""
 
 
 def open_closed_streams() -> io.StringIO | None:
-    """Give the process standard streams where it was started without.
+    """Open the standard streams that were closed when the process started.
 
-    The numbers 0 to 2 are taken by the null device, so that no file of ours gets one of them and
-    what a library prints there.
+    File descriptors 0 to 2 get the null device. Otherwise one of our files could get such a number,
+    and a library's output would end up in that file.
 
     Returns:
-        What is printed to standard output from now on; `None` where that was open.
+        A buffer that receives standard output from now on; None if standard output was open.
     """
     for number in range(3):
         try:
@@ -36,10 +36,10 @@ def open_closed_streams() -> io.StringIO | None:
 
 
 def is_broken_pipe(error: BaseException) -> bool:
-    """Return True if a command ended because nobody reads what it prints.
+    """Return True if a command ended because nothing reads its output any more.
 
-    Click and Rich make a `SystemExit` of the error. Click's does not tell its cause, and Rich gives
-    standard output another file.
+    Click and Rich replace `BrokenPipeError` with `SystemExit`, and Click's carries no cause. Then
+    the state of standard output decides.
     """
     if not isinstance(error, SystemExit):
         return isinstance(error, BrokenPipeError)
@@ -53,7 +53,7 @@ def is_broken_pipe(error: BaseException) -> bool:
 
 
 def discard_output() -> None:
-    """Let what is still to be printed go nowhere, so that Python says nothing of it at its end."""
+    """Discard all further standard output, so that Python reports no broken pipe at exit."""
     descriptor = os.open(os.devnull, os.O_WRONLY)
     os.dup2(descriptor, 1)
     os.close(descriptor)

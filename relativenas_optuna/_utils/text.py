@@ -1,4 +1,4 @@
-"""Paths, names and time spans as a person reads them."""
+"""Format paths, names, values and time spans for people."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _UNITS = {"days": 24 * 3600, "hours": 3600, "minutes": 60}
 
 
 def shown_path(path: Path) -> str:
-    """A path as a person would type it here."""
+    """Return a path for display, relative to the current folder if it is inside it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def shown_name(name: str) -> str:
-    """A study's name in a line: as it is, or in quotes where it could break the line."""
+    """Return a study's name for display, in quotes if it has unprintable signs or outer spaces."""
     return name if name.isprintable() and name == name.strip() else repr(name)
 
 
 def duration(seconds: float) -> str:
-    """A time span as people say it."""
+    """Return a time span in words, such as "5 minutes"; `seconds` is its length."""
     for unit, length in _UNITS.items():
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -29,20 +29,21 @@ def duration(seconds: float) -> str:
 
 
 def ago(time: datetime) -> str:
-    """Return how long ago a time without a zone was, by this machine's clock."""
+    """Return how long ago a local time was, such as "5 minutes ago"; the time has no zone."""
     return f"{duration(seconds_between(time, datetime.now()))} ago"
 
 
 def seconds_between(earlier: datetime, later: datetime) -> float:
-    """Return the seconds between two times of this machine, also where summer time begins or ends.
+    """Return the seconds between two local times, correct across changes of summer time.
 
-    0 where the clock of another machine, or one that was set, says that `later` was before.
+    The result is 0 if `later` is before `earlier`: another machine's clock may differ, or a clock
+    may have been set.
     """
     return max(0.0, later.timestamp() - earlier.timestamp())
 
 
 def shown_place(place: str) -> str:
-    """A place of weights, as a person would type it here."""
+    """Return a place of weights for display: a bucket's URL as it is, a folder as `shown_path`."""
     return place if "://" in place else shown_path(Path(place))
 
 
