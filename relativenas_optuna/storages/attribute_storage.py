@@ -1,4 +1,4 @@
-"""An SQL storage that goes on without attributes whose text cannot be read."""
+"""A SQL storage that leaves out attributes that it cannot read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class AttributeStorage(RDBStorage):
-    """`RDBStorage` that leaves out attributes that are no readable JSON, with one warning each.
+    """`RDBStorage` that leaves out attributes that are not readable JSON, with one warning each.
 
-    Anybody who may write to the database may write any text there. Optuna ends every read of the
-    whole study in an exception then.
+    Anybody who may write to the database may store any text as an attribute. With Optuna's own
+    storage, one unreadable attribute makes every read of the whole study raise an exception.
     """
 
     def __init__(self, *args: Any, **named: Any) -> None:

@@ -1,4 +1,4 @@
-"""Many trials, parameters and all, in one transaction of a SQL database."""
+"""Creation of many trials with their parameters in one transaction of a SQL database."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 
 class TrialRows:
-    """Writes trials as Optuna's `create_new_trial` does, but all of them in one transaction.
+    """Writer of trials that creates all of them in one transaction.
 
-    Optuna writes one at a time, and asks the database twice for every parameter before it does.
+    The rows are those of Optuna's `create_new_trial`. Optuna writes one trial at a time, and
+    queries the database twice for every parameter.
 
     Args:
-        storage: A SQL storage of Optuna's.
+        storage: SQL storage of Optuna or of this package.
 
     Raises:
-        TypeError: It is none, or one of an Optuna that keeps its trials in another way.
+        TypeError: The storage is not a SQL storage, or this release of Optuna keeps trials in
+            another way.
     """
 
     def __init__(self, storage: BaseStorage) -> None:
@@ -49,19 +51,20 @@ class TrialRows:
     def create(
         self, study_id: int, templates: Sequence[FrozenTrial], *, end: int
     ) -> list[int] | None:
-        """Make trials, unless the study has others than its first `end` ones by now.
+        """Create trials if the study still has exactly `end` trials.
 
         Args:
-            study_id: Of the study.
+            study_id: Id of the study.
             templates: Running or waiting trials with parameters and system attributes.
-            end: How many trials the study had when it was read.
+            end: Number of trials that the study had when it was read.
 
         Returns:
-            The trials' ids; `None` where there are others, and nothing was written.
+            The ids of the new trials. None if the study has other new trials; nothing is written
+            then.
 
         Raises:
-            ValueError: The database cannot store the parameters, for their names differ by case or
-                accent alone, or a distribution is too long.
+            ValueError: The database cannot store the parameters: two names differ only by case or
+                accents, or a distribution is too long.
         """
         for name, distribution in templates[0].distributions.items() if templates else ():
             self._check_distribution(name, distribution)
@@ -114,11 +117,11 @@ class TrialRows:
 
 
 class _MeanwhileError(Exception):
-    """Others made trials since the study was read."""
+    """Another process created trials since the study was read."""
 
 
 def _alike(names: Iterable[str]) -> tuple[str, str] | None:
-    """Two names that differ by case or accents alone; `None` if there are none."""
+    """Return two names that differ only by case or accents; None if there are none."""
     plain: dict[str, str] = {}
     for name in sorted(names):
         letters = unicodedata.normalize("NFKD", name.casefold())
@@ -132,7 +135,7 @@ def _alike(names: Iterable[str]) -> tuple[str, str] | None:
 def _rows(
     ids: Sequence[int], templates: Sequence[FrozenTrial]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    written: dict[int, str] = {}  # distributions by identity, for all templates share them
+    written: dict[int, str] = {}  # JSON by the distribution's identity: all templates share them
     params, attributes = [], []
     for trial_id, template in zip(ids, templates, strict=True):
         for name, distribution in template.distributions.items():

@@ -1,4 +1,4 @@
-"""An SQL storage that keeps names and texts to the byte, or says in one line that it cannot."""
+"""A SQL storage that keeps names and texts exactly, or raises an error of one line."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ _WAY_OUT = (
 
 
 class ExactStorage(AttributeStorage):
-    """`RDBStorage` that finds no other study than the one named, and stores nothing altered.
+    """`RDBStorage` that compares names byte by byte and never stores an altered text.
 
-    MySQL and MariaDB compare names without case and accents by default, and their columns for JSON
-    take 65,535 bytes. Optuna takes the study `mine` for `Mine`, loses one of two parameters or
-    attributes whose names they take for equal, and lets a server without strict mode cut a long
-    text. Here each of these raises `StoredTextError` before anything is written.
+    MySQL and MariaDB ignore case and accents in names by default, and their columns for JSON take
+    65,535 bytes. With Optuna's own storage on such a database, `mine` opens the study `Mine`, and
+    one of two parameters or attributes with equal names is lost. A server without strict mode cuts
+    a long text. This storage raises `StoredTextError` instead, before it writes anything; a study
+    whose name differs is not found.
     """
 
     def create_new_study(
@@ -52,8 +53,9 @@ class ExactStorage(AttributeStorage):
         """Create a study.
 
         Raises:
-            DuplicatedStudyError: There is a study of this name.
-            StoredTextError: There is one whose name the database takes for equal.
+            DuplicatedStudyError: A study of this name exists.
+            StoredTextError: A study exists whose name differs only by case or accents, and the
+                database takes both names for equal.
         """
         try:
             return super().create_new_study(directions, study_name)
@@ -66,10 +68,10 @@ class ExactStorage(AttributeStorage):
             raise
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        """Return the id of the study whose name is equal to the byte.
+        """Return the id of the study that has exactly this name.
 
         Raises:
-            KeyError: There is none.
+            KeyError: No study has this name.
         """
         study_id = super().get_study_id_from_name(study_name)
         if self._ignores_case and self.get_study_name_from_id(study_id) != study_name:

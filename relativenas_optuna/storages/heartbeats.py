@@ -1,4 +1,4 @@
-"""Heartbeats of trials that outlive a database that is away, and looks for stale trials."""
+"""Heartbeats that are repeated after a database error, and the search for stale trials."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _AGES = {
 
 
 class Heartbeats:
-    """Records heartbeats, again and again until the database takes them.
+    """Recorder of heartbeats that repeats each one until the database accepts it.
 
-    Optuna's heartbeat thread ends for good at the first error of the database, and then another
-    process fails the trial of a process that lives.
+    Optuna's heartbeat thread ends at the first database error. Another process then fails the
+    trial, although its worker is alive.
 
     Args:
-        record: Writes the heartbeat of a trial to the database, once.
+        record: Function that writes one heartbeat of a trial, given by its id, to the database.
         interval: Seconds between two heartbeats.
     """
 
@@ -46,11 +46,11 @@ class Heartbeats:
         self._lock = threading.Lock()
 
     def record(self, trial_id: int) -> None:
-        """Write the heartbeat of a trial now, or in a while where the database is away."""
+        """Write the heartbeat of a trial now; if the database fails, try again in a thread."""
         try:
             with at_most(AT_THE_END):  # the end of the trial waits for this
                 self._record(trial_id)
-        except Exception:  # of any driver; what the trial itself writes will tell
+        except Exception:  # of any driver; the trial's own next write reports it
             with self._lock:
                 if trial_id in self._retried:
                     return
@@ -67,10 +67,11 @@ class Heartbeats:
 
 
 class StaleTrials:
-    """Decides which trials without a heartbeat are stale, in a process that may have stood still.
+    """Test for stale trials that allows for a suspension of this process.
 
-    Ages are by the database's own clock. A process that was suspended may wake beside others that
-    were suspended too, and give heartbeats in a moment. It waits for them.
+    Several processes may be suspended and resumed together, for example with their machine. Their
+    heartbeats are old at that moment. So a process that was suspended waits for `grace` seconds
+    before it takes a trial for stale.
 
     Args:
         grace: Seconds without a heartbeat after which a trial is stale.
@@ -92,7 +93,7 @@ class StaleTrials:
         self._last = now
 
     def among(self, trial_ids: list[int]) -> list[int]:
-        """Return those of the trials without a heartbeat that are stale."""
+        """Return the stale trials among trials with an old heartbeat, by id."""
         self.note_running()
         seen = {i: self._watch.unchanged(i, "no heartbeat") for i in trial_ids}
         self._watch.forget_others(seen)
@@ -102,10 +103,10 @@ class StaleTrials:
 
 
 def without_heartbeat(session: Session, trial_ids: Collection[int], grace: float) -> list[int]:
-    """Return those of the trials that Optuna takes for stale whose heartbeat is old indeed.
+    """Return the trials, among those that Optuna takes for stale, whose heartbeat really is old.
 
-    Optuna subtracts local times of the database. So each heartbeat is an hour old when summer time
-    begins.
+    Optuna subtracts local times, so that every heartbeat seems an hour old when summer time starts.
+    This function uses the database's clock and time zone.
 
     Args:
         session: Session of the database.

@@ -1,4 +1,4 @@
-"""Trials that end for no fault of their objective's."""
+"""Trials that fail because their worker stopped, and not because of their objective."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 def fail(storage: BaseStorage, trial_ids: Iterable[int]) -> list[int]:
-    """Fail trials for no fault of the objective's, so that none stays RUNNING for ever.
+    """Fail trials whose worker stopped, and mark them so that the objective is not blamed.
 
     Returns:
-        Those of them that had not ended before.
+        The ids of the trials that this call failed; trials that had ended before are left out.
     """
     ended = []
     for trial_id in trial_ids:
@@ -50,10 +50,10 @@ def mark_if_interrupted(storage: BaseStorage, trial_id: int) -> None:
 
 
 def is_interrupted() -> bool:
-    """Return True if this thread ends a trial because of Ctrl-C.
+    """Return True if this thread is ending a trial because of Ctrl-C.
 
-    `study.optimize` catches a `KeyboardInterrupt` of the objective, fails the trial as after any
-    error, and tells neither sampler nor storage which of both it was.
+    `study.optimize` catches a `KeyboardInterrupt` of the objective and fails the trial, as after
+    any error. It does not pass the reason to the sampler or the storage.
     """
     handled = sys.exc_info()[1]
     frame = _frame_of_optimize()
@@ -72,7 +72,7 @@ def _frame_of_optimize() -> FrameType | None:
 
 @contextmanager
 def failed_on_error(study: Study, trial: FrozenTrial) -> Iterator[None]:
-    """Leave no trial RUNNING that was refused."""
+    """Fail a running trial if the body of the `with` statement raises."""
     try:
         yield
     except BaseException:  # Ctrl-C too
@@ -84,16 +84,16 @@ INTERRUPTED_KEY = "relative_nas:interrupted"
 
 
 def mark_interrupted(storage: BaseStorage, trial_id: int) -> None:
-    """Say that a trial ends for a reason of its worker's: its failure is not the objective's.
+    """Mark a trial as interrupted: its worker stopped, and the objective is not to blame.
 
     Raises:
-        UpdateFinishedTrialError: It has ended already.
+        UpdateFinishedTrialError: The trial has already ended.
     """
-    # Its number, since a retried trial is a copy, attributes and all.
+    # The mark holds the trial's number: a retried trial is a copy with all attributes.
     number = storage.get_trial_number_from_id(trial_id)
     storage.set_trial_system_attr(trial_id, INTERRUPTED_KEY, f"trial {number}")
 
 
 def was_interrupted(trial: FrozenTrial) -> bool:
-    """Whether a failed trial ended for a reason of its worker's."""
+    """Return True if a failed trial was marked by `mark_interrupted`."""
     return bool(trial.system_attrs.get(INTERRUPTED_KEY) == f"trial {trial.number}")

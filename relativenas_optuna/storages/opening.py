@@ -1,4 +1,4 @@
-"""Opening of SQL storages, with settings for a search."""
+"""Functions that open SQL storages with settings for a search."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     StaleTrialCallback = Callable[[Study, FrozenTrial], None]
 
 _BUSY_TIMEOUT = 60  # seconds that SQLite waits for another process's write
-_HEARTBEAT = 60  # seconds between two signs of life
+_HEARTBEAT = 60  # seconds between two heartbeats
 _POOL: dict[str, Any] = {
     "pool_size": 16,  # connections that stay open once they were needed
     "max_overflow": 16,
@@ -37,7 +37,7 @@ _POOL: dict[str, Any] = {
 }
 _POOL_RECYCLE = 280  # seconds; hosted servers and proxies close what is idle for 5 minutes
 _ATTEMPTS = 10
-# What the databases say where several processes make the tables at the same moment.
+# Messages of the databases when several processes create the tables at the same moment.
 _CONFLICTS = (
     "already exists",
     "duplicate",
@@ -47,7 +47,7 @@ _CONFLICTS = (
     "concurrent",
     "try restarting transaction",
 )
-# How the databases say that there is no such table.
+# Messages of the databases for a missing table.
 _NOT_THERE = ("no such table", "does not exist", "doesn't exist")
 _DRIVERS = {
     "postgresql": "postgresql+psycopg2://, after `pip install psycopg2-binary`",
@@ -75,18 +75,18 @@ def open_storage(
     SQLite is opened with a write-ahead log, so that readers and a writer do not block each other,
     and waits up to a minute for another process's write. It does not wait for the disk at every
     commit: a power cut may cost the last commits, a killed process costs none. Any number of
-    processes may open a new database at once. One in memory is seen by the thread that opened it
-    alone, and has no heartbeat.
+    processes may open a new database at once. A database in memory is seen only by the thread that
+    opened it, and has no heartbeats.
 
-    Connections to a server are tried before they are used again. Where it gives no answer for a
-    minute, an operation raises `optuna.exceptions.StorageInternalError`; `connect_timeout` and
-    `read_timeout` in the URL, in seconds, change that.
+    A connection to a server is tested before it is used again. If the server gives no answer for a
+    minute, an operation raises `optuna.exceptions.StorageInternalError`. `connect_timeout` and
+    `read_timeout` in the URL, in seconds, change these limits.
 
-    While `study.optimize` runs a trial, it writes a sign of life for it every `heartbeat_interval`
-    seconds. Any process of the study that runs `study.optimize` with a heartbeat fails a trial
-    without one for `grace_period` seconds; its seat is free again. `study.ask` outside
-    `study.optimize` writes none, and Optuna warns of it at each call: open the storage with
-    `heartbeat_interval=None` there.
+    While `study.optimize` runs a trial, it writes a heartbeat every `heartbeat_interval` seconds.
+    If a trial has had no heartbeat for `grace_period` seconds, any other process that runs
+    `study.optimize` on the study fails it, and its seat is free again. `study.ask` outside
+    `study.optimize` writes no heartbeats, and Optuna warns of this at each call. Open the storage
+    with `heartbeat_interval=None` in such a program.
 
     All arguments but `heartbeat`, `create` and `read_only` are those of
     `optuna.storages.RDBStorage`.
@@ -101,11 +101,11 @@ def open_storage(
         create: True to create a SQLite file that is missing.
         read_only: True to only read: no table is made, no setting is changed, and SQLite refuses
             writes. A writing process waits at most for one short read.
-        heartbeat_interval: Seconds between two signs of life of a trial, at least 1; `None` for
-            none.
+        heartbeat_interval: Seconds between two heartbeats of a trial, at least 1; None for no
+            heartbeats.
         heartbeat: Second name of `heartbeat_interval`.
-        grace_period: Seconds without a sign of life after which a trial fails, at least 1; `None`
-            for twice the `heartbeat_interval`.
+        grace_period: Seconds without a heartbeat after which a trial fails, at least 1; None for
+            twice the `heartbeat_interval`.
         heartbeat_stale_trial_callback: Function that is called with the study and each stale trial,
             such as `optuna.storages.RetryHeartbeatStaleTrialCallback()`.
         failed_trial_callback: Deprecated name of `heartbeat_stale_trial_callback` in Optuna.
@@ -173,7 +173,7 @@ def open_storage(
 
 @contextmanager
 def storage_at(url: str, **options: Any) -> Iterator[SearchStorage]:
-    """Open a storage with the options of `open_storage`, and close its connections in the end."""
+    """Open a storage with the options of `open_storage`, and close its connections at the end."""
     storage = open_storage(url, **options)
     try:
         yield storage
@@ -183,7 +183,7 @@ def storage_at(url: str, **options: Any) -> Iterator[SearchStorage]:
 
 
 def storage_reason(error: BaseException) -> str:
-    """Return the database's message, in one line, of an error of SQLAlchemy or Optuna."""
+    """Return the first line of the database's own message in an error of SQLAlchemy or Optuna."""
     guess = isinstance(error, StorageInternalError) and not isinstance(error, StorageTimeoutError)
     if guess and error.__cause__:
         error = error.__cause__  # Optuna's own message guesses

@@ -147,8 +147,8 @@ class ParameterBuffer:
     def write(self, trial_id: int) -> None:
         """Write the parameters of a trial to the database.
 
-        If the trial is finished or deleted, nothing is written and no more is accepted; the next
-        operation on the trial raises the error.
+        If the trial is finished or deleted, nothing is written and no more parameters are accepted.
+        The next operation on the trial raises the error.
 
         Raises:
             StorageInternalError: The database failed; the parameters stay in the buffer.

@@ -1,4 +1,4 @@
-"""Connections of psycopg2 that hear Ctrl-C, and do not wait for ever for an answer."""
+"""psycopg2 connections that Ctrl-C can interrupt, and that limit the wait for an answer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 class Psycopg2Connection(extensions.connection):
-    """A connection whose calls wait in Python, where libpq would wait in C without an end.
+    """A connection whose calls wait in Python, with a time limit.
+
+    Without this class libpq waits in C, without a limit and deaf to Ctrl-C.
 
     Args:
-        dsn: See `psycopg2.connect`.
+        dsn: Connection string, as `psycopg2.connect` takes it.
         read_timeout: Seconds without a byte from the server after which a call fails.
-        options: See `psycopg2.connect`.
+        options: Further arguments of `psycopg2.connect`.
     """
 
     def __init__(self, dsn: str, *, read_timeout: float, **options: Any) -> None:
@@ -39,12 +41,12 @@ class Psycopg2Connection(extensions.connection):
             self.autocommit = False
 
     def commit(self) -> None:
-        """See psycopg2."""
+        """Commit the transaction."""
         with _CALLBACK:
             super().commit()
 
     def rollback(self) -> None:
-        """See psycopg2."""
+        """Roll the transaction back."""
         with _CALLBACK:
             super().rollback()
 
@@ -60,10 +62,10 @@ class _Cursor(extensions.cursor):
 
 
 class _Callback:
-    """The callback of psycopg2 that waits, which is one for the whole process.
+    """Switch for psycopg2's wait callback, of which a process has only one.
 
-    It is there only during calls of these connections, since psycopg2 allows no COPY meanwhile. One
-    that the program has set before, as for gevent, stays.
+    The callback is set only during calls of these connections, since psycopg2 refuses COPY while
+    one is set. A callback that the program has set, for example for gevent, stays.
     """
 
     def __init__(self) -> None:

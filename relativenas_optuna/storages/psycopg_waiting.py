@@ -1,4 +1,4 @@
-"""Connections of psycopg 3 that do not wait for ever for an answer."""
+"""psycopg 3 connections that limit the wait for an answer."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SLICE = 0.5  # seconds after which the limit is looked at anew
 
 
 class PsycopgConnection(psycopg.Connection[Any]):
-    """A connection that fails where the server is silent for too long."""
+    """A connection whose calls fail if the server is silent for too long."""
 
     _silence = float("inf")
 
     def limit(self, read_timeout: float) -> None:
-        """Let each answer take so many seconds from now on, and locks a little less."""
+        """Limit the wait for each answer to `read_timeout` seconds, and for locks to 5/6 of it."""
         self._silence = read_timeout
         self.autocommit = True
         # A server that is none of PostgreSQL's own may have no such settings.
@@ -32,7 +32,10 @@ class PsycopgConnection(psycopg.Connection[Any]):
         self.autocommit = False
 
     def wait(self, gen: Generator[Any, Any, Any], *_args: Any, **_options: Any) -> Any:
-        """See psycopg, which after Ctrl-C would wait for the server once more."""
+        """Run a generator of psycopg within the time limit; Ctrl-C closes the connection.
+
+        psycopg itself would wait for the server once more after Ctrl-C.
+        """
         try:
             return waiting.wait(self._watched(gen), self.pgconn.socket, interval=_SLICE)
         except (KeyboardInterrupt, _SilentError):
@@ -56,4 +59,4 @@ class PsycopgConnection(psycopg.Connection[Any]):
 
 
 class _SilentError(psycopg.OperationalError):
-    """The server said nothing for too long."""
+    """The server was silent for too long."""

@@ -1,4 +1,4 @@
-"""Connections of PyMySQL that wait less for an answer once the process is about to end."""
+"""PyMySQL connections that wait only a short time for an answer after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from relativenas_optuna.storages.session_limits import answer_seconds
 
 
 class PyMySQLConnection(Connection):
-    """A connection whose commands wait a short time for their answers after Ctrl-C.
+    """A connection whose commands wait only a short time for their answers after Ctrl-C.
 
     Args:
-        args: See `pymysql.connect`.
+        args: Positional arguments of `pymysql.connect`.
         read_timeout: Seconds without a byte from the server after which a command fails.
-        options: See `pymysql.connect`.
+        options: Further arguments of `pymysql.connect`.
     """
 
     def __init__(self, *args: Any, read_timeout: float, **options: Any) -> None:

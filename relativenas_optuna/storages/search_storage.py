@@ -1,4 +1,4 @@
-"""An SQL storage for searches: fewer transactions, and seats freed after a worker's death."""
+"""A SQL storage for searches: fewer transactions, and seats freed after a worker's death."""
 
 from __future__ import annotations
 
@@ -46,10 +46,11 @@ class SearchStorage(ExactStorage):
     trials. A stale trial of a population sampler is first marked as interrupted, so that its seat
     is free again and the failure does not count against the objective.
 
-    A database in memory belongs to the thread that opened it, so it has neither.
+    A database in memory belongs to the thread that opened it, so it has no buffer
+    and no heartbeats.
 
     Args:
-        url: An SQLAlchemy URL.
+        url: SQLAlchemy URL of the database.
         engine_kwargs: Arguments of `sqlalchemy.create_engine`.
         heartbeat_interval: Seconds between two heartbeats, at least 1; None for no heartbeats.
         options: More arguments of `RDBStorage`.
@@ -244,7 +245,7 @@ class SearchStorage(ExactStorage):
         self._heartbeats.record(trial_id)
 
     def trials_without_heartbeat(self, study_id: int) -> list[int]:
-        """Return the ids of a study's stale trials, as far as the database says so."""
+        """Return the ids of the trials with an old heartbeat, by the database's clock."""
         stale = super()._get_stale_trial_ids(study_id)
         with _create_scoped_session(self.scoped_session) as session:
             return without_heartbeat(session, stale, self._grace)

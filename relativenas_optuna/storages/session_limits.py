@@ -1,4 +1,4 @@
-"""How long a connection to a database server waits for answers and locks, and others for it."""
+"""Time limits of a connection to a database server: for answers, for locks, and when idle."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from relativenas_optuna.storages.interruption import is_interrupted
 
 
 def answer_seconds(read_timeout: float) -> float:
-    """Return the seconds that this thread waits for an answer now: few after Ctrl-C."""
+    """Return the seconds to wait for an answer in this thread now: only a few after Ctrl-C."""
     return limited(AT_THE_END if is_interrupted() else read_timeout)
 
 
 def lock_seconds(read_timeout: float) -> int:
-    """Return the seconds that the server waits for a lock: fewer than this process waits for it."""
+    """Return the seconds that the server may wait for a lock: five sixths of `read_timeout`."""
     return max(1, int(read_timeout * 5 / 6))
 
 
 def session_settings(read_timeout: float) -> str:
-    """Return SQL that limits a session's waits where neither user nor administrator did."""
+    """Return SQL that sets the time limits of a PostgreSQL session that still has the defaults."""
     seconds = lock_seconds(read_timeout)
     values = {
         "lock_timeout": f"{seconds}s",

@@ -1,4 +1,4 @@
-"""Connections to SQLite files: for a search, and for who only looks."""
+"""Connections to SQLite files: for a search, and for read-only use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORMAT = slice(18, 20)
 
 
 class SearchConnection(sqlite3.Connection):
-    """A connection to a SQLite file that has its settings from the beginning."""
+    """A connection to a SQLite file with a write-ahead log, which does not wait for the disk."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -21,7 +21,7 @@ class SearchConnection(sqlite3.Connection):
 
 
 class ReadOnlyConnection(sqlite3.Connection):
-    """A connection to a SQLite file that leaves it as it is, and the folder too."""
+    """A connection to a SQLite file that changes neither the file nor its folder."""
 
     def __init__(self, database: str, *arguments: Any, **options: Any) -> None:
         if is_immutable(database):
@@ -32,11 +32,12 @@ class ReadOnlyConnection(sqlite3.Connection):
 
 
 def is_immutable(database: str | Path) -> bool:
-    """Return True if a SQLite file can be read only as one that nobody changes.
+    """Return True if a SQLite file must be opened with SQLite's option `immutable`.
 
-    A file with a write-ahead log needs another file beside it. This process cannot make that where
-    it may not write the folder, and must not where it may not write the database: its owner could
-    not write that file. While anybody has the database open, the write-ahead log is there.
+    SQLite needs a second file to read a database that uses a write-ahead log. This process cannot
+    create it if it may not write to the folder. It must not create it if it may not write to the
+    database, since the database's owner could not write to the second file then. The file with the
+    ending `-wal` exists while any process has the database open, and is used if it is there.
     """
     path = Path(database)
     if may_write(path) or Path(f"{path}-wal").exists():
@@ -49,5 +50,5 @@ def is_immutable(database: str | Path) -> bool:
 
 
 def may_write(path: Path) -> bool:
-    """Return True if this process may write a SQLite file, which takes its folder too."""
+    """Return True if this process may write to a SQLite file and to its folder."""
     return os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK | os.X_OK)

@@ -1,11 +1,11 @@
-"""Reads JSON texts of a database, into which anybody may have written."""
+"""Reader of JSON texts from a database to which anybody may have written."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-# What reading a field of data raises that is not what was expected there.
+# Exceptions that reading a field of unexpected data may raise.
 UNREADABLE = (
     ArithmeticError,
     AttributeError,
@@ -21,8 +21,8 @@ def read_json(text: object) -> Any:
     """Return the data of a JSON text.
 
     Raises:
-        ValueError: The text is no JSON, nested in more than 200 levels, or holds a whole number of
-            too many digits.
+        ValueError: The text is not JSON, is nested in more than 200 levels, or holds a whole number
+            with more digits than Python converts.
     """
     if isinstance(text, bytes):  # SQLite stores what it is given
         text = text.decode()

@@ -1,4 +1,4 @@
-"""Attributes of a study in a SQL database, changed only by who knows what is there."""
+"""Attributes of a study in a SQL database, changed by compare-and-set."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _STUDY = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == bindparam("of"
 
 
 class StudyRows:
-    """The user attributes of a study in a SQL database, or the system attributes.
+    """The user attributes of a study in a SQL database, or its system attributes.
 
     Args:
-        study: Of an `RDBStorage`.
-        kind: Which of them.
+        study: Study in a SQL database.
+        kind: "user" or "system".
 
     Raises:
-        TypeError: The study is in no SQL database.
+        TypeError: The study is not in a SQL database.
     """
 
     def __init__(self, study: optuna.Study, kind: Kind) -> None:
@@ -54,14 +54,14 @@ class StudyRows:
         )
 
     def place(self, key: str) -> str:
-        """Where an attribute is, for messages."""
+        """Return a description of an attribute for messages: kind, key and study."""
         return f"{self._kind} attribute {key!r} of study {self._name!r}"
 
     def read(self, key: str) -> str | None:
-        """The JSON text of an attribute, or `None` where there is none.
+        """Return the JSON text of an attribute; None if the study does not have it.
 
         Raises:
-            StorageInternalError: It cannot be read.
+            StorageInternalError: The database cannot be read.
         """
 
         def attempt() -> str | None:
@@ -87,18 +87,18 @@ class StudyRows:
         """Replace the text of an attribute if it is still the expected one.
 
         Args:
-            key: Of the attribute.
-            expected: What `read` gave.
-            new: A JSON text that was never there before.
-            beside: Texts of other attributes that are written in the same transaction, whatever is
-                there; `None` removes one.
-            durable: Whether it is on disk afterwards, on SQLite too.
+            key: Name of the attribute.
+            expected: The text that `read` returned; None for an attribute that does not exist.
+            new: A JSON text that the attribute never had before.
+            beside: Texts of other attributes by name, written in the same transaction without a
+                comparison; a text None removes the attribute.
+            durable: True to wait until the text is on disk, also on SQLite.
 
         Returns:
-            Whether `new` is there now.
+            True if the attribute has the text `new` now.
 
         Raises:
-            StorageInternalError: It cannot be written; whether it was is not known.
+            StorageInternalError: The database failed; the text may have been written or not.
             KeyError: The study was deleted.
         """
 
@@ -122,7 +122,7 @@ class StudyRows:
         new: str,
         beside: Mapping[str, str | None],
     ) -> bool:
-        # Compared here, since some databases compare without regard to case.
+        # Compared in Python, since some databases ignore case.
         there = connection.scalar(self._lock, self._own(key))
         if there != expected:
             # The answer to an earlier attempt may be what got lost.
@@ -163,7 +163,7 @@ def study_attribute(study: optuna.Study, key: str) -> Any:
     """Return a user attribute of a study; None if there is none.
 
     Raises:
-        ValueError: The study's database has one that is no readable JSON.
+        ValueError: The attribute in the database is not readable JSON.
     """
     value = study.user_attrs.get(key)
     if value is None:
@@ -181,13 +181,13 @@ def _transaction(connection: Connection, durable: bool) -> Iterator[None]:
         with connection.begin():
             yield
         return
-    # With a write-ahead log SQLite may be set not to wait for the disk at every commit. What is
-    # durable must not be taken back by a power cut.
+    # With a write-ahead log SQLite may be set not to wait for the disk at every commit. A power cut
+    # must not undo a durable write.
     waits = connection.exec_driver_sql("PRAGMA synchronous").scalar()
     if durable:
         connection.exec_driver_sql("PRAGMA synchronous=FULL")
     try:
-        # Nothing may be written between what is read and what is written then.
+        # No other process may write between the read and the write.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
         connection.commit()
@@ -198,19 +198,21 @@ def _transaction(connection: Connection, durable: bool) -> Iterator[None]:
 
 
 def agreed(study: optuna.Study, key: str, value: Any) -> Any:
-    """A user attribute of a study, made where it is missing: of several writers the first counts.
+    """Return a user attribute of a study, after setting it if it is missing.
+
+    In a SQL database all processes that call this at once get the same value, that of the first
+    writer. In another storage, each of two writers at the same moment may get either value.
 
     Args:
         study: The study.
-        key: Of the attribute.
-        value: As JSON data, for where there is none. In no SQL database two writers that come at
-            the same moment may see one another's.
+        key: Name of the attribute.
+        value: Value to set, as JSON data.
 
     Returns:
-        What is there now.
+        The value that the attribute has now.
 
     Raises:
-        ValueError: What is there is no JSON that can be read.
+        ValueError: The attribute in the database is not readable JSON.
     """
     try:
         pointer = StudyPointer(study, key)
@@ -230,14 +232,14 @@ def agreed(study: optuna.Study, key: str, value: Any) -> Any:
 
 
 class StudyPointer:
-    """A user attribute of a study in a SQL database; it goes with the study.
+    """A `Pointer` in a user attribute of a study in a SQL database; deleted with the study.
 
     Args:
-        study: Of an `RDBStorage`.
-        key: Of the attribute.
+        study: Study in a SQL database.
+        key: Name of the attribute.
 
     Raises:
-        TypeError: The study is in no SQL database.
+        TypeError: The study is not in a SQL database.
     """
 
     def __init__(self, study: optuna.Study, key: str) -> None:
@@ -246,11 +248,11 @@ class StudyPointer:
         self.study: str | None = study.study_name
 
     def read(self) -> str | None:
-        """See `Pointer`."""
+        """Return the text; None before the first. See `Pointer.read`."""
         return self._rows.read(self._key)
 
     def advance(self, expected: str | None, new: str) -> bool:
-        """See `Pointer`."""
-        json.loads(new)  # what is no JSON would make the whole study unreadable
+        """Replace the text if it is still the expected one; see `Pointer.advance`."""
+        json.loads(new)  # a text that is not JSON would make the whole study unreadable
         # A power cut must not bring back a pointer to files that were removed since.
         return self._rows.advance(self._key, expected, new, durable=True)

@@ -29,42 +29,43 @@ _GIVEN_UP = 10.0  # seconds
 _NO_ANSWER = (
     "no answer in time, by a silent network or server or by a lock that another program holds"
 )
-# How the drivers and servers say that time ran out.
+# Parts of the messages of drivers and servers after a time-out.
 _TIMED_OUT = ("timed out", "timeout expired", "lock timeout", "lock wait timeout", "timeouterror")
 
 
 class StorageTimeoutError(StorageInternalError):
-    """A database that gave no answer in time. What it took before is kept."""
+    """The database gave no answer in time. Transactions committed before are kept."""
 
 
 class Timeouts(CreateEnginePlugin):
-    """Sets time-outs where the URL and `connect_args` have none, and keeps to them.
+    """SQLAlchemy plugin that sets and enforces time-outs for an engine's connections.
 
-    A server has 15 seconds to take a connection (`connect_timeout`) and then 60 seconds for each
-    answer (`read_timeout`, which PostgreSQL's URLs take here too). Locks are waited for a little
-    less. After that, `StorageTimeoutError` is raised; for a few seconds it is raised at once, so
-    that the thread does not wait for the next answer too. Ctrl-C is heard while it waits.
+    A server has 15 seconds to accept a connection (`connect_timeout`) and then 60 seconds for each
+    answer (`read_timeout`, here also for PostgreSQL). The URL or `connect_args` can set both. The
+    limit for locks is a little lower. After a time-out `StorageTimeoutError` is raised. For the
+    next 10 seconds each call of the thread raises it at once, so that it does not wait again.
+    Ctrl-C interrupts a wait.
     """
 
     def __init__(self, url: Any, kwargs: dict[str, Any]) -> None:
-        """Take what SQLAlchemy gives to a plugin, which is not needed here."""
+        """Accept the arguments that SQLAlchemy gives to each plugin; none is needed here."""
 
     def update_url(self, url: Any) -> Any:
         """Return the URL as it is."""
         return url
 
     def engine_created(self, engine: Engine) -> None:
-        """Listen to an engine's events."""
+        """Start to enforce the time-outs of a new engine."""
         connect = _CONNECTS.get(engine.dialect.driver)
         if connect is not None:
             _Listener(connect).listen(engine)
 
 
 class _Listener:
-    """Raises time-outs of one engine, for a few seconds without waiting.
+    """Listener that enforces the time-outs of one engine.
 
     Args:
-        connect: Connects to the server.
+        connect: Function that connects to the server.
     """
 
     def __init__(self, connect: Callable[..., Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the sampler's own transactions on Optuna's SQL databases share."""
+"""Helpers for this package's own transactions on Optuna's SQL databases."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PAUSE = 0.2  # seconds at most, where another transaction was in the way
 
 
 def database_of(storage: BaseStorage) -> RDBStorage:
-    """The SQL storage that is, or is behind, a study's storage.
+    """Return the SQL storage that a study's storage is, or that its cache wraps.
 
     Raises:
-        TypeError: There is none.
+        TypeError: The storage is not a SQL storage.
     """
     backend = storage._backend if isinstance(storage, _CachedStorage) else storage
     if not isinstance(backend, RDBStorage):
@@ -35,7 +35,7 @@ def database_of(storage: BaseStorage) -> RDBStorage:
 
 
 def is_deleted(study: Study) -> bool:
-    """Return True if a study is surely not in its storage any more."""
+    """Return True if a study is certainly deleted; False if the storage cannot be read now."""
     storage = study._storage
     # Optuna's cache remembers names.
     backend = storage._backend if isinstance(storage, _CachedStorage) else storage
@@ -49,7 +49,7 @@ def is_deleted(study: Study) -> bool:
 
 
 def persist(transaction: Callable[[], Result]) -> Result:
-    """Run a transaction, some more times where a deadlock or a long wait breaks it off.
+    """Run a transaction, up to five times if a deadlock or a time-out ends it.
 
     Raises:
         StorageInternalError: The last attempt failed.
