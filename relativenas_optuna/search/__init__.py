@@ -1,4 +1,4 @@
-"""One search: its plan, its run, its result and its status.
+"""A search in a study: its plan, its run, its result and its status.
 
 The public names are imported at first use.
 """

@@ -1,4 +1,4 @@
-"""Which architecture a command means: the best of a study, one in a file, or a published one."""
+"""Find the architecture that a command names: a study's best, one in a file, or a published one."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 _LONGEST = 16 * 1024  # bytes of a file; the longest published cells take one
 
 architecture_argument = click.argument("architecture", required=False, metavar="[ARCHITECTURE]")
-"""A file, a published name, or nothing for the best of the study; see `architecture_of`."""
+"""Argument of a command: a file, a published name, or nothing for the best of the study."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """An architecture, and how to speak of it.
+    """An architecture with a name for messages and file names.
 
     Attributes:
         genotype: The architecture.
-        name: Short: that of the study, the file without its suffix, or the published one.
-        source: Where it comes from, on one line.
+        name: Name of the study, name of the file without its suffix, or published name.
+        source: Origin of the architecture, one line for messages.
     """
 
     genotype: AnyGenotype
@@ -49,17 +49,17 @@ def architecture_of(
     """Return the architecture that a command's argument names.
 
     Args:
-        text: A file with a genotype as text or JSON, as `relativenas search` writes it; else a
-            published name, in capitals or not; `None` for the best of the study.
-        storage: URL of the study's storage; looked at only where `text` is `None`.
-        study: The study's name.
-        space: Name of the search space. None for that of the study, or that which the file names.
-            The module of a space that is not built in is imported for a study that was searched in
-            it; for a file only if it is named here, since a file may come from anybody.
+        text: Path of a file with a genotype as text or JSON, as `relativenas search` writes it; or
+            a published name in upper or lower case; None for the best of the study.
+        storage: URL of the study's storage; used only if `text` is None.
+        study: Name of the study; used only if `text` is None.
+        space: Name of the search space; None to use the space that the study or the file names.
+            A custom space's module is imported if the study was searched in that space. For a
+            file it is imported only if `space` names it, because a file may come from anybody.
 
     Raises:
-        SearchError: The study is missing or has nothing scored; the file holds no genotype; there
-            is neither such a file nor such a name.
+        SearchError: The study is missing or has no scored trial; the file holds no genotype; or
+            `text` is neither a file nor a published name.
         SpaceError: The search space is not found.
         OSError: The file cannot be read.
     """
@@ -78,10 +78,10 @@ def architecture_of(
 
 
 def published_of(text: str) -> Named:
-    """Return the published architecture of that name, in upper or lower case.
+    """Return the published architecture with the name `text`, in upper or lower case.
 
     Raises:
-        SearchError: There is none; the message lists the names.
+        SearchError: No published architecture has this name; the message lists the names.
     """
     for name, found in PUBLISHED.items():
         if name.casefold() == text.casefold():
@@ -95,10 +95,15 @@ def published_of(text: str) -> Named:
 def scored_architectures(
     study: optuna.Study, *, for_show: bool = False
 ) -> dict[AnyGenotype, Ranked]:
-    """Return what `best_architectures` returns, at least one architecture.
+    """Return the result of `best_architectures`; raise if it is empty.
+
+    Args:
+        study: The study.
+        for_show: See `best_architectures`.
 
     Raises:
-        SearchError: There is none, or the texts of the trials are not architectures of the space.
+        SearchError: The study has no scored architecture, its genotypes do not belong to its search
+            space, or its plan or choice cannot be read.
     """
     name = study.study_name
     try:

@@ -1,4 +1,4 @@
-"""Notice that other programs slow down PyTorch's threads."""
+"""Detect that other programs slow down PyTorch's threads."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")  # as psutil names
 
 
 def slow_threads(*, threads: int, cpus: int, others: float) -> str | None:
-    """Return a line on what slows a search down and what to set; `None` if nothing does.
+    """Return a warning that other programs slow the search down; None if they do not.
 
-    PyTorch's threads wait for one another at every operation, so that all of them are as slow as
-    the one whose CPU another program uses.
+    PyTorch's threads wait for each other at every operation. If another program uses the CPU of
+    one thread, all threads become slow.
 
     Args:
-        threads: PyTorch's threads.
-        cpus: CPUs that this process may run on.
-        others: How many of them all other programs use, averaged over some seconds.
+        threads: Number of PyTorch's threads.
+        cpus: Number of CPUs that this process may run on.
+        others: Number of these CPUs that other programs use, averaged over some seconds.
     """
     if threads == 1 or others <= cpus - threads + _NOISE:
         return None
@@ -43,7 +43,11 @@ def slow_threads(*, threads: int, cpus: int, others: float) -> str | None:
 
 @contextmanager
 def slow_threads_reported(report: Callable[[str], None]) -> Iterator[None]:
-    """Call `report` once with a line on what slows the block down, within its first minute."""
+    """Watch the CPUs for the first minute of the block, and report other programs' load once.
+
+    Args:
+        report: Called at most once, from another thread, with the warning of `slow_threads`.
+    """
     threads, ended = torch.get_num_threads(), threading.Event()
 
     def measure() -> None:

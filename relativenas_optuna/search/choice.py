@@ -1,4 +1,4 @@
-"""The architecture that a search ends with, and the best ones before its end."""
+"""The final choice of a search, and the best architectures of a study at any time."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ RANDOM_ARCHITECTURES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Finalist:
-    """A candidate that was among the best of a search, scored again with the final weights.
+    """One of the best candidates of a search, evaluated again with the final shared weights.
 
     Attributes:
-        trial: Number of the trial that scored it in the search.
-        genotype: Its architecture.
-        search_loss: Its loss in the search, in nats, after an epoch of its own.
-        loss: Its loss with the final shared weights, in nats, without training.
+        trial: Number of the trial that scored the candidate in the search.
+        genotype: Architecture of the candidate.
+        search_loss: Validation loss in the search, in nats, after one epoch of training.
+        loss: Validation loss with the final shared weights, in nats, without further training.
         accuracy: Accuracy on the validation images with the final weights, 0 to 1.
     """
 
@@ -50,7 +50,7 @@ class Finalist:
 
     @property
     def ranked(self) -> Ranked:
-        """Its score with the final weights."""
+        """The score with the final weights."""
         return Ranked(trial=self.trial, loss=self.loss, accuracy=self.accuracy)
 
     def __str__(self) -> str:
@@ -59,11 +59,11 @@ class Finalist:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """The score of an architecture of a study; as text it is one line.
+    """The score of an architecture in a study; `str` gives one line for people.
 
     Attributes:
-        trial: Number of the trial that scored it best.
-        loss: Loss in nats: with the final weights for a finalist, otherwise that of the trial.
+        trial: Number of the trial with the architecture's lowest loss.
+        loss: Loss in nats: with the final weights for a finalist, otherwise the trial's loss.
         accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
     """
 
@@ -79,12 +79,12 @@ class Ranked:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The architecture that a search ends with, and the other finalists.
+    """The result of a search: the winner and the other finalists.
 
     Attributes:
-        finalists: The best of the last generation, in a random search of all candidates; the
-            winner first.
-        random_accuracies: Accuracies of random architectures with the same weights, 0 to 1.
+        finalists: The best candidates of the last generation (in a random search: of all
+            generations), the winner first.
+        random_accuracies: Accuracies of random architectures with the final weights, 0 to 1.
         generations: Number of generations before the choice.
         space: Name of the search space.
     """
@@ -105,17 +105,17 @@ class Choice:
         return statistics.median(self.random_accuracies)
 
     def to_data(self) -> dict[str, Any]:
-        """Return the choice as JSON data, genotypes as text."""
+        """Return the choice as JSON data, with genotypes as text."""
         data: dict[str, Any] = plain(self)
         return data
 
     def store(self, study: optuna.Study) -> None:
-        """Keep the choice with its study."""
+        """Store the choice in a user attribute of the study."""
         study.set_user_attr(RESULT_ATTRIBUTE, self.to_data())
 
     @classmethod
     def stored_in(cls, study: optuna.Study) -> Choice | None:
-        """Return the last choice that a study's search ended with; None if it has not ended.
+        """Return the choice stored in a study; None if its search never ended.
 
         Raises:
             SearchError: The study's attribute is not what `store` writes.
@@ -163,16 +163,16 @@ def if_readable(read: Callable[[], T | None]) -> T | None:
 def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[AnyGenotype, Ranked]:
     """Return the architectures of a study and their scores, the best first.
 
-    Of a finished search its finalists come first. The rest, and all of them where the search goes
-    on, are trials by their loss.
+    The finalists of a finished search come first. All other architectures follow by the lowest loss
+    of their trials. If the search is not finished, there are no finalists.
 
     Args:
         study: The study.
-        for_show: True to go on with a warning without a plan or a choice that cannot be read.
+        for_show: True to warn about an unreadable plan or choice and ignore it; False to raise.
 
     Raises:
-        SearchError: See `Choice.stored_in`.
-        ValueError: The trials carry texts that are not architectures of the space.
+        SearchError: The stored plan or choice cannot be read, and `for_show` is False.
+        ValueError: No genotype of the trials is an architecture of the search space.
     """
     plan = readable_plan(study) if for_show else SearchPlan.stored_in(study)
     choice = readable_choice(study) if for_show else Choice.stored_in(study)

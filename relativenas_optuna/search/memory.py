@@ -1,4 +1,4 @@
-"""Refuse a search whose candidates do not fit in memory."""
+"""Check before a search that its candidates fit in memory."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def check_search_memory(
     input_size: tuple[int, int, int],
     space: RegisteredSpace = BUILT_IN[CELLS],
 ) -> None:
-    """Raise if not even the smallest of a few random architectures can be trained in memory.
+    """Raise if the smallest of a few random architectures does not fit in memory for training.
 
     Args:
-        settings: How candidates are trained, on a CPU.
-        images: Images in all, to train on and to score with.
-        input_size: (channels, height, width) of an image.
-        space: The search space. Nothing is checked for one that is not built in, whose supernet
-            may not run on the meta device.
+        settings: Settings of the search, which trains on a CPU.
+        images: Number of all images, for training and for evaluation.
+        input_size: Shape of an image: (channels, height, width).
+        space: Search space. A custom space is not checked, because its supernet may not run on
+            the meta device.
 
     Raises:
         DataError: See `check_step_memory`.

@@ -1,4 +1,4 @@
-"""The loop of a worker, which scores the pairs of a study one after the other."""
+"""The loop of a worker, which scores pairs of a study one after another."""
 
 from __future__ import annotations
 
@@ -41,30 +41,32 @@ def score_pairs(
     on_trial: Callable[[FrozenTrial], None] = lambda _: None,
     on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
 ) -> None:
-    """Score pairs until so many generations are scored, by this worker or by others.
+    """Score pairs until all generations are scored, by this worker or by others.
 
-    Both trials of a pair are this worker's from the beginning, so that nobody else trains the
-    partner from other weights. Where all seats that can be scored are others' it waits for one.
-    What `study.optimize` does for a trial is done here for two: signs of life, the end of a trial
-    with an error, and the failure of one whose loss is not a number. A trial that another process
-    failed, because this one gave no sign of life (it was suspended, or its database was away), is
-    left with a warning, and the next pair is scored.
+    A worker takes both trials of a pair at once, so that no other worker trains the partner from
+    different weights. If other workers have all free seats, this worker waits.
+
+    Like `study.optimize`, the loop sends heartbeats, fails a trial whose objective raises an error,
+    and fails a trial whose loss is NaN. Another process may fail a trial of this worker because its
+    heartbeats stopped (the worker was suspended, or the database was not reachable). Then the loop
+    warns and continues with the next pair.
 
     Args:
         study: The study.
         sampler: Sampler of the study.
-        objective: Trial -> loss, or losses.
-        generations: How many are to be scored.
-        on_trial: Called after each trial of this worker that was no failure of the next kind.
-        on_failure: Called where the objective failed with an error that is its own, as that of one
-            architecture that needs too much memory is: its seat is scored again, until three
-            failures score it as slowest. `None`: such an error ends the worker, as all others do.
+        objective: Function that takes a trial and returns its loss, or one loss per direction.
+        generations: Number of generations to score.
+        on_trial: Called with each trial of this worker that ended without an error.
+        on_failure: Called with a trial and its error if the objective failed because of its
+            architecture, which may for example need too much memory. The seat is then scored
+            again; after three failures it counts as the slowest. None to raise the error instead.
 
     Raises:
-        Exception: Of the objective; also where two seats in a row fail, for then it is hardly the
-            architectures'.
+        Exception: The error of the objective: without `on_failure`, if the trial was interrupted,
+            or if two different seats fail in a row, because the architectures are then hardly the
+            cause.
         KeyError: The study was deleted.
-        ValueError: The objective returned something else than a number for each direction.
+        ValueError: The objective did not return one number per direction.
     """
     tell = _Telling(on_trial, on_failure)
     while not _is_done(sampler.population(study), generations):

@@ -40,8 +40,8 @@ class SearchRequest:
 
     Attributes:
         data: "digits" (the default), "cifar10", "cifar100", or a folder of images per class.
-        size: Side in pixels that the images are brought to.
-        preset: Preset of the settings; the default is "digits" for the digits, else "small".
+        size: Side in pixels that images are resized to; None to keep their size.
+        preset: Preset of the settings; the default is "digits" for the digits, otherwise "small".
         seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
         out: Folder for results, and for the weights unless `weights` is given.
         weights: Folder or bucket for the weights; see `weights_place`.
@@ -64,14 +64,14 @@ class SearchRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchPlan:
-    """The decided settings of a search; see `SearchRequest` for attributes not listed here.
+    """The settings of a search, without gaps; see `SearchRequest` for attributes not listed here.
 
     Attributes:
-        search: Random id of the search, which its weights carry too.
+        search: Random id of the search, which is also stored with its weights.
         settings: Settings of the supernet, the training and the population.
-        random: True if every candidate is drawn at random and no slow learner moves toward a fast
-            one. Everything else is the same, including the commit of pairs; it is the baseline of
-            a search.
+        random: True for a random search, the baseline of a search: every candidate is drawn at
+            random, and no slow learner moves toward a fast one. All else is the same, including
+            the commit of pairs.
     """
 
     search: str
@@ -92,7 +92,7 @@ class SearchPlan:
 
     @property
     def search_space(self) -> Space[Any]:
-        """The search space; the module of a user's own space is imported.
+        """The search space; this imports the module of a custom space.
 
         Raises:
             SpaceError: The space is not found.
@@ -101,15 +101,19 @@ class SearchPlan:
 
     @property
     def finalists_of(self) -> str:
-        """The candidates that finalists are chosen from, in words.
+        """The group of candidates that finalists are chosen from, as words for a message.
 
-        Generations of a random search do not improve, so that all its candidates count.
+        A random search does not improve by generation, so its finalists come from all candidates.
         """
         return "all candidates" if self.random else "the last generation"
 
     @classmethod
     def of(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
-        """Return the plan stored in a study, or a new one.
+        """Return the plan stored in a study, changed as requested, or a new plan.
+
+        Args:
+            study: The study; nothing is written to it.
+            request: Requested settings; None takes the stored or the default value.
 
         Raises:
             SearchError: The study was started with another value.
@@ -137,10 +141,11 @@ class SearchPlan:
         return None if stored is None else cls.read(stored, study.study_name)
 
     def store(self, study: optuna.Study) -> None:
-        """Keep the plan with its study.
+        """Store the plan in a user attribute of the study.
 
         Raises:
-            SearchError: Another search of the study began at the same moment, or it was deleted.
+            SearchError: Another search of the study started at the same moment, or the study was
+                deleted.
         """
         from relativenas_optuna.storages.study_attributes import agreed
 
@@ -180,7 +185,11 @@ class SearchPlan:
 
     @classmethod
     def read(cls, stored: Any, study_name: str) -> SearchPlan:
-        """Return the plan that a study's attribute says.
+        """Return the plan from the value of a study's attribute.
+
+        Args:
+            stored: Value of the attribute.
+            study_name: Name of the study, for the error message.
 
         Raises:
             SearchError: The attribute is not what `store` writes.
@@ -194,7 +203,14 @@ class SearchPlan:
         return plan
 
     def for_request(self, request: SearchRequest, study_name: str) -> SearchPlan:
-        """Return this plan with the changes that a started study allows.
+        """Return this plan with the requested changes that a started study allows.
+
+        These are the number of generations, the folders of data and results, and the place of the
+        weights.
+
+        Args:
+            request: Requested settings; None keeps the value of the plan.
+            study_name: Name of the study, for the error message.
 
         Raises:
             SearchError: The study was started with another value.

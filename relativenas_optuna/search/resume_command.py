@@ -1,4 +1,4 @@
-"""Command lines that continue a search."""
+"""Build command lines for messages, for example to continue a search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def command(*words: str, storage: str, study: str | None = None) -> str:
-    """Return a `relativenas` command line, for a study if one is named."""
+    """Return a `relativenas` command line for a message.
+
+    Args:
+        words: The command and its arguments, not yet quoted.
+        storage: URL of the storage; left out if it is the default.
+        study: Name of the study; left out if it is None or the default.
+    """
     # Here, for `program` is also called when Ctrl-C has interrupted the import of Optuna.
     from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
 
@@ -28,7 +34,7 @@ def command(*words: str, storage: str, study: str | None = None) -> str:
 
 
 def program(name: str) -> str:
-    """Return the name or path that starts a program of this environment."""
+    """Return the shell word that starts a program of this Python environment: its name or path."""
     beside = Path(sys.executable).parent / name
     on_path = shutil.which(name)
     if on_path is None or Path(on_path).resolve() != beside.resolve():

@@ -1,4 +1,4 @@
-"""The folder of a search: made beforehand, and used by one search at a time."""
+"""Create, lock and clean up the folder of a search."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _LOCK_NAME = ".search.lock"
 
 @contextmanager
 def empty_folders_removed(*folders: str, on_success: bool = False) -> Iterator[None]:
-    """Remove folders that an error in the block leaves empty, if the block made them.
+    """Remove folders that the block created if an error leaves them empty.
 
-    Their parents that were missing before are removed too.
+    Parent folders that the block created are removed too.
 
     Args:
-        folders: Paths of folders, whether they exist or not.
-        on_success: True to remove them also if the block ends without an error.
+        folders: Paths of folders, which may exist or not.
+        on_success: True to remove empty folders also if the block ends without an error.
     """
     paths = [path for folder in folders for path in (Path(folder), *Path(folder).parents)]
     missing = sorted({path for path in paths if not path.exists()}, key=str, reverse=True)
@@ -44,10 +44,10 @@ def empty_folders_removed(*folders: str, on_success: bool = False) -> Iterator[N
 
 
 def make_folder(folder: str) -> None:
-    """Make a folder where it is missing.
+    """Create a folder if it is missing.
 
     Raises:
-        SearchError: It cannot be made or written to.
+        SearchError: The folder cannot be created or written to.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -61,17 +61,17 @@ def make_folder(folder: str) -> None:
 
 @contextmanager
 def locked(folder: str, *, use: str = "searched", option: str = "--study") -> Iterator[None]:
-    """Keep a second search of this machine, also one that only loads its data, from a folder.
+    """Lock a folder against other processes of this machine.
 
-    The lock ends with the process, however it ends.
+    The end of the process releases the lock.
 
     Args:
         folder: An existing folder.
-        use: Verb for the message, such as "searched".
-        option: Option that names another folder, for the message.
+        use: Verb for the error message, such as "searched".
+        option: Command line option that selects another folder, for the error message.
 
     Raises:
-        FolderInUseError: Another process has the folder.
+        FolderInUseError: Another process holds the lock.
     """
     try:
         with lock_file(Path(folder) / _LOCK_NAME, timeout=0, remove=True):

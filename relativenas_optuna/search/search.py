@@ -1,4 +1,4 @@
-"""A search in a study: started, continued, and ended by a choice."""
+"""Start or continue the search of a study, and choose its result."""
 
 from __future__ import annotations
 
@@ -38,34 +38,34 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """One search of one study by this process, and any number of others.
+    """The search of one study, by this process alone or together with others.
 
-    Ended and begun anew at any moment, it is the uninterrupted search: losses, populations and
-    weights, on one machine's CPU with the same number of threads to the last bit. With several
-    processes the weights depend on the order of their commits.
+    A search can be interrupted and continued at any moment. With one process, on a CPU, and with
+    the same number of threads, its losses, populations and weights are then identical to those of
+    an uninterrupted search. With several processes, the weights depend on the order of commits.
 
-    With a larger number of generations a study goes on from where it is. As learning rate and
-    drop-path follow the number of generations, that equals a search with the larger number from
-    the start only where `learning_rate_end` is `learning_rate` and `drop_path` is 0, or where the
-    first generation was not yet over. What was scored so far stays as it is in any case.
+    A larger number of generations continues a study and keeps its scores. The learning rate and
+    drop-path depend on the number of generations. The result therefore equals a search with the
+    larger number from the start only in two cases: `learning_rate_end` equals `learning_rate` and
+    `drop_path` is 0, or the first generation had not ended.
 
     Args:
-        study: In which the search is, or is to be; its sampler is replaced.
+        study: Study of the search; its sampler is replaced.
         plan: Plan of the search.
-        device: See `SupernetObjective`.
+        device: Device of the training, such as "cuda:1"; see `SupernetObjective`.
         leads: True to store the plan in the study; False in a worker that joins a search.
-        images: Images of the plan, where they are loaded already.
-        warn: Called with one line on what slows the search down.
+        images: Images of the plan; None to load them.
+        warn: Called with one line if other programs slow the search down; None for no warning.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
             missing.
-        DataError: The images cannot be used, are not there, or are not those that the study was
-            begun with.
+        DataError: The images are missing, cannot be used, or differ from those that the study was
+            started with.
         SpaceError: The search space of the plan is not found.
         OSError: The place of the weights cannot be written to.
-        ValueError: The device is not there, or the weights are damaged, of another search or
-            another supernet.
+        ValueError: The device does not exist; or the weights are damaged, or belong to another
+            search or another supernet.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Search:
 
     @property
     def population(self) -> Population | None:
-        """The generations so far; `None` before the first trial."""
+        """The generations so far; None before the first trial."""
         return self.sampler.population(self.study)
 
     @property
@@ -150,7 +150,7 @@ class Search:
 
     @property
     def scored(self) -> int:
-        """Number of seats that are scored."""
+        """Number of seats that have a score."""
         population = self.population
         return 0 if population is None else population.scored_seats(self.plan.settings.generations)
 
@@ -159,13 +159,13 @@ class Search:
         callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]] = (),
         on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
     ) -> None:
-        """Score every seat that is left, together with the other workers of the study.
+        """Score all remaining seats, together with the other workers of the study.
 
         Args:
-            callbacks: Called with the study and each trial that this worker ended, as the
-                callbacks of `study.optimize` are.
-            on_failure: Called with each trial whose training raised an error, and with the error.
-                Without it the first such error ends the run.
+            callbacks: Called with the study and each trial that this worker ended, like the
+                callbacks of `study.optimize`.
+            on_failure: Called with each trial whose training raised an error, and with the error;
+                see `score_pairs`. None to let the first error end the run.
         """
 
         def after(trial: FrozenTrial) -> None:
@@ -184,15 +184,17 @@ class Search:
             )
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
-        """Score the best of the last generation again, and random ones beside them; store it.
+        """Choose the winner among the best candidates, and store the choice in the study.
 
-        In a random search no generation is the outcome of the others, and the best of all are
-        scored again, as many as otherwise.
+        The best 5 candidates of the last generation are evaluated again with the final weights. In
+        a random search they are the best 5 of all generations. 20 random architectures are
+        evaluated for comparison.
 
-        `on_scored` is called after each of at most `choices` architectures.
+        Args:
+            on_scored: Called after each evaluation, at most `choices` times.
 
         Raises:
-            SearchError: None of them has a finite loss.
+            SearchError: No candidate has a finite loss.
         """
         self.objective.settle(self.study)
         finalists = []
@@ -231,7 +233,10 @@ class Search:
         return choice
 
     def summary_of(self, generation: int) -> tuple[float, float, float] | None:
-        """Best loss, median loss and diversity of a generation; `None` until it is complete."""
+        """Return the best loss, median loss and diversity of a generation.
+
+        The result is None until the generation is complete. Generations count from 0.
+        """
         population = self.population
         if population is None or generation >= len(population.generations):
             return None
@@ -276,9 +281,9 @@ class Search:
 
 
 def images_of_plan(plan: SearchPlan) -> Images:
-    """Return all images of a search: those to train on and those to score with.
+    """Return all images of a search, for training and for evaluation.
 
     Raises:
-        DataError: They are not there, or cannot be used as they are.
+        DataError: The images are missing or cannot be used as they are.
     """
     return load_images(plan.data, size=plan.size, download=True)

@@ -1,4 +1,4 @@
-"""The progress of a study: counts, times and workers."""
+"""Compute the status of a study: counts, times and workers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _RECENT = 20  # trials that the time left follows from; a whole generation where
 
 
 def status_of(study: optuna.Study) -> Status:
-    """Return the status of a study; nothing is written to it.
+    """Return the status of a study, without writing to it.
 
-    It goes on, with a warning, without a plan or choice that cannot be read.
+    An unreadable plan or choice is ignored with a warning.
     """
     plan, choice = readable_plan(study), readable_choice(study)
     view = SearchView.of(study)
@@ -164,10 +164,18 @@ def _history(generations: Sequence[GenerationView]) -> tuple[GenerationStatus, .
 
 
 def seconds_left(trials: Sequence[FrozenTrial], *, left: int, population: int) -> float | None:
-    """Time for `left` seats at the speed of the last trials, pauses between them left out.
+    """Return the seconds that `left` seats take at the speed of the last trials.
 
-    Speed is that of all workers together: a generation's worth of trials over the time in which at
-    least one of them ran. `None` where no trial is complete.
+    The speed counts the last 20 trials, or one generation if it is larger, of all workers together.
+    Pauses in which no trial ran do not count.
+
+    Args:
+        trials: Trials of the study.
+        left: Number of seats without a score.
+        population: Members of a generation.
+
+    Returns:
+        The seconds; None if no trial is complete.
     """
     recent = max(_RECENT, population)
     ended = [

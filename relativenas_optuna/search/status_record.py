@@ -1,4 +1,4 @@
-"""Records of the progress of a study."""
+"""The status of a study as a record."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerStatus:
-    """A worker that is alive.
+    """A live worker.
 
     Attributes:
-        machine: Its name.
-        pid: Its process.
-        trials: Numbers of the trials that it scores.
+        machine: Name of the worker's machine.
+        pid: Process id of the worker; None if unknown.
+        trials: Numbers of the trials that the worker is running.
     """
 
     machine: str
@@ -28,13 +28,13 @@ class WorkerStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class BestStatus:
-    """The best so far; of a finished search its winner.
+    """The best trial so far, or the winner of a finished search.
 
     Attributes:
-        trial: Its number.
-        loss: The objective's value; of a winner with the final shared weights.
-        accuracy: Accuracy of a winner, 0 to 1.
-        genotype: Its architecture as text, where the trial says it.
+        trial: Number of the trial.
+        loss: Value of the objective; for a winner, the loss with the final shared weights.
+        accuracy: Accuracy of a winner, 0 to 1; None otherwise.
+        genotype: Architecture as text; None if the trial has no genotype.
     """
 
     trial: int
@@ -45,13 +45,13 @@ class BestStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationStatus:
-    """A complete generation of a search for one objective.
+    """A complete generation of a search with one objective.
 
     Attributes:
-        number: From 1.
-        best: The best value.
-        median: The median value.
-        diversity: See `samplers.slow_fast`.
+        number: Number of the generation, from 1.
+        best: Best value of the objective.
+        median: Median value of the objective.
+        diversity: Diversity of the members' positions; see `slow_fast.diversity`.
     """
 
     number: int
@@ -65,31 +65,32 @@ class Status:
     """The progress of a study.
 
     Attributes:
-        study: Its name.
+        study: Name of the study.
         directions: "minimize" or "maximize" for each objective.
-        sampler: Name of the sampler's class; `None` where the trials do not say it.
-        preset: Preset of `RelativeNASSampler`.
+        sampler: Class name of the sampler; None if no trial shows it.
+        preset: Preset of `RelativeNASSampler`; None with another sampler.
         data: Data set of `relativenas search`; None if another program made the study.
-        space: Name of the search space of `relativenas search`.
-        search_preset: Preset of `relativenas search`.
-        population: Members of a generation; `None` under another sampler, as all that follows
-            from generations.
+        space: Name of the search space of `relativenas search`; None if another program made the
+            study.
+        search_preset: Preset of `relativenas search`; None if another program made the study.
+        population: Members of a generation; None with another sampler.
         generations: Number of planned generations; None if unknown.
-        complete_generations: Number of complete generations.
+        complete_generations: Number of complete generations; None with another sampler.
         total: Number of seats of the whole search; None if unknown.
-        scored: Seats that need no further trial; under another sampler complete trials.
-        running: Trials that run, and whose worker is not known to be gone.
-        lost: Running trials whose worker is gone; the next worker gives their seats out again.
-        failed: Trials whose objective failed.
-        interrupted: Trials that ended with their worker.
-        pruned: Trials that were pruned.
-        workers: Live workers that score a trial, as far as the trials name them.
-        best: The best so far; `None` with several objectives, or before the first score.
-        front: Number of trials on the Pareto front, with several objectives.
+        scored: Number of seats that need no further trial; with another sampler, number of
+            complete trials.
+        running: Number of running trials, without the lost ones.
+        lost: Number of running trials whose worker is gone; their seats will be reassigned.
+        failed: Number of trials whose objective failed.
+        interrupted: Number of trials that failed because their worker ended.
+        pruned: Number of pruned trials.
+        workers: Live workers with a running trial, as far as the trials name them.
+        best: The best trial so far; None with several objectives or before the first score.
+        front: Number of trials on the Pareto front; None with one objective.
         history: The complete generations.
-        seconds_left: At the speed of the last trials; `None` where that is not known.
-        finished: True if the search is over and its winner chosen.
-        last_written: Time at which a trial last started or ended, by this machine's clock.
+        seconds_left: Estimated seconds until the end of the search; None if unknown.
+        finished: True if the search has ended and its winner is chosen.
+        last_written: Local time at which a trial last started or ended; None without trials.
     """
 
     study: str
@@ -121,7 +122,7 @@ class Status:
 
     @property
     def generation(self) -> int | None:
-        """The generation that is being scored, from 1; of a finished search the last one."""
+        """Number of the current generation, from 1; the last one of a finished search."""
         if self.complete_generations is None:
             return None
         begun = self.complete_generations + 1
@@ -129,7 +130,7 @@ class Status:
 
     @property
     def counts(self) -> tuple[object, ...]:
-        """The figures that change when something happens in the study, not as time passes."""
+        """The figures that change only when something happens in the study."""
         numbers = (self.scored, self.running, self.lost, self.failed, self.interrupted, self.pruned)
         return *numbers, self.workers, self.best, self.finished
 

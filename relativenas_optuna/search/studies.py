@@ -1,4 +1,4 @@
-"""A study for a search: gone on with, or made and left only where a search began in it."""
+"""Open or create the study of a search."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
-    """Open the study of that name, and create it if it is missing.
+    """Open the study named `name`, or create it if it is missing.
 
-    Where this call made it, and an error ends the block before a search is planned in it, it is
-    deleted again: a mistake leaves nothing behind. The same command that was given twice is none:
-    the other process has the folder, and is about to search this very study.
+    If this call created the study and an error ends the block before the study has a plan or a
+    trial, the study is deleted again. `FolderInUseError` is an exception: it means that the same
+    command was given twice, and that the other process is about to search this study.
 
     Raises:
         SearchError: The study was deleted while the block ran.

@@ -1,4 +1,4 @@
-"""Studies that commands open, and the one line for a study that is deleted meanwhile."""
+"""Open and check the studies of commands, and report a study that is deleted meanwhile."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _PAUSES = (0.1, 0.4, 1.0)  # seconds
 
 @contextmanager
 def study_at(url: str, name: str, **options: Any) -> Iterator[optuna.Study]:
-    """Open an existing study, and close the connections to its database in the end.
+    """Open an existing study, and close its database connections after the block.
 
     Args:
         url: URL of the storage.
         name: Name of the study.
-        options: Arguments of `open_storage`.
+        options: Keyword arguments of `open_storage`.
 
     Raises:
         SearchError: The study is missing, or was deleted while the block ran.
@@ -46,10 +46,10 @@ def study_at(url: str, name: str, **options: Any) -> Iterator[optuna.Study]:
 
 @contextmanager
 def deletion_reported(study: optuna.Study) -> Iterator[None]:
-    """Raise one clear error in place of any error of the block if the study was deleted.
+    """Replace an error of the block by one clear error if the study was deleted.
 
-    A deleted study shows as many different errors: a missing record, a broken foreign key, or an
-    assertion of Optuna.
+    Reading or writing a deleted study raises many different errors: a missing record, a broken
+    foreign key, or a failed assertion of Optuna.
 
     Raises:
         SearchError: The study was deleted.
@@ -79,10 +79,10 @@ def _is_deleted(study: optuna.Study, error: Exception) -> bool:
 
 
 def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study:
-    """Open the study of that name; create a missing one if `create` is True.
+    """Open the study named `name`, or create it if it is missing and `create` is True.
 
     Raises:
-        SearchError: It is missing, and `create` does not say so.
+        SearchError: The study is missing, and `create` is False.
     """
     try:
         study = optuna.load_study(study_name=name, storage=storage)
@@ -98,10 +98,11 @@ def open_study(storage: BaseStorage, name: str, *, create: bool) -> optuna.Study
 
 
 def check_study(study: optuna.Study, space: Space[Any]) -> None:
-    """Refuse a study that a search cannot go on with.
+    """Raise if a search cannot use the study.
 
     Raises:
-        SearchError: It does not minimise one value, or holds trials of another search space.
+        SearchError: The study does not minimise exactly one value, or has trials of another search
+            space.
     """
     name = study.study_name
     if study.directions != [StudyDirection.MINIMIZE]:

@@ -1,4 +1,4 @@
-"""Facts that the trials of any study tell: sampler, times, architectures."""
+"""Read the sampler, times, best trials and architectures from the trials of any study."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SIGNS = {
 
 
 def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
-    """Return the class name of the sampler that made most trials; None if no trial shows it."""
+    """Return the class name of the sampler of most trials; None if no trial names its sampler."""
     counts: dict[str, int] = {}
     for trial in trials:
         if (claimed := sampler_named(trial.system_attrs)) is not None:
@@ -48,15 +48,19 @@ def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
 
 
 def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:
-    """Return the time at which a trial last started or ended, local and without a zone."""
+    """Return the local time, without a zone, at which a trial last started or ended.
+
+    The result is None if no trial has a time.
+    """
     times = (time for t in trials for time in (t.datetime_start, t.datetime_complete) if time)
     return max(times, key=datetime.timestamp, default=None)
 
 
 def best_trials(study: Study) -> list[FrozenTrial]:
-    """Return the feasible complete trials, the best first; of several objectives the Pareto front.
+    """Return the feasible complete trials, the best first.
 
-    With several objectives there are none if a trial has constraints that Optuna cannot read.
+    With several objectives, only the trials on the Pareto front are returned. The list is then
+    empty if Optuna cannot read the constraints of a trial.
     """
     if len(study.directions) > 1:
         with suppress(*UNREADABLE):
@@ -69,7 +73,7 @@ def best_trials(study: Study) -> list[FrozenTrial]:
 
 
 def genotype_of(trial: FrozenTrial) -> Genotype | None:
-    """Return the pair of cells of a trial; None if it has none, or is from another space."""
+    """Return the genotype of a trial; None if it has none or one of another space than "cells"."""
     text = trial.user_attrs.get("genotype")
     try:
         return Genotype.from_text(text) if isinstance(text, str) else None
@@ -78,7 +82,7 @@ def genotype_of(trial: FrozenTrial) -> Genotype | None:
 
 
 def architecture_lines(trial: FrozenTrial) -> str:
-    """Return what a trial scored, for people: its architecture as text, else its parameters."""
+    """Return a trial's architecture as lines for people, or its parameters if it has none."""
     text = trial.user_attrs.get("genotype")
     with suppress(ValueError):
         if isinstance(text, str):
@@ -89,7 +93,7 @@ def architecture_lines(trial: FrozenTrial) -> str:
 def record_data(record: Any) -> dict[str, Any]:
     """Return a record with a field `last_written` as JSON data.
 
-    The time has its zone there, for who reads it elsewhere.
+    The time is written in ISO format with its time zone, because another machine may read it.
     """
     data: dict[str, Any] = plain(record)
     written: datetime | None = record.last_written

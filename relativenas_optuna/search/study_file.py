@@ -1,4 +1,4 @@
-"""A reproducible study as a TOML file: the search, and the figures it must reach."""
+"""A TOML file that describes a reproducible study: its search and the figures to reach."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Figure:
     """A figure that a study must reach.
 
     Attributes:
-        name: "accuracy" or "accuracy_over_random", see `StudyFile`.
-        least: Smallest value that is accepted.
-        value: Its value.
+        name: "accuracy" or "accuracy_over_random"; see `StudyFile`.
+        least: Smallest accepted value, 0 to 1.
+        value: Value that the study reached, -1 to 1.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFile:
-    """A study to run.
+    """The content of a study file.
 
     Attributes:
-        study: Its name.
-        request: Settings of the search; a folder of data is relative to the current folder.
-        reach: The least that each figure must be: "accuracy" of the winner with the final shared
-            weights, and "accuracy_over_random", how far that is over the median of random
-            architectures with the same weights; both shares of 1.
+        study: Name of the study.
+        request: Settings of the search; a relative data folder starts at the current folder.
+        reach: Smallest accepted value of each figure, 0 to 1. "accuracy" is the accuracy of the
+            winner with the final shared weights. "accuracy_over_random" is that accuracy minus the
+            median accuracy of random architectures with the same weights.
     """
 
     study: str
@@ -60,11 +60,12 @@ class StudyFile:
 
     @classmethod
     def read(cls, path: Path) -> StudyFile:
-        """Read a file with a name `study` and the tables `search`, `settings` and `reach`.
+        """Read a study file: an entry `study` and the tables `search`, `settings` and `reach`.
 
         Raises:
-            SearchError: It is not TOML, or has an unknown or a wrong entry; the message names it.
-            OSError: It cannot be read.
+            SearchError: The file is not TOML, or has an unknown or wrong entry. The message names
+                the entry.
+            OSError: The file cannot be read.
         """
         try:
             content = tomllib.loads(decoded(path.read_bytes()))
@@ -95,7 +96,11 @@ class StudyFile:
         return cls(study=study, request=request, reach=reach)
 
     def check(self, choice: Choice) -> list[Figure]:
-        """Return the figures to reach, with their values."""
+        """Return the figures to reach, with the values that the search reached.
+
+        Args:
+            choice: Result of the search.
+        """
         accuracy = choice.winner.accuracy
         values = {
             "accuracy": accuracy,
