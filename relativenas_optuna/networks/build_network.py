@@ -17,7 +17,7 @@ from relativenas_optuna.spaces.registry import NetworkSizes
 from relativenas_optuna.spaces.space_genotype import AnyGenotype, SpaceGenotype
 
 _NAMED = 3
-"""Nodes that a message names."""
+"""Number of differing nodes that a message names."""
 
 
 def build(
@@ -50,7 +50,7 @@ def build(
             (logits, auxiliary logits) in training, and only logits in evaluation.
         weights: A file of trained weights: one of `relativenas train`, which ends in
             `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
-            never run. Or what `read_weights` gave of one.
+            never run. The result of `read_weights` is accepted too. None for initial weights.
 
     Returns:
         A `CellNetwork` for a pair of cells, another `torch.nn.Module` for other spaces.
@@ -126,10 +126,12 @@ def _dataset_of(stored: StoredNetwork | None) -> str:
 
 
 def _require_same(genotype: AnyGenotype, stored: StoredNetwork) -> None:
-    """Raise for weights of another architecture; its tensors may have the same names and shapes.
+    """Raise if the weights' description names another architecture.
+
+    Tensors of another architecture may have the same names and shapes.
 
     Raises:
-        ValueError: The first nodes that differ are named.
+        ValueError: The architectures differ; the message names the first nodes that do.
     """
     if stored.description is None:
         return

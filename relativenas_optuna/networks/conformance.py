@@ -1,4 +1,4 @@
-"""A check, for your own tests, that a space and a supernet keep their protocols."""
+"""A check for your own tests: a space and a supernet keep their protocols."""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ def check_supernet(
     samples: int = 5,
     seed: int = 0,
 ) -> None:
-    """Test that a space and a supernet keep their protocols, on some random architectures.
+    """Check on random architectures that a space and a supernet keep their protocols.
 
-    Of the space: parameters and text lead back to the architecture, and architectures are hashable.
-    Of the supernet: `tensors` are live and named as in the state dict; nothing else is read in
-    evaluation, and nothing else read, written or given a gradient in training; logits are
-    `[b, classes]`; the same call gives the same bits, without torch's global random state; and a
-    `standalone` network, where there is one, gives the logits of its path.
+    The space must have hashable architectures, and must read each one back from its parameters and
+    from its text. The supernet must keep these rules:
+
+    - `tensors` returns the module's own tensors, named as in the state dict.
+    - Evaluation reads no other tensors. Training reads and writes no others, and gives no others a
+      gradient.
+    - The logits are `[b, classes]`.
+    - The same call gives the same bits and does not use torch's global random state.
+    - A network that `standalone` returns, if there is this method, gives the logits of its path.
 
     Args:
-        space: The architectures.
+        space: Search space.
         supernet: Supernet; its weights, modes and gradients do not change.
         images: `[b, c, h, w]`, normalised, on the device of the supernet; b at least 2.
         classes: Number of logits for each image.
         samples: Number of architectures to try.
-        seed: Seed of the architectures.
+        seed: Seed of the random architectures, at least 0.
 
     Raises:
-        ProtocolError: Something does not hold; one line says what, and for which architecture.
+        ProtocolError: A rule is broken; the message names the rule and the architecture.
         TypeError: `space` or `supernet` lacks a part of its protocol.
     """
     check_space(space)
@@ -135,7 +139,7 @@ def _check_standalone(
 
 @contextmanager
 def _kept(module: nn.Module) -> Iterator[None]:
-    """Give values, gradients and modes back on leaving."""
+    """Restore a module's values, gradients and modes at the end of the `with` statement."""
     state = module.state_dict(keep_vars=True)
     values = {name: tensor.detach().clone() for name, tensor in state.items()}
     gradients = {name: tensor.grad for name, tensor in state.items()}

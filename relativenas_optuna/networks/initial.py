@@ -31,10 +31,10 @@ def initial_supernet(
     The state of torch's global random generator does not change.
 
     Args:
-        space: The architectures.
-        given: Supernet of the user, whose weights do not change; or a function (channels of an
-            image, classes) that builds it, called after `torch.manual_seed(seed)`. None for the
-            supernet of a `CellSpace` or `NASBench201`.
+        space: Search space.
+        given: Supernet of the user, whose weights do not change, or a function (channels of an
+            image, classes) that builds it. The function is called after `torch.manual_seed(seed)`.
+            None for the built-in supernet of a `CellSpace` or `NASBench201`.
         channels: Channels of the first cell; not used for a given supernet.
         cells: Number of cells, reductions included; not used for a given supernet. Each of the
             three stages of NAS-Bench-201 has a third of the other cells, so 17 is the paper's.
@@ -48,7 +48,7 @@ def initial_supernet(
     """
     if isinstance(given, nn.Module):
         return as_module(given)
-    # torch fills new layers from its global stream, which is not ours to move on.
+    # torch draws initial weights from its global generator, which belongs to the user.
     with torch.random.fork_rng(devices=[]):
         if given is not None:
             if not callable(given):

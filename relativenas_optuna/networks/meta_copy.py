@@ -18,7 +18,7 @@ def meta_copy(module: nn.Module) -> nn.Module:
     tensors = [*module.parameters(), *module.buffers()]
     # With the tensors' copies given, the copy of the module allocates none.
     memo: dict[int, Any] = {id(tensor): _on_meta(tensor) for tensor in tensors}
-    # What watches outputs is not the copy's business, and may not bear to be copied.
+    # Without forward hooks: the copy does not need them, and some cannot be copied.
     memo |= {id(part._forward_hooks): OrderedDict() for part in module.modules()}
     try:
         return copy.deepcopy(module, memo)

@@ -58,7 +58,7 @@ class NASBench201Network(Stages):
         drop_path: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Classify a batch; see `NASBench201Supernet.forward`."""
+        """Return the logits of a batch, `[b, num_classes]`; see `NASBench201Supernet.forward`."""
         return self.run(images, self.genotype, DropPath(drop_path, generator))
 
 
@@ -68,7 +68,7 @@ class NASBench201Supernet(Stages):
     In evaluation mode a path gives the logits of `standalone` to the last bit.
 
     Args:
-        space: The architectures that can be run.
+        space: Search space, whose architectures can be run.
         channels: Channels of the first stage; the second has twice as many, the third four times.
         cells: Cells of each stage.
         num_classes: Number of classes.
@@ -104,14 +104,15 @@ class NASBench201Supernet(Stages):
         drop_path: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Classify a batch along the path of an architecture.
+        """Return the logits of a batch for the path of an architecture.
 
         Args:
             images: `[b, in_channels, h, w]`, normalised; h and w of at least 4.
             genotype: An architecture of the space.
             drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only,
-                and identities are never dropped. The paper has none.
-            generator: Source of what is dropped, on the device of the images.
+                and identities are never dropped. The paper uses no drop-path.
+            generator: Generator of the drop-path masks, on the device of the images; None for the
+                default generator.
 
         Returns:
             Logits `[b, num_classes]`.
@@ -181,18 +182,18 @@ class NASBench201Supernet(Stages):
 
 
 def nasbench201_supernet(space: NASBench201, sizes: NetworkSizes) -> NASBench201Supernet:
-    """Build the supernet of a NAS-Bench-201 space; see `_sizes` for the number of cells."""
+    """Build the supernet of a NAS-Bench-201 space; each stage has `(cells - 2) // 3` cells."""
     return NASBench201Supernet(space, **_sizes(sizes))
 
 
 def nasbench201_network(genotype: NASBench201Cell, sizes: NetworkSizes) -> NASBench201Network:
-    """Build the stand-alone network of an architecture; see `_sizes` for the number of cells."""
+    """Build the stand-alone network of an architecture; each stage has `(cells - 2) // 3` cells."""
     return NASBench201Network(genotype, **_sizes(sizes))
 
 
 def _sizes(sizes: NetworkSizes) -> dict[str, int]:
-    """Return the sizes with cells per stage: a third of all cells but the two that reduce.
+    """Return the sizes with the cells of each stage: a third of all cells except two reductions.
 
-    So 17 cells are the network of the paper, with 5 cells in each of three stages.
+    The network of the paper has 17 cells: 5 in each of three stages, and the two reductions.
     """
     return asdict(sizes) | {"cells": max(1, (sizes.cells - 2) // 3)}

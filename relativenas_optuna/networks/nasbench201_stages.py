@@ -1,4 +1,4 @@
-"""Cells and their stacking in NAS-Bench-201: what its two networks have in common."""
+"""Cells and their stacking in NAS-Bench-201, shared by its two networks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StageCell(nn.Module):
         )
 
     def forward(self, x: Tensor, cell: NASBench201Cell, dropping: DropPath) -> Tensor:
-        """`[b, channels, h, w]` to the same shape; a node is the sum of its edges."""
+        """Map `[b, channels, h, w]` to the same shape; a node is the sum of its edges."""
         drops = self.training and dropping.p > 0
         states = [x]
         for node in range(1, EDGES[-1][0] + 1):
@@ -79,7 +79,7 @@ class StageCell(nn.Module):
 
 
 class Reduction(nn.Module):
-    """The residual block between two stages: half the size, twice the channels."""
+    """The residual block between two stages: half the height and width, twice the channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -92,16 +92,16 @@ class Reduction(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, channels, h, w]` to `[b, 2 * channels, ceil(h / 2), ceil(w / 2)]`."""
+        """Map `[b, channels, h, w]` to `[b, 2 * channels, ceil(h / 2), ceil(w / 2)]`."""
         residual: Tensor = self.downsample(x)
         return residual + cast("Tensor", self.conv_b(self.conv_a(x)))
 
 
 class Stages(nn.Module):
-    """Stem, three stages of cells with reductions between them, classifier."""
+    """A base class: a stem, three stages of cells with reductions between them, a classifier."""
 
     least_size = 4
-    """Least height and width of an image: one pixel is left behind the reductions."""
+    """Least height and width of an image, of which the reductions leave one pixel."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ class Stages(nn.Module):
         self.classifier = nn.Linear(channels, num_classes)
 
     def run(self, images: Tensor, cell: NASBench201Cell, dropping: DropPath) -> Tensor:
-        """Images `[b, in_channels, h, w]` to logits `[b, num_classes]`."""
+        """Return logits `[b, num_classes]` for images `[b, in_channels, h, w]`."""
         check_images(images, self.in_channels, self.least_size)
         x = self.stem(images)
         for part in self.cells:

@@ -39,7 +39,7 @@ class CellNetwork(nn.Module):
     """
 
     least_size: int
-    """Least height and width of an image: one pixel is left behind the reductions."""
+    """Least height and width of an image, of which the reductions leave one pixel."""
     auxiliary_pool_stride: int
     auxiliary_last_norm: bool
 
@@ -101,16 +101,17 @@ class CellNetwork(nn.Module):
         drop_path: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """Classify a batch.
+        """Return the logits of a batch.
 
         Args:
             images: `[b, in_channels, h, w]`, normalised.
             drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only.
-            generator: Source of what is dropped, on the device of the images.
+            generator: Generator of the drop-path masks, on the device of the images; None for the
+                default generator.
 
         Returns:
-            Logits `[b, num_classes]`; with the auxiliary head and in training, these and the
-            auxiliary logits `[b, num_classes]`.
+            Logits `[b, num_classes]`. In training with the auxiliary head, a pair of the logits and
+            the auxiliary logits, both `[b, num_classes]`.
 
         Raises:
             ValueError: The shape of the batch, or `drop_path`, is out of range.
@@ -128,7 +129,7 @@ class CellNetwork(nn.Module):
 
 
 class CifarNetwork(CellNetwork):
-    """The network for small images: they keep their size up to the first reduction.
+    """The network for small images, which keep their size up to the first reduction.
 
     The auxiliary head needs images of at least 29x29.
     """
@@ -147,7 +148,7 @@ class CifarNetwork(CellNetwork):
 
 
 class ImageNetNetwork(CellNetwork):
-    """The network for large images: the stem divides their size by 8.
+    """The network for large images; its stem divides height and width by 8.
 
     The auxiliary head needs images of at least 193x193.
     """
@@ -184,7 +185,7 @@ def cell_network(genotype: Genotype, sizes: NetworkSizes) -> CifarNetwork:
 
 
 class Family(NamedTuple):
-    """Networks for a data set, and the sizes that the paper gives them."""
+    """The network class for a data set, and the paper's sizes for it."""
 
     network: type[CellNetwork]
     channels: int
@@ -200,4 +201,4 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "imagenet": Family(ImageNetNetwork, 46, 14, 1000),
     }
 )
-"""By the name of the data set."""
+"""Network families by the name of the data set."""

@@ -17,8 +17,8 @@ class Cost:
 
     Attributes:
         parameters: Number of learnt parameters.
-        multiply_adds: Multiply-adds of one forward pass over one image, those of convolutions
-            and linear layers.
+        multiply_adds: Multiply-adds of all convolutions and linear layers in one forward pass of
+            one image.
     """
 
     parameters: int
@@ -28,10 +28,10 @@ class Cost:
 def cost(network: nn.Module, input_size: tuple[int, int, int]) -> Cost:
     """Count the parameters and multiply-adds of a stand-alone network.
 
-    Nothing is computed and the network is left as it was: the pass runs on the meta device.
+    The pass runs on the meta device: no values are computed, and the network does not change.
 
     Args:
-        network: The network; `Supernet.standalone` gives one for a path of a supernet.
+        network: Network to count; `Supernet.standalone` returns that of a path of a supernet.
         input_size: (channels, height, width) of an image.
 
     Raises:
@@ -69,7 +69,7 @@ class CostLimits:
 
     Attributes:
         parameters: Largest number of learnt parameters; None for no limit.
-        multiply_adds: Most multiply-adds of one image; `None`: any number.
+        multiply_adds: Largest number of multiply-adds for one image; None for no limit.
 
     Raises:
         ValueError: A limit is not a whole number of at least 1.

@@ -131,7 +131,8 @@ def check_tensors(module: nn.Module, tensors: object) -> None:
     """Raise unless `tensors(genotype)` are the module's own tensors by their state-dict names.
 
     Raises:
-        ProtocolError: A tensor is another one; the message names the first.
+        ProtocolError: A tensor is not one of the module's, or has another name there; the message
+            names the first one.
     """
     if not isinstance(tensors, Mapping) or not tensors:
         raise ProtocolError(

@@ -1,4 +1,4 @@
-"""The supernet of cells: every operation of a space once, run along the path of any genotype."""
+"""The supernet of cells: one module for each operation of each edge, shared by all genotypes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from relativenas_optuna.spaces.registry import NetworkSizes
 
 
 class SharedCell(CellModule):
-    """A cell with every operation of the space on every edge, each once."""
+    """A cell with one module for each operation of the space on each edge."""
 
     def __init__(self, space: CellSpace, shape: CellShape) -> None:
         super().__init__(shape)
@@ -51,7 +51,7 @@ class SharedCell(CellModule):
         newer: Tensor,
         dropping: DropPath,
     ) -> Tensor:
-        """Run `cell`, whose edges are the operations named by `keys`; see `CellModule.run`."""
+        """Run `cell` with the operations named by `keys`, edge by edge; see `CellModule.run`."""
         return self.run(cell, [self.operations[key] for key in keys], older, newer, dropping)
 
 
@@ -63,7 +63,7 @@ class Supernet(nn.Module):
     mode a path gives the logits of `standalone` to the last bit: both run the same code.
 
     Args:
-        space: The genotypes that can be run.
+        space: Search space, whose genotypes can be run.
         channels: Channels of the first cell's nodes; they double at every reduction.
         cells: Number of cells.
         num_classes: Number of classes.
@@ -120,13 +120,14 @@ class Supernet(nn.Module):
         drop_path: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Classify a batch along the path of a genotype.
+        """Return the logits of a batch for the path of a genotype.
 
         Args:
             images: `[b, in_channels, h, w]`, normalised; h and w of at least 4.
             genotype: A genotype of the space.
             drop_path: Probability in [0, 1) that an edge is dropped, per sample; training only.
-            generator: Source of what is dropped, on the device of the images.
+            generator: Generator of the drop-path masks, on the device of the images; None for the
+                default generator.
 
         Returns:
             Logits `[b, num_classes]`.
@@ -150,7 +151,8 @@ class Supernet(nn.Module):
     def tensors(self, genotype: Genotype) -> dict[str, Tensor]:
         """Return the own parameters and buffers that `forward` reads for a genotype, by name.
 
-        Those of its operations, and all outside the operations; names are those of `state_dict`.
+        They are those of its operations, and all outside the operations. The names are those of
+        `state_dict`.
 
         Raises:
             ValueError: The genotype is not in the space.
@@ -175,7 +177,7 @@ class Supernet(nn.Module):
             ValueError: The genotype is not in the space.
         """
         modules = [module for _, module in self._modules_outside()]
-        # A twin is here twice, as it is two modules in the stand-alone network.
+        # An edge that occurs twice counts twice, as it is two modules in the stand-alone network.
         modules += [cell.operations[k] for _, cell, ks in self._cells_of(genotype) for k in ks]
         return sum(p.numel() for module in modules for p in module.parameters())
 

@@ -1,4 +1,4 @@
-"""The space of cells that a search chooses from."""
+"""The search space of pairs of cells."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PAPER_OPERATIONS: tuple[str, ...] = (
 class CellSpace:
     """The search space of two cells with a fixed number of nodes, edges and operations.
 
-    The default is the space of the RelativeNAS paper. The same input twice, and even the same
-    edge twice, is part of the space. The output of a cell is always made of all nodes.
+    The default is the space of the RelativeNAS paper. A node may read the same input twice, also
+    through the same operation. The output of a cell is the concatenation of all its nodes.
 
     Attributes:
         nodes: Number of nodes of a cell, at least 1.
@@ -71,7 +71,7 @@ class CellSpace:
     def distributions(self) -> dict[str, CategoricalDistribution]:
         """Distributions in a new dict, in the paper's order: normal cell first, node by node.
 
-        Per edge come the input (choices are numbers) and then the operation (choices are names):
+        Each edge has two parameters, its input (a number) and then its operation (a name):
         ``normal.node2.input1``, ``normal.node2.op1``, ``normal.node2.input2``, and so on.
         """
         return {
@@ -85,7 +85,7 @@ class CellSpace:
 
     @property
     def size(self) -> int:
-        """Number of genotypes; those that differ in the order of a node's edges count as two."""
+        """Number of genotypes; two that differ only in the order of a node's edges both count."""
         per_cell: int = math.prod(
             (n * len(self.operations)) ** self.inputs for n in self._numbers()
         )

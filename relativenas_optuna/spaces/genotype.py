@@ -48,8 +48,8 @@ class Cell:
 
     Attributes:
         nodes: Edges of each node, in order. Node ``i`` (from 0) is input ``i + 2`` of later nodes.
-        concat: Inputs whose concatenation along the channels is the output of the cell, rising.
-            All nodes where it is left out.
+        concat: Inputs that are concatenated along the channels to the output of the cell, in
+            rising order. By default all nodes.
     """
 
     nodes: tuple[tuple[Edge, ...], ...]

@@ -101,7 +101,7 @@ class NASBench201:
         operations: Operations that an edge chooses from, some of `NASBENCH201_OPERATIONS`.
 
     Raises:
-        ValueError: An operation is unknown or is there twice, or there is no operation.
+        ValueError: `operations` is empty, or has an unknown or a repeated name.
 
     Example:
         >>> import optuna
@@ -132,7 +132,7 @@ class NASBench201:
 
     @property
     def distributions(self) -> dict[str, CategoricalDistribution]:
-        """One distribution for each edge in a new dict; ``edge2_1`` is from node 1 to node 2."""
+        """Distributions in a new dict, one for each edge; ``edge2_1`` is from node 1 to node 2."""
         return {name: CategoricalDistribution(self.operations) for name in _NAMES}
 
     def genotype(self, params: Mapping[str, Any]) -> NASBench201Cell:
@@ -144,7 +144,7 @@ class NASBench201:
         return NASBench201Cell(tuple(read_choice(params, name, self.operations) for name in _NAMES))
 
     def params(self, genotype: NASBench201Cell) -> dict[str, Any]:
-        """Inverse of `genotype`.
+        """Return the parameters of an architecture, the inverse of `genotype`.
 
         Raises:
             ValueError: The architecture has an operation that is not in this space.

@@ -20,8 +20,9 @@ A = TypeVar("A", bound=Hashable)
 class Space(Protocol[A]):
     """A set of architectures that a search chooses from.
 
-    `CellSpace` and `NASBench201` are spaces. Your own needs no base class. Its architectures
-    are hashable values; `relativenas_optuna.networks.check_supernet` tests all of it.
+    `CellSpace` and `NASBench201` are spaces. Your own space needs no base class. Its architectures
+    are hashable values. Test it, together with its supernet, by
+    `relativenas_optuna.networks.check_supernet`.
 
     Example:
         >>> from optuna.distributions import IntDistribution

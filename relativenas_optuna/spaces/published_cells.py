@@ -16,7 +16,7 @@ class Published:
     Attributes:
         genotype: Its two cells. NASNet-A and AmoebaNet-A are in the simplified form in which the
             DARTS experiments trained them, with one operation of each kernel size.
-        source: Where it was published.
+        source: Authors, title, venue and year of the publication.
     """
 
     genotype: Genotype

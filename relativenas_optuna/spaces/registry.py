@@ -131,7 +131,7 @@ def register_space(
     supernet: Callable[[int, int], Any] | None = None,
     network: Callable[[Any, int, int], Any] | None = None,
 ) -> RegisteredSpace:
-    """Register a search space under a name, and return what `--space MODULE:ATTRIBUTE` names.
+    """Register a search space under a name, for the option `--space MODULE:ATTRIBUTE`.
 
     Assign the result to a variable of a module in the current folder or on the Python path:
     `relativenas search --space my_module:DEPTHS` then finds it, and so does every later command of
@@ -185,7 +185,7 @@ def register_space(
 def registered_space(name: str) -> RegisteredSpace:
     """Return the space of that name, without importing a module.
 
-    Files from elsewhere name spaces too, and a file must not decide which code is run.
+    A file from elsewhere may name a space, and must not decide which code is run.
 
     Raises:
         SpaceError: No space of that name is registered in this process.

@@ -18,7 +18,7 @@ _SPACE_LINE = "space:"
 class SpaceGenotype:
     """An architecture of a registered space other than "cells".
 
-    It can be shown, stored and compared although the module of the space is not loaded.
+    It can be shown, stored and compared even if the module of the space is not loaded.
 
     Attributes:
         space: Name of the space; None if it is not known.
@@ -99,8 +99,8 @@ def genotype_from_text(text: str, space: str | None) -> AnyGenotype:
         space: Name of the space; None to try the built-in spaces.
 
     Raises:
-        ValueError: The text is not an architecture of a built-in space that is named, or cannot be
-            the text of an architecture at all.
+        ValueError: `space` names a built-in space that does not have this architecture, or the
+            text is empty, too long, or has characters that cannot be shown.
     """
     if space == CELLS:
         return Genotype.from_text(text)
@@ -114,10 +114,10 @@ def genotype_from_text(text: str, space: str | None) -> AnyGenotype:
 
 
 def genotype_from_json(text: str) -> AnyGenotype:
-    """Read what `to_json` of an architecture of any space returned.
+    """Read an architecture of any space from its JSON form, see `to_json`.
 
     Raises:
-        ValueError: The text is something else; the message says where and why.
+        ValueError: The text is not the JSON form of an architecture; the message says why.
     """
     data: object = None
     with suppress(ValueError, RecursionError):
@@ -131,11 +131,12 @@ def genotype_from_file(content: str, space: str | None = None) -> AnyGenotype:
     """Read an architecture from the content of a file, text or JSON.
 
     Args:
-        content: What `file_text` or `to_json` returned, or the text of an architecture.
-        space: Name of the space of a text that does not name it; None for a pair of cells.
+        content: Content of the file: a result of `file_text` or `to_json`, or the text of an
+            architecture.
+        space: Name of the space for a text that does not name its space; None for a pair of cells.
 
     Raises:
-        ValueError: The content is something else; the message says where and why.
+        ValueError: The content is not an architecture; the message says why.
     """
     content = content.removeprefix(BYTE_ORDER_MARK).strip()
     if content[:1] == "{":

@@ -22,7 +22,7 @@ from relativenas_optuna.spaces.space_genotype import (
 
 FORMAT = "relativenas network 1"
 
-# What a file from elsewhere may ask for: ten times what anybody trains, and built in seconds.
+# Limits for files from elsewhere: ten times the usual sizes, and still built in seconds.
 """Largest sizes of a network, by their names in `build`."""
 _MOST_EDGES = 8192
 _LONGEST_NAME = 1000
@@ -43,14 +43,14 @@ class NetworkDescription:
 
     Attributes:
         genotype: The architecture.
-        dataset: "cifar10", "cifar100" or "imagenet": which network `build` makes.
+        dataset: Kind of network that `build` makes: "cifar10", "cifar100" or "imagenet".
         channels: Channels of the first cell's nodes.
         cells: Number of cells.
         in_channels: Channels of an image.
         classes: Names of the classes, in the order of the logits.
         auxiliary: True if the network has the auxiliary head.
-        mean: Mean of the training images for each channel, where 255 of 8 bits is 1. The input of
-            the network is `(image - mean) / std`.
+        mean: Mean of the training images for each channel, in units in which 255 of 8 bits is 1.
+            The input of the network is `(image - mean) / std`.
         std: Standard deviation of the training images for each channel, above 0.
         size: Height and width in pixels of the training images.
         notes: Any other data that JSON can hold.
@@ -105,7 +105,8 @@ class NetworkDescription:
         """Build the network with initial weights.
 
         Args:
-            meta: See `any_network`.
+            meta: True to build it on the meta device, without memory for its weights; see
+                `any_network`.
 
         Raises:
             ValueError: An operation is unknown, channels are too few, or the space is not loaded.
@@ -127,10 +128,10 @@ class NetworkDescription:
 
     @classmethod
     def from_json(cls, text: str) -> NetworkDescription:
-        """Read what `to_json` returned; the text may come from anybody.
+        """Read a description from its JSON form, which anybody may have written.
 
         Raises:
-            ValueError: The text is something else, or a field is out of range.
+            ValueError: The text is not a description, or a field is out of range.
         """
         if len(text) > _LONGEST_TEXT:
             raise ValueError(f"a description has at most {_LONGEST_TEXT} characters")
@@ -169,11 +170,11 @@ def _check_whole(name: str, value: object, most: int) -> None:
 
 
 def check_classes(classes: object) -> None:
-    """Raise for names of classes that a network's file cannot hold.
+    """Raise if a network's file cannot hold some names of classes.
 
     Raises:
-        ValueError: They are no tuple of strings, too many or too long, one is there twice, or has
-            characters that cannot be shown.
+        ValueError: The names are not a tuple of strings, or they are too many or too long. Or a
+            name is repeated or has characters that cannot be shown.
     """
     most = MOST["num_classes"]
     if not isinstance(classes, tuple) or not 1 <= len(classes) <= most:

@@ -1,4 +1,4 @@
-"""State dicts of other programs: names and types as our networks have them."""
+"""Conversion of other programs' state dicts to the names and types of this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 #: Tensors by the names of a network's state dict.
 State: TypeAlias = Mapping[str, Tensor]
 
-# What DataParallel, DistributedDataParallel, AveragedModel and torch.compile put into names.
+# Parts that DataParallel, DistributedDataParallel, AveragedModel and torch.compile put into names.
 _WRAPPERS = {"module", "_orig_mod"}
 _AVERAGED = "n_averaged"  # AveragedModel's own counter
 _CELLS = "cells."  # every network of ours has cells
@@ -20,10 +20,10 @@ _MEAN = "running_mean"
 
 
 def unwrapped(state: State) -> dict[str, Tensor]:
-    """Return a state dict without the names of the modules that its network was wrapped in.
+    """Return a state dict without the name parts of wrappers, such as `DataParallel`.
 
-    `module` and `_orig_mod` are removed wherever they are. A prefix that all names share, such as
-    `model.`, is removed where the names are those of a network with cells.
+    The parts `module` and `_orig_mod` are removed everywhere. A prefix that all names share, such
+    as `model.`, is removed if the names are then those of a network with cells.
     """
     plain = {
         ".".join(part for part in name.split(".") if part not in _WRAPPERS): tensor
@@ -49,7 +49,7 @@ def _shared_prefix(names: Collection[str]) -> str:
 def in_single_precision(state: State) -> dict[str, Tensor]:
     """Return a state dict with all floating-point tensors as float32, and counters as int64.
 
-    A counter is not a whole number where a program averaged or converted all tensors alike.
+    A program that averaged or converted all tensors alike leaves counters that are floats.
     """
 
     def converted(name: str, tensor: Tensor) -> Tensor:
@@ -61,14 +61,14 @@ def in_single_precision(state: State) -> dict[str, Tensor]:
 
 
 def with_counters(ours: State, theirs: State) -> dict[str, Tensor]:
-    """Return weights with the counters of batch norms that torch does without.
+    """Return weights with a counter of 0 for each batch norm whose counter is missing.
 
-    Files of torch before 0.4.1 have no `num_batches_tracked`, as torch's own `load_state_dict`
-    allows. They begin at 0.
+    Files of torch before 0.4.1 have no `num_batches_tracked`. torch's own `load_state_dict` accepts
+    them too.
 
     Args:
-        ours: The state dict of the network.
-        theirs: The weights; only batch norms that are in them get a counter.
+        ours: State dict of the network.
+        theirs: Weights from a file. A batch norm that is not in them gets no counter.
     """
     counters = {
         name: torch.zeros(tensor.shape, dtype=tensor.dtype)

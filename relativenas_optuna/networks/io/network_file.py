@@ -1,4 +1,4 @@
-"""The trained-network file: weights, and in the same file the description of the network."""
+"""The trained-network file: weights and the description of their network in one file."""
 
 from __future__ import annotations
 
@@ -64,18 +64,20 @@ def network_bytes(network: nn.Module, description: NetworkDescription) -> bytes:
 def save_network(path: str | Path, network: nn.Module, description: NetworkDescription) -> Path:
     """Write a trained network as a safetensors file, and its description beside it as JSON.
 
-    Each file is written whole or not at all. The first holds all that the second says.
+    Each file is written whole or not at all. The safetensors file contains the description too.
 
     Args:
-        path: Ends in `.safetensors`; the other file has `.json` in its place.
+        path: Path of the safetensors file, which ends in `.safetensors`. The JSON file has the
+            same name with the ending `.json`.
         network: Network on any device.
         description: Description of the network.
 
     Returns:
-        The path.
+        Path of the safetensors file.
 
     Raises:
-        ValueError: The path ends otherwise, or see `network_bytes`.
+        ValueError: The path has another ending, the network is not the one described, or it holds
+            numbers that are not finite.
         OSError: A file cannot be written.
     """
     path = Path(path)
@@ -91,21 +93,21 @@ def save_network(path: str | Path, network: nn.Module, description: NetworkDescr
 
 
 def load_network(path: str | Path) -> tuple[Any, NetworkDescription]:
-    """Read what `save_network` wrote; no code in the file is executed.
+    """Load a network from a file that `save_network` wrote; no code in the file is executed.
 
     Returns:
-        The network on the CPU, in training mode as a new one, and what it is. The network is a
+        The network on the CPU in training mode, and its description. The network is a
         `CellNetwork` for a pair of cells, and another `torch.nn.Module` for other spaces.
 
     Raises:
-        ValueError: The file is missing, damaged or cut short, is none of ours, or its weights are
-            not those of the network that it describes. One line says why.
+        ValueError: The file is missing, damaged or cut short, is not a trained-network file, or its
+            weights are not those of the described network. One line says why.
     """
     return _network_of(read_weights(path), path)
 
 
 def network_in_bytes(content: bytes) -> tuple[Any, NetworkDescription]:
-    """Read what `network_bytes` returned, as `load_network` reads a file."""
+    """Load a network from a file's content (`network_bytes`), as `load_network` does."""
     return _network_of(_stored(*from_bytes(content), "the content"), "FILE")
 
 
@@ -117,7 +119,7 @@ def read_weights(path: str | Path) -> StoredNetwork:
             `torch.save` wrote; see `read_pt`.
 
     Raises:
-        ValueError: The file is missing, damaged or cut short, or holds something else. One line
+        ValueError: The file is missing, damaged or cut short, or does not hold weights. One line
             says why.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Trained weights for a network: checks, differences, and parts that get initial weights."""
+"""Selection of trained weights for a network, and checks that they fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.networks.io.foreign_state import State, with_counters
 
 _NAMED = 3
-"""Differences that a message names."""
+"""Number of differences that a message names."""
 _AUXILIARY = "auxiliary_head."
 _CLASSIFIERS = ("classifier.", f"{_AUXILIARY}classifier.")
 _CELL = re.compile(r"cells\.([0-9]{1,6})\.")
@@ -19,10 +19,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.]{1,120}")
 
 
 def sizes_in(state: State) -> dict[str, int]:
-    """Return the sizes of the network of these weights, as far as known, by their names in `build`.
+    """Return the network sizes that some weights show, by their argument names in `build`.
 
-    They may be nonsense where the weights are those of another kind of network, but none that no
-    network has.
+    A size that the weights do not show is left out. For weights of another kind of network the
+    sizes have no meaning, but they are within the allowed range.
     """
     found = {"cells": len({match[1] for name in state if (match := _CELL.match(name))})}
     large = is_imagenet(state)
@@ -37,21 +37,21 @@ def sizes_in(state: State) -> dict[str, int]:
 
 
 def is_imagenet(state: State) -> bool:
-    """Return True for weights of a network with the ImageNet stem."""
+    """Return True if weights are those of a network with the ImageNet stem."""
     return any(name.startswith("stem0.") for name in state)
 
 
 def require_fit(ours: State, theirs: State, where: str) -> None:
-    """Raise for weights that are not those of a network.
+    """Raise if weights do not fit a network.
 
     Args:
-        ours: State of the network, on any device, also the meta device.
+        ours: State dict of the network, on any device, also the meta device.
         theirs: Weights from a file, on the CPU.
         where: Name of the file for the message.
 
     Raises:
-        ValueError: Keys, shapes or types differ, and the first three are named; or a number is not
-            finite.
+        ValueError: Names, shapes or types differ (the message names the first three differences),
+            or a number is not finite.
     """
     found = _differences(ours, theirs)
     if found:
@@ -63,14 +63,14 @@ def require_fit(ours: State, theirs: State, where: str) -> None:
 
 
 def starting_anew(network: nn.Module, state: State) -> dict[str, str]:
-    """Return the parts of a network that get initial weights instead of those of a file.
+    """Return the parts of a network that must keep initial weights, since a file's do not fit.
 
     Args:
         network: Network on any device.
-        state: The weights.
+        state: Weights from the file.
 
     Returns:
-        The reason for each part, by the beginning of the names of its tensors.
+        The reason for each part, by the prefix of its tensors' names.
     """
     anew = {}
     own = network.state_dict()
@@ -99,12 +99,12 @@ def fitting(
 
     Args:
         network: Network on any device.
-        state: The weights, on the CPU.
+        state: Weights from a file, on the CPU.
         where: Name of the file for the message.
-        anew: The parts, see `starting_anew`.
+        anew: Prefixes of the parts that get initial weights, see `starting_anew`.
 
     Raises:
-        ValueError: The weights are not those of the network; see `require_fit`.
+        ValueError: The weights do not fit the network, see `require_fit`.
     """
     headless = () if _has_auxiliary(network) else (_AUXILIARY,)
     ours = _without(network.state_dict(), anew)
@@ -132,7 +132,7 @@ def _differences(ours: State, theirs: State) -> list[str]:
             found.append(f"{name} is {list(other.shape)} and should be {list(tensor.shape)}")
         elif other.dtype != tensor.dtype:
             found.append(f"{name} is {other.dtype} and should be {tensor.dtype}")
-    # Of no order of its own in a safetensors file.
+    # Sorted, since the tensors of a safetensors file have no order.
     found += [f"{_shown(name)} is not in this network" for name in sorted(set(theirs) - set(ours))]
     return found
 

@@ -1,4 +1,4 @@
-"""Facts that tell the weights of one supernet from those of another."""
+"""Facts by which the weights of one supernet differ from those of another."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SIZES = {
 
 
 def facts(supernet: Any) -> dict[str, Fact]:
-    """Return facts that tell the weights of a supernet from those of others, by name.
+    """Return facts about a supernet that its weights depend on, by name: space and sizes.
 
-    A supernet of the user may have a property `facts`, which is returned.
+    If a supernet of the user has a property `facts`, its value is returned.
 
     Args:
         supernet: A `SharedNetwork`.
@@ -42,10 +42,10 @@ def facts(supernet: Any) -> dict[str, Fact]:
 
 
 def differences(theirs: Any, ours: dict[str, Fact]) -> list[str]:
-    """Return the differences between the facts of weights and those of the needed weights.
+    """Return the differences between the facts of stored weights and those of a supernet.
 
     Args:
-        theirs: Facts in a file; anything else has no differences.
+        theirs: Facts in a file of weights. Anything but a dict has no differences.
         ours: Facts of the supernet that needs weights.
     """
     if not isinstance(theirs, dict):

@@ -41,7 +41,7 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         The tensors by name, on the CPU and independent of the file, and the metadata.
 
     Raises:
-        ValueError: The file is missing, unreadable, cut short, or no safetensors file.
+        ValueError: The file is missing, unreadable, cut short, or not a safetensors file.
     """
     path = Path(path)
     try:
@@ -62,12 +62,12 @@ def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> byte
 
 
 def replaced(content: bytes, tensors: Mapping[str, Tensor]) -> bytes:
-    """Return what `to_bytes` returned, with new values of some of its tensors.
+    """Return the content of a safetensors file (`to_bytes`) with new values for some tensors.
 
-    For a few of thousands of tensors this takes a small part of the time that `to_bytes` takes.
+    To replace a few of thousands of tensors, this is much faster than `to_bytes`.
 
     Raises:
-        ValueError: A tensor is not there, or is of another size.
+        ValueError: The content does not have one of the tensors, or has it in another size.
     """
     header, start = _header(content)
     changed = bytearray(content)
@@ -81,10 +81,10 @@ def replaced(content: bytes, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors by name, on the CPU, and the metadata that `to_bytes` wrote.
+    """Return the tensors by name, on the CPU, and the metadata in a safetensors file's content.
 
     Raises:
-        ValueError: The content is cut short, or that of no safetensors file; one line says why.
+        ValueError: The content is cut short or not that of a safetensors file; one line says why.
     """
     try:
         tensors = safetensors.torch.load(content)

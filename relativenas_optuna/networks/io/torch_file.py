@@ -1,4 +1,4 @@
-"""Weights in a file that `torch.save` wrote, read without running what it may hold."""
+"""Reader of weights in a file that `torch.save` wrote; code in the file is not run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from relativenas_optuna.networks.io.foreign_state import unwrapped
 
-# Where programs keep the weights among other things.
+# Usual names under which programs store the weights among other data.
 _INSIDE = ("state_dict", "model_state_dict", "net", "model", "network")
 _DEEPEST = 3
 _CODE = re.compile(r"GLOBAL ([\w.]+)")  # in what torch says of a file that calls something
@@ -25,23 +25,25 @@ _KINDS = {
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
 }
 _MOST_GROWTH = 4
-"""Bytes in memory for one in the file: half precision takes 2."""
+"""Most bytes in memory for one byte in the file; half precision takes 2."""
 
 
 def read_pt(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, by itself or in a dict under a usual name, also of a wrapped network.
+    """Read the state dict in a file that `torch.save` wrote.
 
-    Nothing in the file is run: it may hold tensors, numbers, texts and their containers only.
+    The state dict may be in another dict under a usual name such as "state_dict", and may be that
+    of a wrapped network. No code in the file is run: the file may hold only tensors, numbers, texts
+    and containers of these.
 
     Args:
         path: Path of the file.
 
     Returns:
-        The tensors by name, dense, on the CPU, independent of the file; those of another
-        floating-point type as float32.
+        The tensors by name, dense, on the CPU and independent of the file. All floating-point
+        tensors are float32.
 
     Raises:
-        ValueError: The file is missing, damaged or cut short, holds code, or no state dict.
+        ValueError: The file is missing, damaged or cut short, holds code, or has no state dict.
     """
     where = f"weights file {str(path)!r}"
     state = unwrapped(_state_in(_loaded(path, where), where))
@@ -53,7 +55,7 @@ def _loaded(path: Path, where: str) -> Any:
     try:
         archive = _is_archive(path)
         with warnings.catch_warnings():
-            # On how the file was written, years ago: nothing that its reader could change.
+            # torch warns of how the file was written, which its reader cannot change.
             warnings.simplefilter("ignore")
             # In older versions of torch a tensor of an archive that is read is as large as the
             # file says, and goes on into what else is in memory. Mapped, it ends with the file.
@@ -108,7 +110,7 @@ def _state_in(data: Any, where: str) -> dict[str, Tensor]:
 
 
 def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:
-    """Raise for tensors that are not arrays of numbers, or need more memory than the file has.
+    """Raise if a tensor is not an array of numbers, or needs far more memory than the file.
 
     Raises:
         ValueError: A tensor is named, or what all of them would take.

@@ -1,1 +1,1 @@
-"""The layers that cells and networks are made of."""
+"""Layers of cells and networks."""

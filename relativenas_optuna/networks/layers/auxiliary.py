@@ -12,7 +12,8 @@ class AuxiliaryHead(nn.Module):
         in_channels: Channels of that cell's output.
         num_classes: Number of classes.
         pool_stride: Stride of the 5x5 pooling: 3 for CIFAR, 2 for ImageNet.
-        last_norm: Whether a batch norm follows the last convolution: not so for ImageNet.
+        last_norm: True to add a batch norm after the last convolution, as for CIFAR; False for
+            ImageNet.
     """
 
     def __init__(
@@ -34,10 +35,10 @@ class AuxiliaryHead(nn.Module):
         self.classifier = nn.Linear(768, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, in_channels, h, w]` to logits `[b, num_classes]`.
+        """Return logits `[b, num_classes]` for features `[b, in_channels, h, w]`.
 
         Raises:
-            ValueError: The features, and so the images, are too small.
+            ValueError: The features are too small, because the images are.
         """
         height, width = x.shape[-2:]
         if min(height, width) < self._least_size:

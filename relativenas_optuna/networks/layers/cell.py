@@ -1,4 +1,4 @@
-"""Cells and their stacking: what the stand-alone networks and the supernet have in common."""
+"""Cells and their stacking, shared by the stand-alone networks and the supernet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DropPath:
 
     Attributes:
         p: Probability in [0, 1).
-        generator: Source of the masks, on the device of the images; the default one where None.
+        generator: Generator of the masks, on the device of the images; None for the default one.
     """
 
     p: float = 0.0
@@ -48,8 +48,8 @@ class CellShape:
         older_channels: Channels of input 0, the cell before the previous one.
         newer_channels: Channels of input 1, the previous cell.
         channels: Channels of every node.
-        reduction: Whether the cell halves the size.
-        older_is_larger: Whether input 0 has twice the size of input 1.
+        reduction: True if the cell halves height and width.
+        older_is_larger: True if input 0 has twice the height and width of input 1.
     """
 
     older_channels: int
@@ -59,7 +59,7 @@ class CellShape:
     older_is_larger: bool
 
     def stride(self, number: int) -> int:
-        """Stride of an edge that reads input `number`: a reduction cell shrinks its two inputs."""
+        """Return the stride of an edge by its input: 2 for inputs 0 and 1 of a reduction cell."""
         return 2 if self.reduction and number < 2 else 1
 
 
@@ -78,10 +78,10 @@ def stack(
         channels: Channels of the first cell's nodes.
         stem_channels: Channels of both inputs of the first cell.
         nodes: Nodes that a normal cell and a reduction cell concatenate.
-        stem_reduces: Whether input 0 of the first cell has twice the size of input 1.
+        stem_reduces: True if input 0 of the first cell has twice the height and width of input 1.
 
     Returns:
-        The shape of every cell, and the channels that every cell gives.
+        The shape of each cell, and the number of output channels of each cell.
     """
     shapes: list[CellShape] = []
     outputs: list[int] = []
@@ -98,7 +98,7 @@ def stack(
 
 
 class CellModule(nn.Module):
-    """A cell without its operations: prepares the two inputs, and runs a graph of operations."""
+    """A base class for cells: it prepares the two inputs and runs a graph of given operations."""
 
     def __init__(self, shape: CellShape) -> None:
         super().__init__()
@@ -120,12 +120,13 @@ class CellModule(nn.Module):
         Args:
             cell: The graph.
             operations: One module per edge, node by node.
-            older: `[b, older_channels, h, w]`, or twice the size.
-            newer: `[b, newer_channels, h, w]`.
-            dropping: Applies in training only, and not to identities.
+            older: Input 0, `[b, older_channels, h, w]`, or `[b, older_channels, 2 h, 2 w]` if
+                `older_is_larger`.
+            newer: Input 1, `[b, newer_channels, h, w]`.
+            dropping: Settings of drop-path, which applies in training only and not to identities.
 
         Returns:
-            `[b, len(cell.concat) * channels, h, w]`, or half the size from a reduction cell.
+            `[b, len(cell.concat) * channels, h, w]`; half of h and w from a reduction cell.
         """
         drops = self.training and dropping.p > 0
         states = [self.preprocess0(older), self.preprocess1(newer)]
@@ -153,12 +154,12 @@ class FixedCell(CellModule):
         )
 
     def forward(self, older: Tensor, newer: Tensor, dropping: DropPath) -> Tensor:
-        """See `CellModule.run`."""
+        """Return the output of the cell; see `CellModule.run`."""
         return self.run(self.cell, self._ops, older, newer, dropping)
 
 
 def cifar_stem(in_channels: int, channels: int) -> nn.Sequential:
-    """3x3 convolution and batch norm: `[b, in_channels, h, w]` to `[b, 3 * channels, h, w]`."""
+    """Return the stem, a 3x3 convolution with `3 * channels` outputs and a batch norm."""
     return nn.Sequential(
         nn.Conv2d(in_channels, STEM_MULTIPLIER * channels, 3, padding=1, bias=False),
         BatchNorm2d(STEM_MULTIPLIER * channels),
@@ -166,10 +167,10 @@ def cifar_stem(in_channels: int, channels: int) -> nn.Sequential:
 
 
 def check_sizes(**sizes: object) -> None:
-    """Refuse sizes that are not whole numbers of at least 1.
+    """Raise if a size is not a whole number of at least 1.
 
     Raises:
-        ValueError: The first size that is not; the message names it.
+        ValueError: A size is not allowed; the message names the first one.
     """
     for name, size in sizes.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
@@ -177,10 +178,10 @@ def check_sizes(**sizes: object) -> None:
 
 
 def check_images(images: Tensor, in_channels: int, least: int) -> None:
-    """Refuse a batch that is not `[b, in_channels, h, w]` with h and w of at least `least`.
+    """Raise unless a batch is `[b, in_channels, h, w]` with h and w of at least `least`.
 
     Raises:
-        ValueError: Its shape is another.
+        ValueError: The batch has another shape.
     """
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[1] != in_channels or min(shape[2:]) < least:

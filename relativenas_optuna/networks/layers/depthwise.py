@@ -1,7 +1,7 @@
 """Depthwise convolutions whose gradients are as fast as their forward pass on a CPU.
 
-The CPU library computes a dilated gradient, and a weight gradient of a kernel wider than 3, 5 to 20
-times slower than what it has fast code for. Both can be written in terms of that.
+The CPU library is 5 to 20 times slower for dilated gradients, and for weight gradients of kernels
+wider than 3. This module computes both from gradients for which the library has fast code.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FAST_WIDTH = 3
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """Depthwise convolution that divides the size by its stride, rounding up.
+    """Depthwise convolution that divides height and width by its stride, rounding up.
 
     Args:
         channels: Channels of input and output.
@@ -43,7 +43,7 @@ class DepthwiseConv2d(nn.Conv2d):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, channels, h, w]` to `[b, channels, ceil(h / stride), ceil(w / stride)]`."""
+        """Map `[b, channels, h, w]` to `[b, channels, ceil(h / stride), ceil(w / stride)]`."""
         stride, dilation = self.stride[0], self.dilation[0]
         if stride == dilation == 2:
             # It reads every second pixel only: it is an undilated one on a quarter of the image.
@@ -60,7 +60,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 def every_second(x: Tensor, first: int = 0) -> Tensor:
-    """Every second pixel in both directions: `x[:, :, first::2, first::2]`, densely."""
+    """Return every second pixel, `x[:, :, first::2, first::2]`, without gaps in memory."""
     if is_traced():
         return x[:, :, first::2, first::2]
     return _EverySecond.apply(x, first)  # type: ignore[no-any-return]
@@ -69,15 +69,15 @@ def every_second(x: Tensor, first: int = 0) -> Tensor:
 def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, stride: int, dilation: int) -> Tensor:
     """Return the gradient of a depthwise convolution's weights.
 
-    A dilated one is that of an undilated one on the phases of the image, and a wide one is put
-    together from narrow ones.
+    A dilated gradient is computed as an undilated one on every `dilation`-th pixel. The gradient of
+    a wide kernel is put together from those of narrow kernels.
 
     Args:
         x: Input, `[b, c, h, w]`.
         gradient: Gradient of the output, `[b, c, ceil(h / stride), ceil(w / stride)]`.
         kernel: Side of the kernel, odd.
-        stride: 1 where dilated.
-        dilation: At least 1.
+        stride: Stride of the convolution; 1 if `dilation` is above 1.
+        dilation: Dilation of the convolution, at least 1.
 
     Returns:
         `[c, 1, kernel, kernel]`.
@@ -115,7 +115,7 @@ def _narrow_gradient(
 
 
 def _phases(x: Tensor, step: int) -> Tensor:
-    """The images of every `step`-th pixel: rows become batch, columns become channels.
+    """Split images into those of every `step`-th pixel: rows to the batch, columns to channels.
 
     In this layout the columns need no copy, and the rows are copied whole.
 
@@ -172,7 +172,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 class _EverySecond(torch.autograd.Function):
-    """Slicing, but for a gradient in the memory format of the image."""
+    """Slicing with a gradient in the memory format of the image."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, first: int) -> Tensor:

@@ -11,22 +11,23 @@ from torch.autograd.function import once_differentiable
 from relativenas_optuna.networks.layers.tracing import is_traced
 
 _MOST_CHANNELS = 32
-"""Up to so many channels folding pays; the CPU's vectors are full with more."""
+"""Most channels for which folding is faster; more channels fill the CPU's vectors anyway."""
 _LEAST_PIXELS = 2**15
-"""Pixels in a batch from which on folding pays for the calls that it takes."""
+"""Least number of pixels in a batch for which folding is faster, despite its extra calls."""
 _WIDTH = 256
-"""Channels that neighbouring pixels are folded to."""
+"""Largest number of channels after folding."""
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch norm that takes neighbouring pixels as further channels where channels are few.
+    """Batch norm that is fast for few channels: it treats neighbouring pixels as more channels.
 
-    The CPU library works channel by channel at once, and with 4 channels takes 15 times as long as
-    with 64. Statistics of the folded channels are put together to those of the channels.
+    The CPU library computes many channels at once, so that 4 channels take 15 times as long as 64.
+    Here neighbouring pixels are folded into channels. The statistics of the channels are computed
+    from those of the folded channels.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, c, h, w]`, of any memory format, to the same."""
+        """Normalise `[b, c, h, w]` of any memory format; the result has the same shape."""
         fold = self._fold(x)
         if fold == 1:
             return super().forward(x)
@@ -40,7 +41,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         return result  # type: ignore[no-any-return]
 
     def _fold(self, x: Tensor) -> int:
-        """Return how many neighbouring pixels are taken together; 1 for the library's own way."""
+        """Return the number of neighbouring pixels to fold; 1 to leave all to the library."""
         if (
             is_traced()
             or x.device.type != "cpu"
@@ -58,7 +59,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics, as torch does."""
+        """Update the running statistics, as torch does."""
         if self.running_mean is None or self.running_var is None:
             return
         assert self.num_batches_tracked is not None
@@ -69,25 +70,25 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def _rows(x: Tensor, fold: int) -> Tensor:
-    """`[b, c, h, w]`, channels last, as `[b * h * w / fold, fold * c]`."""
+    """Return `[b, c, h, w]`, channels last, as `[b * h * w / fold, fold * c]`."""
     return x.permute(0, 2, 3, 1).reshape(-1, fold * x.shape[1])
 
 
 def _images(rows: Tensor, shape: torch.Size) -> Tensor:
-    """The inverse of `_rows`."""
+    """Return rows as images `shape`, the inverse of `_rows`."""
     batch, channels, height, width = shape
     return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _tiled(fold: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """Each `[c]` as `[fold * c]`."""
+    """Return each tensor `[c]` repeated as `[fold * c]`."""
     together = torch.stack(tensors).unsqueeze(1).expand(-1, fold, -1)
     # With one channel the reshaping is a view of stride 0, and the library reads on behind it.
     return together.reshape(len(tensors), -1).contiguous().unbind()
 
 
 class _TrainingNorm(torch.autograd.Function):
-    """Normalises by the statistics of the batch; gives them too, the variance biased."""
+    """Normalisation by the statistics of the batch, which it returns too (biased variance)."""
 
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd passes by position

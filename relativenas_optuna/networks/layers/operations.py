@@ -18,7 +18,7 @@ from relativenas_optuna.networks.layers.norm import BatchNorm2d
 
 
 class ReLUConvBN(nn.Module):
-    """ReLU, 1x1 convolution and batch norm: makes the inputs of a cell alike in channels."""
+    """ReLU, 1x1 convolution and batch norm, to give a cell's input the number of channels."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -29,12 +29,12 @@ class ReLUConvBN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, in_channels, h, w]` to `[b, channels, h, w]`."""
+        """Map `[b, in_channels, h, w]` to `[b, channels, h, w]`."""
         return self.op(x)  # type: ignore[no-any-return]
 
 
 class FactorizedReduce(nn.Module):
-    """Halve the size without losing every second pixel: two 1x1 convolutions, one shifted."""
+    """Two 1x1 convolutions of stride 2, one shifted by a pixel: halves height and width."""
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class FactorizedReduce(nn.Module):
         self.bn = BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[b, in_channels, h, w]` to `[b, channels, ceil(h / 2), ceil(w / 2)]`."""
+        """Map `[b, in_channels, h, w]` to `[b, channels, ceil(h / 2), ceil(w / 2)]`."""
         height, width = x.shape[-2:]
         # The shifted half has no last pixel where the size is odd: it reads a zero there.
         if height % 2 or width % 2:
@@ -86,7 +86,7 @@ def _sep_conv(kernel: int) -> Callable[[int, int], nn.Module]:
     def make(channels: int, stride: int) -> nn.Module:
         return _Convolution(
             *_depthwise_separable(channels, kernel, stride),
-            # Nobody else reads the output of the batch norm before this ReLU.
+            # In place: nothing else reads the output of the batch norm before this ReLU.
             *_depthwise_separable(channels, kernel, 1, inplace=True),
         )
 
@@ -134,12 +134,12 @@ OPERATIONS: Mapping[str, Callable[[int, int], nn.Module]] = MappingProxyType(
         "conv_7x1_1x7": _conv_7x1_1x7,
     }
 )
-"""Operation by name: called with the channels and the stride (1 or 2), it gives a fresh module that
-takes `[b, channels, h, w]` to `[b, channels, ceil(h / stride), ceil(w / stride)]`."""
+"""Operations by name: functions of the channels and the stride (1 or 2) that return a new module,
+which maps `[b, channels, h, w]` to `[b, channels, ceil(h / stride), ceil(w / stride)]`."""
 
 
 def check_operations(names: frozenset[str]) -> None:
-    """Refuse names that are not in `OPERATIONS`.
+    """Raise if a name is not in `OPERATIONS`.
 
     Raises:
         ValueError: An operation is unknown.
@@ -151,14 +151,14 @@ def check_operations(names: frozenset[str]) -> None:
 
 
 def drop_path(x: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
-    """Drop whole samples with probability `p`, scaling the rest to keep the mean.
+    """Drop whole samples with probability `p`, and scale the others to keep the mean.
 
-    Larsson, Maire, Shakhnarovich, FractalNet, ICLR 2017.
+    Source: Larsson, Maire, Shakhnarovich, FractalNet, ICLR 2017.
 
     Args:
-        x: `[b, c, h, w]`.
+        x: Samples, `[b, c, h, w]`.
         p: Probability in [0, 1).
-        generator: Source of the mask, on the device of `x`; the default generator where None.
+        generator: Generator of the mask, on the device of `x`; None for the default generator.
 
     Returns:
         `[b, c, h, w]`: every sample is 0 or ``x / (1 - p)``.

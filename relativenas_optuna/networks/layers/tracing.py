@@ -1,4 +1,4 @@
-"""A check for torch's export, compilation and tracing."""
+"""Detection of torch's export, compilation and tracing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _JIT: Any = torch.jit  # without types of its own
 def is_traced() -> bool:
     """Return True while torch.export, torch.compile or torch.jit.trace records a network.
 
-    What is recorded must hold for batches of any size, and has gradients of its own.
+    A recorded program must accept batches of any size, and has gradients of its own.
     """
     return torch.compiler.is_compiling() or bool(_JIT.is_tracing())
