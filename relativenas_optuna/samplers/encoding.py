@@ -74,7 +74,7 @@ class Encoding:
 
     @cached_property
     def continuous(self) -> NDArray[np.bool_]:
-        """True for each variable `[variables]` that is a float without steps, or as dense."""
+        """True for each variable `[variables]` without steps, or with dense ones (`is_dense`)."""
         return np.array([count is None for count in self._finite_counts], dtype=np.bool_)
 
     @cached_property
@@ -226,7 +226,7 @@ class Encoding:
 
         Args:
             params: Parameters, of which some may be missing or invalid.
-            otherwise: Point `[variables]` whose variables replace those.
+            otherwise: Point `[variables]` with the values for missing or invalid parameters.
         """
         return np.array(
             [

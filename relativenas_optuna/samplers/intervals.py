@@ -174,7 +174,7 @@ def value_index(distribution: BaseDistribution, x: float) -> int:
 
 
 def cell(distribution: BaseDistribution, index: int) -> tuple[float, float]:
-    """Return the ends of the cell of a value of a parameter with a `finite_count`."""
+    """Return the lower and upper end of a value's cell; the parameter has a `finite_count`."""
     low, high = interval(distribution)
     if isinstance(distribution, IntDistribution) and distribution.log:
         value = distribution.low + index

@@ -1,4 +1,4 @@
-"""SearchView: the state of a study's search, to be shown."""
+"""SearchView: a read-only view of the state of a study's search."""
 
 from __future__ import annotations
 

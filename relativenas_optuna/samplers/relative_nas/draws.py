@@ -45,8 +45,8 @@ def extra_trial_uniform(seed: int, number: int, name: str) -> float:
 def latin_hypercube(seed: int, generation: int, name: str, size: int) -> Vector:
     """Return numbers in [0, 1) for a parameter of all seats of a generation, `[size]`.
 
-    Each lies in another of `size` equal parts of the interval (McKay et al. 1979). The array is
-    read-only.
+    Each number lies in a different one of `size` equal parts of the interval (McKay et al. 1979).
+    The array is read-only.
     """
     random = keyed_generator(seed, _LATIN_HYPERCUBE, generation, name_key(name))
     drawn: Vector = (random.permutation(size) + random.random(size)) / size

@@ -40,21 +40,22 @@ _REFIT = 1.1  # growth of the number of finished trials after which hyperparamet
 
 
 class ExtraTrials:
-    """Proposals for extra trials, by all that is known when such a trial is asked for.
+    """Proposals for extra trials, computed from all trials known at that moment.
 
-    Moves are drawn by the slow-fast rule between two of the members, as they were scored last,
-    and of the best trials. With one objective a Gaussian process of all finished trials, which
-    counts running ones as known, chooses the move with the largest expected improvement. A
-    proposal depends on timing, so the result of an extra trial must never reach the population.
+    Moves are drawn by the slow-fast rule. The learners are the members with their latest scores
+    and, with one objective, the best trials. With one objective a Gaussian process of all finished
+    trials chooses the move with the largest expected improvement. It counts running trials as
+    known. A proposal depends on timing, so the result of an extra trial must never reach the
+    population.
 
     Args:
-        replay: The replay of the study.
+        replay: Replay of the study.
     """
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay
         self._finished = FinishedTrials(Encoding({}), [])
-        # Those fitted last, with the number of trials they were fitted to.
+        # The hyperparameters of the last fit, with its number of trials.
         self._hyperparameters: tuple[int, Hyperparameters] | None = None
         self._made: dict[int, Proposal] = {}
 

@@ -36,8 +36,8 @@ class Generation:
             further parameters.
         positions: Proposed positions, `[N, variables]`; the scored ones for a pair that has
             learned.
-        proposed: Positions of the members as they moved here, `[N, variables]`, whatever was
-            scored since; used with `Screening.models_pending`.
+        proposed: Positions of the members as they moved here, `[N, variables]`, also if other
+            parameters were scored since; used with `Screening.models_pending`.
         velocities: Velocities of the members, `[N, variables]`.
         ready: `[N]`, True if a member's position is known.
         kept: `[N]`, True if a member keeps its score of the generation before.
@@ -46,8 +46,8 @@ class Generation:
         first_fast: `[N / 2]`, True if the first member of a pair that has learned is fast.
         origins: For each member, the seat by which its independent values are drawn. With a
             learned search space, a fast learner keeps that of its earlier seat.
-        dropped: For each member, proposed values of parameters that left the encoding, since they
-            came with another distribution.
+        dropped: For each member, proposed values of parameters that left the encoding, because a
+            trial suggested them with another distribution.
         digest: Digest of all scores up to this generation, once all of its pairs have learned.
     """
 

@@ -113,7 +113,7 @@ class Learning:
         return several and compare(seat_scores[0], seat_scores[1], self._directions) == 0
 
     def first_is_fast(self, generation: Generation, pair: int, before: Generation | None) -> bool:
-        """Return True if the first member of a pair is the fast learner, as in a tie.
+        """Return True if the first member of a pair is the fast learner; True in a tie.
 
         Members that were scored more than once are compared by the mean of their scores. If neither
         of two dominates the other, the one that is less crowded by the generation `before` is fast.

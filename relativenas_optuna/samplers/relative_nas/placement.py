@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Placement:
-    """Gives the members of all generations their positions.
+    """The rules that give the members of all generations their positions.
 
     Args:
         settings: Settings of the search.

@@ -38,15 +38,16 @@ if TYPE_CHECKING:
 class Population(population.Population):
     """The generations of a RelativeNAS search, replayed from its trials.
 
-    With a search space given beforehand, a scored pair moves on at once, whatever the other pairs
-    of its generation do. A rule that needs more history than the pair (no repeats, crowding) uses
-    the generations up to g - 1, which must be complete then.
+    With a search space given beforehand, a pair moves to the next generation as soon as it is
+    scored; it does not wait for other pairs. Two rules need more history than the pair: no repeats,
+    and crowding. For these, a pair of generation g waits until the generations up to g - 1 are
+    complete.
 
     With a learned search space, a pair of generation g learns over all parameters of the complete
-    trials of the generations up to g - 1, which must be complete. Then generation g gets these
-    parameters. A member that did not suggest one of them gets the value that its trial would have
-    drawn. The first generation with a complete trial learns over its own parameters, and must be
-    complete itself.
+    trials of the generations up to g - 1, and waits until these generations are complete. Then
+    generation g gets these parameters. A member that did not suggest one of them gets the value
+    that its trial would have drawn. The first generation with a complete trial learns over its own
+    parameters, and must be complete itself.
 
     Args:
         settings: Settings of the search.
@@ -97,7 +98,7 @@ class Population(population.Population):
             self.advance()
 
     def advance(self) -> None:
-        """Let all pairs learn that have their scores."""
+        """Let each pair learn whose two seats are scored."""
         index = self._frontier
         while index < len(self.generations):
             generation = self.generations[index]
@@ -115,7 +116,7 @@ class Population(population.Population):
             index += 1
 
     def open_seats(self) -> Iterator[Seat]:
-        """Return the seats that can be scored and are not, in the order to give them out."""
+        """Return the seats that are ready and not scored yet, in the order to give them out."""
         for generation in self.generations[self._frontier :]:
             for number, seat_score in enumerate(generation.seat_scores):
                 if not seat_score.scored and generation.ready[generation.member(number)]:

@@ -67,42 +67,43 @@ class RelativeNASSampler(PopulationSampler):
         preset: "plain", "paper" or "random"; by default "plain" in a new study.
 
             "plain" is for an objective whose scores do not drift. A fast learner keeps its score,
-            so that a later generation scores only its slow learners. In a finite space no
-            architecture is proposed that was scored two or more generations before, while another
-            one is left. Parameters that a trial did not suggest make no other architecture. With
-            one objective, "plain" also departs from the paper in four ways: (1) The first
-            generation is a Latin hypercube. (2) A slow learner's move is drawn 100 times, each
-            variable anew with probability 0.2; of these moves a Gaussian process of the scores so
-            far chooses the one with the largest expected improvement. It uses the pair's own scores
-            and the generations before, for which the pair waits, and counts the proposals of the
-            pair's generation as known. (3) A velocity is the learner's last move. (4) From the
-            eighth generation on, the best member is scored again: once, and up to ten times if its
-            scores differ and its lead may be luck. Scores of one architecture count by their mean
-            (see `trusted_trial`). Parameters outside the search space count as noise. A population
-            of 2 scores nothing again.
+            so that a later generation scores only its slow learners. In a finite space, an
+            architecture that was scored two or more generations before is not proposed again until
+            all have been scored. Architectures that differ only in parameters that a trial did not
+            suggest count as one. With one objective, "plain" also departs from the paper in four
+            ways: (1) The first generation is a Latin hypercube. (2) A slow learner's move is drawn
+            100 times, and each variable of a move is redrawn with probability 0.2. A Gaussian
+            process of the scores so far chooses the move with the largest expected improvement. It
+            uses the pair's own scores and the generations before, for which the pair waits, and
+            counts the proposals of the pair's generation as known. (3) A velocity is the learner's
+            last move. (4) From the eighth generation on, the best member is scored again: once, and
+            up to ten times if its scores differ and its lead may be luck. The mean of an
+            architecture's scores counts (see `trusted_trial`). Parameters outside the search space
+            count as noise. A population of 2 scores no architecture again.
 
             "paper" is the published algorithm, for scores that drift, as they do with shared
             weights: every member is scored anew in every generation.
 
             "random" is the baseline: every member is drawn anew in every generation.
         warm_start: True to start the first seats of a new study from the best complete trials of
-            other samplers. With "plain" these members have the scores of the trials too.
+            other samplers. With "plain" these members also keep the scores of those trials.
         independent_sampler: Sampler of the parameters that are not searched: those outside
             `search_space`, and those that other trials suggested with another range or other
             choices. By default they are drawn uniformly, by seed, generation, seat and name alone.
         warn_independent_sampling: True to warn, once per name, of a parameter that is not
             searched.
-        constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
-            samplers: a trial is feasible if all are at most 0. Every process that finishes trials
-            needs the same function. Optuna 5 has deprecated it: call `trial.set_constraint` in the
-            objective instead.
+        constraints_func: Function that returns the constraint values of a finished trial, as for
+            Optuna's own samplers; a trial is feasible if all are at most 0. Every process that
+            finishes trials needs the same function. Optuna 5 has deprecated it: call
+            `trial.set_constraint` in the objective instead.
 
-    In a study that was started, None of `population_size`, `seed`, `preset` and `warm_start` takes
-    the setting of the study.
+    In a study that was already started, `population_size`, `seed`, `preset` and `warm_start` are
+    those of the study by default.
 
     Raises:
-        SettingsError: A `ValueError`: an argument is out of range. Or a trial is asked for in a
-            study that was started with other arguments, or by another sampler; that trial fails.
+        SettingsError: An argument is out of range. `study.ask` raises it too, and the new trial
+            fails, if the study was started with other arguments or by another sampler. It is a
+            `ValueError`.
     """
 
     population_class = Population

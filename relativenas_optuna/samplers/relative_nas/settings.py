@@ -93,7 +93,7 @@ class Settings(PopulationSettings):
         """Return the settings in JSON data, which anybody may have written.
 
         Raises:
-            Exception: The data are no settings of this sampler; one of `UNREADABLE`.
+            Exception: One of `stored_json.UNREADABLE`: the data are not settings of this sampler.
         """
         common, preset, warm_start = common_settings(data), data["preset"], data["warm_start"]
         if preset is None:
@@ -170,7 +170,7 @@ class Arguments(PopulationArguments):
         )
 
     def stored(self, settings: PopulationSettings) -> dict[str, Any]:
-        """Return the value of each argument, but for the space, that a study's settings imply."""
+        """Return the value of each argument, except the space, by a study's settings."""
         assert isinstance(settings, Settings)
         return super().stored(settings) | {
             "preset": settings.preset,

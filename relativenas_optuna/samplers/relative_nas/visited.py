@@ -104,8 +104,9 @@ class VisitedArchitectures:
     def first_unvisited(self, vector: Vector, generation: int) -> list[int] | None:
         """Return the value indices of an unvisited architecture, or None in an infinite space.
 
-        There must be one. Each variable in turn has the first value, counted from that of `vector`
-        `[variables]`, with which an unvisited architecture is left.
+        At least one architecture must be unvisited. The variables are set one after the other:
+        each to the first value, counting from that of `vector` `[variables]`, with which an
+        unvisited architecture remains.
         """
         counts = self._encoding.counts
         if counts is None:

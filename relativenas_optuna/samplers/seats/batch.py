@@ -48,12 +48,12 @@ class SeatTrial(NamedTuple):
 
 
 class Batch:
-    """Creates trials for the free seats of the lowest generation that has any, or of one pair.
+    """Creator of trials for the free seats of the lowest generation that has any, or of one pair.
 
-    On a SQL database all trials are one transaction, which is repeated if another process created
-    trials since the study was read. On other storages the first trial reserves the seats of the
-    others, and gives way to claims with lower numbers. If the process dies in between, there are
-    fewer trials and the other seats are free.
+    On a SQL database all trials are created in one transaction, which is repeated if another
+    process created trials since the study was read. On other storages the first trial reserves the
+    seats of the others. A seat that a trial with a lower number claims is left to that trial. If
+    the process dies in between, fewer trials exist and the other seats are free.
 
     Args:
         study: The study.
@@ -61,7 +61,7 @@ class Batch:
         state: RUNNING for a caller that scores the trials; WAITING for workers that pop them.
         detached: True if the trials outlive this process.
         pair: True to take the seats of one pair only.
-        generations: How many generations to score; None for no end.
+        generations: Number of generations to score; None for no limit.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Batch:
             The trials in the order of their numbers.
 
         Raises:
-            SettingsError: The study was started with other settings. Or it has a parameter of
-                another kind from another sampler. Or the trials are WAITING, and their parameters
-                are not known.
+            SettingsError: The study was started with other settings. Or another sampler suggested
+                one of the parameters with an incompatible distribution. Or the trials are WAITING,
+                and their parameters are not known.
         """
         try:
             rows = TrialRows(self._storage)
@@ -210,9 +210,9 @@ class Batch:
 
 
 def running_trials(study: Study, created: Sequence[SeatTrial]) -> list[Trial]:
-    """Return Optuna's handles of running trials that a batch created, read together.
+    """Return `optuna.Trial` objects for running trials of a batch, which are read together.
 
-    `Trial(study, trial_id)` would read each of them once more, in seven statements.
+    `Trial(study, trial_id)` would read each trial once more, in seven statements.
     """
     read = TrialReader(study, fresh=False)
     if not all(number in read for number, _, _ in created):

@@ -32,7 +32,7 @@ def claimer_for(follower: Follower, storage: BaseStorage) -> Claimer:
 
 
 class Claimer:
-    """Claims seats for the trials of one study.
+    """A base class of objects that claim seats for the trials of one study.
 
     Args:
         follower: Follower of the study.
@@ -51,10 +51,10 @@ class Claimer:
 
 
 class LockingClaimer(Claimer):
-    """Claims seats on a SQL database, in a transaction, so that no seat is taken twice.
+    """A claimer for SQL databases, where a transaction ensures that no seat is taken twice.
 
     It leaves seats to trials with lower numbers that are about to claim one, since their processes
-    may reach the same database without this lock.
+    may use the same database without this lock.
     """
 
     def __init__(self, follower: Follower, rows: ClaimRows) -> None:
@@ -62,7 +62,7 @@ class LockingClaimer(Claimer):
         self._rows = rows
 
     def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """See `Claimer.claim`."""
+        """Write a claim to a running trial, under the database's lock; see `Claimer.claim`."""
         replay, number = self._follower.replay, trial.number
         # The trials that `study.ask` read before it made this one suffice: the lock shows the rest.
         self._follower.look(study, for_trial=number, fresh=replay.population is None)
@@ -107,10 +107,10 @@ class LockingClaimer(Claimer):
 
 
 class ClaimerInOrder(Claimer):
-    """Claims seats without a lock, in the order of the trials' numbers, and checks afterwards."""
+    """A claimer without a lock: it claims in the order of trial numbers, and checks afterwards."""
 
     def claim(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """See `Claimer.claim`."""
+        """Write a claim to a running trial, and another if it was too late; see `Claimer.claim`."""
         storage, replay, number = study._storage, self._follower.replay, trial.number
         # The trials that `study.ask` read before it made this one suffice if they say enough.
         self._follower.look(study, for_trial=number, fresh=replay.population is None)

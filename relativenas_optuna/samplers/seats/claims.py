@@ -59,9 +59,9 @@ class Claim:
         worker: The process that runs the trial, see `worker.this_worker`; empty if any process may
             run the trial or report its result.
         sampler: Name of the sampler's class, by which `population_class` finds its population.
-        settings: The settings of the whole search as JSON data. A trial carries them while no
-            trial with a lower number does; those of the lowest number count.
-        signed: When the claim was made, in seconds since 1970; None on storages without leases.
+        settings: The settings of the whole search as JSON data; None if a trial with a lower
+            number carries them. Those of the lowest number count.
+        signed: Time of the claim in seconds since 1970; None on storages without leases.
         proposed: Fingerprint of the parameters proposed at the seat and of the scores that they
             depend on; None if the sampler needs none.
     """
@@ -77,7 +77,7 @@ class Claim:
         """Return the system attributes that store the claim, in the order to write them.
 
         Args:
-            retries: How often Optuna had retried the trial when the claim was made.
+            retries: Number of times that Optuna had retried the trial before the claim.
         """
         data: dict[str, Any] = (
             {"extra": True}
@@ -184,7 +184,7 @@ def reservation(seats: Sequence[Seat]) -> dict[str, Any]:
 
 
 def reserved_seats(system_attrs: Mapping[str, Any]) -> set[Seat]:
-    """Return the seats that an unfinished trial reserves; none if the process that did is gone."""
+    """Return the seats that an unfinished trial reserves; none if its process is gone."""
     return _reserved(system_attrs) or set()
 
 

@@ -27,7 +27,7 @@ STILLBORN_AGE = 600.0  # seconds; another sampler's trial may be as long without
 
 
 class Follower:
-    """Follows one study for the trials of this process, and fails those of workers that are gone.
+    """Follower of one study, which reads its trials and fails those of workers that are gone.
 
     Args:
         study: The study.
@@ -74,7 +74,7 @@ class Follower:
         Args:
             study: The study.
             for_trial: Number of the trial that is about to claim a seat.
-            fresh: See `TrialReader`.
+            fresh: True to read the database now, see `TrialReader`.
         """
         storage = study._storage
         self.replay.update(study, fresh=fresh)

@@ -52,7 +52,7 @@ def with_its_worker(
     Args:
         storage: The storage of the trial.
         trial: The trial as it was read.
-        silence: Returns the seconds without a new sign of life; see `Replay.silence`.
+        silence: Function that returns the seconds without a new sign of life, see `Replay.silence`.
     """
     while trial.state == TrialState.RUNNING and is_gone(trial, silence(trial)):
         read = storage.get_trial(trial._trial_id)
@@ -68,13 +68,13 @@ def needs_lease(storage: BaseStorage) -> bool:
 
 
 class LeaseKeeper:
-    """Renews the leases of the trials that this process runs, in a thread of its own.
+    """Keeper of the leases of this process's trials, which it renews in a thread.
 
-    The thread ends with the process, or when there are no such trials.
+    The thread ends with the process, or when the process runs no trial.
 
     Args:
         storage: The storage of the trials.
-        running: Returns the ids of the trials that this process runs.
+        running: Function that returns the ids of the trials that this process runs.
     """
 
     def __init__(self, storage: BaseStorage, running: Callable[[], list[int]]) -> None:

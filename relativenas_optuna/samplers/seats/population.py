@@ -1,4 +1,4 @@
-"""The protocol of population samplers: all that seats, workers and views ask of one."""
+"""The protocol of population samplers, which seats, workers and views use."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class Population(ABC):
 
     To write a population sampler, subclass this class, and `PopulationSampler`, which names the
     subclass. Everything else follows from the methods here: any number of workers, restarts, whole
-    generations, ask and tell, and the views of a search. A population must depend on its
-    arguments and on the trials that `add` gave it alone, whatever their order, so that each
-    process that reads the study sees the same population.
+    generations, ask and tell, and the views of a search. A population must depend only on its
+    arguments and on the trials given to `add`, in any order, so that each process that reads the
+    study sees the same population.
 
-    A subclass is found by its `sampler`, the word that the claims of its trials carry.
+    A subclass is registered by its `sampler`, the name that the claims of its trials carry.
 
     Args:
         settings: Settings of the search, an object of `settings_class`.
@@ -132,11 +132,11 @@ class Population(ABC):
 
     @abstractmethod
     def advance(self) -> None:
-        """Open all generations and seats that the trials counted in allow."""
+        """Open all generations and seats that the counted trials allow."""
 
     @abstractmethod
     def open_seats(self) -> Iterable[Seat]:
-        """Return the seats that can be scored and are not, in the order to give them out."""
+        """Return the seats that are ready and not scored yet, in the order to give them out."""
 
     @abstractmethod
     def is_scored(self, seat: Seat) -> bool:

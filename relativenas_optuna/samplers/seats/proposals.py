@@ -53,10 +53,10 @@ class Proposals:
         return self._replay.population
 
     def proposal(self, study: Study, trial: OwnTrial) -> Proposal:
-        """Return the architecture that a trial is to score.
+        """Return the architecture that a trial should score.
 
         Raises:
-            SettingsError: It cannot be known, since the trial's seat is not open yet.
+            SettingsError: The proposal is not known, since the trial's seat is not open yet.
         """
         population, seat = self.population(study), trial.seat
         if seat is None and self._extras is not None:

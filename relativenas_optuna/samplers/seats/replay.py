@@ -28,9 +28,9 @@ _PATIENCE = 4  # younger trials for each member, after which a running trial cou
 
 
 class Replay:
-    """The state of a study's search, by its trials as they were read last.
+    """The state of a study's search, computed from its trials at the last reading.
 
-    Any process can read it anew from the storage at any moment, with the same result.
+    Every process that reads the study at that moment gets the same state.
 
     Attributes:
         population: The generations; None while no trial carries the settings of the search.
@@ -161,11 +161,12 @@ class Replay:
         return [seat for seat in self.population.open_seats() if seat not in taken]
 
     def seat_for(self, number: int, population: Population) -> Seat | None:
-        """Return the seat that a trial is to take; None makes it an extra trial.
+        """Return the seat that a trial should take; None for an extra trial.
 
         If j trials with lower numbers are about to claim a seat, it is the (j + 1)-th free seat.
-        If no seat is free and the sampler makes extra trials, the trial is one, unless a running
-        trial was abandoned. Other samplers give out again the seat that has been running longest.
+        If no seat is free and the sampler makes extra trials, the trial is an extra trial, unless a
+        running trial was abandoned. If the sampler makes none, it is the seat that has been running
+        longest.
 
         Args:
             number: Number of the trial.
@@ -183,10 +184,10 @@ class Replay:
         if population.makes_extras:
             return self._abandoned(number, ready)
         running = {n: seat for n, seat in self.claimed.items() if n != number}
-        # Seats of trials by number: the lowest has been running longest. One that was given out
-        # again before comes after those that were not.
+        # Seats by trial number: the lowest has been running longest. A seat that was given out
+        # twice comes after the others.
         scoring = [running[n] for n in sorted(running) if running[n] in ready]
-        # With none of them, another process is about to make trials for all that is ready.
+        # If no trial scores them, another process is about to create trials for all ready seats.
         again = scoring or ready
         return min(again, key=lambda seat: (again.count(seat), again.index(seat)))
 
@@ -209,8 +210,8 @@ class Replay:
     def age(self, trial: FrozenTrial) -> float:
         """Return the seconds since this process first saw an unsigned trial.
 
-        Not by the trial's own time, which is a local time without a zone: other clocks, time zones
-        and the end of summer time would make a new trial old.
+        The trial's own start time is not used. It is a local time without a zone, so that another
+        clock or time zone, or the end of summer time, would make a new trial look old.
         """
         return self._watch.unchanged(trial._trial_id, trial.datetime_start)
 

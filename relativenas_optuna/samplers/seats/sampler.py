@@ -40,8 +40,8 @@ class PopulationSampler(BaseSampler):
     of processes and threads can search it together. A failed trial frees its seat. A seat whose
     objective failed three times counts as the worst of all.
 
-    A subclass gives `population_class`, the rules of its search (see `Population`), and passes its
-    checked arguments.
+    A subclass sets `population_class` to the rules of its search (see `Population`), and passes its
+    checked arguments to this class.
 
     Args:
         arguments: Arguments of the sampler.
@@ -49,8 +49,8 @@ class PopulationSampler(BaseSampler):
             population draws them.
         warn_independent_sampling: True to warn, once per name, of a parameter that is not
             searched.
-        constraints_func: Returns the constraint values of a finished trial, as for Optuna's own
-            samplers. Optuna 5 has deprecated it.
+        constraints_func: Function that returns the constraint values of a finished trial, as for
+            Optuna's own samplers. Optuna 5 has deprecated it.
 
     Raises:
         SettingsError: An argument is of the wrong type.
@@ -154,7 +154,7 @@ class PopulationSampler(BaseSampler):
 
         Args:
             study: The study.
-            generations: How many generations to score; None for no end.
+            generations: Number of generations to score; None for no limit.
 
         Returns:
             The trials; none if every seat that can be scored is running.

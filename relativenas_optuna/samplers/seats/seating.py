@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 
 class Seating(Follower):
-    """Takes seats of one study for the trials of this process.
+    """Assignment of seats of one study to the trials of this process.
 
     Args:
         study: The study.
         arguments: Arguments of the sampler.
         population_class: Class of the sampler's populations.
-        extras: Returns the proposals for extra trials; None if the sampler makes none.
+        extras: Function that returns the proposals for extra trials, or None if the sampler makes
+            no extra trials.
 
     Attributes:
         proposals: Proposals for the trials of this process.

@@ -58,7 +58,7 @@ class PopulationSettings:
         """Return the settings in JSON data, which anybody may have written.
 
         Raises:
-            Exception: The data are no settings of this sampler; one of `UNREADABLE`.
+            Exception: One of `stored_json.UNREADABLE`: the data are not settings of this sampler.
         """
         return cls(**common_settings(data))
 
@@ -67,7 +67,7 @@ def common_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the checked values of the fields of `PopulationSettings` in JSON data.
 
     Raises:
-        Exception: A value is missing or not allowed; one of `UNREADABLE`.
+        Exception: One of `stored_json.UNREADABLE`: a value is missing or not allowed.
     """
     size, seed, space = data["population_size"], data["seed"], data["space"]
     if size is None or seed is None:
@@ -125,7 +125,7 @@ class PopulationArguments:
         )
 
     def stored(self, settings: PopulationSettings) -> dict[str, Any]:
-        """Return the value of each argument, but for the space, that a study's settings imply."""
+        """Return the value of each argument, except the space, by a study's settings."""
         return {"population_size": settings.population_size, "seed": settings.seed}
 
     def check_agrees_with(self, settings: PopulationSettings, study_name: str) -> None:
@@ -151,7 +151,7 @@ def random_seed() -> int:
 
 
 def is_whole(value: object) -> TypeGuard[int]:
-    """Return True if a value is an int and no bool."""
+    """Return True if a value is an int and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

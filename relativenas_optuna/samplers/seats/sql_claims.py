@@ -55,10 +55,10 @@ _OTHERS = (
 
 
 class ClaimRows:
-    """Claims seats of a study, one process at a time.
+    """A writer of claims on the seats of a study, under a lock.
 
-    The lock is the one under which Optuna numbers trials: the study's row, and on SQLite the whole
-    database. It is held for two short statements.
+    Optuna numbers trials under the same lock: on the study's row, on SQLite on the whole database.
+    The lock is held for two short statements.
 
     Args:
         storage: A SQL storage of Optuna.
@@ -91,7 +91,7 @@ class ClaimRows:
             study_id: Id of the study.
             trial_id: Id of a running trial without a claim.
             free: The seats.
-            attributes: Returns the system attributes of a claim on a seat.
+            attributes: Function that returns the system attributes of a claim on a seat.
             only_first: True to claim nothing if another trial has any claim.
             later_than: Trials with higher ids than this one are read.
             open_ids: Ids of further trials that are read.
@@ -144,7 +144,7 @@ class ClaimRows:
 
 def _lock(connection: Connection, trial_id: int) -> None:
     if connection.dialect.name == "sqlite":
-        # Nothing may be written between the reading below and the writing after it.
+        # No other process may write between the read below and the write after it.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     state = connection.scalar(_LOCK, {"trial_id": trial_id})
     if state is None:

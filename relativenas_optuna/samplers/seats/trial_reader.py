@@ -38,7 +38,7 @@ class TrialReader:
     def cut(self, known: int) -> int:
         """Leave out the trials behind a gap in the numbers.
 
-        New trials of this process are there at once, before older ones of other processes.
+        This process sees its own new trials at once, and older ones of other processes later.
 
         Args:
             known: Number of trials that certainly have no gap.

@@ -84,7 +84,7 @@ class WholeGenerations(Population):
     def positions(self) -> NDArray[np.float64]:
         """Return the positions of the generation that follows `generations`, `[N, variables]`.
 
-        They must depend on the settings and on `generations`, which are all complete, alone.
+        They must depend only on the settings and on `generations`, which are all complete.
         """
 
     def add(self, trial: FrozenTrial, seat: Seat) -> None:

@@ -27,10 +27,10 @@ _MAX_PENDING = 32  # proposals of its generation that a pair counts as known
 
 
 class CandidateMoves:
-    """Moves by the slow-fast rule, of which the one with the largest expected improvement is made.
+    """Choice among several moves of the slow-fast rule by the largest expected improvement.
 
-    The paper makes the only move that it draws. To not depend on timing, a pair's choice rests
-    on its own scores, on those of the generations before its own, and on the proposals of its own
+    The paper draws only one move. So that the choice does not depend on timing, it depends only on
+    the pair's own scores, on those of the generations before, and on the proposals of the pair's
     generation (at most the 32 that are nearest to the pair's fast learner).
 
     Args:

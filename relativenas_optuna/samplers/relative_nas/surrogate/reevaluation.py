@@ -27,8 +27,8 @@ _CONFIDENCE = 0.975  # one-sided, of Student's t
 class Reevaluation:
     """The rule by which the best member is scored again instead of keeping its score.
 
-    The paper scores every fast learner again in each generation. To not depend on timing, the rule
-    rests on the scores of a pair and on those of the generations before its own.
+    The paper scores every fast learner again in each generation. So that the rule does not depend
+    on timing, it uses only the scores of a pair and those of the generations before.
 
     Args:
         max_scores: Maximum number of scores of one architecture; 1 re-evaluates nothing.

@@ -31,8 +31,8 @@ def trusted_trial(study: Study) -> FrozenTrial:
 
     Preset "plain" of `RelativeNASSampler` re-evaluates its best members for this purpose, from the
     eighth generation on. Studies of any sampler work: enqueue the parameters of the best trials to
-    get more scores of them. Scores with shared weights do not, since the weights change between
-    two scores of an architecture; `search` scores its finalists again instead.
+    get more scores of them. Do not use it for scores with shared weights, which change between two
+    scores of an architecture; `relativenas search` scores its finalists again instead.
 
     Args:
         study: Study with one objective.
