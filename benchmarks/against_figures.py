@@ -66,7 +66,7 @@ def details(regrets: Regrets, names: Sequence[str], problems: Sequence[str]) -> 
 
 
 def behind(regrets: Regrets, other: str, problems: Sequence[str]) -> str:
-    """Where we are significantly ahead of another sampler, and where behind, at each checkpoint."""
+    """Return lines that count the significant wins and losses against another sampler over time."""
     lines = []
     for trials in _checkpoints(regrets, problems):
         found = comparisons(regrets, OURS, other, problems, trials)
@@ -80,12 +80,12 @@ def behind(regrets: Regrets, other: str, problems: Sequence[str]) -> str:
 
 
 def trust(regrets: Regrets, trusted: Regrets, once: Mapping[str, Vector]) -> str:
-    """What the trial that was told the lowest is worth beside the one that is trusted.
+    """Return a table that compares the trial with the lowest score with the trusted one.
 
     Args:
-        regrets: Of the trials that were told the lowest.
-        trusted: Of those that `trusted_trial` takes.
-        once: Of ours where no architecture is scored again.
+        regrets: Regrets of the trials with the lowest score.
+        trusted: Regrets of the trials that `trusted_trial` returns.
+        once: Regrets of this package's sampler without re-evaluation.
     """
     lines = [
         "### What `trusted_trial` is worth: its regret / that of the lowest score",

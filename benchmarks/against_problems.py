@@ -40,10 +40,10 @@ class Problem(ABC):
     """Something to minimise, whose true loss is known and is 0 at best.
 
     Attributes:
-        name: As in the stored traces.
+        name: Name in the stored traces.
         space: Its search space.
-        noisy: Whether a sampler sees one recorded training, or Gaussian noise, on top.
-        trials: How many a study has.
+        noisy: True if the scores have noise: a single recorded training, or Gaussian noise.
+        trials: Number of trials of a study.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Problem(ABC):
 
     @property
     def is_table(self) -> bool:
-        """Whether it is a table of trained networks, and not a function."""
+        """True for a table of trained networks, False for a function."""
         return self.trials == TABLE_TRIALS
 
     @property
     def is_nasbench201(self) -> bool:
-        """Whether it is one of NAS-Bench-201."""
+        """True for a table of NAS-Bench-201."""
         return self.name.startswith("nasbench201")
 
     def unit(self, params: Mapping[str, Any]) -> list[float]:
@@ -76,7 +76,7 @@ class Problem(ABC):
 
     @abstractmethod
     def observed(self, point: list[float], random: np.random.Generator) -> float:
-        """What a sampler is told."""
+        """Return the score that a sampler gets for a point."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Function(Problem):
 
     @cached_property
     def _optimum(self) -> Vector:
-        """Where the optimum is, `[variables]`, in units of the range."""
+        """Position of the optimum, `[variables]`, in units of the range."""
         low, high = RANGES[self.kind]
         shift = np.random.default_rng(0).uniform(-_SHIFT, _SHIFT, len(self.space))
         where: Vector = (OPTIMA[self.kind] - low) / (high - low) + shift
@@ -218,7 +218,7 @@ def tables(*, noisy: bool) -> list[Problem]:
 
 
 def _read(made: Any, name: str, noisy: bool) -> tuple[dict[str, BaseDistribution], bool, int]:
-    """What is a number is asked for by its place among its values, as the package does."""
+    """Return a table's search space; a number is suggested by its index, as in the package."""
     space: dict[str, BaseDistribution] = {
         variable: CategoricalDistribution(values)
         if made.param_types[variable] is str

@@ -52,10 +52,10 @@ GP_TRIALS, GP_SEEDS = 100, 3
 
 
 def takes_part(name: str, problem: Problem, seed: int) -> bool:
-    """Whether a sampler has a study with this seed.
+    """Return True if a sampler is run on a problem with this seed.
 
-    GP is too slow for more than a few. Variants of ours are seen on NAS-Bench-201 alone, but what
-    a second score is worth on all tables with noise.
+    GP is too slow for more than a few seeds. Variants of this package's sampler run only on
+    NAS-Bench-201. The variant without re-evaluation runs on all tables with noise.
     """
     if name == ONCE:
         return problem.is_table and problem.noisy

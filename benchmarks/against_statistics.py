@@ -29,7 +29,7 @@ def interval(values: Vector) -> tuple[float, float]:
 
 
 def seeds_of(regrets: Regrets, names: Sequence[str], problem: str) -> int:
-    """How many seeds all of the samplers have on a problem."""
+    """Return the number of seeds that all of the samplers have on a problem."""
     return min(len(regrets[name].get(problem, ())) for name in names)
 
 

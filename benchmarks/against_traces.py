@@ -28,7 +28,7 @@ def checkpoints(trials: int) -> list[int]:
 
 
 def study_file(folder: Path, name: str, problem: Problem, seed: int) -> Path:
-    """Where a whole study is kept."""
+    """Return the path of the file of a whole study."""
     return folder / _plain(name) / problem.name / f"{seed}.npz"
 
 

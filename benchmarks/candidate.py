@@ -185,7 +185,7 @@ def _check(
 
 
 def tables(name: str, measured: dict[str, Way]) -> tuple[Table, Table]:
-    """What came out, and where the time went."""
+    """Return a table of the results, and one of the time in each phase."""
     summary = Table(title=f"seconds per candidate, {name}, {torch.get_num_threads()} CPU thread(s)")
     for column in ("", "least", "median", "wall, least", "published / it", "it / bare"):
         summary.add_column(column, justify="right" if column else "left", no_wrap=True)

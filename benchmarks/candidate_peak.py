@@ -40,11 +40,11 @@ WAYS = ("bare", "ours", "ours, with a checkpoint", "published")
 
 @dataclass(frozen=True)
 class Peak:
-    """What a process measured, in megabytes.
+    """The memory that a process measured, in megabytes.
 
     Attributes:
-        more: The peak, over what it had before.
-        supernet: All shared weights; 0 without them.
+        more: The peak above the memory that the process had before.
+        supernet: Size of all shared weights; 0 without them.
         network: Weights and buffers of the sub-network.
         learned: Its parameters, which have gradients and momentum of the same size.
         data: Images and labels.

@@ -149,7 +149,7 @@ class SearchNetwork(nn.Module):
         return self.classifier(self.global_pooling(newer).flatten(1))  # type: ignore[no-any-return]
 
     def uses(self, name: str) -> bool:
-        """Whether a tensor lies outside the operations, or in one of the genotype's."""
+        """Return True if a tensor is outside the operations, or in one that the genotype uses."""
         if ".operations." not in name:
             return True
         _, index, _, key, *_ = name.split(".")

@@ -42,7 +42,7 @@ QUICK = {
 
 
 def parsed() -> argparse.Namespace:
-    """What was asked for."""
+    """Return the parsed arguments of the command line."""
     parser = argparse.ArgumentParser(description="Benchmarks of the sampler.")
     add = parser.add_argument
     add("--quick", action="store_true", help="small figures, which say nothing; takes seconds")

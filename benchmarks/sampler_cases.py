@@ -40,7 +40,7 @@ def suggest(trial: Trial) -> float:
 
 
 def loss(params: Mapping[str, Any]) -> float:
-    """How many operations are not the last one, with a part that tells equal counts apart."""
+    """Return the number of operations that are not the last one, and a fraction to break ties."""
     kinds = [CHOICES.index(params[name]) for name in NAMES]
     return sum(kind != 7 for kind in kinds) + sum(kinds) / 1000
 

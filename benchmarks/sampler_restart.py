@@ -100,7 +100,7 @@ def ask(study: Study) -> float:
 
 @contextmanager
 def counted_reads() -> Iterator[Counter[int]]:
-    """How often each finished trial is counted in by a population, by its number."""
+    """Yield a counter of how often a population counts in each finished trial, by its number."""
     reads: Counter[int] = Counter()
     add = Population.add
 

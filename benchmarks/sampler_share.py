@@ -50,7 +50,7 @@ class Lane:
         fill_at_random(self.study, size)
 
     def run(self, trials: int) -> list[Trial]:
-        """What each of at most `trials` trials takes; fewer of a slow sampler."""
+        """Measure up to `trials` trials; fewer if the sampler is slow."""
         done: list[Trial] = []
         begin = time.perf_counter()
         while len(done) < trials and time.perf_counter() - begin < PATIENCE:
@@ -114,7 +114,7 @@ def fill_by_generations(study: Study, sampler: RelativeNASSampler, size: int) ->
 
 
 def lanes() -> dict[str, Lane]:
-    """All samplers, the one to compare with first."""
+    """Return the samplers by title; the one to compare with comes first."""
     found: dict[str, Lane] = {"RandomSampler": Lane(RandomSampler(seed=0))}
     found |= {f"ours, {preset}": OurLane(ours(preset)) for preset in PRESETS}
     found["NSGAIISampler"] = Lane(NSGAIISampler(population_size=NSGA_POPULATION, seed=0))

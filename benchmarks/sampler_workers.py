@@ -49,7 +49,7 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What the runs of a case came to.
+    """The results of the runs of a case.
 
     Attributes:
         rates: Trials per second of each run.
@@ -133,7 +133,7 @@ class Team:
 
 
 def scored_seats(study: Study) -> Counter[object]:
-    """How many complete trials each seat has."""
+    """Return the number of complete trials of each seat."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return Counter(seat_of(trial) for trial in trials)
 
@@ -178,7 +178,7 @@ def work(pipe: Connection, barrier: Barrier) -> None:
 
 
 def objective(trial: Trial) -> float:
-    """All parameters, then a sleep: a training that runs elsewhere, on a device."""
+    """Suggest all parameters, then sleep, as for a training that runs on another device."""
     loss = suggest(trial)
     time.sleep(OBJECTIVE)
     return loss

@@ -38,11 +38,11 @@ class Way:
     """One way to search, and how fast it was.
 
     Attributes:
-        title: In the table.
-        workers: Processes.
-        threads: Of each.
+        title: Title in the table.
+        workers: Number of processes.
+        threads: Number of threads of each process.
         rates: Candidates per minute of each run.
-        stale: Commits of others between the begin of a pair and its own, over all runs.
+        stale: Commits of other workers between the start of a pair and its commit, over all runs.
     """
 
     title: str

@@ -35,11 +35,11 @@ context = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be scored.
+    """The search that is measured.
 
     Attributes:
-        settings: Of the search.
-        images: In each half.
+        settings: Settings of the search.
+        images: Number of images in each half.
     """
 
     settings: SearchSettings
@@ -47,11 +47,11 @@ class Load:
 
     @property
     def space(self) -> CellSpace:
-        """The architectures."""
+        """Search space."""
         return CellSpace(nodes=self.settings.nodes)
 
     def objective(self, folder: str) -> SupernetObjective[Genotype]:
-        """Of one worker."""
+        """Return the objective of one worker."""
         return SupernetObjective(
             self.space,
             noise(self.images, 0),
@@ -62,7 +62,7 @@ class Load:
         )
 
     def sampler(self) -> RelativeNASSampler:
-        """Of the study."""
+        """Return the sampler of the study."""
         return RelativeNASSampler(
             self.space.distributions,
             population_size=self.settings.population,
@@ -72,10 +72,10 @@ class Load:
 
 
 class Laps:
-    """When the candidates of a process ended, after its warm-up.
+    """The end times of a process's candidates after its warm-up.
 
     Args:
-        barrier: Where all processes wait for each other when they are warm.
+        barrier: Barrier at which all processes wait for each other after their warm-up.
     """
 
     def __init__(self, barrier: Barrier) -> None:
@@ -85,7 +85,7 @@ class Laps:
         self.ends: list[float] = []
 
     def after(self, _: FrozenTrial | None = None) -> None:
-        """A candidate has ended."""
+        """Record the end of a candidate."""
         self._left -= 1
         if self._left < 0:
             self.ends.append(monotonic())
@@ -127,5 +127,5 @@ def publish(load: Load, threads: int, texts: Sequence[str], mouth: Connection) -
 
 
 def url_in(folder: str) -> str:
-    """Of the study's database."""
+    """Return the URL of the study's database in a folder."""
     return f"sqlite:///{Path(folder) / 'study.db'}"

@@ -10,7 +10,7 @@ SERVERS = ("RELATIVENAS_TEST_POSTGRESQL", "RELATIVENAS_TEST_MYSQL")
 
 
 def printed(benchmark: str, *arguments: str, environment: dict[str, str]) -> str:
-    """What a benchmark prints, in a wide terminal."""
+    """Return the output of a benchmark in a wide terminal."""
     command = [sys.executable, "-W", "error", str(BENCHMARKS / benchmark), *arguments]
     ended = subprocess.run(
         command, env=environment | {"COLUMNS": "200"}, capture_output=True, text=True, check=False

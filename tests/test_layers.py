@@ -139,7 +139,7 @@ def test_no_module_imports_a_public_face() -> None:
 
 
 def test_seats_know_no_sampler() -> None:
-    """What population samplers share imports none of them, and does not name their rules."""
+    """The part that population samplers share imports none of them and does not name one."""
     seats = f"{PACKAGE}.samplers.seats"
     shared = {"encoding", "intervals", "seats"}
     for name, path in FILES.items():

@@ -1,4 +1,4 @@
-"""What the README tells a reader to type is what is installed, run and checked."""
+"""The commands of the README are installed, run and checked."""
 
 import os
 import re

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def states(folder: Path, study: str) -> dict[str, int]:
-    """How many trials of a study have which state."""
+    """Return the number of a study's trials in each state, by the state's name."""
     found: dict[str, int] = {}
     with storage_at(f"sqlite:///{folder / 'relativenas.db'}", create=False) as storage:
         for trial in optuna.load_study(study_name=study, storage=storage).trials:

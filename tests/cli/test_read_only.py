@@ -51,7 +51,7 @@ def folder() -> Iterator[Path]:
 
 
 def looked(folder: Path, *commands: str) -> str:
-    """What commands print to a user who may not write here."""
+    """Return the output of commands that run as a user who may not write here."""
     run = subprocess.run(
         [*_AS_READER, sys.executable, "-c", _LOOK, *commands],
         cwd=folder,

@@ -86,7 +86,7 @@ class Shell:
         return parsed(outcome.out)
 
     def fresh(self, command: str, *words: str) -> Any:
-        """What a process of its own prints."""
+        """Run a command in a new process and return its parsed output."""
         run = subprocess.run(
             [*PROGRAM, *self.words(command, *words)],
             env=ENVIRONMENT,
@@ -98,7 +98,7 @@ class Shell:
         return parsed(run.stdout)
 
     def look(self, see: Callable[[optuna.Study], T]) -> T:
-        """What a process that knows nothing but the study sees."""
+        """Call a function with the study as a new process would load it."""
         with storage_at(self.storage, heartbeat_interval=None) as storage:
             study = optuna.load_study(
                 study_name=self.name, storage=storage, sampler=RelativeNASSampler()

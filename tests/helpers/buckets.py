@@ -44,7 +44,7 @@ def new_bucket(environment: Mapping[str, str], patched: pytest.MonkeyPatch) -> s
 
 @contextmanager
 def client() -> Iterator[Any]:
-    """Of S3, closed in the end."""
+    """Yield a client of S3, which is closed at the end."""
     service = boto3.client("s3")
     try:
         yield service
@@ -61,7 +61,7 @@ def keys(bucket: str) -> list[str]:
 
 
 def read(bucket: str, key: str) -> bytes:
-    """What is in a file of a bucket."""
+    """Return the content of a file in a bucket."""
     with client() as service:
         content: bytes = service.get_object(Bucket=bucket, Key=key)["Body"].read()
         return content

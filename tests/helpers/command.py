@@ -45,7 +45,7 @@ generations = {generations}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left: exit status, standard output, standard error."""
+    """The outcome of a command: exit status, standard output, standard error."""
 
     status: int
     out: str

@@ -1,4 +1,4 @@
-"""What a dashboard would show of a study, by its own functions."""
+"""Contents that optuna-dashboard would show of a study, read by its own functions."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Golden:
     Attributes:
         state: Its tensors by name.
         images: `[2, 3, 32, 32]`.
-        logits: Of the images, in evaluation, `[2, 7]`.
+        logits: Logits of the images in evaluation mode, `[2, 7]`.
     """
 
     state: dict[str, Tensor]

@@ -53,7 +53,7 @@ DESCRIPTION = NetworkDescription(
     std=(0.2, 0.3, 0.4),
     size=(8, 8),
 )
-"""Of a network of it for what `tests.helpers.command.write_images` writes."""
+"""Description of a small network for the images of `tests.helpers.command.write_images`."""
 
 
 def train(
@@ -80,13 +80,13 @@ def train(
 
 
 def weights(out: Path) -> dict[str, Any]:
-    """All tensors that a training left."""
+    """Return all tensors that a training stored, by name."""
     of_state, of_network = load(out / "state.safetensors")[0], load(out / run.NETWORK)[0]
     return of_state | {f"final.{name}": tensor for name, tensor in of_network.items()}
 
 
 def figures(out: Path) -> Any:
-    """All figures that a training left, but for times and its folder."""
+    """Return all figures that a training stored, without times and folders."""
     logged = [json.loads(line) for line in (out / log.LINES).read_text().splitlines()]
     stored = json.loads(load(out / "state.safetensors")[1]["training"])
     result = Result.read(out)

@@ -142,12 +142,12 @@ def write_images(folder: Path, count: int = 60) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """Return the sorted names of a folder's files."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def scored_seats(found: optuna.Study, *, generations: int) -> int:
-    """How many seats need no further trial, by score or by failing for good."""
+    """Return the number of seats that are scored or have failed for good."""
     population = RelativeNASSampler(population_size=SETTINGS.population).population(found)
     return 0 if population is None else population.scored_seats(generations)
 

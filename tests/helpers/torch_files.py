@@ -18,7 +18,7 @@ FEW: State = {"a": torch.arange(200.0), "b": torch.arange(3)}
 
 
 def content_of(data: object, *, legacy: bool = False) -> bytes:
-    """What torch.save writes; legacy: as before torch 1.6, so as the published weights."""
+    """Return the bytes that torch.save writes; `legacy` for the format before torch 1.6."""
     content = io.BytesIO()
     torch.save(data, content, _use_new_zipfile_serialization=not legacy)
     return content.getvalue()
@@ -54,7 +54,7 @@ def replaced(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 
 
 def refusal(path: Path) -> str:
-    """Why a file is refused: one line that names it, and is no longer than a screen."""
+    """Return the message by which a file is refused: one short line that names the file."""
     with pytest.raises(ValueError, match="weights file") as caught:
         read_pt(path)
     message = str(caught.value)

@@ -31,7 +31,7 @@ def with_field(name: str, value: object) -> str:
 
 
 def refusal(call: Callable[[], object]) -> str:
-    """Why something is refused: one line, no longer than a screen."""
+    """Return the message of the `ValueError` that a call raises: one short line."""
     with pytest.raises(ValueError, match=r".") as caught:
         call()
     message = str(caught.value)

@@ -84,7 +84,7 @@ def test_evaluation_changes_nothing(trained: Supernet) -> None:
 
 
 def test_training_gives_the_gradients_of_the_standalone_network() -> None:
-    """Where an edge is a twin, its one module gets the gradients of both copies."""
+    """The one module of an edge that occurs twice gets the gradients of both copies."""
     supernet = small_supernet()
     standalone = supernet.standalone(TWIN)
     images, labels = random_images(8, 3, 16, 16), torch.arange(8)

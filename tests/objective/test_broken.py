@@ -1,4 +1,4 @@
-"""What breaks a trial, and whose failure that is."""
+"""Errors during a trial, and the trials that they fail."""
 
 from __future__ import annotations
 

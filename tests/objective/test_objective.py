@@ -104,7 +104,7 @@ LAST_PAIR = SETTINGS.generations - 1, SETTINGS.population // 2 - 1
 
 
 def fates(diverged: Collection[Seat | None]) -> set[str]:
-    """What came to the pairs of a search in which these seats diverged."""
+    """Return which members of their pairs diverged, in words, for the seats that did."""
     found = set()
     for seat in diverged:
         assert seat is not None

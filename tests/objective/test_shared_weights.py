@@ -1,4 +1,4 @@
-"""When learners are committed: against the rule in memory, and by workers in every order."""
+"""The time of each commit: against the rule in memory, and by workers in every order."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class Rule:
     """The rule of the paper, for all workers in one weight set that nothing else touches.
 
     Attributes:
-        weights: What all workers' are to be when they are brought up to date.
-        waiting: By seat, what waits for its partner, and the version that it began with.
+        weights: Weights that every worker must have after it synchronises.
+        waiting: Learners that wait for their partners, by seat, each with its start version.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Rule:
     def end(
         self, one: CandidateScore, trained: Trained, start: int, *, maximise: bool
     ) -> int | None:
-        """The stale commits of a pair that is whole now."""
+        """Commit a complete pair, and return the number of commits since it started."""
         other = self.waiting.pop(one.seat.partner, None)
         if other is None:
             self.waiting[one.seat] = one, trained, start
@@ -89,7 +89,7 @@ class Rule:
 
 @dataclass
 class Candidate:
-    """What a worker is to train at a seat, or to fail at for good."""
+    """A candidate that a worker trains at a seat, or that fails for good."""
 
     seat: Seat
     operation: str

@@ -1,4 +1,4 @@
-"""Which trials the objective takes, and in which order."""
+"""Tests of the trials that the objective accepts, and of their order."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ attributes = st.builds(lambda one, other: one | other, others, junk_claims) | ot
 
 
 def scored(study: optuna.Study, trials: int) -> list[dict[str, Any]]:
-    """What is proposed, in a study that may hold junk."""
+    """Score trials of a study that may hold junk, and return their parameters."""
     proposed = []
     for _ in range(trials):
         trial = study.ask()

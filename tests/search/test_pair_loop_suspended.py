@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def failed_meanwhile(trial: optuna.Trial) -> None:
-    """What another worker does with the trials of one that gives no sign of life."""
+    """Fail all running trials, as another worker does when this one is silent."""
     running = trial.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     fail(trial.storage, [each._trial_id for each in running])
 

@@ -132,7 +132,7 @@ def test_processes_of_which_some_die_score_every_seat_once(kind: str, tmp_path: 
 
 
 def beats(storage: SearchStorage, study: optuna.Study) -> dict[Seat | None, Any]:
-    """When the hearts of the running trials beat last, by the database's clock."""
+    """Return the last heartbeat of each running trial by its seat, by the database's clock."""
     running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
     with storage.engine.connect() as connection:
         rows = connection.execute(_BEATS)

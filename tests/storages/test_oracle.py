@@ -98,7 +98,7 @@ class Side:
 
     @staticmethod
     def _seen(trial: optuna.trial.FrozenTrial) -> list[object]:
-        """What others may see of a trial: in the order of the parameters."""
+        """Return all visible parts of a trial, with the order of its parameters."""
         parameters = [(n, trial.params[n], trial.distributions[n]) for n in trial.params]
         more: list[Any] = [trial.user_attrs, trial.system_attrs, trial.intermediate_values]
         return [trial.number, trial.state, trial.values, parameters, *more]

@@ -1,4 +1,4 @@
-"""What is read of trials is what Optuna's own storage reads of the same database."""
+"""The fast trial reader returns the same trials as Optuna's own storage."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def trials(draw: st.DrawFn) -> FrozenTrial:
 
 
 def same(one: FrozenTrial, other: FrozenTrial) -> bool:
-    """Whether two trials are alike in all they hold, the order of parameters included."""
+    """Return True if two trials are equal in all parts, also in the order of parameters."""
 
     def held(trial: FrozenTrial) -> str:  # as text, in which NaN equals NaN
         named = {

@@ -27,7 +27,7 @@ def calibrated(
 
 
 def before_norm(module: nn.Sequential, images: Images) -> Tensor:
-    """What reaches the first batch norm, `[channels, values]`."""
+    """Return the inputs of the first batch norm, `[channels, values]`."""
     with torch.no_grad():
         features = module[0](normalise(images.images, *images.statistics()))
     return features.transpose(0, 1).flatten(1).double()  # type: ignore[no-any-return]

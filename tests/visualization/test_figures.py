@@ -43,7 +43,7 @@ def no_constant(text: str) -> NoReturn:
 
 
 def texts(figure: go.Figure) -> list[str]:
-    """All that a figure shows in words."""
+    """Return all texts that a figure shows."""
     data = json.loads(figure.to_json(), parse_constant=no_constant)
     found: list[str] = []
 

@@ -137,7 +137,7 @@ def pop_as_stock(study: optuna.Study) -> tuple[int, float]:
 
 
 def test_trials_outlive_the_process_that_asked(shell: Shell, capfd: Capture) -> None:
-    """Those of free seats, waiting ones, and an extra one."""
+    """Trials of free seats, enqueued trials and an extra trial keep running."""
     first = shell.fresh("ask", *NEW)
     shell.look(lambda study: study.enqueue_trial({"x": 0.25}))
     enqueued = shell.fresh("ask")

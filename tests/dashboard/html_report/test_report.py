@@ -26,7 +26,7 @@ NAME = """</title></script><script>alert(1)</script><b>it's/"quoted"</b> {{ 7 * 
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: elements with attributes, and text by element."""
+    """A parsed page: its elements with their attributes, and its texts by element."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -46,7 +46,7 @@ def threads() -> Any:
 
 @pytest.fixture
 def undisturbed(folder: Path, threads: None, capfd: Capture) -> Outcome:
-    """What the command printed at its first run, in relativenas-out/mine/compare."""
+    """Return the outcome of the command's first run, in relativenas-out/mine/compare."""
     kept = folder / "printed.json"
     if not kept.exists():
         outcome = call(capfd, *WORDS)

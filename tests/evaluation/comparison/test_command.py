@@ -19,7 +19,7 @@ from tests.helpers.command import Outcome, call, end, started, wait_for
 
 
 def figures(out: str) -> dict[str, Any]:
-    """What a comparison wrote, without what the clock says."""
+    """Return the data that a comparison wrote, without the measured times."""
     data: dict[str, Any] = json.loads((Path(out) / "compare.json").read_text())
     for one in data["architectures"]:
         del one["seconds"]

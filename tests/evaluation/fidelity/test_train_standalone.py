@@ -50,7 +50,7 @@ class Tiny(nn.Module):
 
 
 class Maker:
-    """What stands for a supernet here: it makes stand-alone networks."""
+    """A small object in the place of a supernet, which returns a stand-alone network."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network

@@ -146,7 +146,7 @@ def two_processes(out: Path, other: Path | None = None, **changes: Any) -> list[
 
 
 def parameters(out: Path) -> dict[str, Tensor]:
-    """What the gradients moved, and how: no statistics of batch norms."""
+    """Return the parameters and optimizer state of a training, without batch norm statistics."""
     tensors = load(out / "state.safetensors")[0]
     return {
         name: tensor

@@ -221,7 +221,7 @@ def large(count: int = 12, side: int = 32) -> Images:
 
 @pytest.mark.parametrize("name", ["cifar", "imagenet"])
 def test_the_papers_recipes_train_a_network_that_is_small_enough(name: str, tmp_path: Path) -> None:
-    """All their parts together: auxiliary head, warm-up, smoothing, drop-path, cutout."""
+    """Train with auxiliary head, warm-up, label smoothing, drop-path and cutout together."""
     side = {"cifar": 32, "imagenet": 193}[name]
     changes: dict[str, Any] = {"channels": 2, "cells": 3, "epochs": 6, "batch_size": 4}
     if name == "imagenet":
@@ -286,7 +286,7 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
 
 
 def test_images_from_files_are_mirrored_once(tmp_path: Path) -> None:
-    """Where they are read; batches of them are mirrored no second time."""
+    """Images are mirrored when they are read, and not again as batches."""
     path = tmp_path / "0.png"
     Image.new("RGB", (16, 16)).save(path)
     data = StreamedImages(

@@ -23,11 +23,11 @@ from tests.helpers.forked import context
 
 @contextmanager
 def place_in(kind: str, folder: Path) -> Iterator[dict[str, str]]:
-    """What `checkpoint_at` takes: a new folder, and a new study in a kind of database.
+    """Yield the argument of `checkpoint_at`: a new folder, and a new study if there is a database.
 
     Args:
-        kind: Of the database; or "file" and "artifacts", both without one.
-        folder: In which the new one is made.
+        kind: Kind of database; "file" or "artifacts" for no database.
+        folder: Folder in which the new folder and the database are created.
     """
     out = folder / "out"
     out.mkdir()

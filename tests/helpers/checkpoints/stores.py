@@ -54,13 +54,13 @@ def scored(operation: str, seat: Seat, loss: float = 0.5) -> CandidateScore:
 
 
 def own_tensors(weights: WeightSet, operation: str) -> dict[str, Tensor]:
-    """What only candidates with this operation use."""
+    """Return the tensors that only candidates with this operation use, by name."""
     chosen, state = genotype(operation), weights.snapshot()
     return {name: state[name] for name in weights.supernet.operation_names(chosen)}
 
 
 def values(weights: WeightSet, operation: str) -> set[float]:
-    """All the values of an operation's tensors."""
+    """Return the set of all values of an operation's tensors."""
     tensors = own_tensors(weights, operation).values()
     return {value for tensor in tensors for value in tensor.double().flatten().tolist()}
 

@@ -89,7 +89,7 @@ class InterleavedStudy:
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """All trials of the study."""
+        """The trials of the study."""
         return self.study.get_trials(deepcopy=False)
 
     def fresh(self) -> Population | None:

@@ -57,7 +57,7 @@ class Worker:
 
 @dataclass
 class World:
-    """All workers, and a clock for the leases.
+    """The set of all workers, and a clock for the leases.
 
     Attributes:
         clock: Seconds since 1970.

@@ -1,4 +1,4 @@
-"""What makes a program of a network gets one for batches of any size, that saves and loads."""
+"""Programs that torch traces, exports or compiles: any batch size, saved and loaded."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, 
 
 
 def state(place: dict[str, str]) -> tuple[Record | None, State]:
-    """What a process that begins now finds: scores, learners that wait, and weights."""
+    """Return the state that a new process loads: scores, waiting learners and weights."""
     weights = weight_set()
     with actor.checkpoint_at(place) as checkpoint:
         record = checkpoint.sync(weights)
@@ -56,7 +56,7 @@ def same(one: State, other: State) -> bool:
 
 
 def states(folder: Path) -> list[State]:
-    """What an undisturbed search of 0, 1, 2... steps is."""
+    """Return the states of an undisturbed search after 0, 1, 2, ... steps."""
     found, place = [], {"folder": str(folder), "store": "folder"}
     weights = weight_set()
     for number in range(STEPS + 1):
@@ -102,7 +102,7 @@ def test_a_search_killed_at_every_point_in_turn_is_where_it_was_before_or_after(
 
 
 def fits(action: Callable[[], object]) -> bool:
-    """Whether the disk has room for what an action writes."""
+    """Run an action; return False if the disk is too full for it."""
     try:
         action()
     except OSError as error:

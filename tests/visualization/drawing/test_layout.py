@@ -45,7 +45,7 @@ def pieces(wire: Wire) -> list[Piece]:
 
 
 def share_a_stretch(first: Piece, second: Piece) -> bool:
-    """Whether two horizontal or vertical pieces lie on each other for more than a point."""
+    """Return True if two horizontal or vertical pieces share more than a point."""
     for axis in (0, 1):
         lines = [{point[axis] for point in piece} for piece in (first, second)]
         if len(lines[0]) == 1 and lines[0] == lines[1]:
