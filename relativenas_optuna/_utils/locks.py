@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +38,8 @@ def locked(
     lock = FileLock(path, timeout=-1 if timeout is None else timeout, mode=0o666)
     held = False
     try:
+        if not Path(path).parent.is_dir():  # filelock would make a folder that was moved away
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         lock.acquire(poll_interval=_PAUSE)
         held = True
     except Timeout:
