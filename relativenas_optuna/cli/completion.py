@@ -1,4 +1,4 @@
-"""Words that the Tab key offers for studies, data sets and folders."""
+"""Tab completion of studies, data sets, folders and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Items = list[CompletionItem]
 
 
 def studies(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Return the names of the studies in the storage that the command line names."""
+    """Return the studies in the storage of the command line whose names start with `incomplete`."""
     import optuna  # here, since every command's start loads this module
 
     from relativenas_optuna.exceptions import StorageError
@@ -42,7 +42,7 @@ def _typed(name: str) -> str:
 
 
 def data(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
-    """Return names of data sets, or folders if no name starts like this."""
+    """Return the data sets whose names start with `incomplete`, or folders if there are none."""
     from relativenas_optuna.search.plan import DATA_NAMES
 
     names = [CompletionItem(name) for name in DATA_NAMES if name.startswith(incomplete)]
@@ -79,7 +79,7 @@ class _CompletedText(click.types.StringParamType):
 
 
 def complete(parameter: click.Parameter) -> None:
-    """Let the Tab key offer words for a parameter that is text, chosen by its metavar."""
+    """Enable Tab completion for a text parameter, according to its name or metavar."""
     of_study = parameter.name == "study" or parameter.metavar == "[STUDY]"
     offers = studies if of_study else _BY_METAVAR.get(parameter.metavar or "")
     if offers is not None and parameter.type is click.STRING:

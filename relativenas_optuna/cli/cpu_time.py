@@ -1,4 +1,4 @@
-"""The time that training takes on a CPU: printed, and refused if it is more than a day."""
+"""Estimate the time of trainings on a CPU, and refuse those of more than a day."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def require_patience(seconds: float, epochs: int) -> None:
     """Raise if a training takes a CPU more than `LONGEST` hours.
 
     Args:
-        seconds: Seconds of one epoch.
+        seconds: Duration of one epoch, in seconds.
         epochs: Number of epochs.
 
     Raises:
-        SearchError: It takes longer; the message says what is faster.
+        SearchError: The training takes longer. The message suggests faster ways.
     """
     whole = seconds * epochs
     if whole > 3600 * LONGEST:
@@ -46,14 +46,14 @@ def announce_trainings(
     """Print how long the remaining trainings of a comparison take on a CPU.
 
     Args:
-        notices: Console that the line goes to.
-        genotype: An architecture of the comparison.
+        notices: Console to print on.
+        genotype: An architecture of the comparison, whose epoch is timed.
         conditions: Recipe and folder of the trainings; finished ones in the folder do not count.
         training: Images to train on.
         options: Options of `relativenas compare`.
 
     Raises:
-        SearchError: They take more than a day, and `options["yes"]` is False.
+        SearchError: The trainings take more than a day, and `options["yes"]` is False.
     """
     import torch
 

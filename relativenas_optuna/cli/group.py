@@ -1,4 +1,4 @@
-"""The group of commands: it gives all of them -q and -v, and its help lists them by purpose."""
+"""A group of commands that all have -q and -v, and that its help lists by purpose."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PACKAGE = "relativenas_optuna.cli.commands"
 
 
 class Listed(NamedTuple):
-    """A command that is imported when it runs, or when its own help is asked for.
+    """An entry of the list of commands. The command is imported only for its run or its own help.
 
     Attributes:
-        name: Its name, and that of the attribute of the module.
-        module: Name of the module of this package that defines it.
-        summary: The first line of its help.
+        name: Name of the command, and of the function that defines it.
+        module: Name of the function's module in `cli.commands`.
+        summary: Line about the command in the list of commands.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Listed(NamedTuple):
     summary: str
 
     def load(self) -> click.Command:
-        """Import the command, and give it what all commands have."""
+        """Import the command, and add -q, -v and Tab completion."""
         command: click.Command = getattr(import_module(f"{_PACKAGE}.{self.module}"), self.name)
         if not any(option.name == "quiet" for option in command.params):
             for parameter in command.params:
@@ -41,11 +41,12 @@ class Listed(NamedTuple):
 
 
 class CommandGroup(click.Group):
-    """A group of commands that all take -q and -v, and are listed by what they are for.
+    """A group of commands that all have -q and -v and are listed in sections.
 
     Args:
-        sections: Name, module and summary of the commands under each heading; see `Listed`.
-        attributes: Arguments of `click.Group`.
+        sections: Commands by heading of the section; each is a name, module and summary, see
+            `Listed`.
+        attributes: Keyword arguments of `click.Group`.
     """
 
     def __init__(
@@ -64,17 +65,17 @@ class CommandGroup(click.Group):
         return list(self._listed)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command of that name, or None if there is none."""
+        """Import and return the command named `cmd_name`; None if there is none."""
         return self._listed[cmd_name].load() if cmd_name in self._listed else None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the commands and options that begin so, without importing any command."""
+        """Return the commands and options that start with `incomplete`, importing no command."""
         named = [one for one in self._listed.values() if one.name.startswith(incomplete)]
         items = [CompletionItem(one.name, help=one.summary) for one in named]
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections, with a line for each command."""
+        """Write the sections of the help, with one line per command."""
         width = max(map(len, self._listed))
         for heading, commands in self._sections.items():
             with formatter.section(heading):

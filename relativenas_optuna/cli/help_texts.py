@@ -1,18 +1,22 @@
-"""Parts of a command's help text."""
+"""Build parts of a command's help text."""
 
 from __future__ import annotations
 
 
 def examples(*lines: str) -> str:
-    """Return the epilog of a command's help: its examples."""
+    """Return the epilog of a command's help, which lists examples.
+
+    Args:
+        lines: Command lines, each with an optional remark.
+    """
     return listed("Examples", *lines)
 
 
 def listed(heading: str, *lines: str) -> str:
-    """Return a paragraph that click leaves as it is: a heading and indented lines."""
+    """Return a heading and indented lines as a paragraph that Click does not wrap."""
     return "\n".join(["\b", f"{heading}:", *(f"  {line}" for line in lines)])
 
 
 def paragraphs(*parts: str) -> str:
-    """Join paragraphs of a help text."""
+    """Return the paragraphs joined into one help text."""
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""Workers beside this process, for one search on one machine."""
+"""Worker processes that a command starts on its own machine."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _MAIN = "from relativenas_optuna.cli.main import main; main()"
 
 @contextmanager
 def workers_beside(count: int, *, storage: str, study: str, device: str | None) -> Iterator[None]:
-    """Run `relativenas worker` in so many processes.
+    """Run `count` processes of `relativenas worker` beside the block.
 
-    The CPU's threads are shared out among them and this process. On leaving they have ended: by
-    themselves, for a study that is searched; after an error by a signal. Where this process is
-    killed they end within seconds.
+    PyTorch's threads are divided between them and this process. The block's end waits until the
+    workers have finished the search; after an error it ends them by a signal. If this process is
+    killed, they end within seconds.
 
     Args:
-        count: How many, from 0.
+        count: Number of workers, from 0.
         storage: URL of the study's storage.
-        study: Its name.
-        device: Device of every worker; None lets each choose one.
+        study: Name of the study.
+        device: Device of every worker; None to let each worker choose one.
 
     Raises:
-        SearchError: Other processes cannot reach the storage.
+        SearchError: The storage is in memory, so other processes cannot use it.
     """
     if count and is_in_memory(storage):
         raise SearchError(
@@ -85,10 +85,11 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
 
 
 def end_with_command() -> None:
-    """In a process that works for a command: end when the command's process is gone.
+    """Let a local worker end when the command that started it is gone.
 
-    That one may be killed (by SIGKILL, or by the system where memory is short), and then ends
-    nobody. A worker that does not end in order after a signal ends without.
+    A command that is killed (by SIGKILL, or by the system when memory is short) cannot end its
+    workers. A worker that does not end within 10 seconds after its signal exits at once. In any
+    other process this function does nothing.
     """
     command = os.environ.get(BESIDE_VARIABLE)
     if command:

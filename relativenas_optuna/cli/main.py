@@ -1,6 +1,6 @@
-"""The entry of the command `relativenas`: one line for a mistake, an orderly end for a signal.
+"""The entry point of the command `relativenas`: it turns errors and signals into one-line messages.
 
-The top imports little, so that Ctrl-C is met in order from the beginning.
+The module imports little at its top, so that Ctrl-C is handled as early as possible.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command `relativenas`.
 
+    An error prints one line to standard error. With the environment variable
+    `RELATIVENAS_TRACEBACK`, the exception itself is raised instead.
+
+    Args:
+        arguments: Command line without the program's name; None for that of the process.
+
     Raises:
-        SystemExit: With status 1 for a mistake or a figure that was missed, 2 for a command line
-            that cannot be read, 128 and the signal's number after Ctrl-C (130) and SIGTERM (143),
-            and where nobody reads the output any more (141, without a word).
-            One line on standard error says why; with the environment variable
-            `RELATIVENAS_TRACEBACK` the exception itself is raised.
+        SystemExit: With status 1 after an error or a missed figure, 2 for an invalid command line,
+            130 after Ctrl-C, 143 after SIGTERM, and 141 without a message if nothing reads the
+            output any more.
     """
     words = sys.argv[1:] if arguments is None else arguments
     received: list[int] = []
@@ -79,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print each warning as one line, without its place in the program."""
+    """Print each warning of the block as one line, without its place in the program."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: (
         f"Warning: {without_password(_line(message))}\n"

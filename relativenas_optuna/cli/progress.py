@@ -1,4 +1,4 @@
-"""Progress bars: of a search, and of anything counted."""
+"""Progress bars of searches, trainings and counted steps."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _NARROWEST_BAR, _WIDEST_BAR = 5, 40
 
 
 class SearchProgress:
-    """The progress bar of a search, and a line for each generation above it.
+    """The progress bar of a search, with a line for each generation above it.
 
-    Where the output is no terminal there are only the lines.
+    If the output is not a terminal, only the lines are printed.
 
     Args:
-        console: To print on.
-        search: To watch.
+        console: Console to print on.
+        search: Search to show.
     """
 
     def __init__(self, console: Console, search: Search) -> None:
@@ -62,7 +62,7 @@ class SearchProgress:
         self._progress.stop()
 
     def after(self, study: Study, trial: FrozenTrial) -> None:
-        """Show a trial that ended; a callback of a search."""
+        """Show a trial that has ended; a callback of `Search.run`."""
         if trial.value is None:
             self._warn(
                 f"trial {trial.number} failed: its loss is not a number; its weights were put "
@@ -79,7 +79,7 @@ class SearchProgress:
             self._generation(generation)
 
     def failed(self, trial: FrozenTrial, error: Exception) -> None:
-        """Take notice of a trial whose training failed."""
+        """Print a line about a trial whose training failed; the `on_failure` of `Search.run`."""
         self._warn(failure(trial, error))
 
     def _warn(self, text: str) -> None:
@@ -112,14 +112,14 @@ class SearchProgress:
 
 
 class TrainingProgress:
-    """The progress bar of a training, and a line for each epoch above it.
+    """The progress bar of a training, with a line for each epoch above it.
 
-    Where the output is no terminal there are only the lines.
+    If the output is not a terminal, only the lines are printed.
 
     Args:
-        console: To print on.
-        epochs: In all.
-        images: To train on in one of them.
+        console: Console to print on.
+        epochs: Total number of epochs.
+        images: Number of training images in one epoch.
     """
 
     def __init__(self, console: Console, *, epochs: int, images: int) -> None:
@@ -142,7 +142,7 @@ class TrainingProgress:
         self._progress.stop()
 
     def begin(self, history: Sequence[Epoch]) -> None:
-        """Take notice of the epochs that are done already."""
+        """Show that the epochs in `history` are already done."""
         for epoch in history:
             self._better(epoch)
         self._done = len(history)
@@ -151,11 +151,11 @@ class TrainingProgress:
         self._show(0)
 
     def batch(self, images: int) -> None:
-        """Take notice of the images of the epoch so far."""
+        """Show that `images` images of the current epoch are done."""
         self._show(images)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Take notice of a whole epoch."""
+        """Print a line about a finished epoch, and advance the bar."""
         self._better(epoch)
         self._done = epoch.epoch + 1
         line = (
@@ -184,7 +184,7 @@ class TrainingProgress:
 
 
 def scored_line(trial: FrozenTrial) -> str:
-    """One line on a trial that was scored."""
+    """Return one line about a trial that was scored."""
     seat, began, ended = seat_of(trial), trial.datetime_start, trial.datetime_complete
     where = "" if seat is None else f" (generation {seat.generation + 1}, seat {seat.number})"
     seconds = f" after {seconds_between(began, ended):.1f} seconds" if began and ended else ""
@@ -192,7 +192,7 @@ def scored_line(trial: FrozenTrial) -> str:
 
 
 def failure(trial: FrozenTrial, error: Exception) -> str:
-    """One line on a trial whose training failed."""
+    """Return one line about a trial whose training failed with `error`."""
     reason = " ".join(without_password(f"{type(error).__name__}: {error}").split())
     return (
         f"trial {trial.number} failed: {reason}; its weights were put back, its seat is scored "
@@ -202,7 +202,16 @@ def failure(trial: FrozenTrial, error: Exception) -> str:
 
 @contextmanager
 def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar for `total` equal steps; yield the function to call after each step."""
+    """Show a progress bar for `total` equal steps.
+
+    Args:
+        console: Console to print on.
+        what: Text before the bar.
+        total: Number of steps.
+
+    Yields:
+        A function to call after each step.
+    """
     with _progress(console) as progress:
         task = progress.add_task(what, total=total, best="")
         yield lambda: progress.advance(task)

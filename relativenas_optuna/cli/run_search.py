@@ -1,4 +1,4 @@
-"""Searches that report their progress in the terminal."""
+"""Run searches with progress reports in the terminal."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 def images_of_new_search(console: Console, request: SearchRequest, device: str | None) -> Images:
     """Prepare a search in memory and return its images.
 
-    A mistake ends it here, before there is a database file.
+    An invalid request raises here, before a database file is created.
 
     Args:
-        console: Console of the study; it says what is searched.
-        request: Settings that the search is asked for.
-        device: See `SupernetObjective`.
+        console: Console of the study, which prints the plan.
+        request: Requested settings of the search.
+        device: Device of the search; None for the best one.
 
     Raises:
-        SearchError: See `Search`, as for its other errors.
+        Exception: See `Search` for all errors.
     """
     from relativenas_optuna.search.search import Search, images_of_plan
     from relativenas_optuna.training.device import resolve_device
@@ -67,19 +67,19 @@ def search_to_the_end(
     workers: int = 1,
     images: Images | None = None,
 ) -> Choice:
-    """Search a study, or go on with it, and report what it ends with.
+    """Run or continue the search of a study to its end, and report the result.
 
     Args:
         console: Console of the study.
-        study: To search.
+        study: Study to search.
         plan: Plan of the search.
-        device: See `SupernetObjective`.
-        workers: Processes that search together.
-        images: Images of the plan, where they are loaded already.
+        device: Device of the search; None for the best one.
+        workers: Number of processes that search together, at least 1.
+        images: Images of the plan; None to load them.
 
     Raises:
-        Interrupted: By a signal; the message says what was saved.
-        SearchError: See `Search`.
+        Interrupted: A signal interrupted the search; the message says what was saved.
+        Exception: See `Search` for all other errors.
     """
     # These load PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.dashboard.reporter import reporter_of
@@ -126,17 +126,17 @@ def baseline_architecture(
     console: Console,
     device: str | None,
 ) -> AnyGenotype:
-    """Return the winner of a study's random search, after starting or continuing that search.
+    """Start or continue the random search that belongs to a study, and return its winner.
 
     Args:
         storage: Storage of both studies.
         study: Study that was searched.
-        plan: Plan of its search.
+        plan: Plan of that search.
         console: Console of the random search.
-        device: Device of the random search; see `SupernetObjective`.
+        device: Device of the random search; None for the best one.
 
     Raises:
-        SearchError: See `baseline_plan` and `Search`.
+        Exception: See `baseline_plan` and `Search` for all errors.
     """
     from relativenas_optuna.evaluation.comparison.baseline import baseline_plan
     from relativenas_optuna.objective.study_weights import IMAGES

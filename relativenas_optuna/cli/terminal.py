@@ -1,4 +1,4 @@
-"""Consoles of the commands: terminals, colours, -q and -v."""
+"""Consoles of the commands: colours, terminals, -q and -v."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import rich.console
 
 VERBOSITY = "verbosity"
-"""Key of `verbosity()` in the object that Click's context of a command carries."""
+"""Key of the verbosity in the object of Click's context."""
 
 
 def verbosity() -> int:
@@ -22,7 +22,7 @@ def verbosity() -> int:
 
 
 def console(*, stderr: bool = False, notices: bool = False) -> rich.console.Console:
-    """Return a console with our settings; NO_COLOR and FORCE_COLOR are respected.
+    """Return a console that prints texts unchanged and respects NO_COLOR and FORCE_COLOR.
 
     Args:
         stderr: True to print to standard error instead of standard output.
@@ -49,6 +49,6 @@ def on_screen(console: rich.console.Console) -> bool:
 
 
 def notice(text: str) -> None:
-    """Print a line that is no result."""
+    """Print a line that is not a result, unless -q is given."""
     if verbosity() >= 0:
         click.echo(text)

@@ -1,4 +1,4 @@
-"""The root command `relativenas`, and the table of its commands."""
+"""The command `relativenas` itself, and the list of its commands."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ SECTIONS = {
         ("status", "status", "Show the progress of a study."),
         ("studies", "studies", "List the studies in a database."),
         ("show", "show", "Print and draw the best architectures of a study."),
-        ("dashboard", "dashboard", "Show a study in the browser, live."),
+        ("dashboard", "dashboard", "Show the studies of a database in the browser, live."),
         ("report", "report", "Write a study as one HTML page."),
     ),
     "After the search": (
         ("train", "train", "Train an architecture from its initial weights."),
         ("evaluate", "evaluate", "Measure a trained network."),
         ("export", "export", "Export a trained network, for example to ONNX."),
-        ("compare", "compare", "Compare what a search found with baselines."),
-        ("fidelity", "fidelity", "Measure how well shared scores rank architectures."),
+        ("compare", "compare", "Compare the result of a search with baselines."),
+        ("fidelity", "fidelity", "Measure how well scores with shared weights rank architectures."),
     ),
-    "The sampler in any language": (
+    "Sampler for programs in any language": (
         ("ask", "ask_tell", "Ask the sampler for a trial, as JSON."),
-        ("tell", "ask_tell", "Tell the result of a trial."),
+        ("tell", "ask_tell", "Report the result of a trial."),
     ),
 }
 
@@ -44,29 +44,29 @@ SECTIONS = {
     invoke_without_command=True,
     epilog=paragraphs(
         examples(
-            "relativenas search                            the digits, two minutes on a CPU",
-            "relativenas search --data FOLDER --study my   your images, a folder per class",
-            "relativenas status --study my --watch         its progress",
-            "relativenas show --study my                   what was found",
-            "relativenas train --study my                  the best of it, from initial weights",
-            "relativenas COMMAND --help                    more, with examples",
+            "relativenas search                            search on digits, two minutes on a CPU",
+            "relativenas search --data FOLDER --study my   search on images, one folder per class",
+            "relativenas status --study my --watch         show its progress",
+            "relativenas show --study my                   show the best architecture",
+            "relativenas train --study my                  train it from initial weights",
+            "relativenas COMMAND --help                    show the options of a command",
         ),
         listed(
             "Exit status",
-            "0  done",
-            "1  a mistake, a failure, or a figure that was missed; one line says which",
-            "2  a command line that cannot be read",
-            "130, 143  ended by Ctrl-C or SIGTERM; a line says how to go on",
+            "0  success",
+            "1  an error, or a figure that `run` missed; one line says which",
+            "2  an invalid command line",
+            "130, 143  ended by Ctrl-C or SIGTERM; a line says how to continue",
         ),
         listed(
             "Environment",
-            "RELATIVENAS_STORAGE     the database, where --storage is not given",
+            "RELATIVENAS_STORAGE     URL of the database, if --storage is not given",
             "RELATIVENAS_TRACEBACK   if set, errors end with Python's traceback",
-            "NO_COLOR, FORCE_COLOR   no colours, or colours in files and pipes too",
-            "OMP_NUM_THREADS         threads of PyTorch; 1 on a machine that does other work",
+            "NO_COLOR, FORCE_COLOR   if set: no colours, or colours in files and pipes too",
+            "OMP_NUM_THREADS         number of PyTorch's threads; 1 beside other busy programs",
         ),
         listed(
-            "Completion by the Tab key, for a line in the shell's start file",
+            "Tab completion, a line for your shell's startup file",
             'bash  eval "$(_RELATIVENAS_COMPLETE=bash_source relativenas)"',
             'zsh   eval "$(_RELATIVENAS_COMPLETE=zsh_source relativenas)"',
             "fish  _RELATIVENAS_COMPLETE=fish_source relativenas | source",
@@ -76,7 +76,7 @@ SECTIONS = {
 @click.version_option(import_module("relativenas_optuna").__version__, prog_name="relativenas")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Neural architecture search by slow-fast learning, in an Optuna study."""
+    """Search for neural architectures by slow-fast learning, in an Optuna study."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         return

@@ -1,4 +1,4 @@
-"""The command `relativenas compare`: the result of a search beside its baselines."""
+"""The command `relativenas compare`: the result of a search compared with baselines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FOLDER = "compare"
         "relativenas compare --study my",
         "relativenas compare --study my --random 10 --seeds 3 --workers 2",
         "relativenas compare --study my --recipe short --set epochs=100",
-        "relativenas show --study my-random            what the random search found",
+        "relativenas show --study my-random            show the result of the random search",
     ),
 )
 @storage_option
@@ -62,13 +62,13 @@ _FOLDER = "compare"
     metavar="N",
     default=2,
     show_default=True,
-    help="Number of trainings of each architecture, with seeds from 0.",
+    help="Number of trainings of each architecture; their seeds are 0, 1, 2 and so on.",
 )
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help="Recipe of all trainings; see `relativenas train`.  [default: digits for the digits, else "
-    "short]",
+    help="Recipe of all trainings; see `relativenas train`.  [default: digits for the digits, "
+    "otherwise short]",
 )
 @click.option(
     "--set",
@@ -85,7 +85,7 @@ _FOLDER = "compare"
     metavar="NAME",
     default="RelativeNAS",
     show_default=True,
-    help="An architecture from the literature.",
+    help="Published architecture to compare with.",
 )
 @click.option("--no-baseline", is_flag=True, help="Leave out the random search.")
 @click.option(
@@ -94,26 +94,26 @@ _FOLDER = "compare"
     metavar="N",
     default=1,
     show_default=True,
-    help="Trainings at the same time, each in its own process.",
+    help="Number of trainings at the same time, each in its own process.",
 )
 @click.option(
     "--out",
     metavar="FOLDER",
-    help="Folder for tables, figures and trainings.  [default: the study's, /compare]",
+    help="Folder for tables, figures and trainings.  [default: compare in the study's folder]",
 )
-@click.option("--yes", is_flag=True, help="Train even if it takes a CPU more than a day.")
+@click.option("--yes", is_flag=True, help="Train even if a CPU needs more than a day.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
 @device_option
 def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
     """Train the result of a search and its baselines, and compare them.
 
-    The baselines are the best of a random search with the same weight sharing, candidates and
-    learning rates, a published architecture, and some drawn from the study's space. All are trained
-    from initial weights with one recipe and the same seeds, and tested on images that no choice was
-    based on.
+    There are three baselines: the best architecture of a random search, a published architecture,
+    and architectures drawn at random from the study's space. The random search has the same weight
+    sharing, number of candidates and learning rates. All architectures are trained from initial
+    weights with one recipe and the same seeds, and tested on images that influenced no choice.
 
-    The random search is a study of its own, NAME-random. The same command continues after an
-    interruption.
+    The random search is stored in study NAME-random. Give the same command again to continue after
+    an interruption.
     """
     notices = console(stderr=as_json, notices=True)
     published = published_of(options["published"])

@@ -1,4 +1,4 @@
-"""The command `relativenas dashboard`: the stock optuna-dashboard, with a search's drawings."""
+"""The command `relativenas dashboard`: the standard optuna-dashboard, with a search's drawings."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "relativenas dashboard --study my",
-        "relativenas dashboard --study my --port 0              on any free port",
+        "relativenas dashboard --study my --port 0              use any free port",
         "relativenas dashboard --storage postgresql://HOST/DB --artifacts /mnt/my/artifacts",
-        "ssh -L 8080:localhost:8080 HOST relativenas dashboard     one that runs elsewhere",
+        "ssh -L 8080:localhost:8080 HOST relativenas dashboard     run it on another machine",
     ),
 )
 @storage_option
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option(
     "--artifacts",
     metavar="FOLDER",
-    help="Folder of the drawings.  [default: that of the study's search]",
+    help="Folder of the drawings.  [default: artifacts in the study's folder]",
 )
 @click.option(
     "--host",
@@ -73,8 +73,8 @@ def dashboard(
 ) -> None:
     """Show the studies of a storage in a browser, with the drawings and figures of a search.
 
-    This is optuna-dashboard. It may run before, while and after a study is searched, and as often
-    as wanted. Ctrl-C ends it.
+    This starts optuna-dashboard and prints its address; Ctrl-C ends it. It may run before, during
+    and after a search, also several times at once.
     """
     named = context.get_parameter_source("study") != ParameterSource.DEFAULT
     read_only = not may_be_written(storage)

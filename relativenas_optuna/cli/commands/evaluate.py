@@ -1,4 +1,4 @@
-"""The command `relativenas evaluate`: how good a trained network is, and what it costs."""
+"""The command `relativenas evaluate`: accuracy and cost of a trained network."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     type=click.Choice(("test", "validation", "training")),
     default="test",
     show_default=True,
-    help="Images to measure on: validation means those that the network was chosen by, "
-    "training all but the test images.",
+    help="Images to measure on. validation: the images by which the network was chosen; training: "
+    "all images except the test images.",
 )
 @click.option(
     "--size",
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     metavar="N",
     default=128,
     show_default=True,
-    help="Images per batch; latency is measured for one image and for such a batch.",
+    help="Images per batch; latency is measured for one image and for one batch.",
 )
 @click.option("--out", metavar="FOLDER", help=f"Folder for {' and '.join(FILES)}.")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as one line of JSON.")
@@ -80,8 +80,8 @@ def evaluate(
 ) -> None:
     """Measure the network in FILE: accuracy, confusion, parameters, multiply-adds, latency.
 
-    That is a file of `relativenas train`, or weights that torch.save wrote, as the published ones
-    of the paper. Code in such a file is never run.
+    FILE is a network written by `relativenas train`, or weights written by torch.save, such as
+    the paper's published weights. Code in FILE is never run.
     """
     if out is not None:
         make_folder(out)

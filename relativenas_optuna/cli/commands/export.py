@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "relativenas export relativenas-out/my-trained/network.safetensors --format onnx",
         "relativenas export network.safetensors --format onnx --format torch --out serving",
-        "relativenas export cifar10.pt --format safetensors     published weights as our file",
+        "relativenas export cifar10.pt --format safetensors     convert published weights",
     ),
 )
 @network_argument
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     type=click.Choice(("safetensors", "onnx", "torch")),
     multiple=True,
     required=True,
-    help="safetensors: weights, and a JSON that says what they are; onnx; torch: a program of "
-    "torch.export (.pt2). Any number of times.",
+    help="safetensors: the weights, with a JSON file that describes them; onnx: an ONNX model; "
+    "torch: a torch.export program (.pt2). May be repeated.",
 )
 @click.option("--out", metavar="FOLDER", help="Folder for the files.  [default: that of FILE]")
 @json_option
@@ -53,9 +53,9 @@ def export(
 ) -> None:
     """Write the network in FILE in formats that other programs load.
 
-    Each file is loaded again and compared with the network on the same images, one and several at
-    once; what differs by more than rounding is not written. onnx and torch take float32 images in
-    [0, 1], any number at once, and normalise them.
+    Each export is checked on random images against the network, singly and in batches. It is not
+    written if it differs by more than rounding. The onnx and torch files take batches of any size
+    of float32 images in [0, 1], and normalise the images themselves.
     """
     # Loads PyTorch, for seconds: what needs none does not wait for it.
     from relativenas_optuna.evaluation.exporting import export as exporting

@@ -1,4 +1,4 @@
-"""The command `relativenas fidelity`: how well shared scores rank architectures."""
+"""The command `relativenas fidelity`: how well scores with shared weights rank architectures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "relativenas fidelity --study my --epochs 20",
-        "relativenas fidelity --study my --epochs 20 --sample 60     goes on with more",
+        "relativenas fidelity --study my --epochs 20 --sample 60     add more architectures",
     ),
 )
 @storage_option
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     metavar="N",
     default=0,
     show_default=True,
-    help="Seed of the sample, the stand-alone trainings and the intervals.",
+    help="Seed of the sample, the stand-alone trainings and the confidence intervals.",
 )
 @click.option("--anew", is_flag=True, help="Discard earlier measurements.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
@@ -77,13 +77,13 @@ def fidelity(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compare scores with the shared weights of a search to scores of stand-alone training.
+    """Compare scores with the shared weights of a search to scores after stand-alone training.
 
-    Each architecture of a sample is scored with the shared weights, and trained on its own with the
-    settings of the search. Kendall's tau says how far both rank alike: 1 in the same order, 0
-    chance, -1 in the opposite order.
+    Each architecture of a sample is scored with the shared weights, and is also trained stand-alone
+    with the settings of the search. Kendall's tau measures how well both rankings agree: 1 for the
+    same order, 0 for no relation, -1 for the opposite order.
 
-    The scores are kept in the study. The same command continues after an interruption.
+    The study stores the scores. Give the same command again to continue after an interruption.
     """
     with study_at(storage, study, create=False) as found:
         plan = SearchPlan.stored_in(found)

@@ -1,4 +1,4 @@
-"""The command `relativenas report`: a study as one page that can be mailed."""
+"""The command `relativenas report`: a study as one HTML page."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _TOP = 3
 @click.option(
     "--out",
     metavar="FILE",
-    help=f"File of the page, or its folder.  [default: {_NAME} in the study's folder]",
+    help=f"File or folder for the page.  [default: {_NAME} in the study's folder]",
 )
 @json_option
 def report(
@@ -67,8 +67,8 @@ def report(
 ) -> None:
     """Write STUDY as one HTML page: cells, figures, settings, environment, commands.
 
-    The page needs no network and no other file, so that it can be mailed; it has 5 megabytes. The
-    study may still be running; the page is of one moment.
+    The page has about 5 MB and needs no network and no other file, so it can be sent by e-mail. If
+    the search is still running, the page shows its current state.
     """
     if name is not None and study not in (name, DEFAULT_STUDY):
         raise click.UsageError(f"STUDY and --study name two studies, {name!r} and {study!r}")

@@ -1,4 +1,4 @@
-"""The command `relativenas run`: a study that a file describes."""
+"""The command `relativenas run`: the search that a study file describes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from relativenas_optuna.search.study_file import StudyFile
 def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
     """Run a study that a TOML FILE describes, and check the figures that it must reach.
 
-    A figure that is missed makes the exit status 1.
+    The exit status is 1 if a figure is missed.
     """
     described = StudyFile.read(file)
     console = Console(storage=storage, study=described.study, stderr=as_json)

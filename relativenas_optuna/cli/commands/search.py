@@ -1,4 +1,4 @@
-"""The command `relativenas search`, and what it shares with `relativenas run`."""
+"""The command `relativenas search`, and the function that it shares with `relativenas run`."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ from relativenas_optuna.storages.urls import is_missing_file
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side in pixels that images are resized to.  [default: as they are]",
+    help="Side in pixels that images are resized to.  [default: no resizing]",
 )
 @space_option
 @click.option(
     "--preset",
     type=click.Choice(list(PRESETS)),
-    help="Settings of the search.  [default: digits for the digits, else small]",
+    help="Set of default settings.  [default: digits for the digits, otherwise small]",
 )
 @click.option(
     "--population",
     type=int,
     metavar="N",
-    help="Members of a generation, an even number.  [default: the preset's]",
+    help="Number of architectures in a generation, even.  [default: the preset's]",
 )
 @click.option(
     "--generations",
     type=int,
     metavar="N",
-    help="Generations in all; a larger number goes on with a finished study.  "
+    help="Total number of generations; a larger number continues a finished study.  "
     "[default: the preset's]",
 )
 @click.option(
@@ -77,13 +77,14 @@ from relativenas_optuna.storages.urls import is_missing_file
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="bfloat16 is faster on GPUs that compute in it, and slower on most CPUs.  "
+    help="Number format of the training: bfloat16 is faster on GPUs that support it, and slower "
+    "on most CPUs.  "
     "[default: float32]",
 )
 @click.option(
     "--random",
     is_flag=True,
-    help="Draw every candidate at random and learn nothing: the baseline of a search.",
+    help="Draw every architecture at random instead of learning, as a baseline.",
 )
 @click.option(
     "--workers",
@@ -91,7 +92,8 @@ from relativenas_optuna.storages.urls import is_missing_file
     metavar="N",
     default=1,
     show_default=True,
-    help="Processes of this machine that search together; see also `relativenas worker`.",
+    help="Number of processes on this machine that search together; `relativenas worker` adds "
+    "more, also on other machines.",
 )
 @device_option
 @storage_option
@@ -99,7 +101,7 @@ from relativenas_optuna.storages.urls import is_missing_file
 @click.option(
     "--out",
     metavar="FOLDER",
-    help="Folder of weights and results.  [default: relativenas-out/STUDY]",
+    help="Folder for weights and results.  [default: relativenas-out/STUDY]",
 )
 @weights_option
 @json_option
@@ -115,8 +117,8 @@ def search(
 ) -> None:
     """Search for an architecture on an image data set.
 
-    The same command continues after Ctrl-C or a crash. A study keeps its settings, so that its name
-    is enough to continue. A study made by `optuna create-study` is accepted too.
+    Give the same command again to continue after Ctrl-C or a crash. The study stores its settings,
+    so --study is enough to continue. A study created by `optuna create-study` is accepted too.
     """
     names = ("data", "size", "preset", "seed", "out", "weights", "space")
     request = SearchRequest(
@@ -133,7 +135,14 @@ def search(
 def searched(
     console: Console, request: SearchRequest, device: str | None, workers: int = 1
 ) -> Choice:
-    """Search or go on with a study and report."""
+    """Start or continue a search, print its progress, and return its result.
+
+    Args:
+        console: Console of the study.
+        request: Requested settings of the search.
+        device: Device of the search; None for the best one.
+        workers: Number of processes that search together, at least 1.
+    """
     images = None
     if is_missing_file(console.storage):
         images = images_of_new_search(console, request, device)

@@ -38,14 +38,14 @@ from relativenas_optuna.spaces.space_genotype import space_of
     help="Number of architectures.",
 )
 @click.option(
-    "--out", metavar="FOLDER", help="Folder for the drawings.  [default: the study's folder]"
+    "--out", metavar="FOLDER", help="Folder for drawings and texts.  [default: the study's folder]"
 )
 @json_option
 def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> None:
     """Print and draw the best architectures of a study.
 
-    Of a finished search these are its finalists, scored with the final weights; otherwise the
-    trials with the lowest loss. With --json nothing is drawn, unless --out says where.
+    For a finished search these are the finalists, evaluated with the final weights. Otherwise they
+    are the trials with the lowest loss. With --json, files are written only if --out is given.
     """
     console = Console(storage=storage, study=study, stderr=as_json)
     with study_at(storage, study, read_only=True) as found:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "relativenas status --study my",
-        "relativenas status --study my --watch            until it is finished, or Ctrl-C",
+        "relativenas status --study my --watch            until the search ends, or Ctrl-C",
         "relativenas status --study my --json | jq .best",
-        "relativenas status --study my --watch --json     a line each time something changed",
+        "relativenas status --study my --watch --json     one line for each change",
     ),
 )
 @storage_option
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 def status(storage: str, study: str, watch: bool, every: float, as_json: bool) -> None:
     """Show the progress of a study: generation, trials, workers, best, time left.
 
-    The study is only read, also while others write to it. Workers on this machine that died are
-    known at once, others after two minutes without a sign of life. The time left follows from the
-    last trials.
+    The command only reads the study, so it may run beside the search. A dead worker on this machine
+    is noticed at once, any other after two minutes without a heartbeat. The time left is estimated
+    from the last trials.
     """
     with study_at(storage, study, read_only=True) as found:
         output = console()

@@ -1,4 +1,4 @@
-"""The command `relativenas studies`: which studies a storage has."""
+"""The command `relativenas studies`: the studies of a storage."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _GAP = 2  # columns between two of the table
 
 @dataclass(frozen=True, kw_only=True)
 class StudyLine:
-    """A study of a storage.
+    """One line of the list of studies.
 
     Attributes:
-        study: Its name.
+        study: Name of the study.
         directions: "minimize" or "maximize" for each objective.
-        sampler: Name of the sampler's class; `None` where the trials do not say it.
-        preset: Preset of `RelativeNASSampler`.
-        search_preset: Preset of `relativenas search`.
-        trials: How many there are, by their state in small letters.
-        best: The best value of a complete trial that violates no constraint; `None` with several
-            objectives or without one.
-        last_written: When a trial last began or ended, by this machine's clock.
+        sampler: Class name of the sampler; None if no trial shows it.
+        preset: Preset of `RelativeNASSampler`; None with another sampler.
+        search_preset: Preset of `relativenas search`; None if another program made the study.
+        trials: Number of trials by state, such as "complete".
+        best: Best value of the feasible complete trials; None with several objectives or without
+            such a trial.
+        last_written: Local time at which a trial last started or ended; None without trials.
     """
 
     study: str
@@ -78,7 +78,7 @@ class StudyLine:
 @storage_option
 @json_option
 def studies(storage: str, as_json: bool) -> None:
-    """List the studies of a storage: sampler and preset, trials, best, when last written."""
+    """List the studies of a database: sampler, preset, trials, best value, last write."""
     with storage_at(storage, read_only=True) as opened:
         lines = studies_in(opened)
     if as_json:
@@ -123,7 +123,7 @@ def studies(storage: str, as_json: bool) -> None:
 
 
 def studies_in(storage: BaseStorage) -> list[StudyLine]:
-    """Return the studies of a storage, oldest first; nothing is written."""
+    """Return the studies of a storage, the oldest first, without writing to it."""
     found = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
     # As `optuna.load_study` does it, for trials are read in another way there.
     cached = _CachedStorage(storage) if isinstance(storage, optuna.storages.RDBStorage) else storage

@@ -1,4 +1,4 @@
-"""The command `relativenas train`: an architecture becomes a trained network."""
+"""The command `relativenas train`: stand-alone training of an architecture."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _INTERRUPTED = 128 + signal.SIGINT
     "--data",
     metavar="DATA",
     help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.  "
-    "[default: that of the study, else digits]",
+    "[default: that of the study, otherwise digits]",
 )
 @click.option(
     "--size",
@@ -66,7 +66,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help=f"{', '.join(RECIPES)}, or a TOML file.  [default: digits for the digits, else short]",
+    help=f"Training recipe: {', '.join(RECIPES)}, or a TOML file.  [default: digits for the "
+    "digits, otherwise short]",
 )
 @click.option(
     "--set",
@@ -81,20 +82,21 @@ _INTERRUPTED = 128 + signal.SIGINT
     metavar="N",
     default=0,
     show_default=True,
-    help="Seed of the validation part, the initial weights and the training.",
+    help="Seed of the validation split, the initial weights and the training.",
 )
 @click.option(
     "--out",
     metavar="FOLDER",
-    help="Folder of this training.  [default: relativenas-out/NAME-trained]",
+    help="Folder for the results.  [default: relativenas-out/NAME-trained]",
 )
 @click.option(
     "--readers",
     type=click.IntRange(0),
     metavar="N",
-    help="Processes that read images with random_resized_crop.  [default: up to 8]",
+    help="Number of processes that read images, for recipes with random_resized_crop.  [default: "
+    "up to 8]",
 )
-@click.option("--yes", is_flag=True, help=f"Begin also what takes a CPU over {LONGEST} hours.")
+@click.option("--yes", is_flag=True, help=f"Train even if a CPU needs more than {LONGEST} hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
 @device_option
 @storage_option
@@ -107,13 +109,14 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train ARCHITECTURE from its initial weights.
+    """Train ARCHITECTURE from initial weights.
 
-    That is a file with a genotype, a published name, or nothing for the best of the study.
+    ARCHITECTURE is a file with a genotype, or a published name. Without it, the best architecture
+    of the study is trained.
 
-    The same command goes on after the last whole epoch. The weights that are kept are those of the
-    epoch that was best on a validation part; test images are used once, in the end. Processes
-    that torchrun starts train together.
+    Give the same command again to continue after the last complete epoch. The weights of the epoch
+    with the highest validation accuracy are kept. Test images are used once, at the end. Processes
+    started by torchrun train one network together.
     """
     named = architecture_of(architecture, storage=storage, study=study, space=options["space"])
     data, size = options["data"], None

@@ -1,4 +1,4 @@
-"""`relativenas worker`: one more process for a search."""
+"""The command `relativenas worker`: one more process for a search."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _PAUSE = 0.5  # seconds
         "relativenas worker --study my",
         "torchrun --nproc-per-node 4 --no-python relativenas worker --study my",
         "srun --ntasks 8 relativenas worker --storage postgresql://HOST/DB --study my",
-        "relativenas worker --study my --out /mnt/my     where the search's folder is mounted here",
-        "relativenas worker --study my --data /mnt/images     where its images are mounted here",
+        "relativenas worker --study my --out /mnt/my     if the search's folder is there",
+        "relativenas worker --study my --data /mnt/images     if the search's images are there",
     ),
 )
 @device_option
@@ -54,7 +54,7 @@ _PAUSE = 0.5  # seconds
     metavar="SECONDS",
     default=60.0,
     show_default=True,
-    help="Seconds to wait for a study that is not started yet.",
+    help="Seconds to wait if the search is not started yet.",
 )
 @paths_here
 @json_option
@@ -69,10 +69,12 @@ def worker(
 ) -> None:
     """Join the search of a study that `relativenas search` started.
 
-    Any number of workers may come and go. Each takes a pair, trains it from the newest shared
-    weights, and commits what it learned. All need the study's database, and the search's folder or
-    what its --weights says, which machines without a common disk can share; of several processes
-    that torchrun starts each takes a GPU of its own, where there are any.
+    Any number of workers may join and leave at any time. A worker takes a pair of architectures,
+    trains it from the newest shared weights, and commits the result.
+
+    All workers need access to the study's database, and to the folder of the search or the bucket
+    that its --weights names. With a bucket, the machines need no shared disk. Processes started by
+    torchrun use one GPU each, if the machine has GPUs.
     """
     end_with_command()
     end = time.monotonic() + wait

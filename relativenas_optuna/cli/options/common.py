@@ -9,7 +9,7 @@ from relativenas_optuna.spaces.registry import BUILT_IN
 
 
 def named_study(value: str) -> str:
-    """Return a study's name, checked.
+    """Return a study's name if it is valid.
 
     Raises:
         BadParameter: The name is empty.
@@ -28,7 +28,7 @@ storage_option = click.option(
     show_default=True,
     envvar=STORAGE_VARIABLE,
     show_envvar=True,
-    help="SQL database of the study, as an SQLAlchemy URL.",
+    help="SQL database of the studies, as an SQLAlchemy URL.",
 )
 study_option = click.option(
     "--study",
@@ -43,19 +43,19 @@ study_option = click.option(
 space_option = click.option(
     "--space",
     metavar="SPACE",
-    help=f"Search space: {', '.join(BUILT_IN)}, or MODULE:ATTRIBUTE of your own.  "
-    "[default: that of the study, else cells]",
+    help=f"Search space: {', '.join(BUILT_IN)}, or MODULE:ATTRIBUTE of a custom space.  "
+    "[default: that of the study or file, otherwise cells]",
 )
 
 weights_option = click.option(
     "--weights",
     metavar="PLACE",
-    help="Place of the weights: a folder, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]; endpoint, "
-    "keys and region come from the environment.  [default: as --out]",
+    help="Folder or bucket for the weights: a path, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]. "
+    "A bucket's endpoint, keys and region come from the environment.  [default: as --out]",
 )
 
 device_option = click.option(
-    "--device", metavar="NAME", help="cpu, cuda, cuda:1, mps.  [default: the best one]"
+    "--device", metavar="NAME", help="Device: cpu, cuda, cuda:1 or mps.  [default: the best one]"
 )
 
 

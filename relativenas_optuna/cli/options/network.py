@@ -1,4 +1,4 @@
-"""Which trained network a command means: a file, and for published weights of what they are."""
+"""Arguments that name a trained network, and how to open it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ DATA_SETS = ("cifar10", "cifar100", "imagenet")
 
 @dataclass(frozen=True)
 class NetworkIn:
-    """A network, and what a file says of it.
+    """A network that was read from a file, with its description.
 
     Attributes:
-        network: On the CPU.
+        network: The network, on the CPU.
         description: Description of the network.
-        taken_for: Of what the file does not say, what it is taken for, as a line for people; `None`
-            where the file says all. The classes have no names then.
+        taken_for: Line for people about the assumed architecture and data set; None if the file
+            names them. If they are assumed, the classes have no names.
     """
 
     network: nn.Module
@@ -42,17 +42,19 @@ class NetworkIn:
 
 
 def network_argument(command: F) -> F:
-    """Add the argument `file` and the options `architecture` and `dataset` to a command."""
+    """Add the argument `file` and the options `space`, `architecture`, `dataset` to a command."""
     for option in (
         click.option(
             "--dataset",
             type=click.Choice(DATA_SETS),
-            help="What published weights were trained on.  [default: as their shapes say]",
+            help="Data set that FILE was trained on, for published weights.  [default: the one "
+            "that fits their shapes]",
         ),
         click.option(
             "--architecture",
             metavar="NAME|FILE",
-            help="Of published weights, which do not say it.  [default: RelativeNAS]",
+            help="Architecture of FILE, for published weights: a published name or a file with a "
+            "genotype.  [default: RelativeNAS]",
         ),
         space_option,
         click.argument(
@@ -66,10 +68,18 @@ def network_argument(command: F) -> F:
 def network_in(
     file: Path, architecture: str | None, dataset: str | None, space: str | None
 ) -> NetworkIn:
-    """Return the network in a file; see `open_network`.
+    """Return the network in a file.
+
+    Args:
+        file: File of `relativenas train`, or weights written by `torch.save`.
+        architecture: Architecture of weights whose file does not name it; None for RelativeNAS.
+        dataset: Data set of weights whose file does not name it; None to infer it from their
+            shapes.
+        space: Name of the search space to load; None if the file names it.
 
     Raises:
-        ValueError: The file cannot be read, or an option does not fit it.
+        ValueError: The file cannot be read.
+        UsageError: An option contradicts the file.
     """
     if space is not None:
         load_space(space)

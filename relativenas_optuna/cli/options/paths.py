@@ -1,4 +1,4 @@
-"""A search on a machine where its images, its folder or its weights have another path."""
+"""Options for a machine on which a search's images, folder or weights have another path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PATHS = ("data", "out", "weights")
-"""Names of the options of `paths_here`."""
+"""Names of the options that `paths_here` adds."""
 
 _DATA = click.option(
     "--data",
@@ -34,7 +34,7 @@ _WEIGHTS = click.option(
 
 
 def paths_here(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `plan_here` to a command."""
+    """Add the options --data, --out and --weights to a command, for use with `plan_here`."""
     return _DATA(_OUT(_WEIGHTS(command)))
 
 
@@ -43,12 +43,17 @@ def plan_here(
 ) -> SearchPlan:
     """Return the plan of a search with the paths of this machine.
 
-    A path that is None stays as it is in the plan.
+    Args:
+        plan: Plan of the search.
+        study: Name of the study, for error messages.
+        data: Folder of the images; None keeps the plan's.
+        out: Folder of the search; None keeps the plan's.
+        weights: Folder or bucket of the weights; None keeps the plan's.
 
     Raises:
-        SearchError: The folder is not there, or the weights are not in it; or the search's images
-            are a data set with a name.
-        PlaceError: The weights cannot be there.
+        SearchError: A folder does not exist; `out` is given although the weights are elsewhere; or
+            `data` is given although the images of the search are a named data set.
+        PlaceError: `weights` cannot be used for weights.
     """
     if data is not None:
         plan = plan.for_request(SearchRequest(data=data), study)

@@ -1,4 +1,4 @@
-"""A comparison in the terminal and in files, as a table and as a chart."""
+"""Print a comparison, and write it to files as a table and as a chart."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _MARKS = {
     DRAWN: Mark(colour="#d55e00", shape="^", size=9),
     FOUND: Mark(colour="#0072b2", shape="*", size=14),
 }
-"""By kind, in the order in which they are drawn over each other."""
+"""Marks of the chart by kind of architecture; later ones are drawn on top."""
 
 
 FILES = ("compare.md", "compare.json", "compare.png")
-"""What `write` writes."""
+"""Names of the files that `write` writes."""
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """Print the table, and what it says."""
+    """Print the table of a comparison, and its conclusions as sentences."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in COLUMNS:
         # Figures stay whole; so that they have room, a heading takes more than one line.

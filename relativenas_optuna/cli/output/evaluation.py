@@ -24,17 +24,17 @@ _PUBLISHED = {"cifar10": (36, 20, 2.26), "cifar100": (36, 20, 15.86), "imagenet"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport:
-    """The figures of a network on images.
+    """The report of an evaluation.
 
     Attributes:
-        file: Path of the network, as a person would type it.
-        taken_for: What it was taken for where the file does not say; see `NetworkIn`.
+        file: Path of the network's file, for display.
+        taken_for: Line about assumptions on the network; None without any, see `NetworkIn`.
         description: Description of the network, with the names of the data's classes.
         data: Name or folder of the images.
         part: "test", "validation" or "training".
-        side: Width and height of the images, as text.
+        side: Width and height of the images in pixels, such as "32x32".
         device: Device of the measurement.
-        measured: The figures.
+        measured: Measured figures.
     """
 
     file: str
@@ -48,7 +48,10 @@ class EvaluationReport:
 
     @property
     def published_error(self) -> float | None:
-        """Test error in percent that the paper gives for this network and data."""
+        """Test error in percent that the paper reports for this network and data.
+
+        It is None if the paper has no figure for them.
+        """
         of = self.description
         channels, cells, error = _PUBLISHED[of.dataset]
         same = (of.genotype, of.channels, of.cells) == (published("RelativeNAS"), channels, cells)
@@ -57,7 +60,7 @@ class EvaluationReport:
         return error if same and there and self.part == "test" else None
 
     def to_data(self) -> dict[str, Any]:
-        """Return all figures as JSON data; `published_error` is a share, as `error` is."""
+        """Return all figures as JSON data; `error` and `published_error` are shares, 0 to 1."""
         known = self.published_error
         return {
             "network": self.file,
@@ -99,7 +102,7 @@ class EvaluationReport:
         return lines
 
     def write(self, folder: Path) -> None:
-        """Write `FILES` into a folder that exists."""
+        """Write `FILES` into an existing folder."""
         from relativenas_optuna.visualization.drawing._confusion import draw_confusion
         from relativenas_optuna.visualization.drawing._save import save_figure
 

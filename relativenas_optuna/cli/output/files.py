@@ -1,4 +1,4 @@
-"""The files that describe an architecture."""
+"""Write the files that describe an architecture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 def write_genotype(genotype: AnyGenotype, folder: Path, stem: str, title: str) -> list[str]:
     """Write an architecture into a folder as text and JSON, and as drawings if it has cells.
+
+    Args:
+        genotype: The architecture.
+        folder: An existing folder.
+        stem: Name of the files without suffix.
+        title: Title of the drawings.
 
     Returns:
         The names of the files.

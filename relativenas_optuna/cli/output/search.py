@@ -31,9 +31,9 @@ _USUAL = 64  # pixels of a side that is suggested
 
 
 class Console:
-    """Prints what happens to one study.
+    """A printer of messages about one study.
 
-    Where the output is no terminal every line stays whole, whatever its length.
+    If the output is not a terminal, long lines are not wrapped.
 
     Args:
         storage: URL of the study's storage.
@@ -48,7 +48,7 @@ class Console:
         self._notices = console(stderr=stderr, notices=True)
 
     def preparing(self, plan: SearchPlan) -> None:
-        """Say what is about to be searched."""
+        """Print the plan of a search that is about to start."""
         settings = plan.settings
         space = "" if plan.space == CELLS else f"space {plan.space}, "
         self._note(f"study {self.study!r} in {without_password(self.storage)}")
@@ -59,11 +59,11 @@ class Console:
         )
 
     def warn(self, line: str) -> None:
-        """Say what did not work and ends nothing; above a progress bar, where there is one."""
+        """Print a warning, above the progress bar if one is shown."""
         self._print(line)
 
     def begins(self, search: Search) -> None:
-        """Say what the search trains on, and how far it is."""
+        """Print the data and device of a search, and how many candidates are already scored."""
         objective = search.objective
         # A folder that was meant otherwise is seen by the names of its classes.
         names = ", ".join(objective.classes[:_NAMED])
@@ -88,11 +88,11 @@ class Console:
         return SearchProgress(self._notices, search)
 
     def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
-        """Show a progress bar; call what it gives after each of `total` steps."""
+        """Show a progress bar for `total` steps; see `progress.counting`."""
         return counting(self._notices, what, total)
 
     def ended(self, choice: Choice, plan: SearchPlan) -> None:
-        """Report the winner and write it to the study's folder."""
+        """Print the result of a search, and write the winner to the study's folder."""
         out = Path(plan.out)
         self._finalists(choice, plan.finalists_of)
         self._genotype(choice.winner.genotype)
@@ -111,19 +111,25 @@ class Console:
             self._note("(*** stands for the password)")
 
     def already_finished(self, choice: Choice, plan: SearchPlan) -> None:
-        """Say that there is nothing left to do, and how there could be."""
+        """Print that the search is finished, its result, and how to extend it."""
         self._note(f"study {self.study!r} is finished: {choice.generations} generations")
         self.ended(choice, plan)
 
     def saved(self, search: Search) -> str:
-        """Return the line that says what is saved after an interruption."""
+        """Return the message about what is saved after an interruption."""
         return (
             f"{search.scored} of {search.total} candidates are saved in study {self.study!r}\n"
             f"weights:     {shown_place(search.plan.place)}"
         )
 
     def best(self, best: Mapping[AnyGenotype, Ranked], top: int, folder: Path | None) -> None:
-        """Print the best architectures of a study, and write them to a folder if there is one."""
+        """Print the best architectures of a study, and write them to a folder.
+
+        Args:
+            best: Architectures with their scores, the best first.
+            top: Number of architectures to print.
+            folder: An existing folder; None to write nothing.
+        """
         for rank, (genotype, ranked) in enumerate(list(best.items())[:top], start=1):
             if rank > 1:
                 self._print()
@@ -136,7 +142,7 @@ class Console:
             self._note(f"\nthere are no more than {len(best)} different architectures")
 
     def figures(self, figures: Sequence[Figure]) -> None:
-        """Print the figures that a study must reach beside those that it has reached."""
+        """Print each figure that a study must reach, with the value that it reached."""
         if figures:
             self._print("\nfigures to reach")
         for figure in figures:

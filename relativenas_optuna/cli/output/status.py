@@ -1,4 +1,4 @@
-"""The status of a study as people read it: a screen, or a line."""
+"""Format the status of a study for people, as a screen, a text or a line."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LABEL = 12  # columns
 
 
 class StatusReport:
-    """A status for a terminal, or for a file.
+    """A formatted status, for a terminal or a file.
 
     Args:
-        status: To show.
+        status: Status to show.
         storage: URL of the study's storage.
     """
 
@@ -38,7 +38,7 @@ class StatusReport:
 
     @property
     def line(self) -> str:
-        """The changing figures on one line."""
+        """The figures that change during a search, on one line."""
         of = self._of
         generation = "" if of.generation is None else f"generation {self._generation()}; "
         return (

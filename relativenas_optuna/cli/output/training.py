@@ -27,13 +27,13 @@ _FILES = "network.safetensors, network.json, result.json, log.jsonl, curve.png, 
 
 
 class TrainingReport:
-    """Prints what happens in a training.
+    """A printer of messages about a training.
 
-    Where the output is no terminal every line stays whole, whatever its length.
+    Long lines are not wrapped.
 
     Args:
-        quiet: True to print nothing.
-        first: True in the one process, of several that train together, that prints.
+        quiet: True to print nothing to standard output.
+        first: True in the process of rank 0; only this process reports an interruption.
     """
 
     def __init__(self, *, quiet: bool, first: bool = True) -> None:
@@ -46,7 +46,7 @@ class TrainingReport:
     def preparing(
         self, named: Named, recipe: Recipe, *, data: str, seed: int, device: torch.device
     ) -> None:
-        """Say what is about to be trained."""
+        """Print the architecture, the data and the recipe of a training."""
         self._note(f"{named.name}: {named.source}")
         self._note(
             f"data {data}, seed {seed}, device {device}; {recipe.epochs} epochs of batches of "
@@ -54,23 +54,30 @@ class TrainingReport:
         )
 
     def images(self, trained: int, validated: int, tested: int, classes: int) -> None:
-        """Say what the images are for."""
+        """Print how many images are used for training, validation and test.
+
+        Args:
+            trained: Number of training images.
+            validated: Number of validation images.
+            tested: Number of test images.
+            classes: Number of classes.
+        """
         self._note(
             f"{trained} images to train on, {validated} to choose by, {tested} to test with, "
             f"{classes} classes"
         )
 
     def progress(self, epochs: int, images: int) -> TrainingProgress:
-        """Show a progress bar."""
+        """Return the progress bar of a training; see `TrainingProgress`."""
         return TrainingProgress(self._notices, epochs=epochs, images=images)
 
     def interrupted(self, saved: str) -> None:
-        """Say on standard error what is saved of a training by several processes."""
+        """Print to standard error what an interrupted training by several processes has saved."""
         if self._first:
             click.echo(f"\ninterrupted: {saved}", err=True)
 
     def ended(self, result: Result, genotype: AnyGenotype, *, data: str, out: Path) -> None:
-        """Say what came of it, and what to do with that."""
+        """Print the result of a training, and the command that evaluates the network."""
         kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
         if result.validation_accuracy is None or result.validation_loss is None:
             self._print(f"\n{kept}, the last one, for no images were set apart to choose by")

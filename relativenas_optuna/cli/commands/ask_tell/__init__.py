@@ -1,6 +1,6 @@
 """The commands `relativenas ask` and `relativenas tell`: the sampler for programs in any language.
 
-Standard output holds one line of JSON and nothing else.
+Each prints exactly one line of JSON to standard output.
 """
 
 from __future__ import annotations
@@ -84,30 +84,33 @@ def _steps(
     "population_size",
     type=int,
     metavar="N",
-    help="Members of a generation, an even number.  [default: the study's; of a new one 8 with "
-    "preset plain and one objective, else 20]",
+    help="Number of members of a generation, even.  [default: the study's; for a new study 8 with "
+    "preset plain and one objective, otherwise 20]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, MAX_SEED),
     metavar="N",
-    help="Seed of all draws, 0 to 2**32 - 1.  [default: the study's, random for a new one]",
+    help="Seed of all random numbers.  [default: the study's; random for a new study]",
 )
 @click.option(
     "--preset",
     type=click.Choice(PRESETS),
-    help="plain: a fast learner keeps its score; paper: all is scored anew in each generation.  "
-    "[default: the study's, plain for a new one]",
+    help="plain: fast learners keep their scores; paper: every member is scored again in each "
+    "generation; random: every member is drawn at random.  [default: the study's; plain for a new "
+    "study]",
 )
 @click.option(
     "--generation",
     is_flag=True,
-    help="Ask for all free seats of the next generation: a list, empty where none is free.",
+    help="Ask for a trial for each free seat of the next generation: prints a list, empty if no "
+    "seat is free.",
 )
 @click.option(
     "--enqueue",
     is_flag=True,
-    help="Enqueue the free seats of the next generation, for `optuna ask` and `study.optimize`.",
+    help="Enqueue a trial for each free seat of the next generation, for `optuna ask` and "
+    "`study.optimize`: prints a list.",
 )
 def ask(
     storage: str,
@@ -117,16 +120,19 @@ def ask(
     enqueue: bool,
     **options: Any,
 ) -> None:
-    """Ask RelativeNASSampler for a trial of a study that `optuna create-study` made.
+    """Ask RelativeNASSampler for a trial of an existing study.
 
     Prints {"study": ..., "number": 7, "generation": 0, "seat": 7, "params": {"x": 0.5}}. A choice
-    that is None is null; a number that JSON lacks is the string "Infinity", "-Infinity" or "NaN".
+    that is None is printed as null. Numbers that JSON lacks are printed as "Infinity", "-Infinity"
+    or "NaN".
 
-    Score the parameters and tell the number, by `relativenas tell` or `optuna tell`, from any
-    process at any time. The trial runs until then: tell one that was lost with --state fail.
-    A call without --generation takes a waiting trial first. Where no seat is free it makes an extra
-    trial, whose generation and seat are null: a new architecture outside the generations. (Presets
-    paper and random give out again the seat that has been running longest.)
+    Evaluate the parameters, and report the result with `relativenas tell` or `optuna tell`, from
+    any process at any time. Until then the trial stays running. If the result is lost, report the
+    trial with --state fail.
+
+    Without --generation, a waiting trial is returned first. If no seat is free, preset plain makes
+    an extra trial: a new architecture outside the generations, with null as generation and seat.
+    Presets paper and random instead give out again the seat that has been running longest.
     """
     with _study_of(storage, study) as opened:
         asked = Arguments(space=None if space is None else read_space(space), **options)
@@ -154,12 +160,12 @@ def ask(
     type=float,
     multiple=True,
     metavar="V",
-    help="Value of the objective; repeat it for several objectives, in their order.",
+    help="Value of the objective; repeat the option for several objectives, in their order.",
 )
 @click.option(
     "--state",
     type=click.Choice(list(_STATES)),
-    help="State of the trial.  [default: complete, or fail where a value is nan]",
+    help="Final state of the trial.  [default: complete, or fail if a value is nan]",
 )
 @click.option(
     "--constraint",
@@ -167,7 +173,7 @@ def ask(
     callback=_pairs,
     multiple=True,
     metavar="NAME=VALUE",
-    help="A constraint's value, met where it is at most 0; once for each.",
+    help="Value of a constraint, which is met if it is at most 0; may be repeated.",
 )
 @click.option(
     "--report",
@@ -175,12 +181,12 @@ def ask(
     callback=_steps,
     multiple=True,
     metavar="STEP=VALUE",
-    help="An intermediate value; once for each. Pruned trials compare by them.",
+    help="Intermediate value of a step; may be repeated. Pruned trials are ranked by these values.",
 )
 @click.option(
     "--skip-if-finished",
     is_flag=True,
-    help="Accept a trial that has ended already, and change nothing.",
+    help="Accept a trial that has already ended, and change nothing.",
 )
 def tell(
     number: int,
@@ -189,13 +195,13 @@ def tell(
     skip_if_finished: bool,
     **result: Any,
 ) -> None:
-    """Tell the result of trial NUMBER of a study.
+    """Report the result of trial NUMBER of a study.
 
-    Prints {"study": ..., "number": 7, "state": "COMPLETE", "values": [0.25]}, with null for the
-    values of a trial that has none.
+    Prints {"study": ..., "number": 7, "state": "COMPLETE", "values": [0.25]}; "values" is null if
+    the trial has none.
 
-    A trial that is told as failed is one whose objective failed: its seat is given out again, and
-    after three failures counts as slowest.
+    State fail means that the objective failed. The trial's seat is then given out again. After
+    three failures it counts as the slowest of its generation.
     """
     state = result.pop("state")
     with _study_of(storage, study) as opened:

@@ -1,4 +1,4 @@
-"""A search space as JSON, as `optuna ask --search-space` takes it."""
+"""Read a search space from JSON, in the formats of `optuna ask --search-space`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ _SHORT = {name.removesuffix("Distribution").lower(): name for name in _CLASSES}
 
 
 def read_space(source: str) -> dict[str, BaseDistribution]:
-    """Return the search space in a file, in standard input (`-`) or in the text itself.
+    """Return the search space that `source` contains or names.
 
-    It is an object of parameter names and what `optuna.distributions.distribution_to_json` writes,
-    or Optuna's short form `{"type": "float", "low": 0.0, "high": 1.0}`. The order counts.
+    The JSON is an object that maps parameter names to distributions. A distribution is written as
+    by `optuna.distributions.distribution_to_json`, or in Optuna's short form
+    `{"type": "float", "low": 0.0, "high": 1.0}`. The order of the parameters matters.
+
+    Args:
+        source: JSON text, the path of a JSON file, or "-" for standard input.
 
     Raises:
-        SpaceError: It holds no such thing, or more than 10 MB.
+        SpaceError: The content is not such a search space, or has more than 10 MB.
         OSError: The file cannot be read.
     """
     if source.lstrip()[:1] in ("{", "["):

@@ -1,4 +1,4 @@
-"""Trials that one process asks for and another one tells, as plain data."""
+"""Ask for trials in one process and report their results in another, as plain data."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 class Asker:
-    """Asks a study for trials that outlive this process.
+    """A source of trials that outlive this process.
 
     Args:
-        study: The study; it gets the sampler.
-        asked: Arguments of the sampler; None takes the value stored in the study.
+        study: The study; its sampler is replaced.
+        asked: Arguments of the sampler; an argument that is None takes the study's stored value.
 
     Raises:
-        SettingsError: The study was begun with other arguments.
-        SpaceError: The parameters of the next trials are not known.
+        SettingsError: The study was started with other arguments.
+        SpaceError: The parameters of the next trials are not known yet.
     """
 
     def __init__(self, study: Study, asked: Arguments) -> None:
@@ -45,22 +45,22 @@ class Asker:
         self._space = self._known_space(asked)
 
     def one(self) -> dict[str, Any]:
-        """One trial: a waiting one, else one for a free seat.
+        """Return a running trial: a waiting trial if there is one, otherwise one for a free seat.
 
-        Where nothing is free it is an extra trial with preset "plain", whose generation and seat
-        are `None`; with other presets the seat is given out again that has been running longest.
+        If no seat is free, preset "plain" makes an extra trial, whose generation and seat are None.
+        Other presets give out again the seat that has been running longest.
         """
         trial = self._study.ask(self._space)
         _detach(trial)
         return self._records([trial.number])[0]
 
     def generation(self) -> list[dict[str, Any]]:
-        """Running trials for all free seats of the next generation."""
+        """Return running trials for all free seats of the next generation."""
         trials = self._sampler.ask_generation(self._study, detached=True)
         return self._records([trial.number for trial in trials])
 
     def enqueued(self) -> list[dict[str, Any]]:
-        """Waiting trials for all free seats of the next generation."""
+        """Return waiting trials for all free seats of the next generation."""
         return self._records(self._sampler.enqueue_generation(self._study))
 
     def _known_space(self, asked: Arguments) -> dict[str, BaseDistribution]:
@@ -114,9 +114,9 @@ class Result:
     """The result of a trial.
 
     Attributes:
-        values: Values of the objectives, in their order; a NaN among them fails the trial.
-        state: COMPLETE, PRUNED or FAIL; `None` is COMPLETE, or FAIL where a value is NaN.
-        constraints: By name; the trial is feasible where none is above 0.
+        values: Values of the objectives, in their order; a NaN fails the trial.
+        state: COMPLETE, PRUNED or FAIL; None for COMPLETE, or FAIL if a value is NaN.
+        constraints: Values of the constraints by name; the trial is feasible if none is above 0.
         reports: Intermediate values by step.
     """
 
@@ -126,10 +126,10 @@ class Result:
     reports: Mapping[int, float] = field(default_factory=dict)
 
     def check(self, study: Study) -> TrialState:
-        """Return the state that the trial ends in.
+        """Return the state in which the trial ends.
 
         Raises:
-            TellError: The values do not fit the state or the study.
+            TellError: The values do not match the state, or the number of the study's objectives.
         """
         if self.reports and len(study.directions) > 1:
             raise TellError(
@@ -157,12 +157,22 @@ class Result:
 def tell_trial(
     study: Study, number: int, result: Result, *, skip_if_finished: bool = False
 ) -> dict[str, Any]:
-    """End a running trial, whoever asked for it.
+    """End a running trial, which any process may have asked for.
 
-    A failure that is told is the objective's.
+    A trial in state FAIL counts as a failure of the objective.
+
+    Args:
+        study: The study; its sampler is replaced.
+        number: Number of the trial.
+        result: Result of the trial.
+        skip_if_finished: True to accept a finished trial and change nothing; False to raise.
+
+    Returns:
+        The name of the study, and the trial's number, state and values, as JSON data.
 
     Raises:
-        TellError: There is no such trial, it does not run, or the result does not fit.
+        TellError: The trial does not exist or is not running, or the result does not match the
+            study.
     """
     study.sampler = RandomSampler()  # a handle of a trial must not claim a seat anew
     try:
