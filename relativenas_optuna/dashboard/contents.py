@@ -1,4 +1,4 @@
-"""Prepares what optuna-dashboard shows of a study: figures, drawings and notes."""
+"""Prepare the figures, drawings and notes that optuna-dashboard shows for a study."""
 
 from __future__ import annotations
 
@@ -39,9 +39,11 @@ def stage_contents(
     Args:
         study: The study.
         state: State of the dashboard so far; the versions of its notes are updated.
-        store: Opens the artifact store of the drawings; it returns None if there is none.
-        failed: Called with "drawings" and the error if the drawings failed; the rest goes on.
-        seconds: Processor time after which no further drawing is started; missing ones come later.
+        store: Function that opens the artifact store of the drawings, or returns None.
+        failed: Called with "drawings" and the error if drawing failed; figures and notes are still
+            prepared.
+        seconds: Processor time in seconds after which no further drawing is started. A later call
+            draws the missing ones.
     """
     attributes = study._storage.get_study_system_attrs(study._study_id)
     staged, seen = StagedAttributes(study, attributes), StudySnapshot.of(study)

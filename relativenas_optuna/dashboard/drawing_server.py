@@ -1,4 +1,4 @@
-"""The drawings that a dashboard serves, from a folder that may come later or go."""
+"""Serve drawings to optuna-dashboard from a folder that may be created or removed meanwhile."""
 
 from __future__ import annotations
 
@@ -17,32 +17,42 @@ if TYPE_CHECKING:
 
 
 class ServedDrawings:
-    """An artifact store for optuna-dashboard, which itself answers what is missing by a traceback.
+    """An artifact store for optuna-dashboard that answers "not found" for a missing file.
+
+    With Optuna's own store, optuna-dashboard prints a traceback for a missing file.
 
     Args:
-        folder: Where the drawings are as things stand, asked for at each of them; `None` where
-            that is not known yet.
+        folder: Function that returns the folder of the drawings, or None if it is not known yet;
+            called for each file.
     """
 
     def __init__(self, folder: Callable[[], Path | None]) -> None:
         self._folder = folder
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Open a drawing; one that is not there is "not found" for the browser alone."""
+        """Open a drawing for reading.
+
+        Raises:
+            HTTPError: The drawing is missing; the browser gets status 404.
+        """
         try:
             return self._store().open_reader(artifact_id)
         except (ArtifactNotFound, OSError) as error:
             raise HTTPError(404, "the folder of the drawings does not have this one") from error
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Keep a file that somebody uploads."""
+        """Store a file that a user uploads.
+
+        Raises:
+            HTTPError: The folder is missing or cannot be written to; the browser gets status 400.
+        """
         try:
             self._store().write(artifact_id, content_body)
         except (ArtifactNotFound, OSError) as error:
             raise HTTPError(400, "there is no folder that the file can be written to") from error
 
     def remove(self, artifact_id: str) -> None:
-        """Remove a file; a study can be deleted whose files are gone already."""
+        """Remove a file, and ignore errors, so that a study without its files can be deleted."""
         with suppress(ArtifactNotFound, OSError):
             self._store().remove(artifact_id)
 

@@ -1,4 +1,4 @@
-"""Drawings of the two cells of the best of every generation."""
+"""Draw the two cells of the best architecture of a generation."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def add_drawing(
     index: int,
     trials: Sequence[FrozenTrial],
 ) -> bool:
-    """Draw the best of a generation for its trial.
+    """Draw the best architecture of a generation, and attach the drawing to its trial.
 
-    Edges that a slow learner just took over from its fast one have another colour than those that
-    it kept; in the drawing of a member that did not learn the colours are those of the operations.
+    If the member was a slow learner in the generation before, the colours distinguish edges taken
+    from the fast learner from edges that it kept. Otherwise the colours stand for the operations.
 
     Args:
         staged: Staged attributes of the study.
         store: Artifact store of the drawing.
         generations: All generations of the search.
         index: Index of the generation, from 0.
-        trials: All trials of the study, by number.
+        trials: All trials of the study, in the order of their numbers.
 
     Returns:
-        True if the trial has a pair of cells, so that there was something to draw.
+        True if the trial has two cells to draw; False if nothing was drawn.
 
     Raises:
-        Exception: The store does not take the file.
+        Exception: The store cannot store the file.
     """
     generation = generations[index]
     assert generation.best is not None

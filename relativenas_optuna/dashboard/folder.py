@@ -10,10 +10,10 @@ _NAME = "artifacts"
 def artifact_folder(out: str | Path) -> Path:
     """Return the folder of a search's drawings, for `optuna-dashboard --artifact-dir`.
 
-    It is inside, so that workers on other machines, where that folder has another path, write
-    theirs to the same one.
+    It is inside the folder of the search, so that workers on all machines write to the same folder,
+    even if its path differs between machines.
 
     Args:
-        out: The folder of the search, `SearchPlan.out`, as it is called here.
+        out: Folder of the search on this machine, such as `SearchPlan.out`.
     """
     return Path(out) / _NAME

@@ -1,4 +1,4 @@
-"""Markdown in which names and values are escaped."""
+"""Build Markdown in which names and values are escaped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 200
 
 
 def text(value: object) -> str:
-    """Return text as one escaped line, at most 200 characters."""
+    """Return a value as one line of escaped Markdown, cut to 200 characters before escaping."""
     words = " ".join(str(value).split())
     if len(words) > _LONGEST:
         words = f"{words[: _LONGEST - 1]}…"
@@ -23,20 +23,20 @@ def text(value: object) -> str:
 
 
 def table(rows: Mapping[str, str]) -> str:
-    """Return a table of two columns; `rows` are Markdown already."""
+    """Return a table of two columns, from the names and values in `rows`, which are Markdown."""
     lines = ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
     return "\n".join(lines)
 
 
 def block(content: str, language: str = "") -> str:
-    """Return lines as a code block."""
+    """Return lines as a code block with an optional language."""
     longest = max(map(len, re.findall("`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{content}\n{fence}"
 
 
 def large(number: float) -> str:
-    """Return a large number in millions or billions."""
+    """Return a number as text, in millions or billions if it is large."""
     for unit, word in ((1e9, "billion"), (1e6, "million")):
         if number >= unit:
             return f"{number / unit:.3g} {word} ({number:,.0f})"

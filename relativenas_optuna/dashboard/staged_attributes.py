@@ -1,4 +1,4 @@
-"""Collects what optuna-dashboard's own functions write, for one transaction."""
+"""Collect the attributes that optuna-dashboard's functions write, to store them at once."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class _NotedTrial:
 class StagedAttributes:
     """Study system attributes staged for one write.
 
-    Optuna-dashboard writes every attribute in a transaction of its own, and reads all of them for
-    each note. Its functions get this object in the place of the storage: they write to memory, and
-    the changes then go to the database in one transaction.
+    Optuna-dashboard's functions write each attribute in a separate transaction, and read all
+    attributes for each note. This object replaces the storage in their arguments. They write to
+    memory, and the caller then stores all changes in one transaction.
 
-    A note of a study or trial is ours while it has the version that we wrote last, because the
-    dashboard counts versions with every change. A note that a person wrote or changed stays.
+    The dashboard increases the version of a note with every change. A note is therefore ours if its
+    version is the one that we wrote last. A note that a person wrote or changed stays.
 
     Args:
         study: The study.
-        attributes: Its system attributes now.
+        attributes: Current system attributes of the study.
     """
 
     def __init__(self, study: optuna.Study, attributes: Mapping[str, Any]) -> None:
@@ -66,23 +66,23 @@ class StagedAttributes:
         return [key.rpartition(":")[2] for key in keys if key.startswith(_ARTIFACT)]
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """Return the staged attributes, as `BaseStorage` does."""
+        """Return the staged attributes, like the method of `BaseStorage`."""
         return self._now
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Stage an attribute, as `BaseStorage` stores one."""
+        """Stage an attribute, like the method of `BaseStorage`."""
         self._now[key] = value
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Stage an artifact of a trial.
+        """Stage an artifact of a trial, as an attribute of the study.
 
-        A storage takes no attribute for a trial that has ended. The dashboard also finds artifacts
-        of trials among the attributes of their study.
+        Storages reject new attributes of a finished trial, but the dashboard also finds the
+        artifacts of trials among the attributes of their study.
         """
         self._now[f"{_ARTIFACT}{trial_id}:{key.partition(':')[2]}"] = value
 
     def artifacts(self, trial_id: int) -> list[str]:
-        """Return the ids of a trial's artifacts, including those that somebody removed."""
+        """Return the ids of a trial's artifacts, including removed ones."""
         prefix = f"{_ARTIFACT}{trial_id}:"
         return [key.removeprefix(prefix) for key in self._now if key.startswith(prefix)]
 
@@ -91,15 +91,15 @@ class StagedAttributes:
         self._remove(f"{_ARTIFACT}{trial_id}:")
 
     def put_note(self, trial_id: int | None, body: str, version: int | None) -> int | None:
-        """Write a note, if there is none or it is ours.
+        """Stage a note, unless a person wrote or changed it.
 
         Args:
             trial_id: Id of the trial; None for the note of the study.
             body: Markdown of the note.
-            version: Version that we wrote last; None if we wrote none.
+            version: Version of the note that we wrote last; None if we wrote none.
 
         Returns:
-            The version of our note now; None if the note is not ours.
+            The new version of our note; None if the note is not ours.
         """
         found = self._version(trial_id)
         if found not in (0, version):

@@ -1,4 +1,4 @@
-"""The dashboard's state: the stage of the search that it shows, and the versions of its notes."""
+"""The dashboard's state: the progress that it shows, and the versions of its notes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ KEY = "relative_nas:dashboard"
 
 @dataclass
 class DashboardState:
-    """The stage and the notes that optuna-dashboard shows of a study.
+    """The progress and the notes that optuna-dashboard shows for a study.
 
     Attributes:
-        stage: Number of complete generations, number of trials, and 1 if the search has ended.
-        notes: Version of our note of each trial, by trial id.
-        study_note: Version of our note of the study; None if there is none.
+        stage: Shown progress: number of complete generations, number of trials, and 1 if the search
+            has ended, otherwise 0; (-1, -1, -1) before the first write.
+        notes: Versions of our trial notes by trial id, as text.
+        study_note: Version of our study note; None if there is none.
     """
 
     stage: tuple[int, int, int] = (-1, -1, -1)
@@ -34,7 +35,7 @@ class DashboardState:
 
     @classmethod
     def from_text(cls, text: str | None) -> DashboardState:
-        """Return the state that `to_text` wrote; a new one if anybody else wrote the text."""
+        """Return the state that `to_text` wrote; a new state for None or any other text."""
         try:
             data = json.loads(text or "")
             generations, trials, ended = map(int, data["stage"])
@@ -48,24 +49,34 @@ class DashboardState:
             return cls()
 
     def to_text(self) -> str:
-        """Return the state as JSON, with a random mark that no other text has."""
+        """Return the state as JSON, with a random mark that makes the text unique."""
         return json.dumps({**asdict(self), "mark": uuid.uuid4().hex})
 
 
 class Rows(Protocol):
-    """The system attributes of a study; see `StudyRows`."""
+    """A protocol for reading and atomically replacing a study's system attributes."""
 
     def read(self, key: str) -> str | None:
-        """Return the JSON text of an attribute, None if there is none."""
+        """Return the JSON text of an attribute; None if the study does not have it."""
 
     def advance(
         self, key: str, expected: str | None, new: str, *, beside: Mapping[str, str | None]
     ) -> bool:
-        """Replace an attribute, and others with it, if it still has the expected text."""
+        """Replace an attribute if it still has the expected text, and others with it.
+
+        Args:
+            key: Name of the attribute.
+            expected: Text that `read` returned.
+            new: New JSON text of the attribute.
+            beside: New JSON texts of other attributes by name; None removes an attribute.
+
+        Returns:
+            True if the attributes were replaced; False if another process was first.
+        """
 
 
 def rows_of(study: optuna.Study) -> Rows:
-    """Return the system attributes of a study."""
+    """Return access to the system attributes of a study, in any storage."""
     try:
         return StudyRows(study, "system")
     except TypeError:
@@ -73,7 +84,10 @@ def rows_of(study: optuna.Study) -> Rows:
 
 
 def read_state(rows: Rows) -> tuple[str | None, DashboardState]:
-    """Return the text of a study's dashboard state, and the state; store a new one if needed."""
+    """Return the stored text of a study's dashboard state, and the state.
+
+    A study without a state gets a new one.
+    """
     text = rows.read(KEY)
     if text is None:
         # A row to compare with: two first writers would otherwise insert the same keys.

@@ -1,4 +1,4 @@
-"""The note of a study: how to go on, how far it is, and the best architecture as text."""
+"""The note of a study: how to continue it, its progress and its best architecture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ _MOST_LISTED = 20  # generations
 
 
 def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
-    """Return the note of a study as Markdown."""
+    """Return the note of a study as Markdown.
+
+    Args:
+        study: The study.
+        seen: Snapshot of the study.
+        best: Best trials of the complete generations.
+    """
     plan, choice = _kept(study)
     trial, what = _best(seen, best, choice)
     parts = [f"### How to go on\n\n{_going_on(study, plan)}", _progress(seen, plan)]

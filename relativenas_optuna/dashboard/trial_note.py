@@ -1,4 +1,4 @@
-"""The note of a trial: where it sits, against whom, who won, and what it costs."""
+"""The note of a trial: its seat, partner, outcome and cost."""
 
 from __future__ import annotations
 
@@ -23,17 +23,23 @@ _COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds"}  # by us
 
 @dataclass(frozen=True)
 class Best:
-    """The trials that were the best of complete generations.
+    """The best trials of complete generations.
 
     Attributes:
-        generations: By number of the trial, in order; of a score that is kept there are several.
+        generations: Indices of the generations, from 0 and rising, by number of their best trial. A
+            trial whose score is kept can be the best of several generations.
     """
 
     generations: Mapping[int, tuple[int, ...]]
 
     @classmethod
     def of(cls, view: SearchView | None, most: int) -> Best:
-        """Return the best trials of the newest complete generations, at most `most` of them."""
+        """Return the best trials of the newest complete generations.
+
+        Args:
+            view: View of the search; None gives no trials.
+            most: Largest number of generations.
+        """
         found: dict[int, tuple[int, ...]] = {}
         complete = [g for g in view.generations if g.complete] if view else []
         for generation in complete[-most:]:
@@ -45,7 +51,13 @@ class Best:
 
 
 def trial_note(trial: FrozenTrial, view: SearchView | None, best: Best) -> str:
-    """Return the note of a trial as Markdown."""
+    """Return the note of a trial as Markdown.
+
+    Args:
+        trial: The trial.
+        view: View of the search; None with another sampler.
+        best: Best trials of the complete generations.
+    """
     seat = seat_of(trial)
     rows: dict[str, str] = {}
     if view is not None and trial.number in view.extras:

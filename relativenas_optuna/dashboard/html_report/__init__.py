@@ -1,4 +1,4 @@
-"""A study as one page that can be mailed."""
+"""Write a study as one HTML page."""
 
 from relativenas_optuna.dashboard.html_report.page import write_report
 

@@ -1,4 +1,4 @@
-"""The best of a study as a report shows it: figures, text and a drawing."""
+"""The best architectures of a study, formatted for the report."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _LONGEST = 2000  # characters of a text from elsewhere
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """One of the best of a study, as texts.
+    """One of the best architectures of a study, with its figures as texts.
 
     Attributes:
         trial: Number of the trial.
-        values: The objectives' values there; of a finalist the loss with the final weights.
-        accuracy: Accuracy of a finalist, in percent.
-        parameters: Parameters of its network.
-        multiply_adds: Multiply-adds of its network, for one image.
-        text: The genotype, or the trial's parameters, one a line.
-        drawing: Drawing of its two cells as a `data:` URL; None if the trial has no cells.
+        values: Values of the objectives; for a finalist the loss with the final weights.
+        accuracy: Accuracy of a finalist in percent; empty for other trials.
+        parameters: Number of parameters of the network; empty if unknown.
+        multiply_adds: Multiply-adds of the network for one image; empty if unknown.
+        text: Genotype, or the trial's parameters with one per line.
+        drawing: Drawing of the two cells as a `data:` URL; None if the architecture has no cells.
     """
 
     trial: int
@@ -47,9 +47,13 @@ class Best:
 
 
 def best_of(study: optuna.Study, top: int) -> list[Best]:
-    """Return the best trials of a study, with several objectives those of the Pareto front.
+    """Return the best architectures of a study, or its best trials if they have no genotypes.
 
-    Trials that violate a constraint are not among them.
+    Only feasible trials count without genotypes; with several objectives, only the Pareto front.
+
+    Args:
+        study: The study.
+        top: Largest number of architectures, from 1.
     """
     trials = study.get_trials(deepcopy=False)
     try:
@@ -93,9 +97,9 @@ def _best(
 
 
 def drawing_of(genotype: Genotype) -> str:
-    """Return a drawing of the two cells of an architecture as a data URL.
+    """Return an SVG drawing of the two cells of an architecture as a data URL.
 
-    In a drawing of its own no name or style meets those of the page and of other drawings.
+    As a separate image, its ids and styles cannot collide with those of the page.
     """
     drawn = figure_bytes(lambda: draw_genotype(genotype), "svg")
     return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"

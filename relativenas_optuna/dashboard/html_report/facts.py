@@ -1,4 +1,4 @@
-"""The settings of a study and the facts of the machine, as names and values."""
+"""The progress and settings of a study and the versions of this machine, as names and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BY_OPTION = ("population", "generations", "precision")
 
 
 def overview(status: Status) -> Facts:
-    """Return the progress of the study as a few figures."""
+    """Return the most important figures of a study's status."""
     facts: Facts = []
     if status.generation is not None:
         of = "" if status.generations is None else f" of {status.generations}"
@@ -52,7 +52,12 @@ def overview(status: Status) -> Facts:
 
 
 def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
-    """Return the settings of a search, as far as the study has them."""
+    """Return the settings of a search, as far as they are known.
+
+    Args:
+        plan: Plan of the search; None if another program made the study.
+        view: View of the search; None with another sampler.
+    """
     if plan is not None:
         size = "as they are" if plan.size is None else f"{plan.size} pixels"
         return [
@@ -82,7 +87,13 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
 
 
 def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str | None:
-    """Return the command that repeats the search; None if no command line can."""
+    """Return the command that repeats the search; None if no command line can repeat it.
+
+    Args:
+        plan: Plan of the search; None if another program made the study.
+        storage: URL of the study's storage; its password is hidden.
+        study: Name of the study.
+    """
     if plan is None:
         return None
     named, own = preset_or_none(plan), asdict(plan.settings)
@@ -100,7 +111,7 @@ def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str 
 
 
 def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:
-    """Return the settings of a plan's preset; None if there is no preset of that name."""
+    """Return the settings of a plan's preset; None if this version has no such preset."""
     try:
         return asdict(preset(plan.preset))
     except ValueError:
@@ -108,7 +119,7 @@ def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:
 
 
 def environment() -> Facts:
-    """Return the versions, device and system of the machine that makes the report."""
+    """Return the device, the system and the package versions of this machine."""
     # Loads PyTorch, for seconds.
     import torch
 

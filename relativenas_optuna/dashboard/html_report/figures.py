@@ -1,4 +1,4 @@
-"""The figures of a study, made ready for a page."""
+"""Prepare the figures of a study for the page of a report."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _TOP = 24  # pixels above a figure whose title is in the page
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure for a page.
+    """A figure of the page.
 
     Attributes:
-        name: Its fixed name, an id.
+        name: Fixed name of the figure, its HTML id.
         title: Title of the figure.
-        note: A sentence more, or nothing.
-        why: Why there is nothing to draw; otherwise nothing.
-        data: For `Plotly.react`, without the title, which a page breaks into lines itself.
+        note: Text below the title, which may be empty.
+        why: Reason why there is nothing to draw; empty if there is.
+        data: Argument of `Plotly.react`, without the title, which the page shows as text.
     """
 
     name: str
@@ -42,7 +42,14 @@ class PageFigure:
 
 
 def figures_of(study: optuna.Study, seen: StudySnapshot) -> list[PageFigure]:
-    """Return the figures of a study; for another sampler Optuna's history comes first."""
+    """Return the figures of a study.
+
+    For a study of another sampler, Optuna's own history, Pareto front or slice plot comes first.
+
+    Args:
+        study: The study.
+        seen: Snapshot of the study.
+    """
     found = [_figure(name, figure) for name, figure in plot_all(seen).items()]
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     if complete and found[0].why:

@@ -1,4 +1,4 @@
-"""One page of HTML that needs nothing else: no network, no other file."""
+"""Write the report of a study as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 
 def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str, top: int) -> None:
-    """Write a study as one page of HTML, whole or not at all.
+    """Write a study as one HTML page, whole or not at all; nothing is written to the study.
 
-    It shows the best cells, figures, settings and environment. What a study of another sampler or
-    program lacks is said in its place. Nothing is written to the study.
+    The page shows the best cells, figures, settings and environment. If a study of another sampler
+    or program lacks one of them, the page says so in its place.
 
     Args:
         study: Study to show.
         path: Path of the page; an existing file is replaced.
         storage: URL of the study's storage; its password is not shown.
-        made_by: The command that makes the report.
-        top: How many of the best are shown, from 1.
+        made_by: Command that makes the report, shown on the page.
+        top: Number of best architectures to show, from 1.
 
     Raises:
         OSError: The page cannot be written.
@@ -50,7 +50,7 @@ def write_report(study: optuna.Study, path: Path, *, storage: str, made_by: str,
 
 
 def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str:
-    """Return the page as HTML; see `write_report`."""
+    """Return the page of `write_report` as HTML."""
     status, plan, seen = status_of(study), readable_plan(study), StudySnapshot.of(study)
     best, figures = best_of(study, top), figures_of(study, seen)
     surroundings = Environment(
