@@ -246,7 +246,7 @@ def _key(number: int, read: int, operation: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _cell_keys(space: CellSpace, genotype: Genotype) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the operations of the normal and the reduction cell, edge by edge."""
+    """Return the names of the operations of both cells, edge by edge."""
     space.params(genotype)  # refuses a genotype outside the space
     normal, reduction = (
         tuple(

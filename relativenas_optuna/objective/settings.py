@@ -17,28 +17,28 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """How candidates are trained and scored. The defaults are the paper's, for CIFAR.
+    """The settings by which candidates are trained and scored; the paper's for CIFAR by default.
 
     Attributes:
-        nodes: Intermediate nodes of a cell.
-        channels: Channels of the first cell; the stem has three times as many.
-        cells: Cells of the network; those at a third and two thirds are reductions.
+        nodes: Number of intermediate nodes of a cell, at least 1.
+        channels: Channels of the first cell, at least 1; the stem has three times as many.
+        cells: Number of cells of the network; those at a third and two thirds are reductions.
         population: Members per generation, even.
-        generations: Generations in all; learning rate and drop-path follow their number.
-        train_fraction: Share of the images that candidates train on; the rest scores them.
-        batch_size: Images per step.
-        learning_rate: Of the first generation.
-        learning_rate_end: That the cosine over the generations ends at.
-        momentum: Of SGD, with a fresh buffer for every candidate.
-        weight_decay: Of SGD.
+        generations: Number of generations; learning rate and drop-path depend on it.
+        train_fraction: Share of the images for training, 0.01 to 0.99; the others are for scoring.
+        batch_size: Images per step, at least 2.
+        learning_rate: Learning rate of the first generation.
+        learning_rate_end: Learning rate at the end of the cosine schedule over the generations.
+        momentum: Momentum of SGD; its buffer starts at zero for each candidate.
+        weight_decay: Weight decay of SGD.
         clip: Largest norm of all gradients together.
-        drop_path: Probability that drop-path rises to, in proportion to the generation.
-        padding: Pixels of zeros around an image before it is cropped to its size again.
-        flip: Whether images are mirrored at random.
-        cutout: Side of the square that is blanked, in pixels.
-        precision: "float32"; or "bfloat16", automatic mixed precision, which pays only where the
-            device computes in that type: many a CPU does not. Calibration, losses and the shared
-            weights are float32 in any case.
+        drop_path: Drop-path probability at the end, 0 to 0.99; it rises linearly from 0.
+        padding: Pixels of zeros around an image before a random crop to its size.
+        flip: True to mirror images at random.
+        cutout: Side of the blanked square in pixels; 0 for none.
+        precision: "float32", or "bfloat16" for automatic mixed precision. Mixed precision is faster
+            only if the device computes in bfloat16, which many CPUs do not. Calibration, losses and
+            the shared weights are float32 in both.
 
     Raises:
         ValueError: A value is out of range.
@@ -70,13 +70,13 @@ class SearchSettings:
             )
 
     def learning_rate_of(self, generation: int) -> float:
-        """The learning rate of a generation, on the cosine from the first to the last."""
+        """Return the learning rate of a generation, by a cosine schedule."""
         phase = math.pi * min(generation / self.generations, 1)
         span = self.learning_rate - self.learning_rate_end
         return self.learning_rate_end + span / 2 * (1 + math.cos(phase))
 
     def drop_path_of(self, generation: int) -> float:
-        """The drop-path probability of a generation."""
+        """Return the drop-path probability of a generation."""
         return self.drop_path * min(generation / self.generations, 1)
 
 
@@ -108,14 +108,14 @@ PRESETS: Mapping[str, SearchSettings] = MappingProxyType(
         ),
     }
 )
-"""Settings by name."""
+"""Search settings by the name of the preset."""
 
 
 def preset(name: str) -> SearchSettings:
-    """The settings of that name.
+    """Return the search settings of a preset.
 
     Raises:
-        ValueError: There is none; the message lists the names.
+        ValueError: No preset has this name; the message lists the names.
     """
     if name not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}; got {name!r}")
@@ -126,10 +126,10 @@ FIELD_NAMES = tuple(field.name for field in fields(SearchSettings))
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what is no seed of a search.
+    """Raise if a value is not a seed for a search.
 
     Raises:
-        ValueError: It is not a whole number from 0 to 2**32 - 1.
+        ValueError: The value is not a whole number from 0 to 2**32 - 1.
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1; got {seed!r}")

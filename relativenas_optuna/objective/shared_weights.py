@@ -1,4 +1,4 @@
-"""When candidates begin with the newest shared weights, and when what they learned is committed."""
+"""The times at which a candidate loads the newest shared weights and commits what it learned."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class _Learner:
 
 
 class SharedWeights:
-    """The weight set of this process among those of all processes of a search.
+    """The weights that all processes of a search share, as this process sees them.
 
-    The first learner of a pair waits for its partner, and both are committed together. With a
-    checkpoint it waits there too, so that its partner may be scored by another process.
+    The learner of a pair that is trained first waits for its partner, and both are committed
+    together. With a checkpoint it waits there too, so that another process may score its partner.
 
     Args:
-        weights: Of this process.
-        checkpoint: Of the search; `None` keeps everything in this object.
-        parse: Makes an architecture of its text.
+        weights: Weight set of this process.
+        checkpoint: Checkpoint of the search; None to keep everything in this object.
+        parse: Function that returns the architecture of a text.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class SharedWeights:
 
     @property
     def kept(self) -> bool:
-        """Whether there is anything but first weights."""
+        """True if anything was learned: the weights are no longer the initial ones."""
         if self._checkpoint is not None:
             return self._checkpoint.record() is not None
         return bool(self._scored)
 
     def known(self, seat: Seat, architecture: str) -> CandidateScore | None:
-        """The score of a seat that was reached before.
+        """Return the score that an architecture already has at a seat; None if it has none.
 
-        The study did not hear of it, for the process died in between or lost the study's storage;
-        or the seat was given out a second time, because no other was free.
+        The study may lack this score: the process died before it reported the score, or lost the
+        study's storage. Or the seat was given out twice, because no other was free.
         """
         if self._checkpoint is not None:
             return self._checkpoint.score_of(seat, architecture)
@@ -62,16 +62,16 @@ class SharedWeights:
         return scored if scored and scored.architecture == architecture else None
 
     def begin(self, seat: Seat | None) -> int:
-        """Bring the weights to those that a candidate begins with.
+        """Load the weights with which a candidate starts.
 
-        They are the newest; but the second of a pair that this process scores begins with those of
-        the first.
+        These are the newest shared weights. But if this process has trained the first learner of a
+        pair, the second one starts with the same weights as the first.
 
         Args:
-            seat: Of the candidate; `None` under a sampler without seats.
+            seat: Seat of the candidate; None under a sampler without seats.
 
         Returns:
-            The number of commits behind them.
+            The version of the weights: the number of commits that they contain.
         """
         if self._checkpoint is not None and (seat is None or seat.partner not in self._waiting):
             self._checkpoint.sync(self._weights)
@@ -86,20 +86,21 @@ class SharedWeights:
         paired: bool,
         maximise: bool = False,
     ) -> int | None:
-        """Keep or commit what a candidate learned.
+        """Commit the weights of a scored candidate, or keep them until its partner is scored.
 
-        Operations that only the slow learner of a pair uses come from it, all else that was used
-        from the fast one. In a tie the first of the pair is fast, as for the sampler.
+        Of a pair, the weights that the fast learner used are committed, and those of the operations
+        that only the slow learner used. In a tie the first of the pair is fast, as for the sampler.
 
         Args:
-            scored: The candidate.
-            trained: What it learned.
-            start_version: What `begin` gave for it.
-            paired: Whether it has a partner.
-            maximise: Whether the fast learner is the one with the larger score.
+            scored: Score of the candidate.
+            trained: Trained weights of the candidate.
+            start_version: Version of the weights that `begin` returned for the candidate.
+            paired: True if the candidate has a partner.
+            maximise: True if the fast learner is the one with the larger score.
 
         Returns:
-            How many commits by others came between the begin and this one; `None` without one.
+            The number of commits by others between the start of the candidate and its commit; None
+            if nothing was committed.
         """
         seat = scored.seat
         partner = self._find(seat.partner) if paired else None
@@ -127,14 +128,14 @@ class SharedWeights:
         return between
 
     def settle(self, population: Callable[[], Population | None]) -> None:
-        """Commit alone every learner whose partner will not come, for it failed for good.
+        """Commit each waiting learner whose partner has failed for good.
 
         Args:
-            population: Gives the study's generations as they are now.
+            population: Function that returns the study's present generations.
         """
         if not self.waiting():
             return
-        # In this order: who scores a partner commits both before the study hears of it.
+        # Read before the waiting learners: a pair is committed before its second score is reported.
         found = population()
         if found is None:
             return
@@ -146,19 +147,19 @@ class SharedWeights:
                 self._waiting.pop(seat, None)
 
     def leave(self) -> None:
-        """End a study: what waits in this process is committed alone, for a new one begins."""
+        """Commit each learner that waits in this process, since another study starts."""
         for seat in sorted(self._waiting):
             learner = self._waiting.pop(seat)
             self._weights.commit(learner.trained)
         self._scored.clear()
 
     def waiting(self) -> set[Seat]:
-        """Where learners wait for their partners, in this process and in others."""
+        """Return the seats whose learners wait for their partners, in all processes."""
         if self._checkpoint is None:
             return set(self._waiting)
         record = self._checkpoint.record()
         seats = set() if record is None else {learner.score.seat for learner in record.waiting}
-        # The others of this process were committed by another one.
+        # Another process has committed the rest of this process's learners.
         self._waiting = {seat: self._waiting[seat] for seat in self._waiting.keys() & seats}
         return seats
 

@@ -62,7 +62,7 @@ def warn_of_kept_scores(study: optuna.Study) -> None:
 
 
 def population_in(study: optuna.Study) -> Population | None:
-    """The generations of a study as they stand now, whatever its sampler is."""
+    """Return the present generations of a study, with any sampler."""
     if isinstance(study.sampler, PopulationSampler):
         return study.sampler.population(study)
     replay = Replay()

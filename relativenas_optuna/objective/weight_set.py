@@ -16,12 +16,11 @@ from relativenas_optuna.training.memory import kept_memory
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trained:
-    """What a candidate's training made of the weights that it inherited.
+    """The weights of a candidate after its training, as copies.
 
     Args:
-        genotype: The candidate.
-        tensors: By state-dict name, the parameters and buffers that the candidate uses, apart from
-            those of the supernet.
+        genotype: Architecture of the candidate.
+        tensors: Copies of the parameters and buffers that the candidate uses, by state-dict name.
     """
 
     genotype: Hashable
@@ -29,12 +28,12 @@ class Trained:
 
 
 class Candidate:
-    """A genotype whose tensors in the supernet may be trained in place for now.
+    """An architecture whose tensors in the supernet are being trained in place.
 
     Args:
-        genotype: Of the candidate.
-        tensors: By state-dict name, the live tensors of the supernet that the candidate uses.
-        inherited: Copies of them as they were before the training.
+        genotype: Architecture of the candidate.
+        tensors: The supernet's own tensors that the candidate uses, by state-dict name.
+        inherited: Copies of these tensors before the training.
     """
 
     def __init__(
@@ -47,14 +46,14 @@ class Candidate:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """The live parameters to train, and no others."""
+        """The supernet's own parameters that the candidate trains."""
         return [tensor for tensor in self._tensors.values() if isinstance(tensor, nn.Parameter)]
 
     def trained(self) -> Trained:
-        """A copy of the candidate's weights as they are now.
+        """Return a copy of the candidate's present weights.
 
         Raises:
-            RuntimeError: The candidate was left already, and its weights are gone.
+            RuntimeError: The `with` block of the candidate has ended, and its weights are gone.
         """
         if not self._open:
             raise RuntimeError("trained() must be called inside `with weight_set.candidate(...)`")
@@ -62,9 +61,9 @@ class Candidate:
 
     @torch.no_grad()
     def is_spoilt(self) -> bool:
-        """Whether the training made any finite number of the candidate's infinite, or none.
+        """Return True if the training made any finite number of the candidate infinite or NaN.
 
-        A loss need not show it: what a batch norm divides by an infinite variance is zero.
+        The loss may not show this: a batch norm with an infinite variance returns zeros.
         """
         pairs = [(self._inherited[n], t) for n, t in self._tensors.items() if t.is_floating_point()]
         whole = [now.isfinite().all() for _, now in pairs]
@@ -73,18 +72,18 @@ class Candidate:
         return any(bool((before.isfinite() & ~now.isfinite()).any()) for before, now in pairs)
 
     def close(self) -> None:
-        """From here on the supernet's tensors are no longer the candidate's."""
+        """End the candidate's training, and remove the gradients of its parameters."""
         self._open = False
         for parameter in self.parameters:
             parameter.grad = None
 
 
 class WeightSet:
-    """The weights that all candidates share; they live in a supernet and change only by a commit.
+    """The weights that all candidates share, in a supernet; only a commit changes them.
 
     A candidate inherits the weights of its own operations and of everything outside the
-    operations. It trains them in place, and what it made of them is taken out before the shared
-    weights are put back, so that both learners of a pair start from the same weights::
+    operations. It trains them in place. Then its weights are copied and the shared weights are
+    restored, so that both learners of a pair start from the same weights::
 
         trained = []
         for genotype in pair:
@@ -94,11 +93,12 @@ class WeightSet:
         weight_set.commit_pair(fast, slow)
 
     Args:
-        supernet: Owned by the weight set from here on, in any memory format, on any device.
+        supernet: Supernet on any device and in any memory format. Only the weight set may change it
+            from now on.
     """
 
     def __init__(self, supernet: SharedNetwork[Any]) -> None:
-        # A module and a SharedNetwork, for which there is no type.
+        # Both a module and a SharedNetwork, which Python cannot write as a type.
         self.supernet: Any = supernet
         # Looked up once: naming thousands of tensors takes as long as copying them.
         self._state: dict[str, Tensor] = supernet.state_dict()
@@ -107,9 +107,10 @@ class WeightSet:
 
     @contextmanager
     def candidate(self, genotype: Hashable) -> Iterator[Candidate]:
-        """Lends the supernet's tensors of one genotype to be trained in place.
+        """Yield a candidate whose tensors in the supernet may be trained in place.
 
-        On leaving, by an exception too, they are back to the last bit and without gradients.
+        At the end of the `with` block, also after an exception, the tensors have their old values
+        to the last bit, and no gradients.
 
         Raises:
             RuntimeError: Another candidate is being trained in this supernet.
@@ -130,24 +131,25 @@ class WeightSet:
                 self._candidate = None
 
     def commit_pair(self, fast: Trained, slow: Trained) -> None:
-        """Makes the weights of a pair the shared ones, by the rule of the paper.
+        """Write the weights of a pair into the shared weights, by the rule of the paper.
 
-        Operations that only the slow learner uses come from the slow learner; all others that were
-        used, and everything outside the operations, from the fast learner; what neither used stays.
+        Operations that only the slow learner uses come from the slow learner. All other operations
+        of the pair, and everything outside the operations, come from the fast learner. Operations
+        that neither uses do not change.
 
         Raises:
             RuntimeError: A candidate is being trained.
             ValueError: Weights do not belong to their genotype in this supernet.
         """
-        # All tensors outside the operations are in both, so the fast learner's go over them.
+        # Both have the tensors outside the operations; those of the fast learner are written last.
         self._commit(slow, fast)
 
     def commit(self, *learners: Trained) -> None:
-        """Makes all weights of candidates the shared ones, in one commit.
+        """Write all weights of some candidates into the shared weights, in one commit.
 
         Args:
-            learners: One in a search without pairs. Of more, the weights of a later one are written
-                over those of an earlier one.
+            learners: Trained weights of one or more candidates. Those of a later one overwrite
+                those of an earlier one.
 
         Raises:
             RuntimeError: A candidate is being trained.
@@ -156,7 +158,7 @@ class WeightSet:
         self._commit(*learners)
 
     def check(self, trained: Trained) -> None:
-        """Refuses weights that cannot be committed.
+        """Raise if weights cannot be committed.
 
         Raises:
             ValueError: The weights do not belong to the genotype in this supernet.
@@ -165,7 +167,7 @@ class WeightSet:
         _require_match(trained.tensors, own, "weights do not fit their genotype")
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Copies of all weights of the supernet by state-dict name, contiguous and on the CPU.
+        """Return copies of all weights by state-dict name, contiguous and on the CPU.
 
         Raises:
             RuntimeError: A candidate is being trained.
@@ -177,11 +179,11 @@ class WeightSet:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], *, version: int | None = None) -> None:
-        """Makes a snapshot the shared weights, to the last bit.
+        """Replace the shared weights by a snapshot, to the last bit.
 
         Args:
-            tensors: All of the supernet's, as `snapshot` gave them.
-            version: Number of commits behind the snapshot; None: the present number stays.
+            tensors: All weights of the supernet, as `snapshot` returned them.
+            version: Number of commits in the snapshot; None to keep the present number.
 
         Raises:
             RuntimeError: A candidate is being trained.
@@ -194,7 +196,7 @@ class WeightSet:
         _write(tensors, self._state)
 
     def _commit(self, *learners: Trained) -> None:
-        """Writes the learners' weights, those of a later one over those of an earlier one."""
+        """Write the learners' weights; those of a later one overwrite those of an earlier one."""
         self._refuse_during_training("commit")
         tensors: dict[str, Tensor] = {}
         live: dict[str, Tensor] = {}
@@ -219,7 +221,7 @@ def _clones(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _write(source: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> None:
-    """Copies values into the live tensors of the same names, whole even when interrupted."""
+    """Copy values into the tensors of the same names, completely even after Ctrl-C."""
     try:
         _copy(source, target)
     except KeyboardInterrupt:

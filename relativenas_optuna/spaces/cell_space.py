@@ -161,7 +161,7 @@ class CellSpace:
         return self._why_not(genotype) is None
 
     def _numbers(self) -> range:
-        """Numbers of the nodes; node ``n`` can read inputs 0 to ``n - 1``."""
+        """Return the numbers of the nodes; node ``n`` can read inputs 0 to ``n - 1``."""
         return range(2, self.nodes + 2)
 
     def _edges(self) -> Iterator[tuple[str, str, int]]:

@@ -147,13 +147,13 @@ def _mysql(seconds: float) -> dict[str, Any]:
 
 
 def _keepalives(libpq: int) -> dict[str, Any]:
-    """A connection to a machine that is gone ends after a minute, also while nothing is sent."""
+    """Return options that end a connection after a minute if the other machine is gone."""
     options = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
     return options | ({"tcp_user_timeout": 60_000} if libpq >= 120_000 else {})
 
 
 def _whole(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with a connect_timeout as libraries in C take it."""
+    """Return the options with `connect_timeout` as a whole number, as C libraries need it."""
     return options | {"connect_timeout": max(1, round(options["connect_timeout"]))}
 
 

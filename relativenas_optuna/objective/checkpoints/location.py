@@ -1,4 +1,4 @@
-"""Where the weights of a search are, as a text: a folder, or a bucket of S3 or Google Cloud."""
+"""The location of a search's weights: a folder, or a bucket of S3 or Google Cloud."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _WAYS = "a folder, s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]"
 
 
 def checked_place(text: str) -> str:
-    """A place as all processes of a search write it: a folder with its whole path.
+    """Return a location in a form that is the same for all processes: an absolute path or a URL.
 
     Raises:
-        PlaceError: The text is no place.
+        PlaceError: The text is not a location for weights.
     """
     bucket = _Address.of(text)
     return str(Path(text).absolute()) if bucket is None else str(bucket)
@@ -44,17 +44,18 @@ def checked_place(text: str) -> str:
 def checkpoint_at(
     place: str, study: optuna.Study, *, search: str, writes: bool = False
 ) -> Checkpoint:
-    """The weights of a study's search at a place.
+    """Return the checkpoint of a study's search at a location.
 
     Args:
-        place: As `checked_place` gave it.
-        study: Of the search; in a SQL database, if the place is a bucket.
-        search: Identifies the search.
-        writes: Whether to find out now if a bucket can be written to, for a search of hours.
+        place: Location that `checked_place` returned.
+        study: Study of the search. It must be in a SQL database if the location is a bucket.
+        search: Identifier of the search.
+        writes: True to test now that the bucket can be written to, before hours of training.
 
     Raises:
-        OSError: The folder cannot be made or written to, or the bucket cannot.
-        PlaceError: The text is no place, or the study or this environment cannot have one there.
+        OSError: The folder cannot be created, or the folder or bucket cannot be written to.
+        PlaceError: The text is not a location for weights. Or a bucket needs a study in a SQL
+            database, a missing package or credentials.
     """
     # These load PyTorch, for seconds.
     from relativenas_optuna.objective.checkpoints.artifact_files import ArtifactFiles
@@ -81,7 +82,7 @@ def checkpoint_at(
 
 @dataclass(frozen=True)
 class _Address:
-    """A bucket, and what the names of our files in it begin with."""
+    """A bucket, and the prefix of the names of the search's files in it."""
 
     scheme: str
     bucket: str
@@ -92,10 +93,10 @@ class _Address:
 
     @classmethod
     def of(cls, text: str) -> _Address | None:
-        """The address that is written so; `None` for a folder.
+        """Return the address that a text names; None if the text names a folder.
 
         Raises:
-            PlaceError: It is neither.
+            PlaceError: The text names neither a bucket nor a folder.
         """
         if not text.strip() or "\0" in text:
             raise PlaceError(f"weights must be {_WAYS}; got {text!r}")
@@ -120,15 +121,15 @@ class _Address:
         return address
 
     def store(self) -> ArtifactStore:
-        """Optuna's store of the bucket; endpoint, keys and region are of the environment.
+        """Return Optuna's artifact store of the bucket, with the environment's keys and region.
 
         Raises:
-            PlaceError: Its package is missing, or the environment lacks what it needs.
+            PlaceError: The service's package is missing, or the environment has no valid keys.
         """
         kinds = {"s3": "Boto3ArtifactStore", "gs": "GCSArtifactStore"}
         try:
             with warnings.catch_warnings():
-                # Optuna's, of stores whose interface may change. Ours is what is tested here.
+                # Optuna warns that the interface of its stores may change.
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 kind = getattr(optuna.artifacts, kinds[self.scheme])
                 store: ArtifactStore = kind(self.bucket)
@@ -145,14 +146,14 @@ class _Address:
 
 
 class _Prefixed:
-    """An artifact store whose names begin with a prefix, which Optuna's own know nothing of."""
+    """An artifact store that puts a prefix before each name, which Optuna's stores cannot do."""
 
     def __init__(self, store: ArtifactStore, prefix: str) -> None:
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """See `optuna.artifacts`, as for the others."""
+        """Open an artifact, as the stores of `optuna.artifacts` do."""
         return self._store.open_reader(f"{self._prefix}{artifact_id}")
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
@@ -162,6 +163,6 @@ class _Prefixed:
         try:
             self._store.remove(f"{self._prefix}{artifact_id}")
         except Exception as error:
-            # What is removed already is no error of S3's, and one of Google's own of this code.
+            # An artifact that is already removed is no error on S3, but one on Google Cloud.
             if getattr(error, "code", None) != HTTPStatus.NOT_FOUND:
                 raise

@@ -1,4 +1,4 @@
-"""Where the newest weights are: one text, replaced only by who knows the one before."""
+"""A pointer to the newest weights: one text that is changed by compare-and-set."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ POINTER_NAME = "weights.json"
 
 
 class Pointer(Protocol):
-    """One JSON text that any process can read, and replace if it knows what is there."""
+    """A JSON text that any process can read, and can replace if it knows the present text."""
 
     @property
     def place(self) -> str:
-        """Where the text is, for messages."""
+        """Description of the place of the text, for messages."""
 
     @property
     def study(self) -> str | None:
-        """Name of the study whose pointer it is; `None` where it is not known."""
+        """Name of the study to which the pointer belongs; None if it is not known."""
 
     def read(self) -> str | None:
-        """The text, or `None` before the first.
+        """Return the text; None before the first one.
 
         Raises:
-            OSError, StorageInternalError: It cannot be read.
+            OSError, StorageInternalError: The text cannot be read.
         """
 
     def advance(self, expected: str | None, new: str) -> bool:
-        """Replace a text, durably, if it is still the expected one.
+        """Replace the text, durably, if it is still the expected one.
 
         Args:
-            expected: What `read` gave.
+            expected: The text that `read` returned; None before the first one.
             new: A JSON text that was never there before.
 
         Returns:
-            Whether `new` is there now.
+            True if the text is `new` now.
 
         Raises:
-            OSError, StorageInternalError: It cannot be written; whether it was is not known.
+            OSError, StorageInternalError: The write failed; the text may have been written or not.
             KeyError: The study was deleted.
         """
 
 
 def pointer_of(study: optuna.Study, folder: str | Path) -> Pointer:
-    """The pointer of a study: a row beside it in its SQL database, else a file in a folder."""
+    """Return the pointer of a study: a row in its SQL database, otherwise a file in a folder."""
     try:
         return StudyPointer(study, WEIGHTS_KEY)
     except TypeError:
-        # A study that was given no name gets another one in every process.
+        # A study that was created without a name has another name in every process.
         name = None if study.study_name.startswith(DEFAULT_STUDY_NAME_PREFIX) else study.study_name
         return FilePointer(Path(folder) / POINTER_NAME, study=name)
 
 
 class FilePointer:
-    """A file that is changed under a lock, for studies in no SQL database.
+    """A `Pointer` in a file, changed under a lock, for studies outside of SQL databases.
 
-    All processes must see the same file; on a shared disk between machines it must have locks.
+    All processes must see the same file. A disk that several machines share must support locks.
 
     Args:
-        path: Of the file; `.{name}.lock` is beside it.
-        study: See `Pointer`.
+        path: Path of the file. The lock is the file `.{name}.lock` beside it.
+        study: Name of the study; None if it is not known.
     """
 
     def __init__(self, path: str | Path, *, study: str | None = None) -> None:
@@ -78,14 +78,14 @@ class FilePointer:
         self.place = f"file {str(self._path)!r}"
 
     def read(self) -> str | None:
-        """See `Pointer`."""
+        """Return the text; None if the file does not exist. See `Pointer.read`."""
         try:
             return self._path.read_bytes().decode(errors="replace")
         except FileNotFoundError:
             return None
 
     def advance(self, expected: str | None, new: str) -> bool:
-        """See `Pointer`."""
+        """Replace the text if it is still the expected one; see `Pointer.advance`."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self._path.with_name(f".{self._path.name}.lock")):
             there = self.read()
