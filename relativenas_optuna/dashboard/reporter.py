@@ -166,7 +166,7 @@ class DashboardReporter:
             self._failed("dashboard", error)
 
     def _failed(self, what: str, error: Exception) -> None:
-        """Warn that something is not shown; the search goes on."""
+        """Warn that something cannot be shown; the search continues."""
         if what == "dashboard":
             self._not_before = time.monotonic() + _PAUSE
         if what not in self._warned:

@@ -97,9 +97,9 @@ def read_state(rows: Rows) -> tuple[str | None, DashboardState]:
 
 
 class _PlainRows:
-    """The attributes in a storage that is no SQL database.
+    """The attributes of a study in a storage that is not a SQL database.
 
-    Two workers that write at the same moment may both succeed there; they write the same.
+    Two workers that write at the same moment may both succeed, but they write the same content.
     """
 
     def __init__(self, study: optuna.Study) -> None:

@@ -42,7 +42,14 @@ A = TypeVar("A", bound=Hashable)
 
 @dataclass
 class Phases:
-    """Seconds that a candidate took in each phase."""
+    """The duration of each phase of a candidate, in seconds.
+
+    Attributes:
+        inherit: Time to prepare the training and copy the inherited weights.
+        train: Time to train the candidate.
+        validate: Time to score the candidate on the validation images.
+        commit: Time to copy the trained weights, restore the shared ones, and commit.
+    """
 
     inherit: float = 0.0
     train: float = 0.0
@@ -76,7 +83,7 @@ class Outcome:
 
 
 class CandidateTrainer(Generic[A]):
-    """Trains and scores candidates in a supernet.
+    """A trainer that trains and scores candidates in a shared supernet.
 
     Args:
         space: Search space.
@@ -84,8 +91,8 @@ class CandidateTrainer(Generic[A]):
         validation: Images to score with, on the same device.
         settings: Settings of training and scoring.
         seed: Seed for the initial weights and training, 0 to 2**32 - 1.
-        supernet: See `initial_supernet`. A given supernet is moved to the device and
-            trained in place.
+        supernet: Supernet, or a function that builds it, see `initial_supernet`; None for the
+            built-in one of the space. A given supernet is moved to the device and trained in place.
         loss: Function of (logits, labels) that returns the mean loss of a batch.
         metric: Function of (logits, labels) of all validation images that returns the score in
             place of the loss.
@@ -93,7 +100,7 @@ class CandidateTrainer(Generic[A]):
     Raises:
         DataError: The images do not fit each other or the supernet, or are too few.
         ProtocolError: The supernet breaks its protocol; a `ValueError`.
-        TypeError: The supernet is none, or there is none for this space.
+        TypeError: `supernet` is not a supernet, or is None for a space without a built-in one.
         ValueError: The seed is out of range, or the images are too small for the settings.
     """
 
@@ -145,7 +152,7 @@ class CandidateTrainer(Generic[A]):
 
     @cached_property
     def costs(self) -> PathCosts[A]:
-        """Costs of architectures for these images, before they are trained."""
+        """Counter of the cost of architectures for these images, which needs no training."""
         channels, height, width = self._training.images.shape[1:]
         return PathCosts(self.supernet, (channels, height, width))
 

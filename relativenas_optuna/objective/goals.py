@@ -22,7 +22,12 @@ SECONDS = ("parameters", "multiply_adds")
 
 @dataclass(frozen=True)
 class Costs:
-    """The cost of an architecture, None if it could not be counted, and its permission to train."""
+    """The cost of an architecture, and the decision if it is trained.
+
+    Attributes:
+        cost: Parameters and multiply-adds; None if they could not be counted.
+        allowed: True if the architecture is within all limits and may be trained.
+    """
 
     cost: Cost | None
     allowed: bool
@@ -110,7 +115,13 @@ class Goals(Generic[A]):
     def values(
         self, study: optuna.Study, loss: float | None, costs: Costs
     ) -> float | tuple[float, float]:
-        """Return the values to report to the study; None as the loss stands for the worst one."""
+        """Return the values to report to the study.
+
+        Args:
+            study: The study.
+            loss: Loss or metric of the candidate; None for the worst possible value.
+            costs: Costs of the candidate.
+        """
         if loss is None:
             loss = -math.inf if study.directions[0] == StudyDirection.MAXIMIZE else math.inf
         if self._second is None:

@@ -72,7 +72,7 @@ def slow_threads_reported(report: Callable[[str], None]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Seconds so far: of the clock, of this process, and of all CPUs that it may run on."""
+    """A reading of the clock, this process's CPU time and its CPUs' busy times, in seconds."""
 
     clock: float
     own: float

@@ -155,7 +155,7 @@ def if_readable(read: Callable[[], T | None]) -> T | None:
         return read()
     except SearchError as error:
         reason = str(error).removesuffix(": take another --study")
-        # From one place, so that it is said once, however often the study is looked at.
+        # Always from this line, so that Python shows the warning only once per study.
         warnings.warn(f"{reason}; it is ignored", stacklevel=1)
         return None
 

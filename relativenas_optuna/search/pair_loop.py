@@ -80,7 +80,7 @@ def score_pairs(
 
 
 class _Telling:
-    """Says how trials ended, and ends the worker where its errors are not the architectures'."""
+    """Calls the callbacks for ended trials; raises an error that no architecture causes."""
 
     def __init__(
         self,
@@ -132,9 +132,10 @@ def _score(
         finally:
             _stop(hearts)
     finally:
-        _stop(hearts)  # once more, for Ctrl-C may have come before the first one began
-        # There was an error that is not the objective's, and it is the one to be heard of: Ctrl-C
-        # within a statement can leave SQLite locked. Who ends is known to be dead without a word.
+        _stop(hearts)  # again, because Ctrl-C may have interrupted the first call
+        # If trials are left, an error outside the objective is being raised. An error of `fail`
+        # must not hide it: Ctrl-C within a statement can leave SQLite locked. Other workers notice
+        # the end of this process anyway.
         with suppress(StorageInternalError):
             fail(study._storage, left)
 

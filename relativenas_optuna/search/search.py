@@ -93,7 +93,7 @@ class Search:
             space.distributions,
             population_size=plan.settings.population,
             seed=plan.seed,
-            # Weights move, so that a score is soon out of date: no preset that keeps any.
+            # The shared weights change, so scores soon go out of date: no preset that keeps them.
             preset="random" if plan.random else "paper",
         )
         study.sampler = self.sampler
@@ -130,7 +130,7 @@ class Search:
         self.objective.check_images(study)  # before the plan of a study that has begun changes
         if leads:
             plan.store(study)
-        # A worker leaves it to the search that it helps.
+        # Only the search that leads warns, not the workers that join it.
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
     @property

@@ -89,7 +89,7 @@ def status_of(study: optuna.Study) -> Status:
 def _lost(
     study: optuna.Study, trials: Sequence[FrozenTrial], view: SearchView | None
 ) -> Collection[int]:
-    """Numbers of running trials whose worker is gone."""
+    """Return the numbers of the running trials whose worker is gone."""
     generations = () if view is None else view.generations
     gone = {
         trial.number
@@ -117,7 +117,7 @@ def _workers(view: SearchView | None, lost: Collection[int]) -> tuple[WorkerStat
                 if trial.machine is not None and trial.number not in lost:
                     trials[trial.machine, trial.pid].append(trial.number)
     return tuple(
-        # The machine's name is the first word of what tells it from all others.
+        # The first word of the machine's identifier is its name.
         WorkerStatus(machine=machine.split(" ")[0], pid=pid, trials=tuple(sorted(numbers)))
         for (machine, pid), numbers in sorted(trials.items(), key=str)
     )

@@ -37,7 +37,7 @@ def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
     except FolderInUseError:
         raise
     except BaseException:  # Ctrl-C while images are read too
-        # The error in the block is the one to be heard of.
+        # An error while deleting must not hide the error of the block.
         with suppress(OptunaError, KeyError):
             begun = study.user_attrs.get(PLAN_ATTRIBUTE) or study.trials
             if made and not begun and not is_deleted(study):

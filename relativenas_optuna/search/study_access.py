@@ -70,7 +70,7 @@ def deletion_reported(study: optuna.Study) -> Iterator[None]:
 def _is_deleted(study: optuna.Study, error: Exception) -> bool:
     """Return True if a study is deleted, at the latest a second or so after a database's error."""
     pauses = _PAUSES if isinstance(error, SQLAlchemyError | StorageInternalError) else ()
-    # A database may break off what this process writes in favour of a deletion that goes on.
+    # The database may abort a write of this process while the deletion is still in progress.
     for pause in pauses:
         if is_deleted(study):
             return True

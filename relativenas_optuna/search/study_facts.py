@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-# Optuna's samplers by the first letters of the system attributes that they write. Those that
-# write none (RandomSampler, QMCSampler) stay unknown.
+# Optuna's samplers by the prefix of their system attributes. Samplers without such attributes
+# (RandomSampler, QMCSampler) stay unknown.
 _SIGNS = {
     "tpe:": "TPESampler",
     "gp:": "GPSampler",

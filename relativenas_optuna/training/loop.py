@@ -40,7 +40,7 @@ REPORTS = 8
 
 
 class Stopped(Exception):
-    """Raised when a report stops the epoch.
+    """Exception raised when a report stops the epoch.
 
     Attributes:
         step: Eighths of the epoch that were done.
@@ -85,7 +85,7 @@ class Evaluation:
 
     @property
     def score(self) -> float:
-        """The number that a search goes by: the metric if there is one, else the loss."""
+        """The value that a search optimises: the metric if there is one, otherwise the loss."""
         return self.loss if self.metric is None else self.metric
 
 

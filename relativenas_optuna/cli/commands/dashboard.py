@@ -106,16 +106,16 @@ def dashboard(
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """One that answers many at once, and does not wait for them in the end."""
+    """A web server that answers requests in parallel, and does not wait for them when it ends."""
 
     daemon_threads = True
 
 
 class _QuietHandler(WSGIRequestHandler):
-    """One that says nothing of each request."""
+    """A request handler that prints nothing."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """See `http.server`."""
+        """Print nothing about the request."""
 
 
 def _server(host: str, port: int) -> WSGIServer:

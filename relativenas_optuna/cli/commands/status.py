@@ -84,7 +84,7 @@ def _watch(output: rich.console.Console, study: optuna.Study, storage: str, ever
 def _looks(
     study: optuna.Study, every: float | None, *, changed_only: bool = True
 ) -> Iterator[Status]:
-    """One look, or one every so many seconds until the search is finished."""
+    """Yield the status once, or every `every` seconds until the search is finished."""
     last = None
     while True:
         now = status_of(study)

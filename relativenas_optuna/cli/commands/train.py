@@ -201,7 +201,7 @@ def _train(
 
 
 def _data_of(storage: str, study: str) -> tuple[str, int | None] | None:
-    """Data and size that a study was searched with; `None` for a study of another program."""
+    """Return the data and image size of a study's search; None for a study of another program."""
     with study_at(storage, study, read_only=True) as found:
         plan = SearchPlan.stored_in(found)
     return None if plan is None else (plan.data, plan.size)

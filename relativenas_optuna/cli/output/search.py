@@ -65,7 +65,7 @@ class Console:
     def begins(self, search: Search) -> None:
         """Print the data and device of a search, and how many candidates are already scored."""
         objective = search.objective
-        # A folder that was meant otherwise is seen by the names of its classes.
+        # The names of the classes show a wrongly divided folder.
         names = ", ".join(objective.classes[:_NAMED])
         more = ", ..." if len(objective.classes) > _NAMED else ""
         self._note(
@@ -184,9 +184,9 @@ class Console:
         self._console.print(text, soft_wrap=not on_screen(self._console))
 
     def _note(self, text: str, *, whole: bool = False) -> None:
-        """Print what is no result; `whole` as for `_whole`."""
+        """Print a line that is not a result; `whole` leaves long lines unwrapped."""
         self._notices.print(text, soft_wrap=whole or not on_screen(self._notices))
 
     def _whole(self, text: str) -> None:
-        """Print what is to be copied, so without line breaks of ours."""
+        """Print a text that people copy, without wrapping its lines."""
         self._console.print(text, soft_wrap=True)

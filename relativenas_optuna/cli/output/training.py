@@ -102,7 +102,7 @@ class TrainingReport:
         self._console.print(text, soft_wrap=True)
 
     def _note(self, text: str) -> None:
-        """Print what is no result."""
+        """Print a line that is not a result."""
         self._notices.print(text, soft_wrap=True)
 
 

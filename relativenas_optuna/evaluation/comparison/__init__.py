@@ -1,1 +1,1 @@
-"""Train the architecture that a search found and others alike, and compare their accuracies."""
+"""Train the result of a search and other architectures alike, and compare their accuracies."""

@@ -75,8 +75,8 @@ def contestants(
     """Return the architectures that take part, in the order of the table.
 
     Args:
-        plan: Plan of the search. Its space and seed determine the random architectures; more of
-            them start with the same ones.
+        plan: Plan of the search. Its space and seed determine the random architectures; a larger
+            `random` only adds architectures.
         found: Best architecture of the search.
         drawn: Best architecture of the random search with shared weights; None to leave it out.
         published: An architecture from the literature.
@@ -96,10 +96,10 @@ def contestants(
 
 
 def training_jobs(everyone: Iterable[Contestant], seeds: Iterable[int]) -> dict[TrainingJob, str]:
-    """Return all trainings with the names of their architectures, one seed after the other.
+    """Return all trainings, with the names of their architectures.
 
-    So the first trainings include every architecture. An architecture with two names is trained
-    once per seed.
+    All architectures are trained with the first seed, then with the second, and so on. An
+    architecture with two names is trained once per seed.
     """
     everyone = list(everyone)
     jobs: dict[TrainingJob, str] = {}

@@ -23,8 +23,8 @@ class Training:
     Attributes:
         seed: Seed of the training.
         test_accuracy: Accuracy of the kept weights on the test images, which no choice depends on.
-        validation_accuracy: Their accuracy on the images by which the epoch was chosen; None if
-            there are none.
+        validation_accuracy: Accuracy of the kept weights on the images by which the epoch was
+            chosen; None if there are none.
         seconds: Duration of the training in seconds.
     """
 
@@ -92,7 +92,7 @@ class Difference:
 
     @property
     def is_sure(self) -> bool:
-        """True if the interval does not hold 0."""
+        """True if the interval does not contain 0; False if there is no interval."""
         return self.margin is not None and abs(self.points) > self.margin
 
     def __str__(self) -> str:

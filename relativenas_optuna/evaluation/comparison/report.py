@@ -30,7 +30,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Architectures that were trained with one recipe and the same seeds.
+    """A comparison of architectures that were trained with one recipe and the same seeds.
 
     Attributes:
         study: Name of the study of the search.
@@ -49,7 +49,10 @@ class Comparison:
     compared: tuple[Compared, ...]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return the cells of the table by `COLUMNS`, with rows for the random ones as a group."""
+        """Return the rows of the table, each with one text per column of `COLUMNS`.
+
+        If there are several random architectures, two more rows show them as a group.
+        """
         group = [one for one in self.compared if one.kind == RANDOM]
         rows = [_row(one) for one in self.compared]
         if len(group) < 2:

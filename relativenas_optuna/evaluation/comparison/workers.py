@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Conditions of all trainings of a comparison.
+    """The conditions that all trainings of a comparison share.
 
     Attributes:
         data: Name of a data set or folder of images; see `load_images`.
@@ -59,7 +59,7 @@ class Conditions:
 
 
 class JobRunner:
-    """Runs trainings in this process.
+    """A runner of trainings in this process.
 
     Args:
         conditions: Conditions of all trainings.
@@ -71,7 +71,13 @@ class JobRunner:
         self._training, self._test = images
 
     def train(self, job: TrainingJob, name: str) -> Result:
-        """Start or continue a training; return the result of one that is finished.
+        """Start or continue a training, and return its result.
+
+        A finished training is not repeated.
+
+        Args:
+            job: Training to run.
+            name: Name of the architecture.
 
         Raises:
             DivergedError: The loss is not finite; the message names the architecture.

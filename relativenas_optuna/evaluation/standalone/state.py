@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 FILE = "state.safetensors"
 _NETWORK, _MOMENTUM, _KEPT = "network.", "momentum.", "kept."
 _IMAGES = ("training images", "test images")
-"""Arguments that are stored as fingerprints, which a message does not show."""
+"""Names of the arguments that are stored as fingerprints; messages do not show their values."""
 _SHOWN = {"parts": "processes times accumulate"}
-"""Names for messages, of arguments that are stored under another name than the option's."""
+"""Names in messages of arguments that are stored under other names."""
 
 
 def arguments_of(

@@ -54,7 +54,7 @@ def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> t
 
 
 class StandaloneTrainer:
-    """Trains one network by a recipe.
+    """A trainer of one network by a recipe.
 
     Args:
         genotype: The architecture.

@@ -60,7 +60,10 @@ class Checkpoint:
         self._cleaned = False
 
     def record(self) -> Record | None:
-        """Return the pointer's record; None before anything was stored. Raises as `sync`."""
+        """Return the pointer's record; None before anything was stored.
+
+        It raises the errors of `sync` about the pointer.
+        """
         return self._ledger.read()[1]
 
     def is_lost(self) -> bool:
@@ -180,8 +183,8 @@ class Checkpoint:
         Only the learners' own tensors are written.
 
         Args:
-            weights: Weight set with the version that the learners started with. If one learner
-                waited, with the version of the other.
+            weights: Weight set at the version that the learners started with. If one learner
+                waited, the version that the other started with.
             learners: Weights; those of a later learner replace those of an earlier one.
             scores: Scores for the record, the newest last.
             drop_waiting: Seat of a learner that no longer waits; its score is kept too.
@@ -191,10 +194,10 @@ class Checkpoint:
             waiting learner is gone, because another process committed it; nothing is committed.
 
         Raises:
-            OSError, StorageInternalError: Nothing can be written. If the pointer may have been
-                written, `score_of` tells; the weights are then those of a commit.
+            OSError, StorageInternalError: The files or the pointer cannot be written. `score_of`
+                shows if the pointer was written in spite of the error.
             RuntimeError: A candidate is being trained.
-            ValueError: Learners do not belong to their genotype, or as in `sync`.
+            ValueError: The weights of a learner do not belong to its genotype; see also `sync`.
         """
         for learner in learners:
             weights.check(learner)

@@ -95,8 +95,11 @@ class Ledger:
     def advance(self, expected: str | None, record: Record) -> bool:
         """Store a new record in the pointer if the pointer still has the expected text.
 
+        Returns:
+            True if the pointer has the new record now.
+
         Raises:
-            OSError, StorageInternalError: The pointer cannot be written, or perhaps was written.
+            OSError, StorageInternalError: The write failed; the pointer may be written or not.
             ValueError: Too many learners wait for one record.
         """
         named = replace(record, study=self._pointer.study)
@@ -239,7 +242,10 @@ class LoadedVersions:
 
 @contextmanager
 def matching_supernet(file: StoredFile, loaded: LoadedFile, weights: WeightSet) -> Iterator[None]:
-    """Explain a ValueError of the block, or the facts of a file, as weights of another supernet.
+    """Raise if a weights file belongs to another supernet.
+
+    The file's facts on its supernet are compared before the block. A ValueError of the block is
+    raised again with a message that names the file.
 
     Raises:
         ValueError: The supernets differ; the message says in what.

@@ -18,7 +18,11 @@ _BETWEEN = 0.2
 
 @dataclass(frozen=True)
 class Legend:
-    """Lines of entries; None stands for the node's circle."""
+    """A legend of one or more lines.
+
+    Attributes:
+        lines: Entries of each line; None stands for the circle of a node.
+    """
 
     lines: tuple[tuple[Kind | None, ...], ...]
 

@@ -40,7 +40,7 @@ def text_width(text: str, size: float) -> float:
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws on axes, relative to an origin.
+    """A pen that draws on axes, relative to an origin.
 
     Attributes:
         axes: Axes to draw on.

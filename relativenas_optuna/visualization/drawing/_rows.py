@@ -24,7 +24,16 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """An edge in the gutter before its target's column, from height `start` to height `end`."""
+    """The vertical part of an edge, in the gutter before the column of its target.
+
+    Attributes:
+        place: Index of the edge among those of the cell.
+        operation: Operation of the edge.
+        source: Number of the input or node where the edge starts.
+        target: Number of the node where the edge ends.
+        start: Height at which the vertical part starts, in inches.
+        end: Height at which the vertical part ends, in inches.
+    """
 
     place: int  # of the edge, among those of the cell
     operation: str
@@ -44,7 +53,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Heights of inputs, nodes and wires; inputs and nodes are numbered together, as in edges.
+    """The heights of inputs, nodes and wires; inputs and nodes are numbered together, as in edges.
 
     Attributes:
         columns: Column of every input and node: the length of the longest path from an input.
