@@ -25,7 +25,7 @@ def initial_supernet(
     in_channels: int,
     num_classes: int,
     seed: int,
-) -> Any:  # a module and a SharedNetwork, for which there is no type
+) -> Any:  # both a module and a SharedNetwork, which Python cannot write as a type
     """Return a supernet with initial weights that follow from the seed.
 
     The state of torch's global random generator does not change.

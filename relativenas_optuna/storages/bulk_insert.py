@@ -45,7 +45,7 @@ class TrialRows:
             raise TypeError("this release of Optuna keeps trials in another way") from error
         self._models, self._session = models, _create_scoped_session
         self._sessions = database.scoped_session
-        # A storage of ours knows what its database can hold.
+        # A storage of this package checks that its database can hold the distribution.
         self._check_distribution = getattr(database, "check_distribution", lambda *_: None)
 
     def create(

@@ -141,7 +141,7 @@ def open_storage(
     shown = without_password(url)
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the second: a port that is no number
+    except (ArgumentError, ValueError):  # a ValueError for a port that is not a number
         raise StorageError(
             f"storage must be an SQLAlchemy URL, such as sqlite:///search.db; got {shown!r}"
         ) from None
@@ -213,7 +213,7 @@ def _merged(ours: dict[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
 def _opened(url: str, engine: dict[str, Any], options: dict[str, Any]) -> SearchStorage:
     url = url.replace("{", "{{").replace("}", "}}")  # Optuna takes it for a template
     if is_in_memory(url):
-        # Written by a thread of its own, which would see an empty database.
+        # A separate thread writes heartbeats, and would see an empty database.
         options = options | {"heartbeat_interval": None}
     for attempt in range(_ATTEMPTS):
         try:
@@ -221,7 +221,7 @@ def _opened(url: str, engine: dict[str, Any], options: dict[str, Any]) -> Search
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == _ATTEMPTS - 1 or not _made_by_another(error):
                 raise
-            # Not all at the same moment again.
+            # A random wait, so that the processes do not all try again at the same moment.
             time.sleep(random.uniform(0.5, 1) * 0.1 * (attempt + 1))
     raise AssertionError("the last attempt returns or raises")
 
@@ -232,7 +232,7 @@ def _engine_options(parsed: URL, *, read_only: bool) -> dict[str, Any]:
         connecting = {"connect_args": {"timeout": _BUSY_TIMEOUT, "factory": factory}}
         if is_in_memory(str(parsed)):
             return connecting
-        # A connection to a file that nobody writes is made anew each time, for that may change.
+        # A new connection each time: a file that no process writes now may be written later.
         fleeting = read_only and not may_be_written(str(parsed))
         return connecting | _POOL | ({"pool_recycle": 0} if fleeting else {})
     more = {"pool_pre_ping": True, "pool_recycle": _POOL_RECYCLE, "plugins": [TIMEOUTS]}

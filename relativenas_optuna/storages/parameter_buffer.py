@@ -189,7 +189,7 @@ class ParameterBuffer:
     def _write_when_due(self) -> None:
         """Write rows when they are due; the thread's function."""
         while (due := self._next_due()) is not None:
-            # Not all the time at once, for a row may come that is due before.
+            # Short naps, since another row may be due earlier.
             time.sleep(min(max(0.0, due - time.monotonic()), _NAP))
             now = time.monotonic()
             for trial_id, waiting in list(self._late.items()):
@@ -197,7 +197,7 @@ class ParameterBuffer:
                     try:
                         self.write(trial_id)
                     except StorageInternalError:
-                        continue  # for whoever asks next, or for the next time around
+                        continue  # the next operation on the trial writes it, or the next round
 
     def _next_due(self) -> float | None:
         """Return the time of the next write; None to end the thread."""

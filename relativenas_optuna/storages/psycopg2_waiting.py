@@ -13,7 +13,7 @@ from psycopg2 import extensions
 
 from relativenas_optuna.storages.session_limits import answer_seconds, session_settings
 
-_SLICE = 0.5  # seconds after which the limit, which another thread may shorten, is looked at anew
+_SLICE = 0.5  # seconds between two checks of the limit, which another thread may lower
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
@@ -35,7 +35,7 @@ class Psycopg2Connection(extensions.connection):
             self.silence = read_timeout
             self.cursor_factory = _Cursor
             self.autocommit = True
-            # A server that is none of PostgreSQL's own may have no such settings.
+            # Servers that only speak PostgreSQL's protocol may lack these settings.
             with suppress(psycopg2.ProgrammingError), self.cursor() as cursor:
                 cursor.execute(session_settings(read_timeout))
             self.autocommit = False

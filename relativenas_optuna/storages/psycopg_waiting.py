@@ -14,7 +14,7 @@ from relativenas_optuna.storages.session_limits import answer_seconds, session_s
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_SLICE = 0.5  # seconds after which the limit is looked at anew
+_SLICE = 0.5  # seconds between two checks of the limit
 
 
 class PsycopgConnection(psycopg.Connection[Any]):
@@ -26,7 +26,7 @@ class PsycopgConnection(psycopg.Connection[Any]):
         """Limit the wait for each answer to `read_timeout` seconds, and for locks to 5/6 of it."""
         self._silence = read_timeout
         self.autocommit = True
-        # A server that is none of PostgreSQL's own may have no such settings.
+        # Servers that only speak PostgreSQL's protocol may lack these settings.
         with suppress(psycopg.ProgrammingError):
             self.execute(session_settings(read_timeout))
         self.autocommit = False

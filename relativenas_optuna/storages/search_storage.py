@@ -70,13 +70,13 @@ class SearchStorage(ExactStorage):
             if hasattr(self, "engine"):
                 self.engine.dispose()
             raise
-        # Not by Optuna's argument, which warns that it is experimental.
+        # Not passed to Optuna, which would warn that the argument is experimental.
         self.heartbeat_interval = heartbeat_interval if self._has_pool else None
         self._begin()
 
     @property
     def _has_pool(self) -> bool:
-        """True if every thread has a connection of its own to the same database."""
+        """True if each thread has its own connection to the same database."""
         return isinstance(self.engine.pool, QueuePool | NullPool)
 
     def _begin(self) -> None:
@@ -112,7 +112,7 @@ class SearchStorage(ExactStorage):
         """
         self._buffer.write_all()
         for _ in range(_DELETIONS):
-            # Optuna takes a row that came after it had looked for a sign that all is gone.
+            # If a row is added during the deletion, Optuna takes the study for deleted already.
             super().delete_study(study_id)
             try:
                 self.get_study_name_from_id(study_id)
@@ -199,8 +199,8 @@ class SearchStorage(ExactStorage):
         except StorageTimeoutError:
             if not isinstance(handled, StorageTimeoutError):
                 raise
-            # `study.optimize` reads the trial that it could not tell. Were that to fail too, it
-            # would end with an UnboundLocalError in the place of the first error.
+            # After a failed tell `study.optimize` reads the trial. If this read failed too, it
+            # would raise an UnboundLocalError instead of the first error.
             return create_trial(state=TrialState.PRUNED)
 
     def get_all_trials(
@@ -270,4 +270,4 @@ _PARAMETERS = [
 ]
 _STORING = getattr(RDBStorage, "_set_trial_param", lambda: None)
 if list(inspect.signature(_STORING).parameters) != _PARAMETERS:
-    del SearchStorage._set_trial_param  # an Optuna that stores them in another way may do so
+    del SearchStorage._set_trial_param  # another release of Optuna stores them in another way

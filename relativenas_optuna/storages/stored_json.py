@@ -33,7 +33,7 @@ def read_json(text: object) -> Any:
     except RecursionError:
         data, deep = None, True
     else:
-        # Few texts have so many brackets at all.
+        # Counted first, since few texts have that many brackets.
         deep = text.count("[") + text.count("{") > _DEEPEST and _is_deep(data)
     if deep:
         raise ValueError(f"it is nested in more than {_DEEPEST} levels")

@@ -127,7 +127,7 @@ def _fill(
         named = [getattr(model, column) for column in ("trial_id", *_COLUMNS[model])]
         key = next(iter(model.__table__.primary_key))
         statement = select(*named).join(_Trial, _Trial.trial_id == model.trial_id)
-        # A trial that began a moment after the first reading is left for the next one.
+        # A trial that was created after the first statement is left for the next reading.
         found = session.execute(statement.where(*wanted).order_by(key))
         return ((trials[row[0]], *row[1:]) for row in found if row[0] in trials)
 

@@ -90,7 +90,7 @@ def from_bytes(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors = safetensors.torch.load(content)
     except (SafetensorError, LookupError) as error:  # the second: a type that torch does not have
         raise ValueError(_printable(" ".join(str(error).split()))) from error
-    # The library checks the header, and gives the tensors alone.
+    # The library checks the header, but returns only the tensors.
     return tensors, dict(_header(content)[0].get("__metadata__") or {})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-_JIT: Any = torch.jit  # without types of its own
+_JIT: Any = torch.jit  # has no types
 
 
 def is_traced() -> bool:

@@ -90,7 +90,7 @@ def best_first(trials: Sequence[FrozenTrial], directions: Directions) -> list[Fr
     points = np.array([losses(trial, directions) for trial in trials])
     points = np.asfortranarray(points.reshape(len(trials), len(directions)))
     _, place, alike = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    # All trials that are no worse in any objective, without those that are equal in all.
+    # Trials that are at least as good in every objective, without those that are equal in all.
     dominating = [
         int(np.count_nonzero(_no_worse(points, point))) - int(same)
         for point, same in zip(points, alike[place.ravel()], strict=True)

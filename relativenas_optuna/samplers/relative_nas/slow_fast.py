@@ -65,8 +65,8 @@ def _reflect(position: Vector, low: Vector, high: Vector) -> Vector:
 def diversity(positions: Vector) -> float:
     """Return the mean Euclidean distance of members `[members, variables]` to their mean.
 
-    It falls even if fast learners are drawn at random, so a falling curve alone is no sign of
-    learning.
+    It falls even if the fast learners are chosen at random, so a falling curve alone does not show
+    that anything was learned.
     """
     distances = np.linalg.norm(positions - positions.mean(axis=0), axis=1)
     return float(distances.mean())

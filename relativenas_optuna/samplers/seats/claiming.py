@@ -121,7 +121,7 @@ class ClaimerInOrder(Claimer):
             population = self._follower.population(study)
             free = replay.free_seats(but_of=number)
             seat: Seat | None
-            if anew and free:  # from the end: those who claim without a look take the first ones
+            if anew and free:  # from the end, since others take the first ones
                 seat = free[-1 - replay.ahead(number) % len(free)]
             else:
                 seat = replay.seat_for(number, population)

@@ -123,7 +123,7 @@ class Claim:
         """Return the claim in `data`, without its settings if `system_attrs` is None.
 
         Raises:
-            Exception: It is no claim; one of `UNREADABLE`.
+            Exception: One of `stored_json.UNREADABLE`: the data are not a claim.
         """
         parts = data.get("settings")
         settings = None

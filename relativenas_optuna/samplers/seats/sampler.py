@@ -150,7 +150,8 @@ class PopulationSampler(BaseSampler):
     def ask_pair(self, study: Study, *, generations: int | None = None) -> list[Trial]:
         """Return running trials for the free seats of one pair: two, or one if only one is free.
 
-        A worker takes a pair if it scores both with weights of its own. See `ask_generation`.
+        It is for a worker that scores both learners of a pair with its own weights. See
+        `ask_generation`.
 
         Args:
             study: The study.

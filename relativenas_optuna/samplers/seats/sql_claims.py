@@ -101,7 +101,7 @@ class ClaimRows:
             The seat that was claimed; None if there was none.
 
         Raises:
-            KeyError: There is no such trial.
+            KeyError: The trial does not exist.
             UpdateFinishedTrialError: The trial has ended.
         """
         selected = {
@@ -137,7 +137,7 @@ class ClaimRows:
                     raise
             except SQLAlchemyError as error:
                 raise StorageInternalError(f"a seat could not be claimed: {error}") from error
-            return attempt(anew=True)  # an attribute of this name was there and is no claim
+            return attempt(anew=True)  # the trial had an attribute of this name that is not a claim
 
         return persist(attempt)
 

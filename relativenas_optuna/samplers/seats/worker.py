@@ -26,7 +26,7 @@ def checked_worker(data: object) -> dict[str, Any]:
     """Return a worker identity that anybody may have written; it may be empty.
 
     Raises:
-        ValueError: The data are no worker identity.
+        ValueError: The data are not a worker identity.
     """
     if not isinstance(data, dict):
         raise ValueError("a worker must be a JSON object")

@@ -16,7 +16,7 @@ class Screening:
 
     Attributes:
         draws: Number of candidate moves of a slow learner, 1 to 10,000; the one with the largest
-            expected improvement is made. With 1 there is no model.
+            expected improvement is made. With 1 no model is used.
         redraw_probability: Probability, 0 to 1, that a variable of a candidate is drawn evenly
             from its range instead. The first candidate follows the rule alone.
         latin_hypercube: True if the members start on a Latin hypercube, which covers each
