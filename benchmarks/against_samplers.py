@@ -65,7 +65,7 @@ def takes_part(name: str, problem: Problem, seed: int) -> bool:
 
 
 def searched(name: str, problem: Problem, seed: int) -> dict[str, NDArray[np.float64]]:
-    """One study.
+    """Run one study.
 
     The noise of trial i is the same for every sampler.
 
@@ -95,7 +95,7 @@ def searched(name: str, problem: Problem, seed: int) -> dict[str, NDArray[np.flo
 
 
 def made(name: str, problem: Problem, seed: int) -> BaseSampler:
-    """A sampler for one study."""
+    """Return a sampler for one study."""
     if name in RIVALS:
         return RIVALS[name](seed)
     size, screening = VARIANTS.get(name, (None, None))

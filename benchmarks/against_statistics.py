@@ -21,7 +21,7 @@ LEVEL = 0.05
 
 
 def interval(values: Vector) -> tuple[float, float]:
-    """The 95 % interval of a mean over the first axis: percentiles of bootstrap resamples."""
+    """Return the 95 % bootstrap interval of a mean over the first axis."""
     random = np.random.default_rng(0)
     drawn = values[random.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
     low, high = np.percentile(drawn, [2.5, 97.5])
@@ -36,7 +36,7 @@ def seeds_of(regrets: Regrets, names: Sequence[str], problem: str) -> int:
 def average_ranks(
     regrets: Regrets, names: Sequence[str], problems: Sequence[str], trials: int
 ) -> dict[str, float]:
-    """The average over problems and seeds of a sampler's rank; 1 is the best, ties share."""
+    """Return the average over problems and seeds of a sampler's rank; 1 is the best, ties share."""
     ranks = [
         rankdata([regrets[name][problem][seed, trials - 1] for name in names])
         for problem in problems
@@ -80,7 +80,7 @@ def comparisons(
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Holm's correction of p values for how many there are."""
+    """Return p values with Holm's correction for their number."""
     corrected, largest = [0.0] * len(values), 0.0
     for place, i in enumerate(np.argsort(values).tolist()):
         largest = max(largest, min(1.0, (len(values) - place) * values[i]))

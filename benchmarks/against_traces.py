@@ -33,7 +33,7 @@ def study_file(folder: Path, name: str, problem: Problem, seed: int) -> Path:
 
 
 def run(folder: Path, name: str, problems: Sequence[Problem], seeds: range) -> Iterator[Path]:
-    """Every study of a sampler that is not there yet; yields the files that it writes.
+    """Run each study of a sampler that is not stored yet, and yield the files written.
 
     Seeds come one after the other, so that what is broken off is a comparison of fewer seeds.
     """
@@ -49,7 +49,7 @@ def run(folder: Path, name: str, problems: Sequence[Problem], seeds: range) -> I
 
 
 def incumbents(found: dict[str, Vector]) -> Vector:
-    """The true loss of the trial that was told the lowest, after each trial."""
+    """Return the true loss of the trial with the lowest score so far, after each trial."""
     told = found["told"]
     best = np.minimum.accumulate(told)
     first = np.concatenate([[True], best[1:] < best[:-1]])
@@ -91,7 +91,7 @@ def gather_trusted(folder: Path, name: str, problems: Sequence[Problem]) -> None
 
 
 def stored_trusted(name: str) -> dict[str, Vector]:
-    """Regrets `[seeds, trials]` of the trusted trials of a sampler's noisy studies.
+    """Return regrets `[seeds, trials]` of the trusted trials of a sampler's noisy studies.
 
     They are NaN but after as many trials as `checkpoints` says.
     """
@@ -111,7 +111,7 @@ def _arrays(path: Path) -> dict[str, Vector]:
 
 
 def stored(name: str) -> dict[str, Vector]:
-    """Regrets `[seeds, trials]` of a sampler by problem; none where nothing is stored."""
+    """Return stored regrets `[seeds, trials]` of a sampler by problem; empty without any."""
     return {
         problem: np.array([_whole(row) for row in _split(parts)])
         for problem, parts in _arrays(_file(name)).items()

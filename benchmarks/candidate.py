@@ -54,13 +54,13 @@ SIZES = {"C4L5": (4, 5), "C16L8": (16, 8)}
 
 
 def genotypes() -> list[Genotype]:
-    """The published architecture, and two at random."""
+    """Return the published architecture, and two at random."""
     rng = np.random.default_rng(0)
     return [published("RelativeNAS"), SPACE.random(rng), SPACE.random(rng)]
 
 
 def noise(count: int, seed: int) -> Images:
-    """Images of 32x32 in ten classes."""
+    """Return random images of 32x32 in ten classes."""
     generator = torch.Generator().manual_seed(seed)
     return Images(
         images=torch.randint(256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8),
@@ -97,12 +97,12 @@ class Way:
 
 
 def per_candidate(times: dict[int, list[float]], of: Callable[[list[float]], float]) -> float:
-    """The mean over the genotypes."""
+    """Return the mean over the genotypes."""
     return statistics.fmean(of(seconds) for seconds in times.values())
 
 
 def ways(settings: SearchSettings, training: Images, validation: Images) -> dict[str, Way]:
-    """The three ways, with the same first weights."""
+    """Return the three ways, with the same initial weights."""
     trainer = CandidateTrainer(SPACE, training, validation, settings=settings, seed=0)
     shared = {name: tensor.clone() for name, tensor in trainer.weights.snapshot().items()}
     batches = [
@@ -163,7 +163,7 @@ def ways(settings: SearchSettings, training: Images, validation: Images) -> dict
 
 
 def logits_of(output: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """The logits; there is no auxiliary head here."""
+    """Return the logits; there is no auxiliary head here."""
     assert isinstance(output, Tensor)
     return output
 

@@ -61,7 +61,7 @@ def main(candidates: int) -> None:
 
 
 def peaks(size: str) -> Table:
-    """The most that a candidate takes, as the system sees it, beside what it needs."""
+    """Return a table of a candidate's peak memory, by the system, beside the memory it needs."""
     table = Table(title=f"at most, MB over the empty process, {size}")
     for column in ("", *WAYS, "needed", "of it supernet, grad., mom., data", "ours / needed"):
         table.add_column(column, justify="right" if column else "left")

@@ -58,14 +58,14 @@ class Peak:
 
 
 def resident(what: str) -> float:
-    """A size in `/proc/self/status`: VmRSS now, VmHWM the most so far."""
+    """Return a size in `/proc/self/status`: VmRSS now, VmHWM the most so far."""
     found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) / 1024
 
 
 def of(tensors: Iterable[Tensor]) -> float:
-    """Megabytes of tensors."""
+    """Return the size of tensors in megabytes."""
     return sum(tensor.nbytes for tensor in tensors) / MEGABYTE
 
 
@@ -100,7 +100,7 @@ def bare(settings: SearchSettings, number: int) -> Peak:
 
 
 def shared(settings: SearchSettings, number: int, way: str) -> Peak:
-    """A candidate of a search, committed; or of the published procedure."""
+    """Return the memory of a candidate of a search, or of the published procedure."""
     data = noise(IMAGES, 0), noise(IMAGES, 1)
     trainer = CandidateTrainer(SPACE, *data, settings=settings, seed=0)
     genotype, state = genotypes()[number], trainer.supernet.state_dict()
@@ -146,7 +146,7 @@ def measured(way: str, size: str, number: int) -> Peak:
 
 
 def _warm_up() -> None:
-    """A step of the smallest network, so that libraries have what they keep."""
+    """Do a step of the smallest network, so that libraries allocate the memory that they keep."""
     network = build(genotypes()[0], "cifar10", channels=1, cells=3)
     loss = logits_of(network(torch.zeros(2, 3, 8, 8))).sum()
     torch.autograd.backward(loss)

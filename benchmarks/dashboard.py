@@ -45,7 +45,7 @@ class Measured:
         self.last: FrozenTrial | None = None
 
     def trials(self, count: int) -> float:
-        """Milliseconds that a trial takes, of so many."""
+        """Return the milliseconds per trial of a number of trials."""
         start = time.process_time()
         for _ in range(count):
             trial = self.study.ask()
@@ -57,7 +57,7 @@ class Measured:
 
 
 def row(plain: Measured, shown: Measured, folder: Path, window: int) -> list[str]:
-    """Figures of two studies that are as long as each other."""
+    """Return the figures of two studies of equal length."""
     reporter = DashboardReporter(folder)
     reporter.write(shown.study)  # all drawings that are missing
     shown.trials(MEMBERS)

@@ -169,7 +169,7 @@ class Cutout:
         self.side = side
 
     def __call__(self, image: Tensor) -> Tensor:
-        """The image with zeros in the square."""
+        """Return the image with zeros in the square."""
         _, height, width = image.shape
         mask = np.ones((height, width), np.float32)
         row, column = np.random.randint(height), np.random.randint(width)  # noqa: NPY002

@@ -68,7 +68,7 @@ def numbers(text: str) -> list[int]:
 
 
 def tables(asked: argparse.Namespace) -> Iterator[Table]:
-    """The tables that were asked for, each as soon as it is measured."""
+    """Yield the tables that were asked for, each as soon as it is measured."""
     only = asked.only or TABLES
     if "share" in only:
         yield from share_tables(asked.sizes, asked.window, asked.rivals)

@@ -92,7 +92,7 @@ class Timed(BaseSampler):
 
 @contextmanager
 def opened(url: str, *, stock: bool) -> Iterator[RDBStorage]:
-    """A database as Optuna opens it (`stock`), or as `open_storage` does; closed in the end."""
+    """Yield a database that Optuna opened (`stock`) or `open_storage`, and close it."""
     storage = RDBStorage(url) if stock else open_storage(url)
     try:
         yield storage
@@ -103,7 +103,7 @@ def opened(url: str, *, stock: bool) -> Iterator[RDBStorage]:
 
 @contextmanager
 def study_for_a_while(storage: BaseStorage, sampler: BaseSampler, label: str) -> Iterator[Study]:
-    """A new study, deleted in the end."""
+    """Yield a new study, deleted in the end."""
     name = f"relativenas-benchmark-{label}-{os.getpid()}-{time.time_ns()}"
     study = optuna.create_study(study_name=name, storage=storage, sampler=sampler)
     try:
@@ -113,5 +113,5 @@ def study_for_a_while(storage: BaseStorage, sampler: BaseSampler, label: str) ->
 
 
 def server(name: str) -> str | None:
-    """The URL of a database server, where its environment variable is set."""
+    """Return the URL of a database server, where its environment variable is set."""
     return os.environ.get(SERVERS[name])

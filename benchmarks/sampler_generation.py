@@ -49,7 +49,7 @@ def generation_table(size: int, rounds: int) -> Table:
 
 
 def by_asking(study: Study, size: int) -> float:
-    """Seconds for one ask after the other; the trials are told afterwards."""
+    """Return the seconds for one ask after the other; the results are told afterwards."""
     begin = time.perf_counter()
     asked = []
     for _ in range(size):
@@ -62,7 +62,7 @@ def by_asking(study: Study, size: int) -> float:
 
 
 def at_once(study: Study, sampler: RelativeNASSampler, size: int) -> float:
-    """Seconds for the bulk call; the trials are told afterwards."""
+    """Return the seconds for the bulk call; the results are told afterwards."""
     begin = time.perf_counter()
     trials = sampler.ask_generation(study)
     seconds = time.perf_counter() - begin

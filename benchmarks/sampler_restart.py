@@ -42,7 +42,7 @@ STUDY = "restart"
 
 
 def restart_table(size: int) -> Table:
-    """The first ask of a fresh sampler, in memory and in a fresh process on SQLite."""
+    """Return a table of the time of a new sampler's first ask, in memory and on SQLite."""
     table = Table(title=f"restart at {size:,} trials: seconds until the first trial is asked for")
     table.caption = (
         "in memory it is a fresh sampler, on SQLite a fresh process; twice: finished trials that "
@@ -74,7 +74,7 @@ def restart_table(size: int) -> Table:
 
 
 def sampler_of(name: str) -> BaseSampler:
-    """A fresh sampler: ours of a preset, or RandomSampler."""
+    """Return a new sampler: RelativeNASSampler with a preset, or RandomSampler."""
     return RandomSampler(seed=0) if name == "RandomSampler" else ours(name)
 
 
@@ -89,7 +89,7 @@ def fill(study: Study, size: int) -> None:
 
 
 def ask(study: Study) -> float:
-    """Seconds until a trial has its parameters; it is told afterwards."""
+    """Return the seconds until a trial has its parameters; its result is told afterwards."""
     begin = time.perf_counter()
     trial = study.ask()
     loss = suggest(trial)

@@ -72,7 +72,7 @@ class Trial(NamedTuple):
 
 
 def mean(trials: list[Trial]) -> tuple[float, float]:
-    """Milliseconds per trial, inside the hooks and in all, of those that were not disturbed."""
+    """Return milliseconds per undisturbed trial, inside the sampler and in total."""
     counted = [trial for trial in trials if not trial.disturbed] or trials
     return 1e3 * fmean(t.own for t in counted), 1e3 * fmean(t.in_all for t in counted)
 

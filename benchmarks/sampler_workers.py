@@ -40,7 +40,7 @@ class Case:
     population: int = 0
 
     def sampler(self) -> BaseSampler:
-        """A fresh sampler."""
+        """Return a fresh sampler."""
         return ours(self.preset, self.population) if self.preset else RandomSampler()
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class Outcome:
 def workers_tables(
     workers: int, seconds: float, repetitions: int, populations: Sequence[int]
 ) -> list[Table]:
-    """One table with stock RDBStorage, one with `open_storage`; the best run of each counts."""
+    """Return a table with stock RDBStorage and one with `open_storage`; best runs count."""
     title = f"{workers} processes on {SERVER}, objective of {OBJECTIVE * 1000:.0f} ms"
     url = server(SERVER)
     if url is None:

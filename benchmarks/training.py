@@ -70,7 +70,7 @@ class Way:
 
 
 def ways(recipe: Recipe, data: Images | StreamedImages, device: torch.device) -> tuple[Way, Way]:
-    """Ours and the bare passes."""
+    """Return this package's training and the bare passes."""
     recipe = replace(recipe, validation_fraction=0.0)
     middle = recipe.epochs // 2
     trainer = StandaloneTrainer(

@@ -53,7 +53,7 @@ class Way:
 
 
 def rate(heard: Sequence[tuple[float, list[float]]]) -> float:
-    """Candidates per minute of what processes sent; their clock is the machine's."""
+    """Return candidates per minute from the times that processes sent, by the machine's clock."""
     begin = min(begin for begin, _ in heard)
     ends = [end for _, own in heard for end in own]
     return 60 * len(ends) / (max(ends) - begin)
@@ -105,7 +105,7 @@ def run_published(way: Way, load: Load, texts: Sequence[str]) -> None:
 
 
 def table(ways: Sequence[Way], load: Load) -> Table:
-    """The best run of each counts."""
+    """Return a table of all ways; the best run of each counts."""
     settings = load.settings
     title = (
         f"candidates per minute, C{settings.channels}L{settings.cells}, "

@@ -25,14 +25,14 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, which is the current one."""
+    """Return an empty folder, which is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of `finished`."""
+    """Return the folder of `finished`."""
     folder = tmp_path_factory.mktemp("searched")
     write_study_file(folder, "mine", generations=2)
     return folder
@@ -42,7 +42,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(
     searched: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Path:
-    """The current folder, in which the study "mine" is finished after 2 generations of 2."""
+    """Return the current folder, in which the study "mine" is finished after 2 generations of 2."""
     monkeypatch.chdir(searched)
     if not (searched / "relativenas.db").exists():
         assert call(capfd, "run", "mine.toml").status == 0

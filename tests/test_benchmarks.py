@@ -20,7 +20,7 @@ def printed(benchmark: str, *arguments: str, environment: dict[str, str]) -> str
 
 
 def row(text: str, begin: str) -> list[str]:
-    """The cells of the one row whose first cell begins so."""
+    """Return the cells of the only row whose first cell starts with a text."""
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
     (found,) = [cells for cells in rows if cells and cells[0].startswith(begin)]
     return found

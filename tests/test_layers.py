@@ -62,7 +62,7 @@ HEAVY = {
 
 
 def module_files() -> dict[str, Path]:
-    """Every module of the package by its dotted name."""
+    """Return the file of every module of the package by its dotted name."""
     files = {}
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -76,7 +76,7 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The dotted names that a file imports anywhere: at its top, in a function, for types only."""
+    """Yield the dotted names that a file imports: at its top, in functions, and for types."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -90,14 +90,14 @@ def part_of(name: str) -> str:
 
 
 def own_module(name: str) -> str | None:
-    """The module of the package that holds an imported name; None for what is not ours."""
+    """Return the package's module that holds an imported name; None for other packages."""
     if name.partition(".")[0] != PACKAGE:
         return None
     return name if name in FILES else name.rpartition(".")[0]
 
 
 def own_imports() -> Iterator[tuple[str, str]]:
-    """Each module of a part, with each module of the package that it imports."""
+    """Yield each module of a part with each module of the package that it imports."""
     for name, path in FILES.items():
         if name not in OUTSIDE:
             for target in imported(path):

@@ -44,7 +44,7 @@ NARROW: ViewportSize = {"width": 390, "height": 844}
 
 
 def browser() -> str:
-    """The path of a browser; skips the test where there is none."""
+    """Return the path of a browser; skip the test if there is none."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None and os.environ.get(VARIABLE):
         pytest.fail(f"{VARIABLE} is set, but there is no browser: apt-get install chromium")
@@ -55,7 +55,7 @@ def browser() -> str:
 
 @contextmanager
 def dashboard(url: str, artifacts: Path) -> Iterator[str]:
-    """The address of a running dashboard."""
+    """Yield the address of a running dashboard."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     program = str(Path(sys.executable).with_name("optuna-dashboard"))
@@ -78,7 +78,7 @@ def dashboard(url: str, artifacts: Path) -> Iterator[str]:
 
 @contextmanager
 def page(program: str) -> Iterator[Page]:
-    """A page of a browser in which nothing may go wrong."""
+    """Yield a page of a browser in which nothing may go wrong."""
     from playwright.sync_api import sync_playwright
 
     mistakes: list[str] = []
@@ -98,7 +98,7 @@ def page(program: str) -> Iterator[Page]:
 def searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> tuple[str, Path, int]:
-    """A short search: its database, its drawings, and its last generation's best trial."""
+    """Return a short search: its database, its drawings, and its last generation's best trial."""
     monkeypatch.chdir(tmp_path)
     file = Path(write_study_file(tmp_path, "mine", generations=2))
     file.write_text(file.read_text().replace("'mine'", f"'{STUDY}'"))

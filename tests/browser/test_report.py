@@ -19,7 +19,7 @@ FITS = "document.documentElement.scrollWidth <= document.documentElement.clientW
 
 
 def look(tab: Page, figures: int) -> None:
-    """See that all is drawn, and that nothing is wider than the page."""
+    """Check that everything is drawn, and that nothing is wider than the page."""
     plots = tab.locator(".plot")
     assert plots.count() == figures
     for number in range(figures):

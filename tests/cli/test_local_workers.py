@@ -41,7 +41,7 @@ PATIENCE = 240  # seconds; three processes that load PyTorch share the CPUs with
 
 
 def crew() -> list[psutil.Process]:
-    """The workers beside this process."""
+    """Return the workers beside this process."""
     found = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
@@ -77,7 +77,7 @@ def test_two_workers_score_every_seat_once(folder: Path, data: Path, capfd: Capt
 
 
 def assert_ended(search: Process, number: signal.Signals) -> None:
-    """In order, and no process of its group is left."""
+    """End a search by a signal; check its exit status and that no process of its group is left."""
     outcome = end(search)
     with pytest.raises(ProcessLookupError):
         os.killpg(search.pid, 0)

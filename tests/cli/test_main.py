@@ -50,7 +50,7 @@ def printed_command(text: str, label: str) -> str:
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """An environment in which `relativenas` is the working tree's."""
+    """Return an environment in which `relativenas` is that of the working tree."""
     (folder / "bin").mkdir(exist_ok=True)
     script = folder / "bin" / "relativenas"
     words = f'"{sys.executable}" -c "from relativenas_optuna.cli.main import main; main()" "$@"'

@@ -31,7 +31,7 @@ def digest(folder: Path) -> str:
 
 
 def others() -> None:
-    """A study of another sampler, and one of two objectives."""
+    """Create a study of another sampler, and one with two objectives."""
     with storage_at(DATABASE) as storage:
         one = optuna.create_study(storage=storage, study_name=NAME)
         one.optimize(lambda t: t.suggest_float("x", 0, 1), n_trials=3)

@@ -38,7 +38,7 @@ for words in sys.argv[1:]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a study that nobody writes any more."""
+    """Yield a folder with a study that no process writes any more."""
     path = Path(tempfile.mkdtemp())
     try:
         with storage_at(f"sqlite:///{path / 'relativenas.db'}") as storage:

@@ -46,7 +46,7 @@ def newest(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def best_of(study: optuna.Study) -> list[int]:
-    """The trial that was the best of each complete generation."""
+    """Return the trial that was the best of each complete generation."""
     view = SearchView.of(study)
     assert view is not None
     members = [g.members[g.best] for g in view.generations if g.complete and g.best is not None]

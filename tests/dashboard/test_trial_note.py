@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def rows(study: optuna.Study, number: int) -> dict[str, str]:
-    """The table of a trial's note."""
+    """Return the table of a trial's note."""
     view = SearchView.of(study)
     note = trial_note(study.trials[number], view, Best.of(view, 100))
     lines = [line for line in note.splitlines() if line.startswith("| ")][1:]
@@ -36,7 +36,7 @@ def title(study: optuna.Study, number: int) -> str:
 
 
 def pair_of(study: optuna.Study) -> tuple[FrozenTrial, FrozenTrial]:
-    """The first pair: its fast and its slow learner."""
+    """Return the first pair: its fast and its slow learner."""
     view = SearchView.of(study)
     assert view is not None
     generation = view.generations[0]

@@ -55,7 +55,7 @@ PROGRAM = (
 
 
 def run_optuna(*words: str) -> str:
-    """Optuna's own command; what it printed."""
+    """Run Optuna's own command, and return its output."""
     run = subprocess.run(
         [OPTUNA, "-q", *words], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
@@ -107,7 +107,7 @@ class Shell:
 
 
 def parsed(text: str) -> Any:
-    """One line of JSON as the standard has it."""
+    """Parse one line of standard JSON."""
 
     def refuse(word: str) -> None:
         raise AssertionError(f"{word} is not in JSON")
@@ -118,7 +118,7 @@ def parsed(text: str) -> Any:
 
 @cache
 def _two_studies() -> bytes:
-    """A database with the empty studies "my" and "two"."""
+    """Return a database with the empty studies "my" and "two"."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "a.db"
         for name, directions in [("my", ["minimize"]), ("two", ["minimize", "maximize"])]:
@@ -128,7 +128,7 @@ def _two_studies() -> bytes:
 
 
 def created(folder: Path, name: str) -> Shell:
-    """The study "my", which minimises, or "two", which minimises and maximises."""
+    """Create the study "my", which minimises, or "two", which minimises and maximises."""
     file = folder / "a.db"
     file.write_bytes(_two_studies())
     return Shell(f"sqlite:///{file}", name)

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 @contextmanager
 def s3_server() -> Iterator[Mapping[str, str]]:
-    """The environment by which programs find a server of S3."""
+    """Yield the environment variables by which programs find a server of S3."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it has a line for every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -33,7 +33,7 @@ def s3_server() -> Iterator[Mapping[str, str]]:
 
 
 def new_bucket(environment: Mapping[str, str], patched: pytest.MonkeyPatch) -> str:
-    """The name of a bucket that this process can reach from here on."""
+    """Create a bucket that this process can use from now on, and return its name."""
     for name, value in environment.items():
         patched.setenv(name, value)
     name = f"weights-{uuid4().hex[:8]}"
@@ -53,7 +53,7 @@ def client() -> Iterator[Any]:
 
 
 def keys(bucket: str) -> list[str]:
-    """The names of all that is in a bucket."""
+    """Return the names of all files in a bucket."""
     with client() as service:
         return [
             entry["Key"] for entry in service.list_objects_v2(Bucket=bucket).get("Contents", [])

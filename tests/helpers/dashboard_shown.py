@@ -27,14 +27,14 @@ def figures(study: optuna.Study) -> dict[str, dict[str, Any]]:
 
 
 def note(study: optuna.Study, number: int | None = None) -> str:
-    """The note of a trial, or of the study."""
+    """Return the note of a trial, or of the study."""
     trial_id = None if number is None else study.trials[number]._trial_id
     body: str = get_note_from_system_attrs(attributes(study), trial_id)["body"]
     return body
 
 
 def noted(study: optuna.Study) -> list[int]:
-    """Numbers of the trials that have a note."""
+    """Return the numbers of the trials that have a note."""
     return [number for number in range(len(study.trials)) if note(study, number)]
 
 

@@ -27,7 +27,7 @@ NAMES = [f"x{number}" for number in (7, 3, 11, 0, 5, 9, 2, 8, 1, 4, 10, 6)]
 
 
 def address(kind: str, folder: Path) -> str:
-    """The URL of a database of this kind; skips the test where no server is named."""
+    """Return the URL of a database of a kind; skip the test if no server is named."""
     if kind == "sqlite":
         return f"sqlite:///{folder / 'study.db'}"
     url = os.environ.get(DATABASES[kind])
@@ -38,7 +38,7 @@ def address(kind: str, folder: Path) -> str:
 
 @contextmanager
 def empty_database(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of a database without tables; on a server it is dropped in the end."""
+    """Yield the URL of a database without tables; on a server it is dropped at the end."""
     url = address(kind, folder)
     if kind == "sqlite":
         yield url
@@ -62,7 +62,7 @@ def suggest(trial: optuna.Trial) -> float:
 
 @contextmanager
 def experienced_study(storage: SearchStorage) -> Iterator[optuna.Study]:
-    """A study of which every parameter has been met; it is deleted in the end."""
+    """Yield a study in which every parameter was suggested; it is deleted at the end."""
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(storage=storage, study_name=str(uuid.uuid4()), sampler=sampler)
     study.optimize(suggest, n_trials=1)
@@ -71,7 +71,7 @@ def experienced_study(storage: SearchStorage) -> Iterator[optuna.Study]:
 
 
 def watched(url: str, study: optuna.Study, number: int) -> list[str]:
-    """The names of a trial's parameters as another process sees them."""
+    """Return the names of a trial's parameters as another process sees them."""
     with storage_at(url) as other:
         trials = optuna.load_study(study_name=study.study_name, storage=other).trials
     return list(trials[number].params)

@@ -31,7 +31,7 @@ def die() -> None:
 
 
 def dying(function: Callable[..., Any], calls: int, *, after: bool) -> Callable[..., Any]:
-    """The function, at whose last call the process dies."""
+    """Return a function that kills the process at its last call."""
     left = calls
 
     def wrapper(*arguments: Any, **options: Any) -> Any:

@@ -43,7 +43,7 @@ def by_seat(found: optuna.Study) -> dict[Seat, FrozenTrial]:
 def by_hand(
     scoring: Scoring, found: optuna.Study, *, sign: int = 1, **options: Any
 ) -> tuple[WeightSet, dict[Seat, float]]:
-    """Weights and scores after a search, trained and committed again pair by pair."""
+    """Return weights and scores of a search that is trained and committed again pair by pair."""
     trainer = CandidateTrainer(
         SPACE, scoring.training, scoring.validation, settings=SETTINGS, seed=SEED, **options
     )

@@ -16,7 +16,7 @@ _FILLER = "filler"
 
 @contextmanager
 def file_system(folder: Path, *, megabytes: int) -> Iterator[Path]:
-    """A file system of its own in a new folder; without the rights to mount the test is skipped."""
+    """Yield a separate file system in a new folder; skip the test without the right to mount."""
     folder.mkdir()
     options = f"size={megabytes}m"
     mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]

@@ -80,7 +80,7 @@ def trained(
     generation: int,
     seat: int,
 ) -> Supernet:
-    """A copy of the supernet after one epoch of a candidate, by SGD written out."""
+    """Return a copy of the supernet after one epoch of a candidate, with SGD written out."""
     network = deepcopy(shared).train()
     used = [t for t in network.tensors(genotype).values() if isinstance(t, nn.Parameter)]
     streams = generators(seed, generation, seat)
@@ -136,7 +136,7 @@ def loss_of(network: Supernet, genotype: Genotype, data: Images, settings: Searc
 def committed(
     shared: Supernet, fast: tuple[Genotype, Supernet], slow: tuple[Genotype, Supernet]
 ) -> Supernet:
-    """The rule of the paper, name by name."""
+    """Return the supernet after a commit by the rule of the paper, name by name."""
     result = deepcopy(shared)
     by_fast, by_slow = (learner[1].state_dict() for learner in (fast, slow))
     of_fast, of_slow = (shared.operation_names(learner[0]) for learner in (fast, slow))

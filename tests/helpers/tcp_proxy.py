@@ -83,7 +83,7 @@ class Proxy:
 
 @contextmanager
 def proxied(url: str, **options: float) -> Iterator[tuple[Proxy, str]]:
-    """A proxy in front of a database's server, and the URL through it with these options."""
+    """Yield a proxy before a database's server, and the URL through it with some options."""
     parsed = make_url(url)
     ports = {"postgresql": 5432, "mysql": 3306}
     assert parsed.host is not None

@@ -70,7 +70,7 @@ def objective(
 
 
 def kept_in(folder: Path, search: str = "s") -> Checkpoint:
-    """A checkpoint for studies of any name."""
+    """Return a checkpoint for studies of any name."""
     return Checkpoint(folder, pointer=FilePointer(folder / "weights.json"), search=search)
 
 
@@ -88,7 +88,7 @@ def study(**options: Any) -> optuna.Study:
 
 @contextmanager
 def database(url: str) -> Iterator[RDBStorage]:
-    """A storage of which no connection stays open."""
+    """Yield a storage of which no connection stays open."""
     known = Path(url.removeprefix("sqlite:///")).exists()
     storage = RDBStorage(url, skip_compatibility_check=known, skip_table_creation=known)
     try:
@@ -99,7 +99,7 @@ def database(url: str) -> Iterator[RDBStorage]:
 
 
 def scores(searched: optuna.Study) -> Scores:
-    """The loss of every seat that was scored, each by one trial."""
+    """Return the loss of every scored seat, each of one trial."""
     found: Scores = {}
     for trial in searched.get_trials(states=[TrialState.COMPLETE]):
         seat = seat_of(trial)
@@ -111,7 +111,7 @@ def scores(searched: optuna.Study) -> Scores:
 
 
 def positions(searched: optuna.Study, size: int = SETTINGS.population) -> list[list[list[float]]]:
-    """The population of every generation, as a sampler that knows nothing but the study sees it."""
+    """Return the positions of every generation, as a new process reads them."""
     population = RelativeNASSampler(population_size=size).population(searched)
     assert population is not None
     return [
@@ -131,7 +131,7 @@ def same_bits(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
 
 
 def write_images(folder: Path, count: int = 60) -> Path:
-    """The same images in a folder per class."""
+    """Write the same images, with a folder for each class."""
     for number, (image, label) in enumerate(
         zip(tiny_images(count).images, tiny_images(count).labels.tolist(), strict=True)
     ):

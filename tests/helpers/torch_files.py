@@ -33,7 +33,7 @@ def saved(folder: Path, data: object, *, legacy: bool = False) -> Path:
 def repacked(
     content: bytes, change: Callable[[bytes], bytes], packing: int = zipfile.ZIP_STORED
 ) -> bytes:
-    """An archive of torch.save with another pickle, or packed."""
+    """Return an archive of torch.save with another pickle, or compressed."""
     packed = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as source,

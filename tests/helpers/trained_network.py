@@ -26,7 +26,7 @@ DESCRIPTION = NetworkDescription(
 
 
 def with_field(name: str, value: object) -> str:
-    """The description as JSON, with another field."""
+    """Return the description as JSON, with one other field."""
     return json.dumps({**json.loads(DESCRIPTION.to_json()), name: value})
 
 

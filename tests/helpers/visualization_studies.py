@@ -19,13 +19,13 @@ HOSTILE = "\"><img src=x onerror=alert(1)>'`$%{x}/..\\|*_[a](b)&amp;<b>"
 
 
 def cost(genotype: Genotype) -> int:
-    """A cost that follows from the architecture."""
+    """Return a cost that follows from the architecture."""
     edges = (*genotype.normal.edges, *genotype.reduce.edges)
     return sum(1 + SPACE.operations.index(e.operation) + e.input for e in edges)
 
 
 def score(trial: optuna.Trial) -> float:
-    """A loss with noise of the trial's own, and what `SupernetObjective` leaves with a trial."""
+    """Return a noisy loss, and store what `SupernetObjective` stores with a trial."""
     genotype = SPACE.suggest(trial)
     expense = cost(genotype)
     trial.set_user_attr("genotype", genotype.to_text())
@@ -36,7 +36,7 @@ def score(trial: optuna.Trial) -> float:
 
 
 def searched(trials: int, *, size: int = 4, preset: str = "paper", **options: Any) -> optuna.Study:
-    """A search of so many trials."""
+    """Return a study with a search of some trials."""
     sampler = RelativeNASSampler(SPACE.distributions, population_size=size, seed=0, preset=preset)
     study = optuna.create_study(**{"sampler": sampler} | options)
     study.optimize(score, n_trials=trials)
@@ -44,7 +44,7 @@ def searched(trials: int, *, size: int = 4, preset: str = "paper", **options: An
 
 
 def scrambled(seed: int, trials: int, **options: Any) -> optuna.Study:
-    """A search of trials that overlap, fail, are pruned, are infinite, and still run."""
+    """Return a study whose trials overlap, fail, are pruned, are infinite, or still run."""
     dice = Random(seed)
     sampler = RelativeNASSampler(SPACE.distributions, population_size=4, seed=seed)
     study = optuna.create_study(**{"sampler": sampler} | options)

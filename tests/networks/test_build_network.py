@@ -38,7 +38,7 @@ OWN = NetworkDescription(
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trained-network file."""
+    """Return a trained-network file."""
     path = tmp_path_factory.mktemp("own") / "own.safetensors"
     return save_network(path, OWN.build(), OWN)
 

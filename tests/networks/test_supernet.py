@@ -30,7 +30,7 @@ def train(supernet: Supernet, genotype: Genotype, *, steps: int = 3) -> None:
 
 @pytest.fixture(scope="module")
 def trained() -> Supernet:
-    """A supernet of the paper's space whose statistics were moved along several paths."""
+    """Return a supernet of the paper's space whose statistics were moved along several paths."""
     supernet = Supernet(PAPER, channels=4, cells=5)
     draw_weights(supernet, torch.Generator().manual_seed(0))
     rng = np.random.default_rng(0)
@@ -142,7 +142,7 @@ def test_operation_names_are_the_part_of_tensors_inside_the_operations() -> None
 
 @pytest.fixture
 def spoilt() -> Supernet:
-    """A supernet in which every tensor that the twin genotype does not use is not a number."""
+    """Return a supernet in which every tensor that the twin genotype does not use is NaN."""
     supernet = small_supernet().eval()
     used = supernet.tensors(TWIN)
     for name, tensor in supernet.state_dict().items():

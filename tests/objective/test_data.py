@@ -177,7 +177,7 @@ def test_an_image_too_small_for_the_reductions_is_refused_for_either_space(size:
 
 
 def after(count: int, otherwise: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """The cross-entropy, and after so many batches something that is no loss."""
+    """Return a loss function: the cross-entropy, and after `count` batches an invalid value."""
     seen: list[int] = []
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ from tests.helpers.tiny_search import (
 
 @cache
 def limits(kept_by: float = 0.5) -> CostLimits:
-    """Limits that about such a share of the architectures keeps."""
+    """Return limits that about a given share of the architectures keeps."""
     rng = np.random.default_rng(0)
     supernet = aiming().supernet
     costs = [cost(supernet.standalone(SPACE.random(rng)), (1, 8, 8)) for _ in range(9)]

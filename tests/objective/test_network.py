@@ -29,7 +29,7 @@ TRIALS = 9  # two generations and one of an open pair
 
 @cache
 def example() -> dict[str, Any]:
-    """The space and the network of an example, of which nothing else is run."""
+    """Return the space and the network of an example, without running the rest of it."""
     path = Path(__file__).parents[2] / "examples" / "own_network.py"
     kinds = (ast.Import, ast.ImportFrom, ast.ClassDef)
     parts: list[ast.stmt] = [

@@ -29,7 +29,7 @@ def resumed(folder: Path, **options: Any) -> Scoring:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The checkpoint of a search that ended between the learners of a pair."""
+    """Return the checkpoint of a search that ended between the learners of a pair."""
     study().optimize(resumed(tmp_path / "out"), n_trials=3)
     return tmp_path / "out"
 
@@ -90,7 +90,7 @@ def test_a_score_that_the_study_did_not_get_is_given_again_without_training(
 
 
 def failing_at(seat: Seat, scoring: Scoring) -> Scoring:
-    """An objective in which the architecture of one seat cannot be trained."""
+    """Return an objective in which the architecture of one seat cannot be trained."""
     train = scoring._trainer.train
 
     def refused(genotype: Genotype, place: Seat, **options: Any) -> Any:

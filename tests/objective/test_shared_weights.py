@@ -42,7 +42,7 @@ def _built(number: int) -> tuple[WeightSet, dict[str, torch.Tensor]]:
 
 
 def unlearned(number: int) -> WeightSet:
-    """The first weights in the supernet of that number, which takes long to build."""
+    """Return the weight set of a supernet, by its number, with its initial weights."""
     weights, first = _built(number)
     weights.restore(first, version=0)
     return weights

@@ -24,7 +24,7 @@ from tests.helpers.training.sharing import (
 def committed_copy(
     shared: Supernet, fast: tuple[Genotype, Supernet], slow: tuple[Genotype, Supernet]
 ) -> Supernet:
-    """The oracle of a commit: the paper's rule, name by name over whole supernets."""
+    """Return the supernet after a commit by the paper's rule, name by name, as a reference."""
     result = deepcopy(shared)
     state, fast_state, slow_state = (network.state_dict() for network in (result, fast[1], slow[1]))
     of_fast, of_slow = (shared.operation_names(learner[0]) for learner in (fast, slow))

@@ -20,7 +20,7 @@ BETTER, WORSE = (Genotype.from_text(CELLS.format(edge)) for edge in ("max_pool_3
 
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database in the current folder, of which the study "mine" has two architectures."""
+    """Return a database in the current folder; its study "mine" has two architectures."""
     monkeypatch.chdir(tmp_path)
     url = "sqlite:///s.db"
     with storage_at(url, heartbeat_interval=None) as opened:

@@ -65,7 +65,7 @@ PLACES = [
 
 
 def with_junk(place: tuple[str, ...], value: Any) -> dict[str, str]:
-    """The attributes of a claim with junk in one place."""
+    """Draw the attributes of a claim with junk in one place."""
     if not place:
         return {CLAIM_KEY: json.dumps(value)}
     data = json.loads(json.dumps(CLAIM))

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def kept(study: optuna.Study, out: Path) -> tuple[dict[str, Any], Any]:
-    """The final weights on disk, and what is kept beside them."""
+    """Return the final weights on disk, and the other stored data."""
     plan = SearchPlan.stored_in(study)
     assert plan is not None
     record = Checkpoint(out, pointer=pointer_of(study, out), search=plan.search).record()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> optuna.Study:
-    """A study with one scored trial of a search on the images in "images"."""
+    """Return a study with one scored trial of a search on the images in "images"."""
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path / "images")
     study = optuna.create_study(study_name="s")

@@ -72,7 +72,7 @@ def states(study: optuna.Study) -> list[TrialState]:
 
 
 def failures(study: optuna.Study) -> dict[Seat | None, bool]:
-    """Seats of failed trials, and whether that was no fault of the objective's."""
+    """Return the seats of failed trials, each with True if the objective is not to blame."""
     return {seat_of(trial): was_interrupted(trial) for trial in study.get_trials(states=[FAIL])}
 
 

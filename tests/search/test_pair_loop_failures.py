@@ -23,7 +23,7 @@ Heard = list[tuple[Seat | None, str]]
 
 
 def failing_at(*seats: Seat, times: int) -> Callable[[optuna.Trial], float]:
-    """The usual objective, which fails so often at some seats."""
+    """Return the usual objective, which fails a number of times at some seats."""
     left = Counter(dict.fromkeys(seats, times))
 
     def objective(trial: optuna.Trial) -> float:

@@ -51,14 +51,14 @@ _BEATS = sqlalchemy.text("SELECT trial_id, heartbeat FROM trial_heartbeats")
 
 @pytest.fixture(autouse=True)
 def _none_left() -> Iterator[None]:
-    """No heart beats on."""
+    """Check that no heartbeat thread is left."""
     before = set(threading.enumerate())
     yield
     assert not [t for t in threading.enumerate() if t not in before and not t.daemon]
 
 
 def tired(trial: optuna.Trial) -> float:
-    """So that all have a share."""
+    """Score a trial after a short wait, so that each worker gets some trials."""
     time.sleep(0.005)
     return OBJECTIVE(trial)
 

@@ -295,7 +295,7 @@ def test_a_damaged_weights_file_is_replaced_by_the_one_before(data: Path, tmp_pa
 
 
 def other_process(search: Search) -> subprocess.Popen[bytes]:
-    """A live process that seems to run the study's last trial."""
+    """Return a live process that seems to run the study's last trial."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     trial = search.study.ask()

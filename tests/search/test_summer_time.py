@@ -41,12 +41,12 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def local(minutes: float) -> datetime:
-    """A local time, `minutes` after the end of summer time."""
+    """Return a local time, `minutes` after the end of summer time."""
     return datetime.fromtimestamp((END + timedelta(minutes=minutes)).timestamp())
 
 
 def scored(*ends: float) -> list[FrozenTrial]:
-    """Trials of one minute each, which ended `ends` minutes after the end of summer time."""
+    """Return trials of one minute, which ended `ends` minutes after the end of summer time."""
     return [
         FrozenTrial(
             number=number,
@@ -97,7 +97,7 @@ def test_no_time_span_gains_or_loses_the_hour(monkeypatch: pytest.MonkeyPatch) -
 
 
 def running(storage: SearchStorage, ages: list[str]) -> tuple[int, list[int]]:
-    """The ids of a study and of its running trials, whose heartbeats are so old."""
+    """Return the ids of a study and of its running trials, whose heartbeats have given ages."""
     study = optuna.create_study(storage=storage)
     ids = []
     for age in ages:

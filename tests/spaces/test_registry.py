@@ -35,7 +35,7 @@ def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A module of the user in the current folder, which is not on the Python path."""
+    """Yield a module of the user in the current folder, which is not on the Python path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     path = tmp_path / "a_space_of_mine.py"

@@ -48,7 +48,7 @@ def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchStorage]:
 
 
 def emptied(storage: SearchStorage, *, cached: bool = True) -> Iterator[BaseStorage]:
-    """The storage, by default as studies use it; it is emptied after the test."""
+    """Yield a storage, by default as studies use it, and empty it after the test."""
     yield get_storage(storage) if cached else storage
     for study in storage.get_all_studies():
         storage.delete_study(study._study_id)

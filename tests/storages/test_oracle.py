@@ -65,7 +65,7 @@ class Side:
         self.given: set[tuple[int, str]] = set()
 
     def do(self, trial: int, what: str, name: str) -> object:
-        """The answer, or the name of the error."""
+        """Return the answer of an operation, or the name of its error."""
         try:
             return self._do(trial, what, name)
         except (OptunaError, ValueError, KeyError) as error:

@@ -88,7 +88,7 @@ def test_deaths_on_another_machine_free_their_seats_and_never_score_them(
 
 
 def stale_trial(study: optuna.Study, storage: SearchStorage) -> int:
-    """The id of a running trial whose last sign of life is years old."""
+    """Return the id of a running trial whose last heartbeat is years old."""
     trial = study.ask()
     storage.record_heartbeat(trial._trial_id)
     with storage.engine.begin() as connection:

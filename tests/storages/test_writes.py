@@ -54,7 +54,7 @@ def study(storage: SearchStorage) -> Iterator[optuna.Study]:
 
 
 def statements(storage: SearchStorage, words: str) -> list[str]:
-    """The statements that hold these words, from now on."""
+    """Return a list that collects the statements with some words from now on."""
     seen: list[str] = []
 
     def note(_c: object, _u: object, statement: str, *_: object) -> None:

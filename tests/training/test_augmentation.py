@@ -27,7 +27,7 @@ def statistics(channels: int = 3) -> tuple[Tensor, Tensor]:
 
 
 def slow(settings: Augmentation, image: np.ndarray, draws: Draws, index: int) -> np.ndarray:
-    """One image, pixel by pixel, in float64."""
+    """Return one augmented image, computed pixel by pixel in float64."""
     channels, height, width = image.shape
     result = np.zeros(image.shape)
     top, left = int(draws.top[index]), int(draws.left[index])
@@ -102,7 +102,7 @@ def test_normalised_images_of_a_set_have_mean_0_and_std_1() -> None:
 
 
 def assert_uniform(draws: Tensor, bound: int) -> None:
-    """Every value in 0..bound-1 within 5 standard deviations of its expected count."""
+    """Check each count of 0 to bound - 1 within 5 standard deviations of its expectation."""
     counts = np.bincount(draws.numpy(), minlength=bound)
     assert len(counts) == bound
     share = 1 / bound

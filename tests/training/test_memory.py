@@ -16,7 +16,7 @@ PAGES = 8 * 2**20 // 4096
 
 
 def faults_of_another_turn() -> int:
-    """Pages that the system hands out for tensors of 8 MB that were freed just before."""
+    """Return the page faults for tensors of 8 MB in memory that was freed just before."""
     resource = pytest.importorskip("resource")
 
     def turn() -> None:

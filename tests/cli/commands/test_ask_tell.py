@@ -36,7 +36,7 @@ def two(tmp_path: Path) -> Shell:
 
 
 def loss(params: Record) -> float:
-    """Scores both what the shell gets and what the sampler proposes."""
+    """Return the loss of parameters, from the shell or from the sampler."""
     ops = {None: 0.1, "Infinity": 0.2, float("inf"): 0.2, "skip": 0.3}
     return float((params["x"] - 0.3) ** 2 + ops[params["op"]] - 1.0)
 

@@ -31,7 +31,7 @@ SPACE: dict[str, BaseDistribution] = {"x": FloatDistribution(0.0, 1.0)}
 
 @pytest.fixture(scope="module")
 def ended() -> dict[str, Any]:
-    """A process of this machine that has ended."""
+    """Return a process of this machine that has ended."""
     program = (
         "import json\nfrom relativenas_optuna.samplers.seats.worker import this_worker\n"
         "print(json.dumps(this_worker()))"

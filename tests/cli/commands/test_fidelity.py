@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder in which the study "mine" is finished after 2 generations."""
+    """Enter a folder in which the study "mine" is finished after 2 generations."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(fidelity_figures, "RESAMPLES", 30)
     if not (folder / "mine.toml").exists():

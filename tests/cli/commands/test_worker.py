@@ -66,7 +66,7 @@ def searched() -> Iterator[optuna.Study]:
 
 
 def assert_scored_once(study: optuna.Study, *, generations: int) -> None:
-    """Every seat has one score, every pair was committed once, and nothing is left over."""
+    """Check that every seat has one score, every pair one commit, and nothing is left over."""
     everywhere = {Seat(g, s) for g in range(generations) for s in range(SETTINGS.population)}
     assert scores(study).keys() == everywhere
     assert not study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
@@ -148,7 +148,7 @@ def test_a_worker_takes_the_folder_of_the_search_where_it_is_mounted(
 
 
 def work(folder: Path, fault: str) -> None:
-    """The command in a process that is forked where all is imported."""
+    """Run the command in a process that is forked after the imports."""
     os.chdir(folder)
     faults.arm(fault)
     main(["worker", *CPU])

@@ -28,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> Path:
-    """A folder in which the study "mine" is finished after 2 generations."""
+    """Return a folder in which the study "mine" is finished after 2 generations."""
     monkeypatch.chdir(place)
     if not (place / "mine.toml").exists():
         assert call(capfd, "run", write_study_file(place, "mine")).status == 0

@@ -33,7 +33,7 @@ FINALIST = Finalist(
 def begun(
     storage: BaseStorage | None = None, *, data: str = "digits", out: str = "out", over: int = 3
 ) -> tuple[optuna.Study, SearchPlan]:
-    """A study "s" that is searched for so many of its 3 generations."""
+    """Create a study "s" whose search has ended after `over` of its 3 generations."""
     study = optuna.create_study(study_name="s", storage=storage)
     request = SearchRequest(data=data, out=out, seed=SEED, settings=asdict(SETTINGS))
     plan = SearchPlan.of(study, request)

@@ -55,7 +55,7 @@ def random_images(count: int) -> Tensor:
 
 @torch.no_grad()
 def expected(network: CellNetwork, images: Tensor) -> Tensor:
-    """Logits of images that are normalised as in training."""
+    """Return the logits of images that are normalised as in training."""
     mean, std = torch.tensor(DESCRIPTION.mean), torch.tensor(DESCRIPTION.std)
     logits = network(normalise(images, mean, std))
     assert isinstance(logits, Tensor)
@@ -64,7 +64,7 @@ def expected(network: CellNetwork, images: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def written(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A file in each form."""
+    """Export a file in each form, and return the paths."""
     formats = ("onnx", "torch", "safetensors")
     stem = tmp_path_factory.mktemp("exported") / "net"
     found = list(export(network, DESCRIPTION, formats, stem))

@@ -39,7 +39,7 @@ def scoring() -> SupernetObjective[Any]:
 
 @pytest.fixture
 def found() -> optuna.Study:
-    """The study that was searched, never measured."""
+    """Return the study that was searched, never measured."""
     copy = study()
     copy.add_trials(scored()[1].trials)
     return copy
@@ -53,7 +53,7 @@ def begun_elsewhere() -> SupernetObjective[Any]:
 
 
 def trains(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that grows with every training alone."""
+    """Return a list that grows with every stand-alone training."""
     seeds: list[int] = []
 
     def counted(*arguments: Any, seed: int, **options: Any) -> Any:

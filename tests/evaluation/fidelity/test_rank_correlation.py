@@ -23,7 +23,7 @@ RANKS = st.integers(0, 4)  # few, so that many are equal
 
 
 def tau_by_pairs(one: list[float], other: list[float]) -> float:
-    """Kendall's tau-b by its definition."""
+    """Return Kendall's tau-b by its definition."""
     concordant = discordant = differing_one = differing_other = 0
     for (a, x), (b, y) in itertools.combinations(zip(one, other, strict=True), 2):
         concordant += (a < b and x < y) or (a > b and x > y)

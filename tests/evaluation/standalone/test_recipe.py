@@ -135,7 +135,7 @@ def test_drop_path_rises_in_proportion_to_the_epoch() -> None:
 
 
 def values() -> st.SearchStrategy[dict[str, Any]]:
-    """Fields that are in range together."""
+    """Draw fields that are in range together."""
     positive = st.floats(1e-6, 1e3)
     return st.fixed_dictionaries(
         {},

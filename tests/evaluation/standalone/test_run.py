@@ -34,7 +34,7 @@ UNSTEADY: dict[str, Any] = {"learning_rate": 0.5, "learning_rate_end": 0.5, "cli
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result, list[Epoch]]:
-    """A training that is best before its last epoch."""
+    """Return a training that is best before its last epoch."""
     out: Path = tmp_path_factory.mktemp("trained")
     told: list[Epoch] = []
     result = train(out, test=tiny_images(20), on_epoch=told.append, epochs=5, **UNSTEADY)

@@ -44,7 +44,7 @@ def place_in(kind: str, folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def checkpoint_at(place: dict[str, str]) -> Iterator[Checkpoint]:
-    """The checkpoint of a study in a database, or of one in memory beside its files.
+    """Yield the checkpoint of a study, in a database or in memory beside its files.
 
     Args:
         place: Its "folder", the "store" in it, and the "url" and "study" of a database.
@@ -69,7 +69,7 @@ def run(target: Any, *arguments: Any) -> Any:
 
 
 def step(checkpoint: Checkpoint, weights: Any, number: int) -> None:
-    """One step of a search: every first one is a learner that waits, every second its pair."""
+    """Do one step of a search: keep a learner that waits, or in every second step commit a pair."""
     seat, operation = Seat(number // 2, number % 2), OPERATIONS[number % 4]
     one = scored(operation, seat, loss=float(number))
     if checkpoint.score_of(seat, one.architecture) is not None:

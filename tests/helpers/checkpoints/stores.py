@@ -21,20 +21,20 @@ SEARCH = "s"
 
 
 def weight_set(*, channels: int = 1, space: CellSpace = SPACE) -> WeightSet:
-    """Always the same first weights."""
+    """Return a weight set that always has the same initial weights."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return WeightSet(Supernet(space, channels=channels, cells=3, in_channels=1))
 
 
 def genotype(operation: str) -> Genotype:
-    """No two of these share an operation."""
+    """Return the genotype that has only this operation."""
     cell = Cell(nodes=((Edge(operation, 0), Edge(operation, 1)),))
     return Genotype(cell, cell)
 
 
 def learner(weights: WeightSet, operation: str, value: float) -> Trained:
-    """One that learned this value, everywhere."""
+    """Return a learner all of whose weights are `value`."""
     chosen = genotype(operation)
     tensors = {
         name: torch.full_like(tensor, value, requires_grad=False)
@@ -70,7 +70,7 @@ def in_folder(folder: Path, *, search: str = SEARCH) -> Checkpoint:
 
 
 def names(folder: Path) -> set[str]:
-    """The files that count, or might: neither locks nor the pointer."""
+    """Return the names of the weights files, without locks and the pointer."""
     return {p.name for p in folder.iterdir() if p.suffix != ".lock" and p.name != POINTER_NAME}
 
 
@@ -80,7 +80,7 @@ def pointed(folder: Path) -> set[str]:
 
 
 def expected(*commits: tuple[str, float]) -> dict[str, Tensor]:
-    """The weights after commits in one process without a checkpoint."""
+    """Return the weights after commits in one process without a checkpoint."""
     weights = weight_set()
     for operation, value in commits:
         weights.commit(learner(weights, operation, value))

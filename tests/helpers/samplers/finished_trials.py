@@ -28,7 +28,7 @@ def ended(
     values: Sequence[float] | None = None,
     constraints: Mapping[str, float] | None = None,
 ) -> FrozenTrial:
-    """A finished trial of a seat, `second` seconds after all began."""
+    """Return a finished trial of a seat, which ended `second` seconds after the start."""
     trial = FrozenTrial(
         number=number,
         trial_id=number,
@@ -57,17 +57,17 @@ def seat_score(*trials: FrozenTrial) -> SeatScore:
 
 
 def complete(*values: float, **constraints: float) -> SeatScore:
-    """A seat with a complete trial."""
+    """Return a seat with a complete trial."""
     return seat_score(ended(COMPLETE, values=values, constraints=constraints))
 
 
 def pruned(**reports: float) -> SeatScore:
-    """A seat with a pruned trial, that reported at steps s0, s1, ..."""
+    """Return a seat with a pruned trial that reported at steps s0, s1, ..."""
     return seat_score(
         ended(PRUNED, reports={int(step[1:]): loss for step, loss in reports.items()})
     )
 
 
 def failed() -> SeatScore:
-    """A seat whose objective always failed."""
+    """Return a seat whose objective always failed."""
     return seat_score(*(ended(FAIL, number=n) for n in range(MAX_FAILURES)))

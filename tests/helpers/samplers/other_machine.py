@@ -34,7 +34,7 @@ RENEWAL, LEASE = 0.2, 4.0  # seconds; no shorter, for machines with much else to
 
 @contextmanager
 def opened(place: str) -> Iterator[BaseStorage]:
-    """A storage without heartbeat: a URL, "localhost:PORT" of a server, or a journal's path."""
+    """Open a storage without heartbeats: a URL, "localhost:PORT" of a server, or a journal."""
     if "://" in place:
         with database(place) as storage:
             yield storage

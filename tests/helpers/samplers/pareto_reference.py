@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    """No worse in any objective, all to be minimised, and better in one."""
+    """Return True if no loss is larger and one is smaller."""
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(
         x < y for x, y in zip(a, b, strict=True)
     )

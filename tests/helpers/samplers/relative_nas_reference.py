@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def bounds(distribution: Any) -> tuple[float, float]:
-    """The interval of one variable."""
+    """Return the interval of one variable."""
     if isinstance(distribution, CategoricalDistribution):
         return 0.0, float(len(distribution.choices))
     if isinstance(distribution, FloatDistribution):
@@ -59,7 +59,7 @@ def search(
     seed: int,
     maximize: bool = False,
 ) -> tuple[list[Vector], list[Vector], list[list[dict[str, Any]]]]:
-    """Positions and velocities before each generation and after the last; what was scored.
+    """Return positions and velocities before each generation and after the last, and scores.
 
     Returns:
         Positions and velocities, `generations + 1` times `[N, variables]`, and for each generation
@@ -197,7 +197,7 @@ def synchronous(
 
 
 def decoded(space: dict[str, BaseDistribution], x: Vector) -> dict[str, Any]:
-    """The parameters of a position."""
+    """Return the parameters of a position."""
     return {name: value(space[name], float(x[i])) for i, name in enumerate(space)}
 
 

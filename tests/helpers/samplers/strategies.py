@@ -37,7 +37,7 @@ def categoricals() -> SearchStrategy[CategoricalDistribution]:
 
 @st.composite
 def integers(draw: st.DrawFn) -> IntDistribution:
-    """Integers with steps; both ends can be told apart from their neighbours as doubles."""
+    """Draw integers with steps; both ends differ from their neighbours as doubles."""
     low = draw(st.integers(-(2**50), 2**50) | st.integers(-9, 9))
     step = draw(st.integers(1, 2**40) | st.integers(1, 4))
     count = draw(st.integers(1, 9) | st.integers(1, 2**51 // step + 1))
@@ -52,7 +52,7 @@ def log_integers(draw: st.DrawFn) -> IntDistribution:
 
 @st.composite
 def floats(draw: st.DrawFn) -> FloatDistribution:
-    """Ranges from one point and from denormals to the widest that a float can hold."""
+    """Draw ranges, from one point and denormals to the widest that a float can hold."""
     bound = st.floats(-8e307, 8e307) | st.floats(-2, 2) | st.sampled_from([-1e300, 0.0, TINIEST])
     low, high = sorted([draw(bound), draw(bound)])
     return FloatDistribution(low, high)
@@ -67,7 +67,7 @@ def log_floats(draw: st.DrawFn) -> FloatDistribution:
 
 @st.composite
 def stepped_floats(draw: st.DrawFn) -> FloatDistribution:
-    """Grids on which Optuna itself can tell a point from what lies beside it.
+    """Draw grids on which Optuna itself can tell a point from its neighbours.
 
     It wants (value - low) / step within 1e-8 of a whole number, which ends at about 2**26 points,
     and where the ends are large against the step.
@@ -80,7 +80,7 @@ def stepped_floats(draw: st.DrawFn) -> FloatDistribution:
 
 
 def distributions() -> SearchStrategy[BaseDistribution]:
-    """A distribution of any kind."""
+    """Draw a distribution of any kind."""
     return st.one_of(
         categoricals(), integers(), log_integers(), floats(), log_floats(), stepped_floats()
     )
@@ -88,7 +88,7 @@ def distributions() -> SearchStrategy[BaseDistribution]:
 
 @st.composite
 def ordinary(draw: st.DrawFn) -> BaseDistribution:
-    """A distribution of any kind, of a size that people use."""
+    """Draw a distribution of any kind, of a size that people use."""
     low = draw(st.integers(-5, 5))
     width = draw(st.integers(1, 9))
     return draw(
@@ -117,7 +117,7 @@ def spaces(draw: st.DrawFn, *, min_size: int = 1, max_size: int = 5) -> dict[str
 
 @st.composite
 def points(draw: st.DrawFn, low: float, high: float) -> float:
-    """A point of an interval: inside, at its ends, and at and beside whole numbers."""
+    """Draw a point of an interval: inside, at its ends, or at or beside whole numbers."""
     inside = st.floats(low, high)
     if high - low > 2.0**53:
         return draw(inside)

@@ -42,7 +42,7 @@ written; in the objective; before and after the value is written."""
 
 @contextmanager
 def connected(address: str, **options: Any) -> Iterator[BaseStorage]:
-    """A storage: a database's URL, `journal:` and a path, or `grpc:` and a port.
+    """Open a storage: a database's URL, `journal:` and a path, or `grpc:` and a port.
 
     `options` are those of `open_storage`.
     """

@@ -67,7 +67,7 @@ def trained_in(weights: WeightSet, genotype: Genotype, seed: int) -> Trained:
 
 
 def trained_copy(shared: Supernet, genotype: Genotype, seed: int) -> Supernet:
-    """The oracle of training: a copy of the whole supernet is trained."""
+    """Return a trained copy of the whole supernet, as a reference for training in place."""
     copy = deepcopy(shared)
     used = [t for t in copy.tensors(genotype).values() if isinstance(t, nn.Parameter)]
     train_in_place(copy, genotype, used, seed)

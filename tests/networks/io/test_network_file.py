@@ -108,7 +108,7 @@ def test_what_is_not_described_or_not_finite_is_not_written(
 
 
 def written(path: Path, network: CellNetwork, text: str) -> Path:
-    """A file with another description."""
+    """Write a network file with a given description, and return its path."""
     path.write_bytes(to_bytes(network.state_dict(), {"relativenas": text}))
     return path
 

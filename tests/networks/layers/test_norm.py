@@ -13,7 +13,7 @@ LARGE = (8, 4, 64, 64)
 
 
 def pair(channels: int, momentum: float | None = 0.1) -> tuple[BatchNorm2d, nn.BatchNorm2d]:
-    """Ours and the library's with the same weights, in float64."""
+    """Return this package's batch norm and torch's with the same weights, in float64."""
     ours = BatchNorm2d(channels, momentum=momentum).double()
     with torch.no_grad():
         ours.weight.copy_(1 + 0.5 * random_images(channels))

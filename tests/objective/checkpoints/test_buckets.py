@@ -77,7 +77,7 @@ def test_one_worker_makes_the_search_of_a_folder_to_the_last_bit(
 
 
 def work(cwd: Path, url: str, environment: Mapping[str, str], fault: str) -> None:
-    """The command in a process that is forked where all is imported."""
+    """Run the command in a process that is forked after the imports."""
     os.chdir(cwd)
     os.environ.update(environment)
     faults.arm(fault)

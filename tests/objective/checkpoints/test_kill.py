@@ -198,6 +198,6 @@ def test_fifty_commits_leave_no_more_rows_than_one(kind: str, tmp_path: Path) ->
 
 
 def rows(engine: sqlalchemy.Engine) -> list[sqlalchemy.TextClause]:
-    """A query for the number of rows of each table of the database."""
+    """Return a query for the number of rows of each table of the database."""
     tables = sqlalchemy.inspect(engine).get_table_names()
     return [sqlalchemy.text(f"SELECT COUNT(*) FROM {table}") for table in sorted(tables)]

@@ -35,7 +35,7 @@ ALL = [Seat(0, number) for number in range(SIZE)]
 
 @pytest.fixture(params=[*KINDS, "journal"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a storage that processes share."""
+    """Return the address of a storage that processes share."""
     if request.param == "journal":
         return str(tmp_path / "journal.log")
     return address(request.param, tmp_path)

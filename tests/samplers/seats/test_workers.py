@@ -42,7 +42,7 @@ def by_three_times_two_threads(workers: WorkerGroup) -> None:
 
 
 def by_some_and_others_after_them(workers: WorkerGroup) -> None:
-    """The first workers end within a generation."""
+    """Search by workers that end within a generation, and by others after them."""
     workers.run(4, trials=7)
     assert not workers.is_done
     workers.run(3)
@@ -54,7 +54,7 @@ def by_a_process_for_every_trial(workers: WorkerGroup) -> None:
 
 
 def by_ask_and_tell(workers: WorkerGroup) -> None:
-    """One process asks for several trials and reports them in any order."""
+    """Search by one process that asks for several trials and reports them in any order."""
     study, random = workers.study, Random(0)
     study.sampler = workers.scenario.sampler()
     running: list[tuple[int, list[float]]] = []

@@ -13,7 +13,7 @@ from relativenas_optuna.training import DataError, load_images
 
 
 def draw(path: Path, width: int = 8, height: int = 8, mode: str = "RGB", seed: int = 0) -> Path:
-    """An image of random pixels, in the format that the name says."""
+    """Write an image of random pixels, in the format of its name."""
     rng = np.random.default_rng(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)

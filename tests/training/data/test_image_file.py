@@ -16,7 +16,7 @@ CLEAR = (0, 0, 0, 0)
 
 
 def drawing(ink: tuple[int, int, int], mode: str) -> Image.Image:
-    """A square on a transparent ground."""
+    """Return a square on a transparent ground."""
     image = Image.new("RGBA", (8, 8), CLEAR)
     ImageDraw.Draw(image).rectangle((2, 2, 5, 5), fill=(*ink, 255))
     if mode == "P":

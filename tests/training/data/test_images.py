@@ -12,7 +12,7 @@ from relativenas_optuna.training.data.images import channel_statistics
 
 
 def numbered(labels: list[int], classes: int) -> Images:
-    """Images of one pixel whose three values spell their own index."""
+    """Return images of one pixel whose three values are their own index."""
     index = torch.arange(len(labels))
     images = torch.stack([index % 256, index // 256, index * 0], dim=1).to(torch.uint8)
     return Images(

@@ -46,7 +46,7 @@ def test_size_applies_to_named_data_sets_too() -> None:
 def write_cifar(
     root: Path, kind: type[CIFAR10], label_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[dict[str, object]]:
-    """A CIFAR of 4 images a file in torchvision's own format, its sums known to torchvision."""
+    """Write a CIFAR with 4 images in each file, in torchvision's format and with its checksums."""
     rng = np.random.default_rng(0)
     folder = root / kind.base_folder
     folder.mkdir(parents=True)

@@ -51,7 +51,7 @@ def streamed(folder: Path, workers: int = 0, **changes: object) -> StreamedImage
 
 
 def read(data: StreamedImages, order: list[int], seed: int = 3) -> dict[int, Tensor]:
-    """Images to train on by their index, read four at a time."""
+    """Return images for training by their index, read four at a time."""
     index = torch.tensor(order)
     pieces = data.pieces(torch.split(index, 4), seed)
     images = torch.cat([images for images, _ in pieces])

@@ -21,7 +21,7 @@ from tests.helpers.genotypes import genotypes
 
 
 def labels(figure: Figure) -> list[tuple[str, Bbox]]:
-    """The words of a drawing and the room that they take, in pixels."""
+    """Return the texts of a drawing and the room that they take, in pixels."""
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     texts = [text for text in figure.axes[0].texts if text.get_text()]
     return [(text.get_text(), text.get_window_extent(renderer)) for text in texts]

@@ -33,7 +33,7 @@ def at(found: tuple[Box, ...], point: Point) -> int:
 
 
 def parts(layout: Layout) -> tuple[list[Wire], list[Wire], list[Wire]]:
-    """Wires from a source to an operation, from an operation to its node, and to the output."""
+    """Return the wires to operations, from operations to their nodes, and to the output."""
     ways = [wire for wire in layout.wires if wire.operation and wire.arrow]
     links = [wire for wire in layout.wires if wire.operation and not wire.arrow]
     exits = [wire for wire in layout.wires if wire.operation is None]
