@@ -34,7 +34,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # what is written to a full disk does not say where
+            error.filename = str(path)  # the error of a full disk names no file
         raise
     sync_folder(path.parent)
 

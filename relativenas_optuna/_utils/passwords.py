@@ -11,7 +11,7 @@ _FILE = r"sqlite[+\w]*:///[^\s'\"]*"
 # some only when they are encoded. MySQL writes 'user'@'host' in its messages, without a password.
 _SECRET = r"(?!\*\*\*@)[\s\S]*@(?!['\"])"
 _WITH_SLASHES = rf"(?P<scheme>//[^:/]*?(?::|%3A)){_SECRET}"
-# Without an @, what follows the colon is a port unless it is no number.
+# Without an @, a number after the colon is a port, and anything else a password.
 _PORT = r"(?P<port>//[^\s'\"`:/@[]+:)(?!\*\*\*)(?!\d*(?:[^\w%]|$))[^\s'\"`/?]+"
 _WITHOUT = rf"(?P<bare>(?<![^\s'\"`(=/])(?![A-Z]:[\\/])[^\s'\"`(=:/@]+:)(?!\s|//){_SECRET}"
 _CREDENTIALS = re.compile(

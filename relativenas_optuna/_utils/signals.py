@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AGAIN = 0.05  # seconds
-_SAME = 1.0  # seconds in which a further signal is the same wish: terminals and launchers send two
+_SAME = 1.0  # seconds in which another signal counts as the same: terminals and launchers send two
 BESIDE_VARIABLE = "RELATIVENAS_BESIDE"
 """Environment variable of a local worker. It identifies the command's process, as JSON.
 
@@ -93,7 +93,7 @@ def signals_as_interrupts() -> Iterator[list[int]]:
 
 def _end_now(number: int) -> None:
     if not os.environ.get(BESIDE_VARIABLE):
-        with contextlib.suppress(OSError):  # nobody listens any more
+        with contextlib.suppress(OSError):  # nothing reads standard error any more
             os.write(2, b"\ninterrupted again: ended at once; what was saved before is kept\n")
     os._exit(128 + number)
 

@@ -30,13 +30,13 @@ def studies(context: click.Context, _parameter: click.Parameter, incomplete: str
             names = optuna.get_all_study_names(storage)
     except (StorageError, optuna.exceptions.OptunaError):
         return []
-    # One that cannot be printed would be several lines for the shell.
+    # The shell would read an unprintable name, such as one with a line break, as several words.
     named = [name for name in names if name.startswith(incomplete) and name.isprintable()]
     return [CompletionItem(_typed(name)) for name in named]
 
 
 def _typed(name: str) -> str:
-    """Return a name as it is typed in a command line; zsh and fish quote names themselves."""
+    """Return a name for the command line, quoted for bash; zsh and fish quote it themselves."""
     bash = os.environ.get("_RELATIVENAS_COMPLETE", "").startswith("bash")
     return shlex.quote(name) if bash else name
 
@@ -69,7 +69,7 @@ _BY_METAVAR = {
 
 
 class _CompletedText(click.types.StringParamType):
-    """Text for which the Tab key offers words."""
+    """A text parameter with Tab completion."""
 
     def __init__(self, offers: Callable[[click.Context, click.Parameter, str], Items]) -> None:
         self._offers = offers

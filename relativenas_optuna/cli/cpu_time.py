@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
-LONGEST = 24  # hours that a CPU computes unasked
+LONGEST = 24  # hours of a training on a CPU that need no --yes
 
 
 def require_patience(seconds: float, epochs: int) -> None:
@@ -68,7 +68,7 @@ def announce_trainings(
     if trainings <= 0:
         return
     one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
-    # Several share the threads that one alone has.
+    # Several workers share the threads of a single training.
     seconds = one * torch.get_num_threads() / (threads_of_each(workers) * workers)
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)

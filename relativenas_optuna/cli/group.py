@@ -79,7 +79,7 @@ class CommandGroup(click.Group):
         width = max(map(len, self._listed))
         for heading, commands in self._sections.items():
             with formatter.section(heading):
-                # Of the same width in all sections, so that the texts stand below each other.
+                # The same width in all sections aligns their texts.
                 formatter.write_dl([(one.name.ljust(width), one.summary) for one in commands])
 
 
@@ -98,7 +98,7 @@ def _option(short: str, long: str, level: int, text: str) -> click.Option:
             import optuna  # takes longer than all else that --help needs
 
             context.ensure_object(dict)[VERBOSITY] = level
-            # Its lines on single trials would come between those of the search.
+            # Optuna's messages about single trials would mix with the output of the search.
             log = optuna.logging.WARNING if level > 0 else optuna.logging.ERROR
             optuna.logging.set_verbosity(log)
 

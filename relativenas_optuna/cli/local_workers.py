@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PATIENCE = 10.0  # seconds for a worker to end in order after a signal
-_PAUSE = 1.0  # seconds between two looks at the command's process
+_PAUSE = 1.0  # seconds between two checks of the command's process
 _MAIN = "from relativenas_optuna.cli.main import main; main()"
 
 
@@ -51,7 +51,7 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
         )
     words = [sys.executable, "-c", _MAIN, "worker", "--study", study]
     words += [] if device is None else ["--device", device]
-    # By the environment, since a URL can hold a password, and everybody sees command lines.
+    # A URL can contain a password, and all users can read command lines but not the environment.
     surroundings = os.environ | {
         STORAGE_VARIABLE: storage,
         BESIDE_VARIABLE: json.dumps(this_worker()),

@@ -68,10 +68,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         if os.environ.get("RELATIVENAS_TRACEBACK"):
             raise
-        # What interrupts an import can arrive as another exception, and Click has one of its own.
+        # An import can replace the KeyboardInterrupt by another exception, and so does Click.
         if received or KeyboardInterrupt in (type(error), type(error.__cause__)):
             status = 128 + (received or [signal.SIGINT])[0]
-            if os.environ.get(BESIDE_VARIABLE):  # whoever it works for says how to go on
+            if os.environ.get(BESIDE_VARIABLE):  # the command that started it prints the message
                 sys.exit(status)
             _end(_interruption(error, words), status)
         message = _message(error)
@@ -109,7 +109,7 @@ def _where(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str | None:
-    """Return the message of an error that users can cause; None for a fault of the program."""
+    """Return the message of an error that users can cause; None for a bug of the program."""
     import click
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
@@ -122,7 +122,7 @@ def _message(error: BaseException) -> str | None:
         return f"{_line(error.format_message())}{hint}"
     failures = SQLAlchemyError, optuna.exceptions.StorageInternalError
     if isinstance(error, AssertionError) and isinstance(error.__context__, failures):
-        error = error.__context__  # Optuna takes a trial that cannot be told for impossible
+        error = error.__context__  # Optuna asserts that reporting a trial cannot fail
     if isinstance(error, failures):
         return (
             f"the database of the study failed: {storage_reason(error)}; what it took before is "
@@ -141,7 +141,7 @@ def _missing_memory(error: BaseException) -> str | None:
     line = _line(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return line
-    # PyTorch raises a plain RuntimeError for the memory of a CPU and of MPS.
+    # PyTorch raises a plain RuntimeError if a CPU or MPS runs out of memory.
     words = "can't allocate memory", "not enough memory", "out of memory", "can't start new thread"
     if not isinstance(error, RuntimeError) or not any(word in line for word in words):
         return None
@@ -154,8 +154,8 @@ def _line(error: object) -> str:
 
 
 def _end(message: str, status: int) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more
-        # Line by line, since a password in one line must not hide what is said in another.
+    with contextlib.suppress(OSError):  # nothing reads standard error any more
+        # Line by line, because hiding a password in one line must not hide parts of other lines.
         sys.stderr.write("".join(f"{without_password(line)}\n" for line in message.split("\n")))
         sys.stderr.flush()
     sys.exit(status)

@@ -69,7 +69,7 @@ class SearchProgress:
                 f"back, its seat is scored again"
             )
         else:
-            self._best = min(trial.value, self._best)  # in this order a NaN goes
+            self._best = min(trial.value, self._best)  # this order replaces an initial NaN
             if verbosity() > 0:
                 _say(self._progress, scored_line(trial))
         population = self._search.plan.settings.population
@@ -83,7 +83,7 @@ class SearchProgress:
         self._warn(failure(trial, error))
 
     def _warn(self, text: str) -> None:
-        if verbosity() < 0:  # and the progress is not shown
+        if verbosity() < 0:  # the progress bar is hidden
             click.echo(text, err=True)
         else:
             _say(self._progress, text)
@@ -218,7 +218,7 @@ def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], N
 
 
 def _progress(console: Console) -> Progress:
-    # Where a line is full, the terminal's ^C goes to the next one, and the bar stays behind.
+    # In a full line, the terminal's "^C" would wrap to the next one and leave the bar behind.
     room = min(console.width - _BESIDE_THE_BAR, _WIDEST_BAR)
     return Progress(
         SpinnerColumn("line"),
@@ -230,11 +230,11 @@ def _progress(console: Console) -> Progress:
         console=console,
         transient=True,
         disable=not on_screen(console),
-        # A candidate can take minutes, and the time left follows from those within this period.
+        # The time left is estimated from this period, and a candidate can take minutes.
         speed_estimate_period=math.inf,
     )
 
 
 def _say(progress: Progress, line: str) -> None:
-    """Print a line above a bar; in a file it stays one, however long."""
+    """Print a line above a progress bar; outside a terminal it is not wrapped."""
     progress.print(line, soft_wrap=not on_screen(progress.console))

@@ -81,12 +81,12 @@ def search_to_the_end(
         Interrupted: A signal interrupted the search; the message says what was saved.
         Exception: See `Search` for all other errors.
     """
-    # These load PyTorch, for seconds: what needs none does not wait for it.
+    # These imports load PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.dashboard.reporter import reporter_of
     from relativenas_optuna.search.search import Search
     from relativenas_optuna.training.device import resolve_device
 
-    # Before the data, which may have to be fetched.
+    # Checked before the data, which may have to be downloaded.
     found = resolve_device(device)
     with ExitStack() as stack:
         places = [place for place in (plan.out, plan.place) if "://" not in place]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# All that CommonMark and its tables, links and autolinks give a meaning to.
+# All characters with a meaning in CommonMark and in its tables, links and autolinks.
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
 _LONGEST = 200
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     Stage = tuple[int, int, int]
 
-_SHARE = 0.05  # of the time, at most, that is spent on writing
-_TRIALS = 20  # after which a study without generations is written
-_PAUSE = 60.0  # seconds until what failed is tried again
-_ATTEMPTS = 3  # to write the end, while other workers write too
+_SHARE = 0.05  # largest share of the time that is spent on writing
+_TRIALS = 20  # trials after which a study without generations is written
+_PAUSE = 60.0  # seconds until a failed write is tried again
+_ATTEMPTS = 3  # attempts to write the end of a search while other workers write too
 _DRAWING = 0.3  # seconds of processor time in which drawings are started during the search
-_DRAWING_AT_LAST = 10.0  # and after its end
+_DRAWING_AT_LAST = 10.0  # the same after its end
 
 
 class DashboardReporter:
@@ -84,10 +84,10 @@ class DashboardReporter:
         if time.monotonic() < self._not_before:
             return
         if (trial.number + 1) % _TRIALS and seat_of(trial) is None:
-            return  # of another sampler, so that no generation is complete by it
+            return  # a trial of another sampler completes no generation
         try:
             stage = self._stage(study, trial.number + 1)
-            # What is new is a generation; where there is none, some trials.
+            # Write after each generation, or after some trials if there are no generations.
             needed = (stage[0], -1 if stage[0] else stage[1] // _TRIALS * _TRIALS, -1)
             if needed > self._written.get(study.study_name, (0, 0, 0)):
                 self._bring_up_to_date(study, needed, stage, seconds=_DRAWING)
@@ -157,11 +157,11 @@ class DashboardReporter:
         if self._only_in is not None and not self._only_in.is_dir():
             return None
         folder = Path(self._artifacts)
-        folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
+        folder.mkdir(parents=True, exist_ok=True)  # it may have been removed meanwhile
         return FileSystemArtifactStore(folder)
 
     def _not_written(self, study: optuna.Study, error: Exception) -> None:
-        """Warn that the dashboard is not up to date, unless the study is not there any more."""
+        """Warn that the dashboard is not up to date, unless the study was deleted."""
         if not is_deleted(study):
             self._failed("dashboard", error)
 
@@ -195,7 +195,7 @@ def reporter_of(
     if is_in_memory(url.render_as_string(hide_password=False)):
         return None
     reporter = DashboardReporter(artifact_folder(out), warn=warn)
-    # On a machine without the search's folder nobody would find them; who has it draws them later.
+    # Without the search's folder nobody would find the drawings; another machine draws them later.
     reporter._only_in = Path(out)
     return reporter
 

@@ -90,7 +90,7 @@ def read_state(rows: Rows) -> tuple[str | None, DashboardState]:
     """
     text = rows.read(KEY)
     if text is None:
-        # A row to compare with: two first writers would otherwise insert the same keys.
+        # Later writes compare with this row; without it, two first writers would both insert.
         rows.advance(KEY, None, DashboardState().to_text(), beside={})
         text = rows.read(KEY)
     return text, DashboardState.from_text(text)

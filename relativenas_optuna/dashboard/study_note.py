@@ -51,9 +51,9 @@ def _kept(study: optuna.Study) -> tuple[SearchPlan | None, Choice | None]:
     try:
         plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
     except SearchError:
-        return None, None  # attributes are open to anyone; the command itself will say it
+        return None, None  # any program can write attributes; the command itself reports the error
     if choice is not None and plan is not None and choice.generations < plan.settings.generations:
-        choice = None  # of weights that have been trained since
+        choice = None  # it was made with weights that have been trained since
     return plan, choice
 
 

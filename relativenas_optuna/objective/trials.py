@@ -48,8 +48,8 @@ def has_scores(study: optuna.Study) -> bool:
 def warn_of_kept_scores(study: optuna.Study) -> None:
     """Warn if the study's sampler does not re-evaluate fast learners.
 
-    The shared weights move on, so that a score of an earlier generation says little beside a new
-    one, and a pair of which one keeps its score trains only the other.
+    The shared weights change, so a score of an earlier generation cannot be compared with a new
+    one. And if one of a pair keeps its score, only the other one is trained.
     """
     population = population_in(study)
     if isinstance(population, RelativePopulation) and population.settings.keeps_scores:
@@ -74,13 +74,17 @@ def population_in(study: optuna.Study) -> Population | None:
 def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
     """Report a running loss to the study's pruner, which may end the epoch.
 
-    A study that maximises is told the loss times -1, for its pruner takes more as better.
+    If the study maximises, the loss is reported times -1, because its pruner prefers larger values.
+
+    Args:
+        trial: Trial that is being trained.
+        enabled: True to report; False to report nothing.
 
     Yields:
-        What `train_epoch` takes; `None` where nothing is to be reported.
+        The `report` argument of `train_epoch`; None if `enabled` is False.
 
     Raises:
-        TrialPruned: It ended the epoch.
+        TrialPruned: The pruner ended the epoch.
     """
     sign = -1 if trial.study.directions[0] == StudyDirection.MAXIMIZE else 1
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.choice import Ranked
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
-_LONGEST = 16 * 1024  # bytes of a file; the longest published cells take one
+_LONGEST = 16 * 1024  # bytes of a file; the longest published cells take 1 kB
 
 architecture_argument = click.argument("architecture", required=False, metavar="[ARCHITECTURE]")
 """Argument of a command: a file, a published name, or nothing for the best of the study."""
@@ -160,7 +160,7 @@ def _genotype_in(path: Path, space: str | None) -> AnyGenotype:
     try:
         genotype = genotype_from_file(decoded(content), space)
         if isinstance(genotype, SpaceGenotype):
-            _ = genotype.value  # its space must be loaded, and must read it
+            _ = genotype.value  # raises if the space is not loaded or cannot read the text
         return genotype
     except ValueError as error:
         raise SearchError(f"file {str(path)!r} holds no genotype: {error}") from error

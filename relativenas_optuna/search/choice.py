@@ -130,7 +130,7 @@ class Choice:
                 for finalist in data["finalists"]
             ]
             choice = from_data(cls, data | {"finalists": finalists})
-            _ = choice.winner, choice.random_accuracy  # there must be some
+            _ = choice.winner, choice.random_accuracy  # raise if there are none
         except UNREADABLE as error:
             raise SearchError(
                 f"study {study.study_name!r} has an unreadable attribute {RESULT_ATTRIBUTE!r} "
@@ -177,7 +177,7 @@ def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[A
     plan = readable_plan(study) if for_show else SearchPlan.stored_in(study)
     choice = readable_choice(study) if for_show else Choice.stored_in(study)
     if choice is not None and plan is not None and choice.generations < plan.settings.generations:
-        choice = None  # of weights that have been trained since
+        choice = None  # it was made with weights that have been trained since
     best: dict[AnyGenotype, Ranked] = {}
     if choice is not None:
         best = {finalist.genotype: finalist.ranked for finalist in choice.finalists}

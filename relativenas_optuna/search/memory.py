@@ -47,7 +47,7 @@ def check_search_memory(
             channels=settings.channels,
             cells=settings.cells,
             in_channels=input_size[0],
-            num_classes=10,  # which matters little
+            num_classes=10,  # has little effect on memory
         )
         with torch.device("meta"):
             supernet = space.build_supernet(searched, sizes)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
-_IDLE = 0.2  # seconds until a worker looks again that had nothing to do
+_IDLE = 0.2  # seconds until an idle worker asks again for a pair
 
 
 def score_pairs(
@@ -70,7 +70,7 @@ def score_pairs(
     """
     tell = _Telling(on_trial, on_failure)
     while not _is_done(sampler.population(study), generations):
-        if is_deleted(study):  # also where the next study got its id
+        if is_deleted(study):  # also if a newer study got its id
             raise KeyError(f"study {study.study_name!r} was deleted")
         trials = sampler.ask_pair(study, generations=generations)
         if trials:
@@ -141,7 +141,7 @@ def _score(
 
 
 def _stop(hearts: Sequence[BaseHeartbeatThread]) -> None:
-    """End hearts, which would keep the process from its own end, wherever their start got to."""
+    """Stop heartbeat threads, which would keep the process alive, even half-started ones."""
     for heart in hearts:
         with suppress(AssertionError, RuntimeError):  # there was no thread, or none that ran
             heart.join()
@@ -150,11 +150,11 @@ def _stop(hearts: Sequence[BaseHeartbeatThread]) -> None:
 def _told(
     study: optuna.Study, trial: optuna.Trial, objective: Objective
 ) -> tuple[FrozenTrial | None, Exception | None]:
-    """Score a trial and tell the study.
+    """Score a trial, and report the result to the study.
 
     Returns:
-        The trial as it ended, and the error that it ended with. No trial where another process
-        ended it meanwhile.
+        The ended trial, and the error that it ended with, if any. The trial is None if another
+        process ended it meanwhile.
     """
     if _is_ended(study, trial):
         return None, None
@@ -165,7 +165,7 @@ def _told(
     except TrialPruned:
         state = TrialState.PRUNED
     except Exception as error:
-        # A failure that is not the objective's fault it has marked as such.
+        # The objective has marked a failure that is not its fault as an interruption.
         failure = error
     if _is_ended(study, trial):
         return None, None

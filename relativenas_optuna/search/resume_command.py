@@ -22,7 +22,7 @@ def command(*words: str, storage: str, study: str | None = None) -> str:
         storage: URL of the storage; left out if it is the default.
         study: Name of the study; left out if it is None or the default.
     """
-    # Here, for `program` is also called when Ctrl-C has interrupted the import of Optuna.
+    # Imported here, because `program` must also work if Ctrl-C interrupted the import of Optuna.
     from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
 
     options = []

@@ -127,7 +127,7 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
-        self.objective.check_images(study)  # before the plan of a study that has begun changes
+        self.objective.check_images(study)  # before the plan of a started study changes
         if leads:
             plan.store(study)
         # Only the search that leads warns, not the workers that join it.
@@ -266,7 +266,7 @@ class Search:
 
     @property
     def _newest(self) -> Seat | None:
-        """The last seat that the study has a score of."""
+        """The last seat that has a score in the study; None if no seat has one."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
 

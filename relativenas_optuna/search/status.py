@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.view_records import GenerationView
     from relativenas_optuna.search.choice import Choice
 
-_RECENT = 20  # trials that the time left follows from; a whole generation where that is more
+_RECENT = 20  # trials that the time left is estimated from; a whole generation if it has more
 
 
 def status_of(study: optuna.Study) -> Status:
@@ -183,7 +183,7 @@ def seconds_left(trials: Sequence[FrozenTrial], *, left: int, population: int) -
         for t in trials
         if t.state == TrialState.COMPLETE and t.datetime_start and t.datetime_complete
     ]
-    # Counted from the end of the one before them, where there is one.
+    # The time counts from the end of the last trial before the recent ones, if there is one.
     spans, until = sorted(ended), None
     if len(spans) > recent:
         until, spans = spans[-recent - 1][0], spans[-recent:]

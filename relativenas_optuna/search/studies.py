@@ -36,7 +36,7 @@ def study_to_search(storage: BaseStorage, name: str) -> Iterator[optuna.Study]:
             yield study
     except FolderInUseError:
         raise
-    except BaseException:  # Ctrl-C while images are read too
+    except BaseException:  # also Ctrl-C while images are read
         # An error while deleting must not hide the error of the block.
         with suppress(OptunaError, KeyError):
             begun = study.user_attrs.get(PLAN_ATTRIBUTE) or study.trials
@@ -51,6 +51,6 @@ def _opened_or_made(storage: BaseStorage, name: str) -> tuple[optuna.Study, bool
         return optuna.load_study(study_name=name, storage=storage), False
     try:
         study = optuna.create_study(study_name=name, storage=storage, direction="minimize")
-    except DuplicatedStudyError:  # by another process at this moment
+    except DuplicatedStudyError:  # another process created it at this moment
         return optuna.load_study(study_name=name, storage=storage), False
     return study, True

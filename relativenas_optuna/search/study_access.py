@@ -68,7 +68,7 @@ def deletion_reported(study: optuna.Study) -> Iterator[None]:
 
 
 def _is_deleted(study: optuna.Study, error: Exception) -> bool:
-    """Return True if a study is deleted, at the latest a second or so after a database's error."""
+    """Return True if a study is deleted; after a database error wait for it up to 1.5 seconds."""
     pauses = _PAUSES if isinstance(error, SQLAlchemyError | StorageInternalError) else ()
     # The database may abort a write of this process while the deletion is still in progress.
     for pause in pauses:

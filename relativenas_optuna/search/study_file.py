@@ -91,7 +91,7 @@ class StudyFile:
         check_fields(request)
         for name, least in reach.items():
             check_value(name, Share, least)
-        # What the default preset of the data takes, every other takes too.
+        # Check the settings with any preset: all presets accept the same ones.
         replace(preset(search.get("preset", "small")), **settings)
         return cls(study=study, request=request, reach=reach)
 

@@ -140,7 +140,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
                 drawn = baseline_architecture(
                     found._storage, found, plan, console=watch, device=options["device"]
                 )
-            # It loads PyTorch, for seconds: what needs none does not wait for it.
+            # This import loads PyTorch, which takes seconds, so commands without it start fast.
             from relativenas_optuna.cli.output.comparison import FILES, show, write
             from relativenas_optuna.evaluation.comparison.contestants import contestants
 
@@ -197,7 +197,7 @@ def _compared(
     study: str,
     options: dict[str, Any],
 ) -> Comparison:
-    """Train everyone under a progress bar."""
+    """Train all architectures under a progress bar, and return the comparison."""
     from relativenas_optuna.evaluation.comparison.contestants import (
         compared,
         training_jobs,

@@ -84,7 +84,7 @@ def dashboard(
     ):
         study_id = _study_id(opened, study, required=named)
         folder = _folder(opened, study, artifacts)
-        # Takes seconds: a mistake does not wait for it.
+        # This import takes seconds, so errors come first.
         from optuna_dashboard import wsgi
 
         from relativenas_optuna.dashboard.drawing_server import ServedDrawings
@@ -184,7 +184,7 @@ def _folder(
                 f"shown, or --artifacts names their folder"
             )
             return None
-        # A search that goes on puts its drawings there.
+        # A search that continues writes its drawings there.
         notice(f"there are no drawings yet in {shown_path(folder)}")
     return lambda: folder
 

@@ -126,7 +126,7 @@ def _measured(
     batch_size: int,
     quiet: bool,
 ) -> EvaluationReport:
-    # These load PyTorch, for seconds: what needs none does not wait for it.
+    # These imports load PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.measurement.measure import measure
     from relativenas_optuna.evaluation.measurement.scored_images import images_to_score
     from relativenas_optuna.training.device import resolve_device

@@ -57,7 +57,7 @@ def export(
     written if it differs by more than rounding. The onnx and torch files take batches of any size
     of float32 images in [0, 1], and normalise the images themselves.
     """
-    # Loads PyTorch, for seconds: what needs none does not wait for it.
+    # This import loads PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.exporting import export as exporting
 
     exporting.require_installed(formats)

@@ -113,7 +113,7 @@ def _measure(
     quiet: bool,
     options: dict[str, Any],
 ) -> Fidelity:
-    # These load PyTorch, for seconds: what needs none does not wait for it.
+    # These imports load PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.fidelity.measure import measure
     from relativenas_optuna.search.search import Search
     from relativenas_optuna.training.device import resolve_device
@@ -146,7 +146,7 @@ def _measure(
 
 
 def _line(architecture: Architecture) -> str:
-    """Both scores of an architecture."""
+    """Return one line with both scores of an architecture."""
     trial = "random" if architecture.trial is None else f"trial {architecture.trial}"
     scores = [
         f"{name} {score.value:.4f} ({100 * score.accuracy:.1f} %)"

@@ -77,13 +77,13 @@ def report(
         plan = readable_plan(found)
         path = _path(out, study, plan)
         make_folder(str(path.parent))
-        # It loads what draws, for seconds: a mistake does not wait for it.
+        # This import loads Matplotlib and Plotly, which takes seconds, so errors come first.
         from relativenas_optuna.dashboard.html_report import write_report
 
         words = [] if top == _TOP else ["--top", str(top)]
         words += [] if out is None else ["--out", out]
         shown = without_password(storage)
-        if study.startswith("-"):  # which is an option where it stands alone
+        if study.startswith("-"):  # it would be read as an option
             made_by = command("report", *words, storage=shown, study=study)
         else:
             made_by = command("report", study, *words, storage=shown)

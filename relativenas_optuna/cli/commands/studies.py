@@ -116,7 +116,7 @@ def studies(storage: str, as_json: bool) -> None:
             table.add_row(*row)
         output.print(table)
         return
-    # Whole lines, for whatever reads them.
+    # Lines are not wrapped, for the programs that read them.
     for row in (headings, *rows):
         cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
         output.print("  ".join(cells).rstrip(), soft_wrap=True)
@@ -125,7 +125,7 @@ def studies(storage: str, as_json: bool) -> None:
 def studies_in(storage: BaseStorage) -> list[StudyLine]:
     """Return the studies of a storage, the oldest first, without writing to it."""
     found = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
-    # As `optuna.load_study` does it, for trials are read in another way there.
+    # The same cache as in `optuna.load_study`, which reads trials in another way.
     cached = _CachedStorage(storage) if isinstance(storage, optuna.storages.RDBStorage) else storage
     return [_line(study, cached.get_all_trials(study._study_id, deepcopy=False)) for study in found]
 

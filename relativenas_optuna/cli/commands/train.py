@@ -144,7 +144,7 @@ def _train(
     out: Path,
     options: dict[str, Any],
 ) -> Result:
-    # These load PyTorch, for seconds: what needs none does not wait for it.
+    # These imports load PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.standalone.distributed import local_rank, process_count
     from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
     from relativenas_optuna.evaluation.standalone.images import images_for
@@ -192,7 +192,7 @@ def _train(
             )
     except KeyboardInterrupt:
         saved = f"{done} of {recipe.epochs} epochs are saved in {shown_path(out.absolute())}"
-        if process_count() > 1:  # a command alone would be another training
+        if process_count() > 1:  # the command without torchrun would be another training
             report.interrupted(f"{saved}; the same command of torchrun goes on")
             sys.exit(_INTERRUPTED)
         raise Interrupted(saved) from None

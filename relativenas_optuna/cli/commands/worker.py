@@ -102,7 +102,7 @@ def _work(
     device: str | None,
     as_json: bool,
 ) -> None:
-    # These load PyTorch, for seconds.
+    # These imports load PyTorch, which takes seconds.
     from relativenas_optuna.dashboard.reporter import reporter_of
     from relativenas_optuna.search.search import Search
     from relativenas_optuna.training.device import resolve_device

@@ -83,7 +83,7 @@ def network_in(
     """
     if space is not None:
         load_space(space)
-    # Loads PyTorch, for seconds: what needs none does not wait for it.
+    # This import loads PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.network_in_file import open_network
 
     named = architecture_of(

@@ -46,7 +46,7 @@ def show(comparison: Comparison, console: Console) -> None:
     """Print the table of a comparison, and its conclusions as sentences."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for column in COLUMNS:
-        # Figures stay whole; so that they have room, a heading takes more than one line.
+        # Figures are not wrapped; headings are, to leave room for the figures.
         table.add_column(
             column.replace(" ", "\n").replace("-", "-\n"),
             justify="left" if column == COLUMNS[0] else "right",

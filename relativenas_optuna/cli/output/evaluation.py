@@ -55,7 +55,7 @@ class EvaluationReport:
         of = self.description
         channels, cells, error = _PUBLISHED[of.dataset]
         same = (of.genotype, of.channels, of.cells) == (published("RelativeNAS"), channels, cells)
-        # A folder of ImageNet has no name that says so, but its classes are as many.
+        # A folder of ImageNet can have any name, so the number of classes decides.
         there = len(of.classes) == 1000 if of.dataset == "imagenet" else self.data == of.dataset
         return error if same and there and self.part == "test" else None
 

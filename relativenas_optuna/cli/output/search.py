@@ -168,10 +168,10 @@ class Console:
         )
 
     def _genotype(self, genotype: AnyGenotype) -> None:
-        """Print an architecture as text and as JSON; in a terminal broken where it reads well."""
+        """Print an architecture as text and as JSON, in a terminal with one node per line."""
         text, json = genotype.to_text(), genotype.to_json()
         if on_screen(self._console):
-            # A node a line; spaces are between the tokens of JSON alone, so that it stays JSON.
+            # One node per line. Line breaks between tokens keep the JSON valid.
             text = node_lines(text)
             json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
         self._whole(f"\n{text}\n\n{json}")

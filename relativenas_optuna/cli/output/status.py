@@ -51,7 +51,7 @@ class StatusReport:
         """The whole status as text, for a file or a pipe."""
         lines = [f"{label:<{_LABEL}}{value}" for label, value in self._rows()]
         if self._of.history:
-            # Without a width, lines stay whole.
+            # Plain text has no width, so lines are not wrapped.
             aligned = [" ".join(f"{cell:>10}" for cell in row) for row in self._history()]
             lines += ["", *aligned]
         return "\n".join(lines + self._go_on())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.genotype import Genotype
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
-_LONGEST = 2000  # characters of a text from elsewhere
+_LONGEST = 2000  # characters of a text from a trial, which any program can write
 
 
 @dataclass(frozen=True, kw_only=True)

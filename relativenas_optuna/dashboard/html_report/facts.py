@@ -120,7 +120,7 @@ def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:
 
 def environment() -> Facts:
     """Return the device, the system and the package versions of this machine."""
-    # Loads PyTorch, for seconds.
+    # This import loads PyTorch, which takes seconds.
     import torch
 
     from relativenas_optuna.training.device import resolve_device

@@ -66,7 +66,7 @@ def _history(study: optuna.Study) -> go.Figure:
         figure = optuna.visualization.plot_slice(
             study, target=lambda t: t.values[0], target_name="Objective 0"
         )
-    # Scales of the trials' numbers would take half of a phone's width.
+    # A colour scale of the trial numbers would take half of a phone's width.
     figure.update_traces(marker_showscale=False)
     return figure.update_layout(template="none", legend={"orientation": "h"})
 
@@ -79,7 +79,7 @@ def _figure(name: str, figure: go.Figure) -> PageFigure:
     layout["autosize"] = True
     for size in ("width", "height"):
         layout.pop(size, None)
-    # A figure without traces has a text that says why.
+    # A figure without traces has an annotation that says why.
     words = [] if data["data"] else [str(a["text"]) for a in layout.get("annotations", ())]
     why = _text(" ".join(words).replace("<br>", " "))
     return PageFigure(name=name, title=_text(title), note=_text(note), why=why, data=data)

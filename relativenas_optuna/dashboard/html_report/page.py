@@ -74,11 +74,11 @@ def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str
         has_accuracy=any(one.accuracy for one in best),
         has_cost=any(one.parameters for one in best),
         has_drawings=any(one.drawing for one in best),
-        # Losses of the search, or with the final weights?
+        # Losses may be those of trials or those with the final weights, so no direction is named.
         value_names=["loss"] if plan is not None else _value_names(status.directions),
         figures=figures,
         figures_data={figure.name: figure.data for figure in figures if not figure.why},
-        # Of figures that are made for white paper; the page has others for each light.
+        # The figures' colours are made for white paper; the page replaces them in dark mode.
         colours={INK: "--ink", PALE: "--pale", GRID: "--line"},
         settings=settings(plan, seen.view),
         environment=environment(),

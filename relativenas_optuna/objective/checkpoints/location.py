@@ -57,7 +57,7 @@ def checkpoint_at(
         PlaceError: The text is not a location for weights. Or a bucket needs a study in a SQL
             database, a missing package or credentials.
     """
-    # These load PyTorch, for seconds.
+    # These imports load PyTorch, which takes seconds.
     from relativenas_optuna.objective.checkpoints.artifact_files import ArtifactFiles
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
     from relativenas_optuna.objective.checkpoints.pointer import pointer_of

@@ -222,7 +222,7 @@ def _study_of(storage: str, name: str) -> Iterator[Study]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            # Without heartbeats, which are for trials that run in this process.
+            # Without heartbeats, because the trials do not run in this process.
             with study_at(storage, name, create=False, heartbeat_interval=None) as study:
                 yield study
         finally:

@@ -129,7 +129,7 @@ def _parts(entry: object) -> tuple[str, object]:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # a whole number that is too large for a float
         return False
 
 
@@ -138,6 +138,6 @@ def _is_plain(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Return a value as a message quotes it."""
+    """Return a value for a message."""
     text = value if isinstance(value, str) else json.dumps(value)
     return repr(text if len(text) <= 60 else f"{text[:57]}...")

@@ -67,7 +67,7 @@ class Asker:
         population = self._sampler.population(self._study)
         space = asked.space
         if population is not None:
-            # Before any trial is begun, which would fail.
+            # Checked before a trial is created, because that trial would fail.
             asked.check_agrees_with(population.settings, self._study.study_name)
             space = population.settings.space
             learned = population.generations[-1].encoding
@@ -174,7 +174,7 @@ def tell_trial(
         TellError: The trial does not exist or is not running, or the result does not match the
             study.
     """
-    study.sampler = RandomSampler()  # a handle of a trial must not claim a seat anew
+    study.sampler = RandomSampler()  # `Trial` calls the sampler, which must not claim a new seat
     try:
         trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
     except KeyError:
