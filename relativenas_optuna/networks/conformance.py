@@ -160,7 +160,7 @@ def _kept(module: nn.Module) -> Iterator[None]:
 def _others_spoilt(
     supernet: SharedNetwork[A], module: nn.Module, genotype: A
 ) -> Iterator[Mapping[str, Tensor]]:
-    """Make what is not in `tensors(genotype)` not a number; yields all values as they then are."""
+    """Set all tensors outside `tensors(genotype)` to NaN, and yield all values after that."""
     # By identity: weights that are tied have two names in the state dict.
     own = {id(tensor) for tensor in supernet.tensors(genotype).values()}
     state = module.state_dict(keep_vars=True)

@@ -16,7 +16,7 @@ from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201Cell
 
 
 def _conv(in_channels: int, channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """ReLU, convolution, batch norm, in this order."""
+    """Return a ReLU, a convolution and a batch norm, in this order."""
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(in_channels, channels, kernel, stride, padding=kernel // 2, bias=False),
@@ -34,7 +34,7 @@ _OPERATIONS: Mapping[str, Callable[[int], nn.Module]] = {
 
 
 def _key(node: int, read: int, operation: str) -> str:
-    """Name of an operation within its cell, for example ``edge2_1_nor_conv_3x3``."""
+    """Return the name of an operation in its cell, for example ``edge2_1_nor_conv_3x3``."""
     return f"edge{node}_{read}_{operation}"
 
 

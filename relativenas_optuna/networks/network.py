@@ -88,7 +88,7 @@ class CellNetwork(nn.Module):
 
     @abstractmethod
     def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
-        """Build the stem; return its channels, and whether the older of its outputs is larger."""
+        """Build the stem; return its channels, and True if its older output is larger."""
 
     @abstractmethod
     def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,16 +33,16 @@ class SharedNetwork(Protocol[A_contra]):
         drop_path: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Classify a batch along the path of an architecture: `forward` of the module.
+        """Return the logits of a batch for an architecture, by the module's `forward`.
 
-        The same arguments give the same bits, in training too: what is random comes from
+        The same arguments give the same bits, in training too: all random numbers come from
         `generator`.
 
         Args:
             images: `[b, c, h, w]`, normalised.
             genotype: An architecture of the space.
-            drop_path: Probability in [0, 1) that rises with the generations, for regularisation in
-                training; a supernet may ignore it.
+            drop_path: Drop-path probability in [0, 1) for training. It rises with the generations;
+                a supernet may ignore it.
             generator: Random generator of drop-path, on the device of the images.
 
         Returns:

@@ -240,7 +240,7 @@ def cell_supernet(space: CellSpace, sizes: NetworkSizes) -> Supernet:
 
 
 def _key(number: int, read: int, operation: str) -> str:
-    """Name of an operation within its cell, for example ``node3_input0_sep_conv_3x3``."""
+    """Return the name of an operation in its cell, for example ``node3_input0_sep_conv_3x3``."""
     return f"node{number}_input{read}_{operation}"
 
 

@@ -123,7 +123,7 @@ class Encoding:
 
     @cached_property
     def _first_equals(self) -> dict[int, list[int]]:
-        """For each categorical, by its variable: the first choice that is equal to each choice."""
+        """Index of the first equal choice for each choice of each categorical, by its variable."""
         return {
             i: first_equal(d)
             for i, d in enumerate(self.space.values())
@@ -147,7 +147,7 @@ class Encoding:
 
     @cached_property
     def _other_indices(self) -> dict[int, Callable[[float], float]]:
-        """For variables whose value index is not that of the cell: the index at a point."""
+        """Functions from a point to its value index, for variables where it is not the cell's."""
         found: dict[int, Callable[[float], float]] = {}
         for i, distribution in enumerate(self.space.values()):
             if isinstance(distribution, CategoricalDistribution):

@@ -83,7 +83,7 @@ def read_search(study: optuna.Study) -> SearchRecord | None:
 
 
 class _ViewBuilder:
-    """Builds views of generations in their order, since a repeat refers to the ones before."""
+    """Builder of the views of generations, in order since a repeat refers to earlier ones."""
 
     def __init__(
         self, at_seat: dict[Seat, list[FrozenTrial]], directions: list[StudyDirection]

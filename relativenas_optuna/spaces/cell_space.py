@@ -165,7 +165,7 @@ class CellSpace:
         return range(2, self.nodes + 2)
 
     def _edges(self) -> Iterator[tuple[str, str, int]]:
-        """Yield per edge the names of its two variables, and how many inputs it chooses from."""
+        """Yield the names of each edge's two variables, and the number of inputs to choose from."""
         for cell in CELL_NAMES:
             for number in self._numbers():
                 for position in range(1, self.inputs + 1):

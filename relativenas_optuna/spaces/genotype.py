@@ -21,7 +21,7 @@ class Edge:
 
     Attributes:
         operation: Name of the operation, made of letters, digits and underscores.
-        input: What the operation reads: 0 and 1 are the two previous cells (0 the older one),
+        input: Number of the input: 0 and 1 are the two previous cells (0 the older one),
             ``i + 2`` is node ``i`` of the same cell.
     """
 

@@ -31,7 +31,7 @@ _NAP = 0.1  # seconds
 _PATIENCE = 600.0  # seconds for another thread; its own time-outs end it long before
 _RETRY = 1.0  # seconds after which a database that did not answer is tried again
 
-# Of Optuna's schema, which changes less than the classes that Optuna has for it.
+# Tables of Optuna's schema, which changes less often than Optuna's classes for them.
 _TRIALS = table("trials", column("trial_id"), column("study_id"), column("state"))
 _PARAMETERS = table(
     "trial_params",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Kind = Literal["user", "system"]
 
 _MOST_NAMED = 400  # keys that every database takes in a condition
-# Of Optuna's schema, which changes less than the classes that Optuna has for it.
+# Tables of Optuna's schema, which changes less often than Optuna's classes for them.
 _STUDIES = table("studies", column("study_id"))
 _STUDY = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == bindparam("of"))
 

@@ -154,7 +154,8 @@ def _fill(
 def _local(utc: datetime | None) -> datetime | None:
     """Convert a time of the database to local time without a zone, as Optuna shows it.
 
-    Unlike Optuna's, it says by `fold` which of two equal times it is when summer time ends.
+    Unlike Optuna's, the result has a `fold`, which tells apart the two equal hours at the end of
+    summer time.
     """
     return None if utc is None else datetime.fromtimestamp(utc.replace(tzinfo=UTC).timestamp())
 

@@ -122,7 +122,7 @@ def _without(state: State, beginnings: Collection[str]) -> dict[str, Tensor]:
 
 
 def _differences(ours: State, theirs: State) -> list[str]:
-    """Return the differences in the order of our tensors, then what only the file has."""
+    """Return the differences: first the network's tensors in order, then the file's other ones."""
     found = []
     for name, tensor in ours.items():
         other = theirs.get(name)

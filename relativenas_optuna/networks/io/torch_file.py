@@ -79,7 +79,8 @@ def _is_archive(path: Path) -> bool:
     """Return True if torch reads a file as an archive.
 
     Raises:
-        zipfile.BadZipFile: It would unpack to any size; torch packs none.
+        zipfile.BadZipFile: A part is compressed, which torch never does; it could unpack to any
+            size.
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
@@ -113,7 +114,7 @@ def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:
     """Raise if a tensor is not an array of numbers, or needs far more memory than the file.
 
     Raises:
-        ValueError: A tensor is named, or what all of them would take.
+        ValueError: The message names the tensor, or the memory that all tensors would need.
     """
     total = 0
     for name, tensor in state.items():
@@ -129,6 +130,6 @@ def _require_plain(state: Mapping[str, Tensor], size: int, where: str) -> None:
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """Return a copy of a tensor with memory of its own."""
+    """Return a copy of a tensor in separate memory, as float32 if it is floating-point."""
     kind = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to(kind, copy=True, memory_format=torch.contiguous_format)

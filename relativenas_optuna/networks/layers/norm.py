@@ -116,7 +116,7 @@ class _TrainingNorm(torch.autograd.Function):
         fold: int = ctx.fold
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         rows, of_rows = _rows(x, fold), _rows(gradient, fold)
-        # As in evaluation, where these are the sums of g * (x - mean) / std and of g.
+        # The formulas of evaluation mode: the sums of g * (x - mean) / std and of g.
         _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             of_rows, rows, None, *_tiled(fold, mean, variance), None, None, False, ctx.eps,
             (False, True, True),

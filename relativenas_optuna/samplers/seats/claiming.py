@@ -95,7 +95,7 @@ class LockingClaimer(Claimer):
         return self._follower.claim(seat, carried).attributes()
 
     def _claim_without_lock(self, study: Study, trial: FrozenTrial) -> Seat | None:
-        """Claim a seat that is being scored, or none for an extra trial, if no seat is free.
+        """Claim a seat that is being scored, or write the claim of an extra trial without a seat.
 
         It never waits for other trials, whose threads may wait for this one.
         """

@@ -85,7 +85,7 @@ class Follower:
         assert isinstance(storage, BaseHeartbeat)
         stale = self._stale(storage, study._study_id)
         ended = fail(storage, dict.fromkeys([*self.replay.dead, *stale]))
-        # As Optuna does for the stale trials that it finds itself.
+        # Optuna does the same for the stale trials that it finds.
         callback = storage.get_heartbeat_stale_trial_callback()
         if callback is None:
             return
@@ -134,8 +134,8 @@ class Follower:
     def _stillborn(self, but: int | None) -> list[int]:
         """Return ids of trials whose process died before it could claim a seat.
 
-        Optuna makes a trial RUNNING a moment before it calls the sampler. If other samplers write
-        to the study too, an empty trial may be theirs, and none is returned.
+        Optuna creates a RUNNING trial a moment before it calls the sampler. If other samplers write
+        to the study too, an empty trial may belong to one of them, and none is returned.
         """
         if self.replay.others or not self.replay.unsigned:
             return []

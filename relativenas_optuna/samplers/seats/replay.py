@@ -192,10 +192,10 @@ class Replay:
         return min(again, key=lambda seat: (again.count(seat), again.index(seat)))
 
     def _abandoned(self, number: int, ready: list[Seat]) -> Seat | None:
-        """Return the seat among `ready` that nobody seems to run any more; None if there is none.
+        """Return the seat among `ready` whose trial seems to be lost; None if there is none.
 
-        The sign is many younger trials, since nothing shows that a trial was asked for and will
-        never be reported. Without this, one lost trial would stop the population for good.
+        A trial seems lost if there are many younger trials, since nothing else shows that its
+        result will never be reported. Without this rule one lost trial would stop the population.
         """
         assert self.population is not None
         youngest = dict.fromkeys(ready, -1)
