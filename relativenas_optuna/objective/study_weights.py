@@ -60,9 +60,9 @@ class StudyWeights:
         self._place = None if isinstance(checkpoint, Checkpoint) else checkpoint
         given = checkpoint if isinstance(checkpoint, Checkpoint) else None
         if self._place is not None:
-            store_of(self._place)  # makes the folder now: a search of hours must not end for it
+            store_of(self._place)  # creates the folder or raises now, not after hours of search
         self.shared = SharedWeights(weights, given, parse)
-        self.shared.begin(None)  # weights that do not fit are refused now
+        self.shared.begin(None)  # raises now if the stored weights do not fit
 
     def open(self, study: optuna.Study) -> None:
         """Change to the shared weights of a study; do nothing for the same study again.
@@ -71,7 +71,7 @@ class StudyWeights:
             DataError: The study was started with other images.
             ValueError: The study was started with another seed.
         """
-        # Not its name or number, which a deleted study leaves to the next one.
+        # A new study can have the name and number of a deleted one, so they do not identify it.
         key = str(agreed(study, IDENTITY, uuid4().hex))
         if self._study == key:
             return

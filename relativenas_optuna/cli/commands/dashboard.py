@@ -71,7 +71,7 @@ def dashboard(
     host: str,
     port: int,
 ) -> None:
-    """Show the studies of a storage in a browser, with the drawings and figures of a search.
+    """Show the studies of a database in a browser, with the drawings and figures of a search.
 
     This starts optuna-dashboard and prints its address; Ctrl-C ends it. It may run before, during
     and after a search, also several times at once.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "--data",
     metavar="DATA",
     required=True,
-    help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.",
+    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class.",
 )
 @click.option(
     "--part",

@@ -26,9 +26,10 @@ from relativenas_optuna.search.study_file import StudyFile
 @storage_option
 @json_option
 def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
-    """Run a study that a TOML FILE describes, and check the figures that it must reach.
+    """Run the search that FILE describes, and check that it reaches the required figures.
 
-    The exit status is 1 if a figure is missed.
+    FILE is a study file in TOML, such as studies/digits.toml. The exit status is 1 if a figure
+    (the accuracy, for example) is below the required value.
     """
     described = StudyFile.read(file)
     console = Console(storage=storage, study=described.study, stderr=as_json)

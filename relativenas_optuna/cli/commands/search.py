@@ -40,7 +40,7 @@ from relativenas_optuna.storages.urls import is_missing_file
 @click.option(
     "--data",
     metavar="DATA",
-    help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.  "
+    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class.  "
     "[default: digits]",
 )
 @click.option(

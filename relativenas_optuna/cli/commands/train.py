@@ -42,7 +42,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 @click.command(
     epilog=examples(
-        "relativenas train --study my                         the best of a study",
+        "relativenas train --study my                         train the best of a study",
         "relativenas train best.txt --data my-images --set epochs=50",
         "relativenas train RelativeNAS --data cifar10 --recipe cifar --device cuda",
         "torchrun --nproc-per-node 4 -m relativenas_optuna train RelativeNAS \\",
@@ -54,7 +54,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.option(
     "--data",
     metavar="DATA",
-    help="digits, cifar10, cifar100, or a folder with a sub-folder of images for each class.  "
+    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class.  "
     "[default: that of the study, otherwise digits]",
 )
 @click.option(
