@@ -78,7 +78,7 @@ class StudyWeights:
         seed = agreed(study, SEED, self._seed)
         if seed != self._seed:
             raise ValueError(
-                f"seed must be {seed}, with which study {study.study_name!r} was begun: another "
+                f"seed must be {seed}, with which study {study.study_name!r} was started: another "
                 f"one divides the images otherwise, and weights would be scored with those that "
                 f"they were trained on; got {self._seed}"
             )
@@ -109,7 +109,7 @@ class StudyWeights:
     def _compare_images(self, study: optuna.Study, stored: object) -> None:
         if stored != self._images:
             raise DataError(
-                f"study {study.study_name!r} was begun with other images, labels or class names: "
+                f"study {study.study_name!r} was started with other images, labels or class names: "
                 f"its weights would be scored with images that they were trained on. Give the "
                 f"images as they were then (by --data where they have another path now), or begin "
                 f"a new study"

@@ -62,7 +62,7 @@ class Ranked:
     """The score of an architecture in a study; `str` gives one line for people.
 
     Attributes:
-        trial: Number of the trial with the architecture's lowest loss.
+        trial: Number of the trial that scored the architecture; the best one if there are several.
         loss: Loss in nats: with the final weights for a finalist, otherwise the trial's loss.
         accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
     """

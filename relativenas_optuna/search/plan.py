@@ -158,8 +158,8 @@ class SearchPlan:
             ) from error
         if not isinstance(found, dict) or found.get("search") != self.search:
             raise SearchError(
-                f"study {study.study_name!r} was begun by another search at the same moment: give "
-                f"the same command again, or help it by `relativenas worker`"
+                f"study {study.study_name!r} was started by another search at the same moment: "
+                f"give the same command again, or help it by `relativenas worker`"
             )
         if found != data:
             study.set_user_attr(PLAN_ATTRIBUTE, data)
@@ -232,7 +232,7 @@ class SearchPlan:
         for name, value in asked.items():
             if value is not None and value != begun[name]:
                 raise SearchError(
-                    f"{name} {value!r} does not fit study {study_name!r}, which was begun with "
+                    f"{name} {value!r} does not fit study {study_name!r}, which was started with "
                     f"{begun[name]!r}: leave it out to go on, or take another --study"
                 )
         changes: dict[str, Any] = {} if moved is None else {"data": moved}

@@ -76,11 +76,11 @@ def test_the_status_of_other_studies(capfd: Capture) -> None:
     assert outcome.out.startswith(f"study       {NAME} in {DATABASE}\n")
     assert "without generations" in outcome.out
     assert "not known, for nobody said how many trials" in outcome.out
-    assert "not begun" in call(capfd, "status", "--study", "two").out
+    assert "not started" in call(capfd, "status", "--study", "two").out
     with storage_at(DATABASE) as storage:
         two = optuna.load_study(study_name="two", storage=storage)
         two.optimize(lambda _: 1 / 0, n_trials=1, catch=ZeroDivisionError)
-    assert "not begun" not in call(capfd, "status", "--study", "two").out
+    assert "not started" not in call(capfd, "status", "--study", "two").out
 
 
 @pytest.mark.usefixtures("folder")

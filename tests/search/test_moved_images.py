@@ -61,7 +61,7 @@ def test_other_images_are_refused_and_leave_the_plan(
     else:
         (other / "class0" / "0.png").rename(other / "class1" / "99.png")
     before = study.user_attrs
-    with pytest.raises(DataError, match="'s' was begun with other images, labels or class names"):
+    with pytest.raises(DataError, match="'s' was started with other images, labels or class names"):
         Search(study, plan(study, "other"), device="cpu")
     assert study.user_attrs == before
 

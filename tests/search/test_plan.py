@@ -90,7 +90,7 @@ def test_a_setting_that_differs_is_refused_naming_both(name: str, value: Any, wa
         SearchPlan.of(study, request)
     message = str(caught.value)
     assert message.startswith(f"{name} {value!r} does not fit study 's'")
-    assert f"begun with {was}" in message
+    assert f"started with {was}" in message
     assert "\n" not in message
     assert SearchPlan.stored_in(study) == plan
 

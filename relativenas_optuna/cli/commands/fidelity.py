@@ -120,7 +120,7 @@ def _measure(
 
     search = Search(study, plan, device=str(resolve_device(device)), leads=False)
     sample = options["sample"]
-    bar = counting(notices, f"training alone, {options['epochs']} epochs", sample)
+    bar = counting(notices, f"stand-alone training, {options['epochs']} epochs", sample)
     begun = None if options["anew"] else Fidelity.stored_in(study)
     before = [] if begun is None else [a for a in begun.sample[:sample] if a.standalone is not None]
     if before and not quiet:
@@ -174,7 +174,7 @@ def _lines(fidelity: Fidelity, study: optuna.Study) -> list[str]:
     found = _agreements(fidelity, study)
     lines = [
         "",
-        f"against {fidelity.epochs} epochs of training alone",
+        f"against {fidelity.epochs} epochs of stand-alone training",
         f"{'score':<20} {'of':>4}  {'tau-b (95 % interval)':<24}  best {TOP} in best third",
     ]
     for name, one in found.items():

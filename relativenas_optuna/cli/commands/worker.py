@@ -146,7 +146,7 @@ def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:
 
 def _not_begun(study: str, wait: float, why: str = "") -> SearchError:
     return SearchError(
-        f"study {study!r} is not begun after {wait:g} seconds{why}: begin it by `relativenas "
+        f"study {study!r} is not started after {wait:g} seconds{why}: start it by `relativenas "
         f"search --study {study}`, which other workers then help"
     )
 

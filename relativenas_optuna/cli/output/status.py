@@ -106,7 +106,7 @@ class StatusReport:
             parts.append(f"{of.sampler}, which has no generations")
         else:
             begun = of.last_written is not None
-            parts.append("of another sampler, without generations" if begun else "not begun")
+            parts.append("of another sampler, without generations" if begun else "not started")
         return "; ".join(parts)
 
     def _generation(self) -> str:

@@ -218,7 +218,7 @@ def test_a_space_that_was_learned_need_not_be_said(shell: Shell, capfd: Capture)
     shell.look(lambda study: optimize(study, 1))
     for words in ((), ("--generation",), ("--enqueue",)):
         line = shell.run(capfd, "ask", *words).line
-        assert "study 'my' are not known yet: it was begun without a search space" in line
+        assert "study 'my' are not known yet: it was started without a search space" in line
     assert "started without one" in shell.run(capfd, "ask", "--space", SPACE_JSON).line
     shell.look(lambda study: optimize(study, 1))
     asked = shell.json(capfd, "ask")

@@ -115,7 +115,7 @@ def test_a_wait_for_a_study_that_nobody_begins_ends_in_one_line(
     outcome = call(capfd, "worker", "--study", "it's", "--wait", "0.5")
     assert outcome.status == 1
     why = "" if begun else f", and {DATABASE} is not there"
-    assert f""""it's" is not begun after 0.5 seconds{why}: begin it by""" in outcome.line
+    assert f""""it's" is not started after 0.5 seconds{why}: start it by""" in outcome.line
     assert (folder / "relativenas.db").exists() == begun
 
 

@@ -118,7 +118,7 @@ def test_a_random_search_on_other_images_is_refused(tmp_path: Path) -> None:
     study, plan = begun(storage, data=data, out=str(tmp_path / "out"))
     study.set_user_attr(IMAGES, "those of then")
     console = Console(storage="sqlite:///s.db", study=baseline_name("s"), stderr=True)
-    with pytest.raises(DataError, match="was begun with other images"):
+    with pytest.raises(DataError, match="was started with other images"):
         baseline_architecture(storage, study, plan, console=console, device="cpu")
     assert optuna.get_all_study_names(storage) == ["s"]
 

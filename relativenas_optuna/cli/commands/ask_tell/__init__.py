@@ -201,7 +201,7 @@ def tell(
     the trial has none.
 
     State fail means that the objective failed. The trial's seat is then given out again. After
-    three failures it counts as the slowest of its generation.
+    three failures it counts as the slowest.
     """
     state = result.pop("state")
     with _study_of(storage, study) as opened:

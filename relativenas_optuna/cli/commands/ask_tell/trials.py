@@ -79,7 +79,7 @@ class Asker:
                 + (
                     "say them by --space"
                     if population is None
-                    else "it was begun without a search space and learns it from its first "
+                    else "it was started without a search space and learns it from its first "
                     "generation, which is not complete; let study.optimize complete that"
                 )
             )
