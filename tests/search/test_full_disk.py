@@ -70,4 +70,4 @@ def test_a_full_disk_at_a_random_write_changes_no_result(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_disk_that_is_full_twenty_times_changes_no_result(seed: int, tmp_path: Path) -> None:
-    full_and_ended(tmp_path, 20, random.Random(seed), generations=6)
+    full_and_ended(tmp_path, 20, random.Random(seed), generations=16)
