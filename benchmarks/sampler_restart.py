@@ -27,7 +27,7 @@ from sampler_share import fill_at_random, fill_by_generations
 from sqlalchemy import insert
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.relative_nas.population import Population
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,13 +102,13 @@ def ask(study: Study) -> float:
 def counted_reads() -> Iterator[Counter[int]]:
     """Yield a counter of how often a population counts in each finished trial, by its number."""
     reads: Counter[int] = Counter()
-    add = Population.add
+    add = PairedPopulation.add
 
-    def counting(population: Population, trial: FrozenTrial, seat: Seat) -> None:
+    def counting(population: PairedPopulation, trial: FrozenTrial, seat: Seat) -> None:
         reads[trial.number] += 1
         add(population, trial, seat)
 
-    with patch.object(Population, "add", counting):
+    with patch.object(PairedPopulation, "add", counting):
         yield reads
 
 

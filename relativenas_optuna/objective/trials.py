@@ -10,7 +10,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.population import Population as RelativePopulation
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 from relativenas_optuna.training.loop import Stopped
@@ -52,7 +52,7 @@ def warn_of_kept_scores(study: optuna.Study) -> None:
     one. And if one of a pair keeps its score, only the other one is trained.
     """
     population = population_in(study)
-    if isinstance(population, RelativePopulation) and population.settings.keeps_scores:
+    if isinstance(population, PairedPopulation) and population.settings.keeps_scores:
         warnings.warn(
             f"study {study.study_name!r} keeps the scores of fast learners "
             f"(preset={population.settings.preset!r}), but shared weights move on: give a new "

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.relative_nas.dominance import best_first, violation
-from relativenas_optuna.samplers.relative_nas.generation import Generation as PairedGeneration
-from relativenas_optuna.samplers.relative_nas.population import Population as PairedPopulation
+from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.claims import Seat, warn_of_junk, worker_of
 from relativenas_optuna.samplers.seats.lease import is_gone
 from relativenas_optuna.samplers.seats.population import (

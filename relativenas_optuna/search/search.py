@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
     from relativenas_optuna.training.data.images import Images
 
 
@@ -134,7 +134,7 @@ class Search:
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
     @property
-    def population(self) -> Population | None:
+    def population(self) -> PairedPopulation | None:
         """The generations so far; None before the first trial."""
         return self.sampler.population(self.study)
 

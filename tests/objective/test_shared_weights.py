@@ -25,7 +25,7 @@ from tests.helpers.samplers.searches import SPACE, new_sampler
 if TYPE_CHECKING:
     from relativenas_optuna.objective.checkpoints import CandidateScore, Checkpoint
     from relativenas_optuna.objective.weight_set import Trained, WeightSet
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 
 SIZE = 6  # members: three pairs
 PLACES = [Seat(0, number) for number in range(SIZE)]
@@ -124,7 +124,7 @@ class Study:
             self._study.tell(self._trials[candidate.seat], candidate.loss)
         self.ended.add(candidate.seat)
 
-    def population(self) -> Population | None:
+    def population(self) -> PairedPopulation | None:
         return self._sampler.population(self._study)
 
 

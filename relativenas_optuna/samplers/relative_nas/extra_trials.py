@@ -15,7 +15,7 @@ from relativenas_optuna.samplers.relative_nas.draws import (
     extra_trial_generator,
     extra_trial_uniform,
 )
-from relativenas_optuna.samplers.relative_nas.population import Population
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
 from relativenas_optuna.samplers.relative_nas.surrogate.finished_trials import (
     FinishedTrials,
@@ -60,9 +60,9 @@ class ExtraTrials:
         self._made: dict[int, Proposal] = {}
 
     @property
-    def _population(self) -> Population:
+    def _population(self) -> PairedPopulation:
         population = self._replay.population
-        assert isinstance(population, Population)
+        assert isinstance(population, PairedPopulation)
         return population
 
     def proposal(self, number: int) -> Proposal:
@@ -91,7 +91,7 @@ class ExtraTrials:
         share = extra_trial_uniform(self._population.settings.seed, number, name)
         return decode(distribution, low + share * (high - low))
 
-    def _position(self, population: Population, encoding: Encoding, number: int) -> Vector:
+    def _position(self, population: PairedPopulation, encoding: Encoding, number: int) -> Vector:
         random = extra_trial_generator(population.settings.seed, number)
         running = self._running(population, encoding)
         finished, pending = self._finished, {encoding.indices(position) for position in running}
@@ -130,7 +130,7 @@ class ExtraTrials:
             model = model.condition_on(pending[:0], losses[:0], pending)
         return model.log_expected_improvement(drawn)
 
-    def _running(self, population: Population, encoding: Encoding) -> list[Vector]:
+    def _running(self, population: PairedPopulation, encoding: Encoding) -> list[Vector]:
         """Return the known positions that are being scored now."""
         found: list[Vector | None] = []
         for seat in self._replay.claimed.values():
@@ -161,7 +161,9 @@ class _Learners:
     ranks: Vector
 
 
-def _learners(population: Population, encoding: Encoding, finished: FinishedTrials) -> _Learners:
+def _learners(
+    population: PairedPopulation, encoding: Encoding, finished: FinishedTrials
+) -> _Learners:
     """Return the members as they were scored last, and with one objective the best trials too."""
     members = _last_scored(population, encoding)
     trials = [seat_score.counted for _, _, seat_score in members]
@@ -186,7 +188,7 @@ def _learners(population: Population, encoding: Encoding, finished: FinishedTria
 
 
 def _last_scored(
-    population: Population, encoding: Encoding
+    population: PairedPopulation, encoding: Encoding
 ) -> list[tuple[Vector, Vector, SeatScore]]:
     """Return each member's last scored position, its velocity there and its score.
 
@@ -204,7 +206,7 @@ def _last_scored(
 
 
 def _drawn(
-    population: Population,
+    population: PairedPopulation,
     encoding: Encoding,
     finished: FinishedTrials,
     random: np.random.Generator,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Generation:
+class PairedGeneration:
     """One generation of N members, as far as it is known.
 
     Attributes:
@@ -101,7 +101,9 @@ class Generation:
         """True if every seat is scored."""
         return all(seat_score.scored for seat_score in self.seat_scores)
 
-    def digest_after(self, before: Generation | None, seat_scores: Sequence[SeatScore]) -> str:
+    def digest_after(
+        self, before: PairedGeneration | None, seat_scores: Sequence[SeatScore]
+    ) -> str:
         """Return a digest of some scores and of all scores up to the generation `before`."""
         texts = [before.digest if before else "", *[score.text for score in seat_scores]]
         return hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()

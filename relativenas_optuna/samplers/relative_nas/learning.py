@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.encoding import Encoding
     from relativenas_optuna.samplers.relative_nas.draws import Draws
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
     from relativenas_optuna.samplers.relative_nas.settings import Settings
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
@@ -104,7 +104,7 @@ class Learning:
             new = extended(position, origin, trial.params)
             self.remember(seat_score, seat, origin, encoding, new)
 
-    def needs_history(self, generation: Generation, seat_scores: Sequence[SeatScore]) -> bool:
+    def needs_history(self, generation: PairedGeneration, seat_scores: Sequence[SeatScore]) -> bool:
         """Return True if a scored pair must wait until the generation before is complete."""
         assert generation.encoding is not None
         if self._settings.screening.on or self._avoids_repeats(generation.encoding):
@@ -112,7 +112,9 @@ class Learning:
         several = len(self._directions) > 1
         return several and compare(seat_scores[0], seat_scores[1], self._directions) == 0
 
-    def first_is_fast(self, generation: Generation, pair: int, before: Generation | None) -> bool:
+    def first_is_fast(
+        self, generation: PairedGeneration, pair: int, before: PairedGeneration | None
+    ) -> bool:
         """Return True if the first member of a pair is the fast learner; True in a tie.
 
         Members that were scored more than once are compared by the mean of their scores. If neither
@@ -131,7 +133,9 @@ class Learning:
             order = compare_crowding(first, second, before.seat_scores, self._directions)
         return order <= 0
 
-    def needs_reevaluation(self, generation: Generation, before: Generation, fast: int) -> bool:
+    def needs_reevaluation(
+        self, generation: PairedGeneration, before: PairedGeneration, fast: int
+    ) -> bool:
         """Return True if a pair's fast learner is re-evaluated in the next generation.
 
         Args:
@@ -146,12 +150,12 @@ class Learning:
         statistics = self._reevaluation.statistics(generation, seat // 2, losses)[seat % 2]
         return self._reevaluation.is_needed(generation, before, fast, statistics)
 
-    def _losses(self, generation: Generation, pair: int) -> Vector:
+    def _losses(self, generation: PairedGeneration, pair: int) -> Vector:
         """Return the losses of a pair, `[2]`."""
         scores = generation.pair_scores(pair)
         return np.array([loss_of(score.counted, self._directions) for score in scores])
 
-    def step(self, generation: Generation, pair: int) -> tuple[Vector, Vector]:
+    def step(self, generation: PairedGeneration, pair: int) -> tuple[Vector, Vector]:
         """Return the next position and velocity `[variables]` of a pair's slow learner.
 
         With screening, the position is canonical (`Encoding.canonical`) and the velocity is the
@@ -196,7 +200,7 @@ class Learning:
             velocity = position - generation.positions[slow]
         return position, velocity
 
-    def random_position(self, generation: Generation, member: int) -> Vector:
+    def random_position(self, generation: PairedGeneration, member: int) -> Vector:
         """Return a position `[variables]` for a member, drawn evenly from the whole space."""
         encoding, seat = generation.encoding, generation.seat(member)
         assert encoding is not None
@@ -211,7 +215,7 @@ class Learning:
 
 
 def _visited_by(
-    generation: Generation, pair: int, visited: VisitedArchitectures | None
+    generation: PairedGeneration, pair: int, visited: VisitedArchitectures | None
 ) -> Callable[[Vector], bool]:
     """Return a function that is True for positions scored by a pair or before its generation.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.encoding import Encoding
     from relativenas_optuna.samplers.relative_nas.draws import Draws
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
     from relativenas_optuna.samplers.relative_nas.learning import Learning
     from relativenas_optuna.samplers.relative_nas.settings import Settings
     from relativenas_optuna.samplers.seats.claims import Seat
@@ -43,7 +43,7 @@ class Placement:
         self._draws = draws
         self._start = start
 
-    def start(self, generation: Generation, encoding: Encoding) -> None:
+    def start(self, generation: PairedGeneration, encoding: Encoding) -> None:
         """Give the members of a generation their start positions."""
         low, high = encoding.low, encoding.high
         names = list(encoding.space)
@@ -109,7 +109,9 @@ class Placement:
             ]
         )
 
-    def extend(self, generation: Generation, following: Generation, encoding: Encoding) -> None:
+    def extend(
+        self, generation: PairedGeneration, following: PairedGeneration, encoding: Encoding
+    ) -> None:
         """Convert a complete generation and the following one to another encoding."""
         before = generation.encoding
         assert before is not None
@@ -123,7 +125,7 @@ class Placement:
         self._convert(following, encoding, staying)
 
     def _convert(
-        self, generation: Generation, encoding: Encoding, known: Sequence[Mapping[str, Any]]
+        self, generation: PairedGeneration, encoding: Encoding, known: Sequence[Mapping[str, Any]]
     ) -> None:
         """Convert a generation to another encoding; `known` are the members' parameters, `[N]`."""
         before = generation.encoding
@@ -148,10 +150,10 @@ class Placement:
 
     def adopt(
         self,
-        generation: Generation,
+        generation: PairedGeneration,
         member: int,
         trial: FrozenTrial,
-        before: Generation | None,
+        before: PairedGeneration | None,
     ) -> None:
         """Set a member's position to the parameters with which it was scored."""
         encoding, position = generation.encoding, generation.positions[member]
@@ -167,7 +169,12 @@ class Placement:
             generation.velocities[member] = scored - before.positions[member]
 
     def move(
-        self, generation: Generation, following: Generation, pair: int, by: Learning, basis: str
+        self,
+        generation: PairedGeneration,
+        following: PairedGeneration,
+        pair: int,
+        by: Learning,
+        basis: str,
     ) -> None:
         """Move the slow learner of a pair to the next generation.
 

@@ -11,14 +11,13 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import decode, is_value_of
 from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, PaperDraws
-from relativenas_optuna.samplers.relative_nas.generation import Generation
+from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 from relativenas_optuna.samplers.relative_nas.learned_space import LearnedSpace
 from relativenas_optuna.samplers.relative_nas.learning import Learning
 from relativenas_optuna.samplers.relative_nas.placement import Placement
 from relativenas_optuna.samplers.relative_nas.settings import Settings
-from relativenas_optuna.samplers.seats import population
 from relativenas_optuna.samplers.seats.claims import Seat
-from relativenas_optuna.samplers.seats.population import Proposal
+from relativenas_optuna.samplers.seats.population import Population, Proposal
 from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 
-class Population(population.Population):
+class PairedPopulation(Population):
     """The generations of a RelativeNAS search, replayed from its trials.
 
     With a search space given beforehand, a pair moves to the next generation as soon as it is
@@ -59,7 +58,7 @@ class Population(population.Population):
     sampler = "RelativeNASSampler"
     settings_class = Settings
     settings: Settings
-    generations: list[Generation]
+    generations: list[PairedGeneration]
 
     def __init__(
         self,
@@ -163,12 +162,12 @@ class Population(population.Population):
             return None
         return encoding.fingerprint(params, self._basis(earlier, earlier.seat(member) // 2))
 
-    def _basis(self, generation: Generation, pair: int) -> str:
+    def _basis(self, generation: PairedGeneration, pair: int) -> str:
         """Return the digest of the scores on which a pair's move depends."""
         before = self._before(generation)
         return generation.digest_after(before, generation.pair_scores(pair))
 
-    def _before(self, generation: Generation) -> Generation | None:
+    def _before(self, generation: PairedGeneration) -> PairedGeneration | None:
         return self.generations[generation.index - 1] if generation.index else None
 
     def searches(self, name: str, distribution: BaseDistribution) -> bool:
@@ -203,10 +202,10 @@ class Population(population.Population):
             return self.generations[seat.generation].seat_scores[seat.number]
         return self._seat_scores.get(seat, SeatScore())
 
-    def _new_generation(self, index: int, encoding: Encoding | None) -> Generation:
+    def _new_generation(self, index: int, encoding: Encoding | None) -> PairedGeneration:
         size = self.settings.population_size
         variables = 0 if encoding is None else len(encoding.space)
-        generation = Generation(
+        generation = PairedGeneration(
             index=index,
             pairs=self._draws.pairs(index),
             seat_scores=[self._seat_score(Seat(index, number)) for number in range(size)],
@@ -225,7 +224,7 @@ class Population(population.Population):
         self._frontier = 0  # all pairs of the generations before it have learned
         self.generations = [self._new_generation(0, self._known)]
 
-    def _can_learn(self, generation: Generation) -> bool:
+    def _can_learn(self, generation: PairedGeneration) -> bool:
         """Return True if the parameters over which a generation's pairs learn are known."""
         if generation.index > self._frontier:
             return False
@@ -239,7 +238,7 @@ class Population(population.Population):
                 self.generations.append(self._new_generation(generation.index + 1, None))
         return generation.encoding is not None or bool(generation.learned.all())
 
-    def _extend(self, generation: Generation) -> None:
+    def _extend(self, generation: PairedGeneration) -> None:
         """Add the parameters that a complete generation has shown to all generations."""
         self._learned.add(generation.seat_scores)
         before, after = generation.encoding, self._learned.encoding()
@@ -248,7 +247,7 @@ class Population(population.Population):
         self._placement.extend(generation, self.generations[generation.index + 1], after)
         self._pairs.extend(after, partial(self._placement.extended, before, after))
 
-    def _learn_if_scored(self, generation: Generation, pair: int) -> None:
+    def _learn_if_scored(self, generation: PairedGeneration, pair: int) -> None:
         seat_scores = generation.pair_scores(pair)
         if not (seat_scores[0].scored and seat_scores[1].scored):
             return
@@ -274,7 +273,9 @@ class Population(population.Population):
         generation.first_fast[pair] = self._pairs.first_is_fast(generation, pair, before)
         self._move_on(generation, pair, before)
 
-    def _move_on(self, generation: Generation, pair: int, before: Generation | None) -> None:
+    def _move_on(
+        self, generation: PairedGeneration, pair: int, before: PairedGeneration | None
+    ) -> None:
         """Let the slow learner of a pair learn, and move both to the next generation."""
         members, following = generation.pairs[pair], self.generations[generation.index + 1]
         following.ready[members] = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.relative_nas.extra_trials import ExtraTrials
-from relativenas_optuna.samplers.relative_nas.population import Population
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
@@ -106,7 +106,7 @@ class RelativeNASSampler(PopulationSampler):
             `ValueError`.
     """
 
-    population_class = Population
+    population_class = PairedPopulation
 
     def __init__(
         self,
@@ -131,14 +131,14 @@ class RelativeNASSampler(PopulationSampler):
         """Return the proposals for a study's extra trials."""
         return ExtraTrials(replay)
 
-    def population(self, study: Study) -> Population | None:
+    def population(self, study: Study) -> PairedPopulation | None:
         """Return the generations of a study as they are now; None before its first trial.
 
         Raises:
             SettingsError: Another sampler started the study.
         """
         found = super().population(study)
-        if not isinstance(found, Population | None):
+        if not isinstance(found, PairedPopulation | None):
             raise SettingsError(
                 f"study {study.study_name!r} was started by {found.sampler}, not by "
                 f"{type(self).__name__}: use that sampler"

@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from relativenas_optuna.cli.commands.ask_tell.trials import _detach
-from relativenas_optuna.samplers.relative_nas.population import Population
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.relative_nas.settings import Arguments, Settings
 from relativenas_optuna.samplers.seats import lease
@@ -52,7 +52,7 @@ def test_a_trial_that_is_let_go_while_another_process_looks_is_not_failed(
     settings = Settings(2, 1, SPACE).to_json()
     claim = Claim(Seat(0, 0), ended, "RelativeNASSampler", settings)
     claim.write(study._storage, trial._trial_id)
-    seating = Seating(study, Arguments(), Population)
+    seating = Seating(study, Arguments(), PairedPopulation)
 
     known_gone = lease.is_gone
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.generation import Generation
+from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 from tests.helpers.samplers.observer import CLAIM, Observer, place_of
 from tests.helpers.samplers.scenarios import Place, Scenario, undisturbed
 from tests.helpers.samplers.searches import bits, is_final, replayed
@@ -208,7 +208,7 @@ class InterleavedStudy:
         generation = population.generations[found[0]]
         if generation.encoding is None:
             return
-        if isinstance(generation, Generation) and generation.learned[found[1] // 2]:
+        if isinstance(generation, PairedGeneration) and generation.learned[found[1] // 2]:
             return
         position = generation.positions[generation.member(found[1])]
         proposed = generation.encoding.decode(position)

@@ -17,7 +17,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.relative_nas.generation import Generation
+from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.samplers.seats.replay import Replay
@@ -25,7 +25,7 @@ from relativenas_optuna.samplers.seats.replay import Replay
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
     from relativenas_optuna.samplers.relative_nas.surrogate.settings import Screening
     from relativenas_optuna.samplers.seats import population as seats
 
@@ -106,7 +106,7 @@ def trials_of(size: int, generations: int) -> int:
     return size + (generations - 1) * size // 2
 
 
-def population(study: optuna.Study, size: int = 4) -> Population:
+def population(study: optuna.Study, size: int = 4) -> PairedPopulation:
     """Return the population as a new sampler reads it from the study."""
     found = RelativeNASSampler(population_size=size).population(study)
     assert found is not None
@@ -119,7 +119,7 @@ def bits(found: seats.Population) -> list[tuple[object, ...]]:
 
 
 def _bits(generation: seats.Generation) -> tuple[object, ...]:
-    if isinstance(generation, Generation):
+    if isinstance(generation, PairedGeneration):
         return (
             generation.pairs.tolist(),
             None if generation.encoding is None else list(generation.encoding.space),
@@ -136,7 +136,7 @@ def _bits(generation: seats.Generation) -> tuple[object, ...]:
 
 def is_final(generation: seats.Generation) -> bool:
     """Return True if the whole generation after this one is known."""
-    if isinstance(generation, Generation):
+    if isinstance(generation, PairedGeneration):
         return bool(generation.learned.all())
     return generation.complete
 
@@ -214,7 +214,7 @@ def step(study: optuna.Study) -> Seat:
     return seat
 
 
-def followed(study: optuna.Study) -> Population:
+def followed(study: optuna.Study) -> PairedPopulation:
     """Return the population as the study's own sampler follows it."""
     assert isinstance(study.sampler, RelativeNASSampler)
     found = study.sampler.population(study)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import FrozenTrial, TrialState
 
-from relativenas_optuna.samplers.relative_nas.population import Population
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.follower import STILLBORN_AGE
 from relativenas_optuna.samplers.seats.replay import ARRIVAL_AGE
 from tests.helpers.samplers.observer import CLAIM, RESERVED, Observer, Place, claim_of, place_of
@@ -52,8 +52,8 @@ class SeatRules:
         self._ready: dict[tuple[int, int], bool] = {}
 
     @property
-    def _paired(self) -> Population:
-        assert isinstance(self.population, Population)
+    def _paired(self) -> PairedPopulation:
+        assert isinstance(self.population, PairedPopulation)
         return self.population
 
     @property

@@ -16,7 +16,7 @@ from relativenas_optuna.samplers.seats.claims import Seat
 
 if TYPE_CHECKING:
     from relativenas_optuna import Genotype
-    from relativenas_optuna.samplers.relative_nas.population import Population
+    from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "search_seed7.json").read_text())
 SPACE = CellSpace()
@@ -44,7 +44,7 @@ def as_golden(genotype: Genotype) -> list[list[list[Any]]]:
 
 
 @pytest.fixture(scope="module")
-def population() -> Population:
+def population() -> PairedPopulation:
     sampler = RelativeNASSampler(SPACE.distributions, population_size=20, seed=7, preset="paper")
     study = optuna.create_study(sampler=sampler)
     study.optimize(golden_loss, n_trials=20 * GOLDEN["generations"])
@@ -55,7 +55,7 @@ def population() -> Population:
 
 @pytest.mark.parametrize("snapshot", GOLDEN["snapshots"], ids=lambda s: f"{s['generation']}")
 def test_a_study_follows_the_published_run_to_the_last_bit(
-    population: Population, snapshot: dict[str, Any]
+    population: PairedPopulation, snapshot: dict[str, Any]
 ) -> None:
     index = snapshot["generation"]
     generation = population.generations[index]

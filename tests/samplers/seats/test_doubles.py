@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.exceptions import SettingsError
-from relativenas_optuna.samplers.relative_nas.population import Population
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, Claim, Seat
 from relativenas_optuna.samplers.seats.worker import this_worker
 from tests.helpers.samplers.rival_storage import RivalStorage
@@ -80,7 +80,7 @@ def test_any_order_of_trials_gives_the_same_population(
         assert claim is not None
         entries.append((trial, claim))
     order.shuffle(entries)
-    replayed = Population(followed(study).settings, study.directions)
+    replayed = PairedPopulation(followed(study).settings, study.directions)
     for trial, claim in entries:
         assert claim.seat is not None
         replayed.add(trial, claim.seat)

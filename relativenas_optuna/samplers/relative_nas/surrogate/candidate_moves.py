@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.encoding import Encoding
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
     from relativenas_optuna.samplers.relative_nas.settings import Settings
     from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Hyperparameters
     from relativenas_optuna.samplers.relative_nas.surrogate.history import History
@@ -47,7 +47,7 @@ class CandidateMoves:
 
     def choose(
         self,
-        generation: Generation,
+        generation: PairedGeneration,
         pair: int,
         losses: Vector,
         first: tuple[Vector, Vector],
@@ -75,7 +75,7 @@ class CandidateMoves:
         return next((move for move in drawn if not is_visited(move)), None)
 
     def _conditioned(
-        self, model: GaussianProcess, generation: Generation, pair: int, losses: Vector
+        self, model: GaussianProcess, generation: PairedGeneration, pair: int, losses: Vector
     ) -> GaussianProcess:
         """Return the model conditioned on what is known of the pair's own generation."""
         members, new = generation.pairs[pair], ~generation.kept
@@ -92,7 +92,11 @@ class CandidateMoves:
         return model.condition_on(generation.positions[members[scored]], losses[scored], pending)
 
     def _draw(
-        self, encoding: Encoding, generation: Generation, pair: int, first: tuple[Vector, Vector]
+        self,
+        encoding: Encoding,
+        generation: PairedGeneration,
+        pair: int,
+        first: tuple[Vector, Vector],
     ) -> Vector:
         """Draw candidate positions of a pair's slow learner, `[draws, variables]`."""
         screening = self._settings.screening

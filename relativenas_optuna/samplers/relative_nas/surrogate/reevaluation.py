@@ -15,7 +15,7 @@ from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
     from relativenas_optuna.samplers.relative_nas.surrogate.history import History
 
     Vector = NDArray[np.float64]
@@ -41,7 +41,7 @@ class Reevaluation:
         self._ranking: tuple[int, list[tuple[ScoreStatistics, int, Vector]]] | None = None
 
     def statistics(
-        self, generation: Generation, pair: int, losses: Vector
+        self, generation: PairedGeneration, pair: int, losses: Vector
     ) -> tuple[ScoreStatistics, ScoreStatistics]:
         """Return the statistics of both members of a pair, with their new losses `[2]`."""
         self._table.read_up_to(generation.index - 1)
@@ -53,7 +53,11 @@ class Reevaluation:
         return first, second
 
     def is_needed(
-        self, generation: Generation, before: Generation, fast: int, statistics: ScoreStatistics
+        self,
+        generation: PairedGeneration,
+        before: PairedGeneration,
+        fast: int,
+        statistics: ScoreStatistics,
     ) -> bool:
         """Return True if a pair's fast learner is re-evaluated in the next generation.
 
@@ -95,7 +99,9 @@ class Reevaluation:
             if other.count
         )
 
-    def _may_be_first(self, generation: Generation, before: Generation, pair: list[int]) -> bool:
+    def _may_be_first(
+        self, generation: PairedGeneration, before: PairedGeneration, pair: list[int]
+    ) -> bool:
         """Return True if a pair may have the first re-evaluation of the search.
 
         Its result counts two generations later. The best member of the generation before must be
@@ -109,7 +115,7 @@ class Reevaluation:
         return 0 < statistics.count < self._max_scores and not statistics.failed_reevaluations
 
     def _ranked(
-        self, generation: Generation, before: Generation
+        self, generation: PairedGeneration, before: PairedGeneration
     ) -> list[tuple[ScoreStatistics, int, Vector]]:
         """Return statistics, index and position of the members of `before`, lowest mean first."""
         if self._ranking is None or self._ranking[0] != generation.index:

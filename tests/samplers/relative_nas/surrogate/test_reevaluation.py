@@ -34,17 +34,17 @@ from tests.helpers.samplers.searches import (
 )
 
 if TYPE_CHECKING:
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 
 NOISY = noisy_loss_of(SPACE)
 Scores = dict[tuple[float, ...], list[float]]
 
 
-def place(generation: Generation, member: int) -> tuple[float, ...]:
+def place(generation: PairedGeneration, member: int) -> tuple[float, ...]:
     return tuple(generation.positions[member].tolist())
 
 
-def scores_of(study: optuna.Study, generations: list[Generation], last: int) -> Scores:
+def scores_of(study: optuna.Study, generations: list[PairedGeneration], last: int) -> Scores:
     """Return the scores of each position in the generations up to one."""
     found: Scores = defaultdict(list)
     for seat, (_, value) in sorted(scored(study).items(), key=lambda item: item[0].generation):
@@ -54,7 +54,7 @@ def scores_of(study: optuna.Study, generations: list[Generation], last: int) -> 
     return found
 
 
-def wanted(study: optuna.Study, generations: list[Generation], index: int, pair: int) -> bool:
+def wanted(study: optuna.Study, generations: list[PairedGeneration], index: int, pair: int) -> bool:
     """Return True if, by the definition, the fast learner of a pair is re-evaluated."""
     before, generation = generations[index - 1], generations[index]
     known = scores_of(study, generations, index - 1)

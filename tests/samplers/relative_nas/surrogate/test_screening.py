@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from relativenas_optuna.samplers.relative_nas.generation import Generation
+    from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 
 SMALL = Screening(draws=6, redraw_probability=0.0, latin_hypercube=True)
 
@@ -67,7 +67,9 @@ def test_generation_0_is_a_latin_hypercube(space: Space | None, size: int, seed:
             assert max(times) <= -(-size // kinds) + 1
 
 
-def reachable(before: Generation, generation: Generation, member: int, pair: int) -> bool:
+def reachable(
+    before: PairedGeneration, generation: PairedGeneration, member: int, pair: int
+) -> bool:
     """Return True if some random matrices lead by the rule to the cell of a member's position."""
     encoding = before.encoding
     assert encoding is not None
