@@ -11,7 +11,7 @@ import time
 import optuna
 
 from relativenas_optuna import RelativeNASSampler, open_storage
-from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.samplers import Seat, seat_of
 
 SPACE = {f"x{number}": optuna.distributions.FloatDistribution(-1, 1) for number in range(4)}
 STORAGE = "sqlite:///many_processes.db"

@@ -12,8 +12,8 @@ import optuna
 from PIL import Image
 
 from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective, build
-from relativenas_optuna.objective.settings import preset
-from relativenas_optuna.training.data.load import load_images
+from relativenas_optuna.objective import preset
+from relativenas_optuna.training import load_images
 
 
 def make_stripes(folder: Path) -> Path:

@@ -11,7 +11,7 @@ import optuna
 import ray
 
 from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective, open_storage
-from relativenas_optuna.search.pair_loop import score_pairs
+from relativenas_optuna.search import score_pairs
 
 GENERATIONS, POPULATION = 2, 4
 SPACE = CellSpace(nodes=1)

@@ -46,4 +46,18 @@ _HOMES = {
     "trusted_trial": "samplers.relative_nas.surrogate.trusted_trial",
 }
 
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+_PARTS = (
+    "dashboard",
+    "evaluation",
+    "exceptions",
+    "networks",
+    "objective",
+    "samplers",
+    "search",
+    "spaces",
+    "storages",
+    "training",
+    "visualization",
+)
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, _PARTS)

@@ -45,6 +45,7 @@ FACES = (
     "search",
     "spaces",
     "storages",
+    "training",
     "visualization",
 )
 HEAVY = {
@@ -188,6 +189,12 @@ def test_import_loads_no_torch_no_driver_and_no_drawing(statement: str) -> None:
 
 def test_the_list_of_commands_loads_neither_optuna_nor_a_command() -> None:
     assert not loaded_by(f"import {PACKAGE}.cli.commands") & {"optuna", "rich", "sqlalchemy"}
+
+
+def test_parts_are_attributes_of_the_package() -> None:
+    names = " and ".join(f"root.{face}" for face in FACES)
+    code = f"import {PACKAGE} as root; assert {names}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("package", [PACKAGE, *(f"{PACKAGE}.{face}" for face in FACES)])

@@ -6,27 +6,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _ROOT = "relativenas_optuna"
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str]
+    package: str, homes: Mapping[str, str], parts: Sequence[str] = ()
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Return functions to use as `__getattr__` and `__dir__` of a package.
+    """Return the functions `__getattr__` and `__dir__` of a package.
 
     Args:
         package: Dotted name of the package.
         homes: Dotted name, below `relativenas_optuna`, of the module that defines each public name.
+        parts: Names of packages inside of the package that are attributes of it.
     """
 
     def get(name: str) -> object:
+        if name in parts:
+            return import_module(f"{package}.{name}")
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{_ROOT}.{homes[name]}"), name)
 
     def names() -> list[str]:
-        return sorted([*vars(import_module(package)), *homes])
+        return sorted({*vars(import_module(package)), *homes, *parts})
 
     return get, names

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna.dashboard.folder import artifact_folder
 from relativenas_optuna.dashboard.state import KEY, read_state, rows_of
+from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.samplers.seats.replay import Replay
-from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 from relativenas_optuna.storages.transactions import database_of, is_deleted
 from relativenas_optuna.storages.urls import is_in_memory
 
@@ -118,11 +118,7 @@ class DashboardReporter:
         return whole, trials, int(ended)
 
     def _population(self, study: optuna.Study) -> Population | None:
-        if isinstance(study.sampler, PopulationSampler):
-            return study.sampler.population(study)
-        replay = self._replays.setdefault(study.study_name, Replay())
-        replay.update(study)
-        return replay.population
+        return population_in(study, self._replays.setdefault(study.study_name, Replay()))
 
     def _bring_up_to_date(
         self, study: optuna.Study, needed: Stage, stage: Stage, *, seconds: float

@@ -19,10 +19,10 @@ from relativenas_optuna.objective.settings import SearchSettings, check_seed, pr
 from relativenas_optuna.objective.study_weights import StudyWeights
 from relativenas_optuna.objective.trials import (
     check_trial,
-    population_in,
     record,
     reporting,
 )
+from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.spaces.protocol import check_space, suggest
 from relativenas_optuna.storages.interruption import mark_interrupted

@@ -10,9 +10,8 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
-from relativenas_optuna.samplers.seats.replay import Replay
-from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 from relativenas_optuna.training.loop import Stopped
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.candidate import Phases
     from relativenas_optuna.objective.checkpoints.record import CandidateScore
     from relativenas_optuna.samplers.seats.claims import Seat
-    from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.training.loop import Report
 
 
@@ -59,15 +57,6 @@ def warn_of_kept_scores(study: optuna.Study) -> None:
             f'study RelativeNASSampler(..., preset="paper")',
             stacklevel=5,
         )
-
-
-def population_in(study: optuna.Study) -> Population | None:
-    """Return the present generations of a study, with any sampler."""
-    if isinstance(study.sampler, PopulationSampler):
-        return study.sampler.population(study)
-    replay = Replay()
-    replay.update(study)
-    return replay.population
 
 
 @contextmanager

@@ -15,17 +15,33 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
     from relativenas_optuna.samplers.search_view import SearchView
     from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+    from relativenas_optuna.samplers.seats.population import Population, Proposal
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
+    from relativenas_optuna.samplers.seats.settings import PopulationArguments, PopulationSettings
+    from relativenas_optuna.samplers.seats.whole_generations import WholeGenerations
 
 __all__ = [
+    "Population",
+    "PopulationArguments",
+    "PopulationSampler",
+    "PopulationSettings",
+    "Proposal",
     "RelativeNASSampler",
     "SearchView",
     "Seat",
     "SettingsError",
+    "WholeGenerations",
     "seat_of",
     "trusted_trial",
 ]
 
 _HOMES = {
+    "WholeGenerations": "samplers.seats.whole_generations",
+    "Proposal": "samplers.seats.population",
+    "PopulationSettings": "samplers.seats.settings",
+    "PopulationSampler": "samplers.seats.sampler",
+    "PopulationArguments": "samplers.seats.settings",
+    "Population": "samplers.seats.population",
     "RelativeNASSampler": "samplers.relative_nas.sampler",
     "SearchView": "samplers.search_view",
     "Seat": "samplers.seats.claims",

@@ -10,16 +10,12 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.populations import population_class, start_population
 from relativenas_optuna.samplers.relative_nas.dominance import best_first, violation
 from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
-from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.claims import Seat, warn_of_junk, worker_of
 from relativenas_optuna.samplers.seats.lease import is_gone
-from relativenas_optuna.samplers.seats.population import (
-    checked_claim,
-    population_class,
-    start_population,
-)
+from relativenas_optuna.samplers.seats.population import checked_claim
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 from relativenas_optuna.samplers.view_records import (
     GenerationView,
@@ -35,8 +31,6 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.seats.population import Generation, Population
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
-
-_IMPORTED = (PairedPopulation,)  # populations of this package that `population_class` finds
 
 
 class SearchRecord(NamedTuple):

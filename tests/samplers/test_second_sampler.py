@@ -16,7 +16,7 @@ from relativenas_optuna import RelativeNASSampler, SearchView
 from relativenas_optuna.dashboard.html_report.page import page_of
 from relativenas_optuna.dashboard.reporter import DashboardReporter
 from relativenas_optuna.exceptions import SettingsError
-from relativenas_optuna.objective.trials import population_in
+from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.seats.claims import Claim, Seat, seat_of
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.storages.opening import storage_at

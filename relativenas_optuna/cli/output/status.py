@@ -103,7 +103,7 @@ class StatusReport:
         if of.preset is not None:
             parts.append(f"{of.sampler}, preset {of.preset}, population {of.population}")
         elif of.sampler is not None:
-            parts.append(f"{of.sampler}, which has no generations")
+            parts.append(f"{of.sampler}, no generations known")
         else:
             begun = of.last_written is not None
             parts.append("of another sampler, without generations" if begun else "not started")

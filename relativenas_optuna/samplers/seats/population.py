@@ -108,8 +108,20 @@ class Population(ABC):
     ) -> None: ...
 
     def __init_subclass__(cls) -> None:
-        if "sampler" in vars(cls):
-            _CLASSES[cls.sampler] = cls
+        if "sampler" not in vars(cls):
+            if hasattr(cls, "sampler"):
+                raise TypeError(
+                    f"class {cls.__qualname__} must set its own `sampler`: by {cls.sampler!r} its "
+                    f"trials would be replayed by the rules of another class"
+                )
+            return  # a base of others
+        known = _CLASSES.setdefault(cls.sampler, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(
+                f"`sampler` of class {cls.__qualname__} must be a name of its own, and "
+                f"{cls.sampler!r} is that of {known.__module__}.{known.__qualname__}"
+            )
+        _CLASSES[cls.sampler] = cls
 
     @classmethod
     def starting(

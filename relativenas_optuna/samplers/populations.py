@@ -1,0 +1,38 @@
+"""The populations of studies, whichever sampler the studies have now.
+
+A claim names its sampler, and `population_class` finds the class of its population among those that
+were imported. Importing this module imports those of this package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
+from relativenas_optuna.samplers.seats.population import population_class, start_population
+from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.samplers.seats.sampler import PopulationSampler
+
+if TYPE_CHECKING:
+    import optuna
+
+    from relativenas_optuna.samplers.seats.population import Population
+
+__all__ = ["PairedPopulation", "population_class", "population_in", "start_population"]
+
+
+def population_in(study: optuna.Study, replay: Replay | None = None) -> Population | None:
+    """Return the present generations of a study; None before its first claim.
+
+    Args:
+        study: The study, with any sampler.
+        replay: A replay of the study that was used before; only new trials are read then.
+
+    Raises:
+        SettingsError: The study was started by a sampler that this process does not know.
+    """
+    if isinstance(study.sampler, PopulationSampler):
+        return study.sampler.population(study)
+    replay = Replay() if replay is None else replay
+    replay.update(study)
+    return replay.population
