@@ -61,19 +61,19 @@ class SharedWeights:
         scored = self._scored.get(seat)
         return scored if scored and scored.architecture == architecture else None
 
-    def begin(self, seat: Seat | None) -> int:
+    def begin(self, partner: Seat | None) -> int:
         """Load the weights with which a candidate starts.
 
         These are the newest shared weights. But if this process has trained the first learner of a
         pair, the second one starts with the same weights as the first.
 
         Args:
-            seat: Seat of the candidate; None under a sampler without seats.
+            partner: Seat of the candidate's partner; None without one.
 
         Returns:
             The version of the weights: the number of commits that they contain.
         """
-        if self._checkpoint is not None and (seat is None or seat.partner not in self._waiting):
+        if self._checkpoint is not None and partner not in self._waiting:
             self._checkpoint.sync(self._weights)
         return self._weights.version
 
@@ -83,7 +83,7 @@ class SharedWeights:
         trained: Trained,
         *,
         start_version: int,
-        paired: bool,
+        partner: Seat | None,
         maximise: bool = False,
     ) -> int | None:
         """Commit the weights of a scored candidate, or keep them until its partner is scored.
@@ -95,7 +95,7 @@ class SharedWeights:
             scored: Score of the candidate.
             trained: Trained weights of the candidate.
             start_version: Version of the weights that `begin` returned for the candidate.
-            paired: True if the candidate has a partner.
+            partner: Seat of the candidate's partner; None without one.
             maximise: True if the fast learner is the one with the larger score.
 
         Returns:
@@ -103,27 +103,27 @@ class SharedWeights:
             if nothing was committed.
         """
         seat = scored.seat
-        partner = self._find(seat.partner) if paired else None
-        if paired and partner is None:
+        other = None if partner is None else self._find(partner)
+        if partner is not None and other is None:
             if self._checkpoint is not None:
                 self._checkpoint.save_waiting(scored, trained, start_version)
             self._waiting[seat] = _Learner(scored, trained)
             self._scored[seat] = scored
             return None
         own, between, started = _Learner(scored, trained), None, self._weights.version
-        if partner is not None:
+        if other is not None:
             sign = -1.0 if maximise else 1.0
             learners = sorted(
-                (own, partner),
+                (own, other),
                 key=lambda learner: (sign * learner.scored.loss, learner.scored.seat),
                 reverse=True,
             )
-            between = self._commit(learners, newest=scored, waited=seat.partner)
+            between = self._commit(learners, newest=scored, waited=partner)
         if between is None:  # alone, or another process has committed the partner meanwhile
             self._commit([own], newest=scored, waited=None)
             between = max(0, self._weights.version - 1 - started)
-        if paired:
-            self._waiting.pop(seat.partner, None)
+        if partner is not None:
+            self._waiting.pop(partner, None)
         self._scored[seat] = scored
         return between
 

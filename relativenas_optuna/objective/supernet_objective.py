@@ -23,7 +23,8 @@ from relativenas_optuna.objective.trials import (
     reporting,
 )
 from relativenas_optuna.samplers.populations import population_in
-from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.samplers.seats.claims import Seat, claim_of
+from relativenas_optuna.samplers.seats.population import partner_of
 from relativenas_optuna.spaces.protocol import check_space, suggest
 from relativenas_optuna.storages.interruption import mark_interrupted
 from relativenas_optuna.training.data.fingerprint import digest
@@ -198,7 +199,8 @@ class SupernetObjective(Generic[A]):
             costs = self._goals.count(trial, genotype)
             if not costs.allowed:
                 return self._goals.values(trial.study, None, costs)
-            seat = seat_of(trial)
+            claim = claim_of(trial)
+            seat, partner = (None, None) if claim is None else (claim.seat, partner_of(claim))
             with self._lock:
                 self._of_study.open(trial.study)
                 place = seat or Seat(*divmod(trial.number, self.settings.population))
@@ -208,7 +210,7 @@ class SupernetObjective(Generic[A]):
                     record(trial, scored, text, Phases(), seat)
                     return self._goals.values(trial.study, scored.loss, costs)
                 self._of_study.shared.settle(lambda: population_in(trial.study))
-                start = self._of_study.shared.begin(seat)
+                start = self._of_study.shared.begin(partner)
                 try:
                     with reporting(trial, enabled=self._pruning) as report:
                         outcome = self._trainer.train(genotype, place, report=report)
@@ -222,7 +224,7 @@ class SupernetObjective(Generic[A]):
                     scored,
                     outcome.trained,
                     start_version=start,
-                    paired=seat is not None,
+                    partner=partner,
                     maximise=trial.study.directions[0] == StudyDirection.MAXIMIZE,
                 )
                 outcome.phases.commit += watch.lap()

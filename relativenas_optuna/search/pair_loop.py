@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from optuna.storages._heartbeat import BaseHeartbeatThread
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
     from relativenas_optuna.samplers.seats.population import Population
-    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
     Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
@@ -34,7 +34,7 @@ _IDLE = 0.2  # seconds until an idle worker asks again for a pair
 
 def score_pairs(
     study: optuna.Study,
-    sampler: PopulationSampler,
+    sampler: RelativeNASSampler,
     objective: Objective,
     *,
     generations: int,

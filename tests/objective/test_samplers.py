@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler
-from relativenas_optuna.samplers.seats.claims import Seat
+from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from tests.helpers import supernet_reference as reference
+from tests.helpers.samplers.random_members import RandomMembersSampler
 from tests.helpers.tiny_search import (
     SEED,
     SETTINGS,
@@ -28,25 +30,30 @@ SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
     "tpe": lambda: optuna.samplers.TPESampler(seed=1, n_startup_trials=3),
     "nsgaii": lambda: optuna.samplers.NSGAIISampler(seed=1, population_size=3),
 }
+MEMBERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+    f"{size} random members": partial(RandomMembersSampler, {**SPACE.distributions}, size, seed=1)
+    for size in (3, 4)
+}
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", SAMPLERS | MEMBERS)
 def test_under_a_sampler_without_pairs_each_trial_commits_its_own_weights(name: str) -> None:
-    scoring, found = objective(), study(sampler=SAMPLERS[name]())
+    scoring, found = objective(), study(sampler=(SAMPLERS | MEMBERS)[name]())
     supernet = reference.initial_supernet(SPACE, scoring.training, SETTINGS, SEED)
     for number in range(7):
         found.optimize(scoring, n_trials=1)
         assert scoring.weights.version == number + 1
+        assert scoring.waiting == []
         genotype = SPACE.genotype(found.trials[-1].params)
-        generation, seat = divmod(number, SETTINGS.population)
+        place = seat_of(found.trials[-1]) or Seat(*divmod(number, SETTINGS.population))
         network = reference.trained(
             supernet,
             genotype,
             scoring.training,
             SETTINGS,
             seed=SEED,
-            generation=generation,
-            seat=seat,
+            generation=place.generation,
+            seat=place.number,
         )
         learner = genotype, network
         loss = reference.loss_of(network, genotype, scoring.validation, SETTINGS)

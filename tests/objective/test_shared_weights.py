@@ -152,7 +152,7 @@ class Worker:
             self.shared.settle(study.population)
             rule.settle(study.ended)
             partner_here = self.at.seat.partner in self.shared._waiting
-            self.at.start = self.shared.begin(self.at.seat)
+            self.at.start = self.shared.begin(self.at.seat.partner)
             if not partner_here:
                 assert self.at.start == rule.weights.version
                 assert same(self.weights, rule.weights)
@@ -162,7 +162,11 @@ class Worker:
             one, trained = candidate.train(self.weights)
             start = candidate.start
             stale = self.shared.end(
-                one, trained, start_version=start, paired=True, maximise=maximise
+                one,
+                trained,
+                start_version=start,
+                partner=candidate.seat.partner,
+                maximise=maximise,
             )
             assert stale == rule.end(one, trained, start, maximise=maximise)
             known = self.shared.known(candidate.seat, one.architecture)

@@ -57,6 +57,7 @@ class PairedPopulation(Population):
 
     sampler = "RelativeNASSampler"
     settings_class = Settings
+    has_pairs = True
     settings: Settings
     generations: list[PairedGeneration]
 

@@ -60,7 +60,7 @@ class Batch:
         seating: The seating of the study.
         state: RUNNING for a caller that scores the trials; WAITING for workers that pop them.
         detached: True if the trials outlive this process.
-        pair: True to take the seats of one pair only.
+        pair: True to take the seats of one pair only, if `Population.has_pairs`.
         generations: Number of generations to score; None for no limit.
     """
 

@@ -41,12 +41,12 @@ class Seat:
 
     @property
     def pair(self) -> int:
-        """Number of the pair in its generation: seats 2k and 2k + 1 are pair k."""
+        """Number of the pair in its generation, if `Population.has_pairs`."""
         return self.number // 2
 
     @property
     def partner(self) -> Seat:
-        """The other seat of the pair."""
+        """The other seat of the pair, if `Population.has_pairs`."""
         return Seat(self.generation, self.number ^ 1)
 
 
@@ -281,16 +281,21 @@ def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {} if claim is None else claim.worker
 
 
+def claim_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Claim | None:
+    """Return the claim of a trial; None if it has none that can be read."""
+    attrs = (
+        trial.storage.get_trial_system_attrs(trial._trial_id)
+        if hasattr(trial, "storage")
+        else trial.system_attrs
+    )
+    return Claim.read(attrs)
+
+
 def seat_of(trial: optuna.Trial | optuna.trial.FrozenTrial) -> Seat | None:
     """Return the seat that a trial scores.
 
     Returns:
         None for an extra trial, and for a trial of a sampler without seats.
     """
-    attrs = (
-        trial.storage.get_trial_system_attrs(trial._trial_id)
-        if hasattr(trial, "storage")
-        else trial.system_attrs
-    )
-    claim = Claim.read(attrs)
+    claim = claim_of(trial)
     return None if claim is None else claim.seat

@@ -90,6 +90,8 @@ class Population(ABC):
         generations: The generations that are known so far, complete or not.
         makes_extras: True if a trial for which no seat is free is an extra trial, which scores no
             seat. Otherwise it scores again the seat that has been running longest.
+        has_pairs: True if seats 2k and 2k + 1 of a generation are pair k, whose members learn
+            together. Otherwise `Seat.pair` and `Seat.partner` have no meaning.
     """
 
     sampler: ClassVar[str]
@@ -98,6 +100,7 @@ class Population(ABC):
     directions: Sequence[StudyDirection]
     generations: Sequence[Generation]
     makes_extras: bool = False
+    has_pairs: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(
@@ -233,6 +236,19 @@ def population_class(sampler: str) -> type[Population] | None:
         sampler: Name of the sampler's class, as claims carry it.
     """
     return _CLASSES.get(sampler)
+
+
+def partner_of(claim: Claim) -> Seat | None:
+    """Return the other seat of the pair of a claim's seat.
+
+    Returns:
+        None for an extra trial, and if the sampler has no pairs or `population_class` does not
+        know it.
+    """
+    known = population_class(claim.sampler)
+    if claim.seat is None or known is None or not known.has_pairs:
+        return None
+    return claim.seat.partner
 
 
 def checked_claim(trial: FrozenTrial) -> Claim | None:

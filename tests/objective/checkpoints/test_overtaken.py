@@ -99,7 +99,7 @@ def test_the_second_of_a_pair_is_committed_alone_where_the_first_was_meanwhile(
     shared = SharedWeights(weights, overtaken, Genotype.from_text)
     second = scored("sep_conv_5x5", FIRST.partner)
     trained = learner(weights, "sep_conv_5x5", 2.0)
-    assert shared.end(second, trained, start_version=0, paired=True) == 1
+    assert shared.end(second, trained, start_version=0, partner=FIRST) == 1
     assert weights.version == 2
     assert same_bits(weights.snapshot(), expected(("sep_conv_3x3", 1.0), ("sep_conv_5x5", 2.0)))
     assert shared.waiting() == set()
