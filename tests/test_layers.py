@@ -197,6 +197,37 @@ def test_parts_are_attributes_of_the_package() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        (["search", "--help"], {}),
+        (
+            [],
+            {
+                "_RELATIVENAS_COMPLETE": "bash_complete",
+                "COMP_WORDS": "relativenas search --s",
+                "COMP_CWORD": "2",
+            },
+        ),
+    ],
+)
+def test_help_and_tab_completion_of_a_search_load_no_optuna(
+    words: list[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    loaded = loaded_by(
+        "import contextlib, io\n"
+        f"from {PACKAGE}.cli.main import main\n"
+        "out = io.TextIOWrapper(io.BytesIO())\n"
+        "with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):\n"
+        f"    main({words!r})\n"
+        "out.flush()\n"
+        "assert b'--space' in out.buffer.getvalue()"
+    )
+    assert not loaded & {"optuna", "numpy", "rich", "sqlalchemy"}
+
+
 @pytest.mark.parametrize("package", [PACKAGE, *(f"{PACKAGE}.{face}" for face in FACES)])
 def test_public_names_are_there_and_listed(package: str) -> None:
     face = importlib.import_module(package)

@@ -17,3 +17,6 @@ MOST = MappingProxyType(
     }
 )
 """Largest allowed value by setting name, for arguments, study files, recipes and stored plans."""
+
+MAX_SEED = 2**32 - 1
+"""Largest seed of random numbers."""

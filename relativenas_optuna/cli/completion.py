@@ -1,4 +1,4 @@
-"""Tab completion of studies, data sets, folders and files."""
+"""Tab completion of studies, data sets, search spaces, folders and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
+
+from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_STORAGE
+from relativenas_optuna.spaces.names import BUILT_IN_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +23,6 @@ def studies(context: click.Context, _parameter: click.Parameter, incomplete: str
     import optuna  # here, since every command's start loads this module
 
     from relativenas_optuna.exceptions import StorageError
-    from relativenas_optuna.search.plan import DEFAULT_STORAGE
     from relativenas_optuna.storages.opening import storage_at
 
     url = context.params.get("storage") or DEFAULT_STORAGE
@@ -43,10 +45,13 @@ def _typed(name: str) -> str:
 
 def data(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
     """Return the data sets whose names start with `incomplete`, or folders if there are none."""
-    from relativenas_optuna.search.plan import DATA_NAMES
-
     names = [CompletionItem(name) for name in DATA_NAMES if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="dir")]
+
+
+def spaces(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
+    """Return the built-in search spaces whose names start with `incomplete`."""
+    return [CompletionItem(name) for name in BUILT_IN_NAMES if name.startswith(incomplete)]
 
 
 def _folders(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Items:
@@ -59,6 +64,7 @@ def _files(_context: click.Context, _parameter: click.Parameter, incomplete: str
 
 _BY_METAVAR = {
     "DATA": data,
+    "SPACE": spaces,
     "FOLDER": _folders,
     "PLACE": _folders,
     "FILE": _files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,10 +10,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from relativenas_optuna.cli.completion import complete
-from relativenas_optuna.cli.terminal import VERBOSITY
+from relativenas_optuna.cli.terminal import VERBOSITY, verbosity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _PACKAGE = "relativenas_optuna.cli.commands"
 
@@ -37,6 +38,7 @@ class Listed(NamedTuple):
             for parameter in command.params:
                 complete(parameter)
             command.params += _verbosity_options()
+            command.callback = _with_log_level(command.callback)
         return command
 
 
@@ -83,6 +85,26 @@ class CommandGroup(click.Group):
                 formatter.write_dl([(one.name.ljust(width), one.summary) for one in commands])
 
 
+def _with_log_level(callback: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return a command's function that first sets the log level of Optuna, according to -q and -v.
+
+    It is set here rather than with the options, because importing Optuna takes longer than all
+    else that --help and Tab completion need.
+    """
+    assert callback is not None
+
+    @wraps(callback)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        import optuna
+
+        # Optuna's messages about single trials would mix with the output of the search.
+        level = optuna.logging.WARNING if verbosity() > 0 else optuna.logging.ERROR
+        optuna.logging.set_verbosity(level)
+        return callback(*args, **kwargs)
+
+    return run
+
+
 _QUIET = "Print only results and errors: no progress and no hints."
 _VERBOSE = "Print more: each trial, warnings of Optuna, and tracebacks of errors."
 
@@ -95,11 +117,6 @@ def _verbosity_options() -> list[click.Option]:
 def _option(short: str, long: str, level: int, text: str) -> click.Option:
     def say(context: click.Context, _option: click.Parameter, given: bool) -> None:
         if given:
-            import optuna  # takes longer than all else that --help needs
-
             context.ensure_object(dict)[VERBOSITY] = level
-            # Optuna's messages about single trials would mix with the output of the search.
-            log = optuna.logging.WARNING if level > 0 else optuna.logging.ERROR
-            optuna.logging.set_verbosity(log)
 
     return click.Option([short, long], is_flag=True, expose_value=False, callback=say, help=text)

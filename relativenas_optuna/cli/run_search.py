@@ -17,6 +17,7 @@ from relativenas_optuna.search.run_folder import empty_folders_removed, locked, 
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import check_study
 from relativenas_optuna.storages.opening import storage_at
+from relativenas_optuna.storages.urls import is_missing_file
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -25,6 +26,37 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.plan import SearchRequest
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
+
+
+def searched(
+    console: Console, request: SearchRequest, device: str | None, workers: int = 1
+) -> Choice:
+    """Start or continue a search, print its progress, and return its result.
+
+    Args:
+        console: Console of the study.
+        request: Requested settings of the search.
+        device: Device of the search; None for the best one.
+        workers: Number of processes that search together, at least 1.
+    """
+    images = None
+    if is_missing_file(console.storage):
+        images = images_of_new_search(console, request, device)
+    with (
+        storage_at(console.storage) as storage,
+        study_to_search(storage, console.study) as study,
+    ):
+        plan = SearchPlan.of(study, request)
+        check_study(study, plan.search_space)
+        choice = Choice.stored_in(study)
+        if choice is not None and choice.generations >= plan.settings.generations:
+            console.already_finished(choice, plan)
+            return choice
+        if images is None:
+            console.preparing(plan)
+        return search_to_the_end(
+            console, study, plan, device=device, workers=workers, images=images
+        )
 
 
 def images_of_new_search(console: Console, request: SearchRequest, device: str | None) -> Images:

@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from relativenas_optuna._utils.checked_fields import Range, Share, check_fields
-from relativenas_optuna._utils.limits import MOST
-from relativenas_optuna.samplers.seats.settings import MAX_SEED
+from relativenas_optuna._utils.limits import MAX_SEED, MOST
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -14,7 +14,7 @@ from relativenas_optuna._utils.checked_fields import Count, Finite, from_data
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan
-from relativenas_optuna.spaces.registry import CELLS
+from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.space_genotype import AnyGenotype, genotype_from_text
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from relativenas_optuna.networks.activations import activation_bytes
-from relativenas_optuna.spaces.registry import BUILT_IN, CELLS, NetworkSizes
+from relativenas_optuna.spaces.names import CELLS
+from relativenas_optuna.spaces.registry import BUILT_IN, NetworkSizes
 from relativenas_optuna.training.step_memory import check_step_memory
 
 if TYPE_CHECKING:

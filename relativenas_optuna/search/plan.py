@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from relativenas_optuna._utils.checked_fields import Range, from_data
 from relativenas_optuna._utils.files import file_name
-from relativenas_optuna._utils.limits import MOST
+from relativenas_optuna._utils.limits import MAX_SEED, MOST
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
-from relativenas_optuna.samplers.seats.settings import MAX_SEED
-from relativenas_optuna.spaces.registry import CELLS, load_space
+from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT
+from relativenas_optuna.spaces.names import CELLS
+from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute
 
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 
 PLAN_ATTRIBUTE = "relative_nas:search"
-DATA_NAMES = ("digits", "cifar10", "cifar100")
-DEFAULT_OUT = "relativenas-out"
-DEFAULT_STORAGE = "sqlite:///relativenas.db"
-DEFAULT_STUDY = "relativenas"
 Side = Annotated[int, Range(1, MOST["size"])]
 Seed = Annotated[int, Range(0, MAX_SEED)]
 

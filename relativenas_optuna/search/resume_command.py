@@ -23,7 +23,7 @@ def command(*words: str, storage: str, study: str | None = None) -> str:
         study: Name of the study; left out if it is None or the default.
     """
     # Imported here, because `program` must also work if Ctrl-C interrupted the import of Optuna.
-    from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+    from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 
     options = []
     if storage != DEFAULT_STORAGE:

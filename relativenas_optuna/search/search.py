@@ -19,9 +19,10 @@ from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
+from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.pair_loop import score_pairs
-from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan
+from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.data.load import DataError, load_images

@@ -11,11 +11,9 @@ from typing import Any, TypeAlias
 
 from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.spaces.cell_space import CellSpace
+from relativenas_optuna.spaces.names import CELLS, NASBENCH201
 from relativenas_optuna.spaces.nasbench201 import NASBench201
 from relativenas_optuna.spaces.protocol import Space, check_space
-
-CELLS = "cells"
-"""Name of the cell space, the default."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
@@ -112,7 +110,7 @@ BUILT_IN = {
             network="relativenas_optuna.networks.network:cell_network",
         ),
         RegisteredSpace(
-            name="nasbench201",
+            name=NASBENCH201,
             space=lambda _: NASBench201(),
             supernet="relativenas_optuna.networks.nasbench201:nasbench201_supernet",
             network="relativenas_optuna.networks.nasbench201:nasbench201_network",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from relativenas_optuna.spaces.genotype import BYTE_ORDER_MARK, Genotype
-from relativenas_optuna.spaces.registry import BUILT_IN, CELLS, registered_space
+from relativenas_optuna.spaces.names import CELLS
+from relativenas_optuna.spaces.registry import BUILT_IN, registered_space
 
 _LONGEST = 10_000  # characters
 _SPACE_LINE = "space:"

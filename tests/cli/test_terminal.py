@@ -125,6 +125,7 @@ def test_forced_colours_bring_no_progress_bars_into_files(
         ("relativenas report ", ["plain,mine"]),
         ("relativenas status --storage sqlite:///nowhere.db --study ", []),
         ("relativenas search --data cifar1", ["plain,cifar10", "plain,cifar100"]),
+        ("relativenas search --space ", ["plain,cells", "plain,nasbench201"]),
         ("relativenas search --out rel", ["dir,rel"]),
         ("relativenas train --recipe my", ["file,my"]),
     ],

@@ -13,10 +13,10 @@ from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench201Supernet
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.spaces import CellSpace, NASBench201, registry
+from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.nasbench201 import NASBench201Cell
 from relativenas_optuna.spaces.registry import (
     BUILT_IN,
-    CELLS,
     NetworkSizes,
     load_space,
     register_space,

@@ -8,7 +8,6 @@ import click
 
 from relativenas_optuna.cli.group import CommandGroup
 from relativenas_optuna.cli.help_texts import examples, listed, paragraphs
-from relativenas_optuna.cli.terminal import verbosity
 
 SECTIONS = {
     "Search": (
@@ -79,8 +78,3 @@ def cli(context: click.Context) -> None:
     """Search for neural architectures by slow-fast learning, in an Optuna study."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-        return
-    if verbosity() == 0:
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)

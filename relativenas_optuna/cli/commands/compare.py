@@ -22,7 +22,8 @@ from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.evaluation.comparison.baseline import baseline_name
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.architectures import published_of, scored_architectures
-from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan, SearchRequest
+from relativenas_optuna.search.defaults import DATA_NAMES
+from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
 from relativenas_optuna.search.study_access import check_study, study_at
 

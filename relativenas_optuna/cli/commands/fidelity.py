@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relativenas_optuna._utils.json_data import plain
+from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
@@ -20,7 +21,6 @@ from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.evaluation.fidelity.rank_correlation import TOP
 from relativenas_optuna.evaluation.fidelity.record import MOST, Architecture, Fidelity
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.study_access import check_study, study_at
 

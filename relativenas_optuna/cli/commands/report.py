@@ -21,7 +21,7 @@ from relativenas_optuna.cli.options.common import (
 )
 from relativenas_optuna.cli.terminal import notice
 from relativenas_optuna.search.choice import readable_plan
-from relativenas_optuna.search.plan import DEFAULT_STUDY
+from relativenas_optuna.search.defaults import DEFAULT_STUDY
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.search.run_folder import make_folder
 from relativenas_optuna.search.study_access import study_at

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from relativenas_optuna.cli.commands.search import searched
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option, json_option, storage_option
 from relativenas_optuna.cli.output.search import Console
+from relativenas_optuna.cli.run_search import searched
 from relativenas_optuna.search.study_file import StudyFile
 
 

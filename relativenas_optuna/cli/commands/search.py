@@ -1,4 +1,4 @@
-"""The command `relativenas search`, and the function that it shares with `relativenas run`."""
+"""The command `relativenas search`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
     device_option,
@@ -16,16 +17,7 @@ from relativenas_optuna.cli.options.common import (
     study_option,
     weights_option,
 )
-from relativenas_optuna.cli.output.search import Console
-from relativenas_optuna.cli.run_search import images_of_new_search, search_to_the_end
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
-from relativenas_optuna.samplers.seats.settings import MAX_SEED
-from relativenas_optuna.search.choice import Choice
-from relativenas_optuna.search.plan import SearchPlan, SearchRequest
-from relativenas_optuna.search.studies import study_to_search
-from relativenas_optuna.search.study_access import check_study
-from relativenas_optuna.storages.opening import storage_at
-from relativenas_optuna.storages.urls import is_missing_file
 
 
 @click.command(
@@ -120,6 +112,11 @@ def search(
     Give the same command again to continue after Ctrl-C or a crash. The study stores its settings,
     so --study is enough to continue. A study created by `optuna create-study` is accepted too.
     """
+    # Imported here, because these modules load Optuna, and help and Tab completion need to be fast.
+    from relativenas_optuna.cli.output.search import Console
+    from relativenas_optuna.cli.run_search import searched
+    from relativenas_optuna.search.plan import SearchRequest
+
     names = ("data", "size", "preset", "seed", "out", "weights", "space")
     request = SearchRequest(
         **{name: options[name] for name in names},
@@ -130,34 +127,3 @@ def search(
     choice = searched(console, request, device, workers)
     if as_json:
         click.echo(json.dumps({"study": study} | choice.to_data(), allow_nan=False))
-
-
-def searched(
-    console: Console, request: SearchRequest, device: str | None, workers: int = 1
-) -> Choice:
-    """Start or continue a search, print its progress, and return its result.
-
-    Args:
-        console: Console of the study.
-        request: Requested settings of the search.
-        device: Device of the search; None for the best one.
-        workers: Number of processes that search together, at least 1.
-    """
-    images = None
-    if is_missing_file(console.storage):
-        images = images_of_new_search(console, request, device)
-    with (
-        storage_at(console.storage) as storage,
-        study_to_search(storage, console.study) as study,
-    ):
-        plan = SearchPlan.of(study, request)
-        check_study(study, plan.search_space)
-        choice = Choice.stored_in(study)
-        if choice is not None and choice.generations >= plan.settings.generations:
-            console.already_finished(choice, plan)
-            return choice
-        if images is None:
-            console.preparing(plan)
-        return search_to_the_end(
-            console, study, plan, device=device, workers=workers, images=images
-        )

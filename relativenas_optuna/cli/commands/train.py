@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relativenas_optuna._utils.files import file_name
+from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.cpu_time import LONGEST, require_patience
@@ -26,9 +27,9 @@ from relativenas_optuna.cli.options.common import (
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
-from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.architectures import architecture_argument, architecture_of
-from relativenas_optuna.search.plan import DEFAULT_OUT, SearchPlan
+from relativenas_optuna.search.defaults import DEFAULT_OUT
+from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.study_access import study_at
 
 if TYPE_CHECKING:

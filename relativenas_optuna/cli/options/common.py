@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
-from relativenas_optuna.spaces.registry import BUILT_IN
+from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
+from relativenas_optuna.spaces.names import BUILT_IN_NAMES
 
 
 def named_study(value: str) -> str:
@@ -43,7 +43,7 @@ study_option = click.option(
 space_option = click.option(
     "--space",
     metavar="SPACE",
-    help=f"Search space: {', '.join(BUILT_IN)}, or MODULE:ATTRIBUTE of a custom space.  "
+    help=f"Search space: {', '.join(BUILT_IN_NAMES)}, or MODULE:ATTRIBUTE of a custom space.  "
     "[default: that of the study or file, otherwise cells]",
 )
 

@@ -10,7 +10,7 @@ import click
 
 from relativenas_optuna.cli.options.common import space_option
 from relativenas_optuna.search.architectures import architecture_of
-from relativenas_optuna.search.plan import DEFAULT_STORAGE, DEFAULT_STUDY
+from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from relativenas_optuna.spaces.registry import load_space
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from relativenas_optuna.cli.progress import SearchProgress, counting
 from relativenas_optuna.cli.terminal import console, on_screen
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.genotype import node_lines
-from relativenas_optuna.spaces.registry import CELLS
+from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.storages.urls import is_in_memory
 
 if TYPE_CHECKING:

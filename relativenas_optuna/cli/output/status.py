@@ -12,7 +12,7 @@ from rich.table import Table
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import ago, duration, shown_name
 from relativenas_optuna.search.resume_command import command
-from relativenas_optuna.spaces.registry import CELLS
+from relativenas_optuna.spaces.names import CELLS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

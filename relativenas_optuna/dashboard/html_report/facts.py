@@ -12,7 +12,7 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration
 from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.search.resume_command import command
-from relativenas_optuna.spaces.registry import CELLS
+from relativenas_optuna.spaces.names import CELLS
 
 if TYPE_CHECKING:
     from relativenas_optuna.samplers.search_view import SearchView

@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice
-from relativenas_optuna.search.plan import DATA_NAMES, SearchPlan
+from relativenas_optuna.search.defaults import DATA_NAMES
+from relativenas_optuna.search.plan import SearchPlan
 
 if TYPE_CHECKING:
     import optuna

@@ -15,13 +15,13 @@ from optuna.distributions import (
     json_to_distribution,
 )
 
+from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.intervals import interval
 
 if TYPE_CHECKING:
     import optuna
 
-MAX_SEED = 2**32 - 1
 DEFAULT_POPULATION_SIZE = 20
 MAX_POPULATION_SIZE = 100_000
 _SHOWN = 200  # characters of a distribution in a message

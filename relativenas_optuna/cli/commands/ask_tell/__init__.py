@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from optuna.trial import TrialState
 
+from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna.cli.commands.ask_tell.search_space import read_space
 from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import storage_option, study_option
 from relativenas_optuna.samplers.relative_nas.settings import PRESETS, Arguments
-from relativenas_optuna.samplers.seats.settings import MAX_SEED
 from relativenas_optuna.search.study_access import study_at
 
 if TYPE_CHECKING:
