@@ -177,7 +177,7 @@ class SearchPlan:
             out=str(Path(request.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
             weights=None if request.weights is None else checked_place(request.weights),
             random=bool(request.random),
-            space=load_space(request.space or CELLS).name,
+            space=load_space(CELLS if request.space is None else request.space).name,
         )
 
     @classmethod

@@ -118,7 +118,10 @@ def test_a_missing_space_module_is_one_line_and_the_study_stays_visible(
         assert run(*words, "--study", "s").status == 0
 
 
-def test_an_unknown_space_is_one_line_with_the_known_ones(tmp_path: Path, run: Run) -> None:
-    refused = run("search", "--space", "nothing").line
+@pytest.mark.parametrize("name", ["nothing", ""])
+def test_an_unknown_space_is_one_line_with_the_known_ones(
+    name: str, tmp_path: Path, run: Run
+) -> None:
+    refused = run("search", "--space", name).line
     assert "space must be one of cells, nasbench201, or MODULE:ATTRIBUTE" in refused
     assert not (tmp_path / "relativenas.db").exists()
