@@ -35,6 +35,8 @@ LIBRARIES = {
     "networks": {"numpy", "safetensors", "torch"},
     "training": {"PIL", "numpy", "psutil", "sklearn", "torch", "torchvision"},
     "visualization": {"matplotlib", "numpy", "optuna", "plotly"},
+    "objective": {"numpy", "optuna", "torch"},
+    "search": {"filelock", "numpy", "optuna", "psutil", "sqlalchemy", "torch"},
 }
 FACES = (
     "dashboard",

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import best_architectures
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _LONGEST = 16 * 1024  # bytes of a file; the longest published cells take 1 kB
-
-architecture_argument = click.argument("architecture", required=False, metavar="[ARCHITECTURE]")
-"""Argument of a command: a file, a published name, or nothing for the best of the study."""
 
 
 @dataclass(frozen=True)

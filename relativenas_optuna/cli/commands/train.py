@@ -19,6 +19,7 @@ from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.cpu_time import LONGEST, require_patience
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
+    architecture_argument,
     device_option,
     space_option,
     storage_option,
@@ -27,7 +28,7 @@ from relativenas_optuna.cli.options.common import (
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
-from relativenas_optuna.search.architectures import architecture_argument, architecture_of
+from relativenas_optuna.search.architectures import architecture_of
 from relativenas_optuna.search.defaults import DEFAULT_OUT
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.study_access import study_at

@@ -21,6 +21,9 @@ def named_study(value: str) -> str:
 
 STORAGE_VARIABLE = "RELATIVENAS_STORAGE"
 
+architecture_argument = click.argument("architecture", required=False, metavar="[ARCHITECTURE]")
+"""Argument of a command: a file, a published name, or nothing for the best of the study."""
+
 storage_option = click.option(
     "--storage",
     metavar="URL",
