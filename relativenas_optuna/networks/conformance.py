@@ -52,7 +52,7 @@ def check_supernet(
     rng = np.random.default_rng(seed)
     for _ in range(samples):
         genotype = space.random(rng)
-        _check_genotype(space, genotype)
+        check_genotype(space, genotype)
         with _kept(module):
             try:
                 _check_evaluation(supernet, module, genotype, images, classes)
@@ -63,7 +63,13 @@ def check_supernet(
                 raise ProtocolError(f"{error} (architecture {text})") from error
 
 
-def _check_genotype(space: Space[A], genotype: A) -> None:
+def check_genotype(space: Space[A], genotype: A) -> None:
+    """Raise if a space does not read an architecture back from its parameters and its text.
+
+    Raises:
+        ProtocolError: The parameters or the text give another architecture.
+        TypeError: The architecture is not hashable.
+    """
     hash(genotype)
     params = space.params(genotype)
     names = set(space.distributions)

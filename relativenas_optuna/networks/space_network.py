@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.networks.network import FAMILIES
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.spaces.registry import NetworkSizes, registered_space
@@ -31,7 +32,8 @@ def any_network(
             space that is not built in is built on the CPU, since its module may not run elsewhere.
 
     Raises:
-        ValueError: A size is out of range, the space is not loaded, or it has no such network.
+        SpaceError: The space is not loaded, or its network is not a module.
+        ValueError: A size is out of range, or the space has no such network.
     """
     if isinstance(genotype, Genotype):
         with torch.device("meta") if meta else nullcontext():
@@ -50,7 +52,7 @@ def any_network(
     with torch.device("meta") if meta and registered.built_in else nullcontext():
         network = registered.build_network(architecture, sizes)
     if not isinstance(network, nn.Module):
-        raise TypeError(
+        raise SpaceError(
             f"the stand-alone network of space {genotype.space!r} must be a torch.nn.Module; got "
             f"{type(network).__name__}"
         )

@@ -19,6 +19,7 @@ from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
+from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
 from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.pair_loop import score_pairs
@@ -63,7 +64,7 @@ class Search:
             missing.
         DataError: The images are missing, cannot be used, or differ from those that the study was
             started with.
-        SpaceError: The search space of the plan is not found.
+        SpaceError: The search space of the plan is not found or breaks its protocol.
         OSError: The place of the weights cannot be written to.
         ValueError: The device does not exist; or the weights are damaged, or belong to another
             search or another supernet.
@@ -90,6 +91,8 @@ class Search:
             )
         registered, settings = load_space(plan.space), plan.settings
         space = registered.space(settings.nodes)
+        if not registered.built_in:
+            check_random_architecture(plan.space, space)
         self.sampler = RelativeNASSampler(
             space.distributions,
             population_size=plan.settings.population,
@@ -120,9 +123,7 @@ class Search:
         self.objective = SupernetObjective(
             space,
             images,
-            supernet=registered.own_supernet(
-                channels=settings.channels, cells=settings.cells, nodes=settings.nodes
-            ),
+            supernet=supernet_builder(registered, settings),
             settings=settings,
             seed=plan.seed,
             device=device,

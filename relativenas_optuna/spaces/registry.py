@@ -49,13 +49,14 @@ class RegisteredSpace:
         space: Function that returns the space for a number of nodes in a cell. Only "cells" uses
             that number.
         supernet: (space, sizes) -> supernet, a `torch.nn.Module`.
-        network: (architecture, sizes) -> stand-alone network, a `torch.nn.Module`.
+        network: (architecture, sizes) -> stand-alone network, a `torch.nn.Module`. None to take the
+            method `standalone` of the supernet.
     """
 
     name: str
     space: Callable[[int], Space[Any]]
     supernet: Factory
-    network: Factory
+    network: Factory | None
 
     @property
     def built_in(self) -> bool:
@@ -72,7 +73,15 @@ class RegisteredSpace:
         Raises:
             SpaceError: The space has no stand-alone networks.
         """
-        return _function(self.network)(architecture, sizes)
+        if self.network is not None:
+            return _function(self.network)(architecture, sizes)
+        supernet = self.build_supernet(self.space(CellSpace.nodes), sizes)
+        if not hasattr(supernet, "standalone"):
+            raise SpaceError(
+                f"space {self.name!r} has no stand-alone networks: give register_space(..., "
+                f"network=), or the supernet a method standalone(architecture)"
+            )
+        return supernet.standalone(architecture)
 
     def own_supernet(self, *, channels: int, cells: int, nodes: int) -> Any:
         """Return the `supernet` argument of `SupernetObjective` for this space.
@@ -147,7 +156,8 @@ def register_space(
 
     Raises:
         SpaceError: The name cannot be taken.
-        TypeError: `space` lacks a part of its protocol, or the supernet is missing.
+        TypeError: The name is not text, `space` lacks a part of its protocol, or the supernet is
+            missing.
 
     Example:
         >>> from relativenas_optuna.spaces import CellSpace, register_space
@@ -155,6 +165,7 @@ def register_space(
         >>> register_space("convolutions", convolutions).name
         'convolutions'
     """
+    _check_text(name)
     if not _NAME.fullmatch(name) or name in BUILT_IN:
         raise SpaceError(
             f"name must be 1 to 100 letters, digits, '_' and '-', and none of "
@@ -174,7 +185,7 @@ def register_space(
         name=name,
         space=lambda _: space,
         supernet=_supernet_factory(supernet, ours),
-        network=_network_factory(name, supernet, network, ours),
+        network=_network_factory(supernet, network, ours),
     )
     _REGISTERED[name] = registered
     return registered
@@ -207,7 +218,9 @@ def load_space(name: str) -> RegisteredSpace:
 
     Raises:
         SpaceError: No such space is registered, or the module or its attribute is missing.
+        TypeError: The name is not text.
     """
+    _check_text(name)
     dotted = _DOTTED.fullmatch(name)
     if dotted is None or name in _REGISTERED:
         return registered_space(name)
@@ -225,9 +238,11 @@ def load_space(name: str) -> RegisteredSpace:
         ) from error
     found = getattr(module, attribute, None)
     if not isinstance(found, RegisteredSpace):
+        # The file shows that another module of that name hides the user's.
+        file = getattr(module, "__file__", None) or "built into Python"
         raise SpaceError(
-            f"{attribute!r} of module {module_name!r} must be what register_space returned; got "
-            f"{'no such attribute' if found is None else type(found).__name__}"
+            f"{attribute!r} of module {module_name!r} ({file}) must be what register_space "
+            f"returned; got {'no such attribute' if found is None else type(found).__name__}"
         )
     _REGISTERED[name] = replace(found, name=name)
     return _REGISTERED[name]
@@ -239,6 +254,11 @@ def built_in_for(space: object) -> RegisteredSpace | None:
         if isinstance(space, type(registered.space(CellSpace.nodes))):
             return registered
     return None
+
+
+def _check_text(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"name must be the name of a search space, as text; got {name!r:.100}")
 
 
 def _function(factory: Factory) -> Callable[[Any, NetworkSizes], Any]:
@@ -259,11 +279,10 @@ def _supernet_factory(
 
 
 def _network_factory(
-    name: str,
     supernet: Callable[[int, int], Any] | None,
     network: Callable[[Any, int, int], Any] | None,
     ours: RegisteredSpace | None,
-) -> Factory:
+) -> Factory | None:
     if network is not None:
         return lambda architecture, sizes: network(
             architecture, sizes.in_channels, sizes.num_classes
@@ -271,14 +290,4 @@ def _network_factory(
     if supernet is None:
         assert ours is not None
         return ours.network
-
-    def standalone(architecture: Any, sizes: NetworkSizes) -> Any:
-        whole = supernet(sizes.in_channels, sizes.num_classes)
-        if not hasattr(whole, "standalone"):
-            raise SpaceError(
-                f"space {name!r} has no stand-alone networks: give register_space(..., network=), "
-                f"or the supernet a method standalone(architecture)"
-            )
-        return whole.standalone(architecture)
-
-    return standalone
+    return None

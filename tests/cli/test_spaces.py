@@ -118,6 +118,29 @@ def test_a_missing_space_module_is_one_line_and_the_study_stays_visible(
         assert run(*words, "--study", "s").status == 0
 
 
+@pytest.mark.parametrize(
+    ("correct", "wrong", "message"),
+    [
+        ("text = staticmethod(str)", 'text = staticmethod(lambda _: "")', "must be text of 1 to"),
+        ("return int(text)", "return text", "parse(text(g)) must be g"),
+        ('{"depth": genotype}', "{}", "must have the names of distributions"),
+        ("return int(rng.integers(1, 4))", "return 1 // 0", "ZeroDivisionError"),
+        ("supernet=DepthNetwork, network", "supernet=print, network", "got NoneType"),
+        ("supernet=DepthNetwork, network", "supernet=lambda: 1, network", "takes 0 positional"),
+    ],
+)
+def test_a_mistake_in_a_space_is_one_line_before_the_search(
+    correct: str, wrong: str, message: str, tmp_path: Path, run: Run
+) -> None:
+    module = tmp_path / "a_space_of_mine.py"
+    assert correct in module.read_text()
+    module.write_text(module.read_text().replace(correct, wrong))
+    refused = run("search", "--space", OWN).line
+    assert f"space '{OWN}'" in refused
+    assert message in refused
+    assert not (tmp_path / "relativenas.db").exists()
+
+
 @pytest.mark.parametrize("name", ["nothing", ""])
 def test_an_unknown_space_is_one_line_with_the_known_ones(
     name: str, tmp_path: Path, run: Run

@@ -11,6 +11,7 @@ import torch
 
 from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench201Supernet
+from relativenas_optuna.networks.space_network import any_network
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.spaces import CellSpace, NASBench201, registry
 from relativenas_optuna.spaces.names import CELLS
@@ -22,6 +23,7 @@ from relativenas_optuna.spaces.registry import (
     register_space,
     registered_space,
 )
+from relativenas_optuna.spaces.space_genotype import SpaceGenotype
 from tests.helpers.own_space import BARE, DepthNetwork, Depths
 
 SIZES = NetworkSizes(channels=2, cells=5, in_channels=1, num_classes=3)
@@ -86,6 +88,19 @@ def test_a_name_that_cannot_be_taken_is_refused(name: str) -> None:
         register_space(name, Depths(), supernet=DepthNetwork)
 
 
+def test_a_name_that_is_not_text_is_refused_naming_the_argument() -> None:
+    with pytest.raises(TypeError, match="name must be the name of a search space, as text; got 3"):
+        load_space(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a search space, as text; got None"):
+        register_space(None, Depths(), supernet=DepthNetwork)  # type: ignore[arg-type]
+
+
+def test_a_stand_alone_network_that_is_no_module_is_refused() -> None:
+    register_space("mine", Depths(), supernet=DepthNetwork, network=lambda *_: 3)
+    with pytest.raises(SpaceError, match=r"space 'mine' must be a torch.nn.Module; got int"):
+        any_network(SpaceGenotype("mine", "2"), "cifar10", SIZES, auxiliary=False)
+
+
 def test_a_space_without_a_supernet_is_refused() -> None:
     with pytest.raises(TypeError, match=r"supernet must be a function .* for a Depths; got None"):
         register_space("mine", Depths())
@@ -98,6 +113,8 @@ def test_a_space_without_a_supernet_is_refused() -> None:
 def test_a_space_without_stand_alone_networks_says_how_to_give_them() -> None:
     with pytest.raises(SpaceError, match=r"'bare_depths' has no stand-alone networks: give"):
         BARE.build_network(2, SIZES)
+    with pytest.raises(SpaceError, match=r"'tests.helpers.own_space:BARE' has no stand-alone"):
+        load_space("tests.helpers.own_space:BARE").build_network(2, SIZES)
 
 
 def test_a_module_in_the_current_folder_is_imported_by_load_space_alone(module: Path) -> None:
@@ -115,7 +132,15 @@ def test_a_module_in_the_current_folder_is_imported_by_load_space_alone(module: 
     [
         ("nothing", "one of cells, nasbench201, or MODULE:ATTRIBUTE .*; got 'nothing'"),
         ("no_such_module:X", "'no_such_module' of space .* cannot be imported, ModuleNotFound"),
-        ("a_space_of_mine:X", "'X' of module 'a_space_of_mine' must be .*; got no such attribute"),
+        (
+            "a_space_of_mine:X",
+            r"'X' of module 'a_space_of_mine' \(.*mine.py\) must be .*; got no such attribute",
+        ),
+        (
+            "test:X",
+            r"'X' of module 'test' \(.*test.__init__.py\) must be .*; got no such attribute",
+        ),
+        ("sys:X", r"'X' of module 'sys' \(built into Python\) must be"),
         ("a_space_of_mine:OTHER", "must be what register_space returned; got int"),
         ("../a:b", "space must be one of"),
         ("a:b:c", "space must be one of"),
