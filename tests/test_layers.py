@@ -203,6 +203,8 @@ def test_parts_are_attributes_of_the_package() -> None:
     ("words", "environment"),
     [
         (["search", "--help"], {}),
+        (["run", "--help"], {}),
+        (["show", "--help"], {}),
         (
             [],
             {
@@ -213,7 +215,7 @@ def test_parts_are_attributes_of_the_package() -> None:
         ),
     ],
 )
-def test_help_and_tab_completion_of_a_search_load_no_optuna(
+def test_help_and_tab_completion_of_common_commands_load_no_optuna(
     words: list[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environment.items():
@@ -225,7 +227,7 @@ def test_help_and_tab_completion_of_a_search_load_no_optuna(
         "with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):\n"
         f"    main({words!r})\n"
         "out.flush()\n"
-        "assert b'--space' in out.buffer.getvalue()"
+        "assert b'--storage' in out.buffer.getvalue()"
     )
     assert not loaded & {"optuna", "numpy", "rich", "sqlalchemy"}
 

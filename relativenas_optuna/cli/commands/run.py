@@ -10,9 +10,6 @@ import click
 
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option, json_option, storage_option
-from relativenas_optuna.cli.output.search import Console
-from relativenas_optuna.cli.run_search import searched
-from relativenas_optuna.search.study_file import StudyFile
 
 
 @click.command(
@@ -31,6 +28,11 @@ def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
     FILE is a study file in TOML, such as studies/digits.toml. The exit status is 1 if a figure
     (the accuracy, for example) is below the required value.
     """
+    # Imported here, because these modules load Optuna, and help and Tab completion need to be fast.
+    from relativenas_optuna.cli.output.search import Console
+    from relativenas_optuna.cli.run_search import searched
+    from relativenas_optuna.search.study_file import StudyFile
+
     described = StudyFile.read(file)
     console = Console(storage=storage, study=described.study, stderr=as_json)
     choice = searched(console, described.request, device)

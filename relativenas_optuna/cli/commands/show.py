@@ -10,14 +10,9 @@ import click
 
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import json_option, storage_option, study_option
-from relativenas_optuna.cli.output.search import Console
 from relativenas_optuna.cli.terminal import notice
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.architectures import scored_architectures
-from relativenas_optuna.search.choice import readable_plan
 from relativenas_optuna.search.run_folder import make_folder
-from relativenas_optuna.search.study_access import study_at
-from relativenas_optuna.spaces.space_genotype import space_of
 
 
 @click.command(
@@ -47,6 +42,13 @@ def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> 
     For a finished search these are the finalists, evaluated with the final weights. Otherwise they
     are the trials with the lowest loss. With --json, files are written only if --out is given.
     """
+    # Imported here, because these modules load Optuna, and help and Tab completion need to be fast.
+    from relativenas_optuna.cli.output.search import Console
+    from relativenas_optuna.search.architectures import scored_architectures
+    from relativenas_optuna.search.choice import readable_plan
+    from relativenas_optuna.search.study_access import study_at
+    from relativenas_optuna.spaces.space_genotype import space_of
+
     console = Console(storage=storage, study=study, stderr=as_json)
     with study_at(storage, study, read_only=True) as found:
         plan, best = readable_plan(found), scored_architectures(found, for_show=True)
