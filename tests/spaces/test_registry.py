@@ -14,7 +14,7 @@ from relativenas_optuna.networks.nasbench201 import NASBench201Network, NASBench
 from relativenas_optuna.networks.space_network import any_network
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.spaces import CellSpace, NASBench201, registry
-from relativenas_optuna.spaces.names import CELLS
+from relativenas_optuna.spaces.names import BUILT_IN_NAMES, CELLS
 from relativenas_optuna.spaces.nasbench201 import NASBench201Cell
 from relativenas_optuna.spaces.registry import (
     BUILT_IN,
@@ -54,6 +54,7 @@ def test_built_in_spaces_have_their_space_and_networks() -> None:
     network = nasbench201.build_network(NASBench201Cell.from_text(TEXT), SIZES)
     assert isinstance(network, NASBench201Network)
     assert network.stage_cells == 1
+    assert tuple(BUILT_IN) == BUILT_IN_NAMES
     for built_in in (cells, nasbench201):
         assert built_in.built_in
         assert built_in.own_supernet(channels=2, cells=3, nodes=1) is None
