@@ -165,8 +165,7 @@ class PairedPopulation(Population):
 
     def _basis(self, generation: PairedGeneration, pair: int) -> str:
         """Return the digest of the scores on which a pair's move depends."""
-        before = self._before(generation)
-        return generation.digest_after(before, generation.pair_scores(pair))
+        return generation.digest_after(self._before(generation), generation.pair_scores(pair))
 
     def _before(self, generation: PairedGeneration) -> PairedGeneration | None:
         return self.generations[generation.index - 1] if generation.index else None

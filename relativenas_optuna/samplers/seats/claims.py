@@ -273,10 +273,7 @@ def signs_of_life(system_attrs: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def worker_of(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the worker named on a trial's claim.
-
-    It is empty if the trial has no claim, or if any process may run the trial.
-    """
+    """Return the worker on a trial's claim; empty without a claim or if any process may run it."""
     claim = Claim.read(system_attrs)
     return {} if claim is None else claim.worker
 
