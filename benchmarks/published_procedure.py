@@ -39,7 +39,8 @@ class Layers(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[b, c, h, w]` to the same, or half the size."""
-        return self.op(x)  # type: ignore[no-any-return]
+        result: Tensor = self.op(x)
+        return result
 
 
 class Reduce(nn.Module):
@@ -54,7 +55,8 @@ class Reduce(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[b, inputs, h, w]` to `[b, channels, h / 2, w / 2]`."""
         x = F.relu(x)
-        return self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], 1))  # type: ignore[no-any-return]
+        result: Tensor = self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], 1))
+        return result
 
 
 def pointwise(inputs: int, channels: int) -> Layers:
@@ -146,7 +148,8 @@ class SearchNetwork(nn.Module):
         for cell in self.cells:
             graph = self.genotype.reduce if cell.reduction else self.genotype.normal
             older, newer = newer, cell(older, newer, graph)
-        return self.classifier(self.global_pooling(newer).flatten(1))  # type: ignore[no-any-return]
+        logits: Tensor = self.classifier(self.global_pooling(newer).flatten(1))
+        return logits
 
     def uses(self, name: str) -> bool:
         """Return True if a tensor is outside the operations, or in one that the genotype uses."""
@@ -172,6 +175,7 @@ class Cutout:
         """Return the image with zeros in the square."""
         _, height, width = image.shape
         mask = np.ones((height, width), np.float32)
+        # The published procedure draws from the global generator, whose speed is measured too.
         row, column = np.random.randint(height), np.random.randint(width)  # noqa: NPY002
         top, left = max(row - self.side // 2, 0), max(column - self.side // 2, 0)
         mask[top : row + self.side // 2, left : column + self.side // 2] = 0

@@ -46,6 +46,7 @@ def locked(
         if timeout == 0:
             raise
     except (NotImplementedError, OSError) as error:
+        # With a timeout, a caller goes on without a lock, as in a folder that can only be read.
         if timeout is None:
             reason = getattr(error, "strerror", None) or error
             raise OSError(

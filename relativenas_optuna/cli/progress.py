@@ -30,7 +30,25 @@ _BESIDE_THE_BAR = 68  # columns
 _NARROWEST_BAR, _WIDEST_BAR = 5, 40
 
 
-class SearchProgress:
+class _Shown:
+    """A progress bar that is on the screen inside of a `with` block."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+
+class SearchProgress(_Shown):
     """The progress bar of a search, with a line for each generation above it.
 
     If the output is not a terminal, only the lines are printed.
@@ -48,18 +66,6 @@ class SearchProgress:
         self._progress = _progress(console)
         self._task = self._progress.add_task("", total=search.total)
         self._show()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
 
     def after(self, study: Study, trial: FrozenTrial) -> None:
         """Show a trial that has ended; a callback of `Search.run`."""
@@ -111,7 +117,7 @@ class SearchProgress:
             )
 
 
-class TrainingProgress:
+class TrainingProgress(_Shown):
     """The progress bar of a training, with a line for each epoch above it.
 
     If the output is not a terminal, only the lines are printed.
@@ -128,18 +134,6 @@ class TrainingProgress:
         self._progress = _progress(console)
         self._task = self._progress.add_task("", total=epochs, best="")
         self._done = 0
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
 
     def begin(self, history: Sequence[Epoch]) -> None:
         """Show that the epochs in `history` are already done."""

@@ -6,13 +6,14 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 from torch.nn import functional
 
+from relativenas_optuna._utils.checked_fields import Range, check_value
 from relativenas_optuna.evaluation.fidelity.record import MOST, Architecture, Fidelity, Score
 from relativenas_optuna.evaluation.fidelity.train_standalone import (
     architecture_seed,
@@ -77,8 +78,8 @@ def measure(
         ValueError: An argument is out of range.
     """
     check_seed(seed)
-    _check("sample", sample, 2, MOST)
-    _check("epochs", epochs, 1, None)
+    check_value("sample", Annotated[int, Range(2, MOST)], sample)
+    check_value("epochs", Annotated[int, Range(1)], epochs)
     space: Any = objective.space
     trials = _scored_trials(study, space)
     stored = None if anew else Fidelity.stored_in(study)
@@ -211,13 +212,6 @@ def _check_same(stored: Fidelity | None, study: optuna.Study, **asked: int) -> N
                 f"study {study.study_name!r} was measured with {name} {getattr(stored, name)}, got "
                 f"{value}: use {getattr(stored, name)} to continue, or measure it --anew"
             )
-
-
-def _check(name: str, value: object, low: int, high: int | None) -> None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value and (high is None or value <= high)):  # type: ignore[operator]
-        limits = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a whole number {limits}; got {value!r}")
 
 
 def _size(space: Space[Any]) -> float:

@@ -212,7 +212,7 @@ def test_a_sample_larger_than_the_space_is_refused() -> None:
         ({"sample": 1}, "sample must be a whole number from 2 to 100; got 1"),
         ({"sample": 101}, "sample must be a whole number from 2 to 100; got 101"),
         ({"sample": 2.0}, "sample must be a whole number from 2 to 100; got 2.0"),
-        ({"epochs": 0}, "epochs must be a whole number at least 1; got 0"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1; got 0"),
         ({"seed": -1}, "seed must be a whole number from 0 to"),
     ],
 )
