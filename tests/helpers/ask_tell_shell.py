@@ -41,7 +41,7 @@ SPACE_JSON = json.dumps(
         "one": {"name": "FloatDistribution", "attributes": {"low": 3.0, "high": 3.0}},
     }
 )
-NEW = ("--space", SPACE_JSON, "--population", "4", "--seed", "7")
+NEW = ("--search-space", SPACE_JSON, "--population", "4", "--seed", "7")
 
 
 PROGRAM = (

@@ -219,7 +219,7 @@ def test_a_space_that_was_learned_need_not_be_said(shell: Shell, capfd: Capture)
     for words in ((), ("--generation",), ("--enqueue",)):
         line = shell.run(capfd, "ask", *words).line
         assert "study 'my' are not known yet: it was started without a search space" in line
-    assert "started without one" in shell.run(capfd, "ask", "--space", SPACE_JSON).line
+    assert "started without one" in shell.run(capfd, "ask", "--search-space", SPACE_JSON).line
     shell.look(lambda study: optimize(study, 1))
     asked = shell.json(capfd, "ask")
     assert asked["generation"] == 1

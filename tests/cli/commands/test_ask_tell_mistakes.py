@@ -59,9 +59,13 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         (["ask", "--seed", "8"], 1, "seed=8 does not fit study 'my'"),
         (["ask", "--seed", "-8"], 2, "--seed"),
         (["ask", "--preset", "paper"], 1, "preset='paper' does not fit study 'my'"),
-        (["ask", "--space", '{"x": {"type": "int", "low": 0, "high": 1}}'], 1, "does not fit"),
-        (["ask", "--space", "nowhere.json"], 1, "'nowhere.json': No such file"),
-        (["ask", "--space", "{"], 1, "must be JSON such as"),
+        (
+            ["ask", "--search-space", '{"x": {"type": "int", "low": 0, "high": 1}}'],
+            1,
+            "does not fit",
+        ),
+        (["ask", "--search-space", "nowhere.json"], 1, "'nowhere.json': No such file"),
+        (["ask", "--search-space", "{"], 1, "must be JSON such as"),
         (["ask", "--study", "other"], 1, "study 'other' is not in the storage: there are 'my'"),
         (["ask", "--storage", "sqlite:///nowhere.db"], 1, "is not there"),
     ],
@@ -78,7 +82,10 @@ def test_a_mistake_is_one_line(
 
 def test_a_new_study_needs_a_space_and_no_reports_for_two(two: Shell, capfd: Capture) -> None:
     line = two.run(capfd, "ask", "--seed", "1").line
-    assert line == "Error: the parameters of study 'two' are not known yet: say them by --space"
+    assert (
+        line
+        == "Error: the parameters of study 'two' are not known yet: give them by --search-space"
+    )
     assert "has no trial 0: it has none yet" in two.run(capfd, "tell", "0", "--state", "fail").line
     two.json(capfd, "ask", *NEW)
     line = two.run(capfd, "tell", "0", "--value", "1", "--value", "2", "--report", "1=1").line
@@ -88,7 +95,7 @@ def test_a_new_study_needs_a_space_and_no_reports_for_two(two: Shell, capfd: Cap
 
 def test_a_range_that_optuna_shortens_is_said_beside_the_json(shell: Shell, capfd: Capture) -> None:
     space = '{"n": {"type": "int", "low": 0, "high": 10, "step": 4}}'
-    outcome = shell.run(capfd, "ask", "--space", space)
+    outcome = shell.run(capfd, "ask", "--search-space", space)
     assert (outcome.status, outcome.err.count("\n")) == (0, 1)
     assert outcome.err.startswith("Warning: ")
     assert parsed(outcome.out)["params"]["n"] in (0, 4, 8)

@@ -158,7 +158,7 @@ def test_an_unknown_architecture_is_refused(
     words: tuple[str, ...], said: str, folder: Path, capfd: Capture
 ) -> None:
     space = '{"x": {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}}'
-    call(capfd, "ask", "--study", "other", "--space", space, "--population", "2")
+    call(capfd, "ask", "--study", "other", "--search-space", space, "--population", "2")
     import optuna
 
     optuna.create_study(study_name="empty", storage="sqlite:///relativenas.db")

@@ -65,7 +65,7 @@ def _steps(
 @click.command(
     epilog=examples(
         "optuna create-study --storage sqlite:///my.db --study-name my --direction minimize",
-        "relativenas ask --storage sqlite:///my.db --study my --space space.json --seed 0",
+        "relativenas ask --storage sqlite:///my.db --study my --search-space space.json --seed 0",
         "relativenas tell 0 --storage sqlite:///my.db --study my --value 0.25",
         "relativenas ask --storage sqlite:///my.db --study my",
     ),
@@ -73,7 +73,8 @@ def _steps(
 @storage_option
 @study_option
 @click.option(
-    "--space",
+    "--search-space",
+    "space",
     metavar="FILE|JSON",
     help="Search space, as `optuna ask --search-space` takes it: a file, - for standard input, or "
     'JSON such as {"x": {"name": "FloatDistribution", "attributes": {"low": 0.0, "high": 1.0}}}. '

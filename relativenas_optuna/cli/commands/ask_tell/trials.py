@@ -77,7 +77,7 @@ class Asker:
             raise SpaceError(
                 f"the parameters of study {self._study.study_name!r} are not known yet: "
                 + (
-                    "say them by --space"
+                    "give them by --search-space"
                     if population is None
                     else "it was started without a search space and learns it from its first "
                     "generation, which is not complete; let study.optimize complete that"
