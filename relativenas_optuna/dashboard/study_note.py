@@ -34,7 +34,7 @@ def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
     """
     plan, choice = _kept(study)
     trial, what = _best(seen, best, choice)
-    parts = [f"### How to go on\n\n{_going_on(study, plan)}", _progress(seen, plan)]
+    parts = [f"### How to continue\n\n{_going_on(study, plan)}", _progress(seen, plan)]
     if trial is not None:
         parts.append(f"### {what}\n\n{block(architecture_lines(trial))}")
     listed = _listed(study, seen, best)
@@ -71,7 +71,7 @@ def _going_on(study: optuna.Study, plan: SearchPlan | None) -> str:
         return block("\n".join(lines), "python")
     hidden = "\n\n(\\*\\*\\* stands for the password)" if "***" in storage else ""
     return (
-        "The same command goes on where the search was ended, in the folder where it began:\n\n"
+        "The same command continues the search, in the folder where it was started:\n\n"
         f"{block(command('search', storage=storage, study=study.study_name), 'sh')}{hidden}"
     )
 
@@ -79,8 +79,8 @@ def _going_on(study: optuna.Study, plan: SearchPlan | None) -> str:
 def _progress(seen: StudySnapshot, plan: SearchPlan | None) -> str:
     if seen.view is None:
         return (
-            "No trial of this study has a seat in a generation, for another sampler made them: "
-            "there are no pairs, winners and diversity to show."
+            "No trial of this study has a seat in a generation, because another sampler made them: "
+            "there are no pairs and no diversity to show."
         )
     complete = sum(generation.complete for generation in seen.view.generations)
     of = f" of {plan.settings.generations}" if plan else ""
