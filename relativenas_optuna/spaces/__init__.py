@@ -11,6 +11,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS, CellSpace
+    from relativenas_optuna.spaces.costs import AdditiveCost, CostFunction, CostTerm, Limit
     from relativenas_optuna.spaces.genotype import Cell, Edge, Genotype
     from relativenas_optuna.spaces.nasbench201 import (
         NASBENCH201_OPERATIONS,
@@ -31,10 +32,14 @@ __all__ = [
     "NASBENCH201_OPERATIONS",
     "PAPER_OPERATIONS",
     "PUBLISHED",
+    "AdditiveCost",
     "Cell",
     "CellSpace",
+    "CostFunction",
+    "CostTerm",
     "Edge",
     "Genotype",
+    "Limit",
     "NASBench201",
     "NASBench201Cell",
     "Published",
@@ -49,6 +54,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdditiveCost": "spaces.costs",
+    "CostFunction": "spaces.costs",
+    "CostTerm": "spaces.costs",
+    "Limit": "spaces.costs",
     "Cell": "spaces.genotype",
     "CellSpace": "spaces.cell_space",
     "Edge": "spaces.genotype",
