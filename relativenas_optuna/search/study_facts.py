@@ -10,8 +10,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.json_data import plain
-from relativenas_optuna.samplers.relative_nas.dominance import violation
 from relativenas_optuna.samplers.seats.claims import sampler_named
+from relativenas_optuna.samplers.trial_losses import violation
 from relativenas_optuna.spaces.genotype import Genotype, node_lines
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.storages.stored_json import UNREADABLE

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.json_data import finite
-from relativenas_optuna.samplers.relative_nas.dominance import violation
 from relativenas_optuna.samplers.seats.claims import seat_of
+from relativenas_optuna.samplers.trial_losses import violation
 from relativenas_optuna.visualization._snapshot import StudySnapshot, value_of
 from relativenas_optuna.visualization._style import (
     INK,

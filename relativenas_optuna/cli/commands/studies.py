@@ -19,8 +19,8 @@ from relativenas_optuna._utils.text import ago, shown_name
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import json_option, storage_option
 from relativenas_optuna.cli.terminal import console, on_screen
-from relativenas_optuna.samplers.relative_nas.dominance import violation
 from relativenas_optuna.samplers.seats.claims import Claim
+from relativenas_optuna.samplers.trial_losses import violation
 from relativenas_optuna.search.choice import if_readable
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan
 from relativenas_optuna.search.resume_command import command

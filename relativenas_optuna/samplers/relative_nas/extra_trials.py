@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import decode, interval
-from relativenas_optuna.samplers.relative_nas.dominance import best_first, loss_of
+from relativenas_optuna.samplers.relative_nas.dominance import loss_of
 from relativenas_optuna.samplers.relative_nas.draws import (
     extra_trial_generator,
     extra_trial_uniform,
@@ -23,6 +23,7 @@ from relativenas_optuna.samplers.relative_nas.surrogate.finished_trials import (
 )
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
 from relativenas_optuna.samplers.seats.population import Proposal
+from relativenas_optuna.samplers.trial_losses import best_first
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,6 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.intervals import is_value_of
-from relativenas_optuna.samplers.relative_nas.dominance import best_first
 from relativenas_optuna.samplers.relative_nas.surrogate.settings import OFF, PLAIN, Screening
 from relativenas_optuna.samplers.seats.claims import Claim
 from relativenas_optuna.samplers.seats.settings import (
@@ -21,6 +20,7 @@ from relativenas_optuna.samplers.seats.settings import (
     is_whole,
     random_seed,
 )
+from relativenas_optuna.samplers.trial_losses import best_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

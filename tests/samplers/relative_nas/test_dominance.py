@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.study import StudyDirection
 
-from relativenas_optuna.samplers.relative_nas.dominance import best_first, compare, less_crowded
+from relativenas_optuna.samplers.relative_nas.dominance import compare, less_crowded
+from relativenas_optuna.samplers.trial_losses import best_first
 from tests.helpers.samplers.finished_trials import (
     COMPLETE,
     PRUNED,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.relative_nas.dominance import losses, violation
 from relativenas_optuna.samplers.relative_nas.surrogate.score_statistics import ScoreStatistics
+from relativenas_optuna.samplers.trial_losses import losses, violation
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
