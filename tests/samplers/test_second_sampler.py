@@ -139,10 +139,10 @@ class LedByTheBest(RandomMembers):
 
     sampler = "LedByTheBest"
 
-    def positions(self) -> NDArray[np.float64]:
-        drawn = super().positions()
-        if self.generations:
-            last = self.generations[-1]
+    def positions(self, index: int) -> NDArray[np.float64]:
+        drawn = super().positions(index)
+        if index:
+            last = self.generations[index - 1]
             values = [score.counted.value for score in last.seat_scores if score.counted]
             drawn[0] = last.positions[int(np.argmin(np.array(values, dtype=float)))]
         return drawn

@@ -12,11 +12,11 @@ from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import decode, is_value_of
 from relativenas_optuna.samplers.relative_nas.draws import Draws, KeyedDraws, PaperDraws
 from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
-from relativenas_optuna.samplers.relative_nas.learned_space import LearnedSpace
 from relativenas_optuna.samplers.relative_nas.learning import Learning
 from relativenas_optuna.samplers.relative_nas.placement import Placement
 from relativenas_optuna.samplers.relative_nas.settings import Settings
 from relativenas_optuna.samplers.seats.claims import Seat
+from relativenas_optuna.samplers.seats.learned_space import LearnedSpace
 from relativenas_optuna.samplers.seats.population import Population, Proposal
 from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
@@ -229,9 +229,9 @@ class PairedPopulation(Population):
         if generation.index > self._frontier:
             return False
         if generation.encoding is None and generation.complete:
-            self._learned.add(generation.seat_scores)
+            self._learned = self._learned.extended(generation.seat_scores)
             if self._learned.has_trials:
-                self._placement.start(generation, self._learned.encoding())
+                self._placement.start(generation, self._learned.encoding)
             elif not generation.learned.all():
                 # No complete trial so far: the next generation starts like the first.
                 generation.learned[:] = True
@@ -240,8 +240,8 @@ class PairedPopulation(Population):
 
     def _extend(self, generation: PairedGeneration) -> None:
         """Add the parameters that a complete generation has shown to all generations."""
-        self._learned.add(generation.seat_scores)
-        before, after = generation.encoding, self._learned.encoding()
+        self._learned = self._learned.extended(generation.seat_scores)
+        before, after = generation.encoding, self._learned.encoding
         if before is None or before.space.keys() == after.space.keys():
             return
         self._placement.extend(generation, self.generations[generation.index + 1], after)

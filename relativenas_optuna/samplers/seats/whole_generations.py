@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.encoding import Encoding
@@ -14,7 +15,7 @@ from relativenas_optuna.samplers.seats.population import Population, Proposal
 from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -26,21 +27,26 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WholeGeneration:
     """A generation whose seat k scores member k.
 
-    Attributes:
+    Args:
         index: Number of the generation, from 0.
         encoding: Encoding of the positions.
-        positions: Positions of the members, `[N, variables]`.
         seat_scores: The score of each seat.
+        draw: Function that returns the positions, called at their first use.
     """
 
     index: int
     encoding: Encoding
-    positions: NDArray[np.float64]
     seat_scores: list[SeatScore]
+    draw: Callable[[], NDArray[np.float64]] = field(repr=False)
+
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """Positions of the members, `[N, variables]`."""
+        return self.draw()
 
     @property
     def complete(self) -> bool:
@@ -64,7 +70,7 @@ class WholeGenerations(Population):
         trials: Not used.
 
     Attributes:
-        encoding: Encoding of the positions.
+        encoding: Encoding of the positions of the newest generation.
         generations: The complete generations in their order, and the open one.
     """
 
@@ -81,11 +87,18 @@ class WholeGenerations(Population):
         self._seat_scores: dict[Seat, SeatScore] = {}
 
     @abstractmethod
-    def positions(self) -> NDArray[np.float64]:
-        """Return the positions of the generation that follows `generations`, `[N, variables]`.
+    def positions(self, index: int) -> NDArray[np.float64]:
+        """Return the positions of generation `index`, `[N, variables]`.
 
-        They must depend only on the settings and on `generations`, which are all complete.
+        They must depend only on the settings and on the generations before it, which are all
+        complete.
         """
+
+    def new_generation(self, index: int) -> WholeGeneration:
+        """Return generation `index`; those before it are complete."""
+        seats = [Seat(index, number) for number in range(self.settings.population_size)]
+        scores = list(map(self._seat_score, seats))
+        return WholeGeneration(index, self.encoding, scores, partial(self.positions, index))
 
     def add(self, trial: FrozenTrial, seat: Seat) -> None:
         """Count in a finished trial of a seat; call `advance` after the last of several."""
@@ -95,10 +108,7 @@ class WholeGenerations(Population):
     def advance(self) -> None:
         """Draw the next generation if the last one is complete."""
         while not self.generations or self.generations[-1].complete:
-            index, positions = len(self.generations), self.positions()
-            seats = [Seat(index, number) for number in range(self.settings.population_size)]
-            scores = list(map(self._seat_score, seats))
-            self.generations.append(WholeGeneration(index, self.encoding, positions, scores))
+            self.generations.append(self.new_generation(len(self.generations)))
 
     def open_seats(self) -> list[Seat]:
         """Return the seats of the last generation that are not scored."""
@@ -119,7 +129,8 @@ class WholeGenerations(Population):
         size = self.settings.population_size
         if seat.generation >= len(self.generations) or seat.number >= size:
             return None
-        return Proposal(self.encoding, self.generations[seat.generation].positions[seat.number])
+        generation = self.generations[seat.generation]
+        return Proposal(generation.encoding, generation.positions[seat.number])
 
     def draw(self, seat: Seat, name: str, distribution: BaseDistribution) -> Any:
         """Draw a parameter uniformly, by seed, seat and name alone."""

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class RandomMembers(WholeGenerations):
     sampler = "RandomMembersSampler"
 
-    def positions(self) -> NDArray[np.float64]:
+    def positions(self, index: int) -> NDArray[np.float64]:
         low, high = self.encoding.low, self.encoding.high
-        random = np.random.default_rng([self.settings.seed, len(self.generations)])
+        random = np.random.default_rng([self.settings.seed, index])
         return low + random.random((self.settings.population_size, len(low))) * (high - low)
 
 
