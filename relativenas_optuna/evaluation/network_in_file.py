@@ -59,6 +59,7 @@ def open_network(
         in_channels=network.in_channels,
         classes=tuple(map(str, range(network.classifier.out_features))),
         auxiliary=auxiliary,
+        pool_norm=network.pool_norm,
         mean=STATISTICS[dataset].mean,
         std=STATISTICS[dataset].std,
         size=(_SIDES[dataset],) * 2,

@@ -12,7 +12,7 @@ from relativenas_optuna.networks.io.state_dicts import fitting, is_imagenet, siz
 from relativenas_optuna.networks.network import FAMILIES
 from relativenas_optuna.networks.space_network import any_network
 from relativenas_optuna.spaces.genotype import CELL_NAMES, Genotype
-from relativenas_optuna.spaces.published_cells import published
+from relativenas_optuna.spaces.published_cells import published, published_pool_norm
 from relativenas_optuna.spaces.registry import NetworkSizes
 from relativenas_optuna.spaces.space_genotype import AnyGenotype, SpaceGenotype
 
@@ -29,6 +29,7 @@ def build(
     num_classes: int | None = None,
     in_channels: int | None = None,
     auxiliary: bool = False,
+    pool_norm: bool | None = None,
     weights: str | Path | StoredNetwork | None = None,
 ) -> Any:  # a CellNetwork, or another module for other spaces
     """Build the stand-alone network of an architecture, by default at the size of the paper.
@@ -48,6 +49,9 @@ def build(
         in_channels: Channels of an image; 3 by default.
         auxiliary: True to add the auxiliary head: the network then returns
             (logits, auxiliary logits) in training, and only logits in evaluation.
+        pool_norm: True to add an affine batch norm after each pooling. None to do as the weights'
+            file says, and otherwise as the authors of a published architecture do: those of
+            MIGO-NAS add it, the others do not.
         weights: A file of trained weights: one of `relativenas train`, which ends in
             `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
             never run. The result of `read_weights` is accepted too. None for initial weights.
@@ -89,8 +93,14 @@ def build(
         in_channels=size("in_channels", in_channels, 3),
     )
 
+    if pool_norm is None:
+        of = None if stored is None else stored.description
+        pool_norm = published_pool_norm(genotype) if of is None else of.pool_norm
+
     def made(*, meta: bool = False) -> Any:
-        return any_network(genotype, name, sizes, auxiliary=auxiliary, meta=meta)
+        return any_network(
+            genotype, name, sizes, auxiliary=auxiliary, pool_norm=pool_norm, meta=meta
+        )
 
     if stored is None:
         return made()

@@ -36,6 +36,7 @@ class CellNetwork(nn.Module):
         num_classes: Number of classes.
         in_channels: Channels of an image.
         auxiliary: True to add the auxiliary head.
+        pool_norm: True to add an affine batch norm after each pooling.
     """
 
     least_size: int
@@ -52,6 +53,7 @@ class CellNetwork(nn.Module):
         num_classes: int,
         in_channels: int = 3,
         auxiliary: bool = False,
+        pool_norm: bool = False,
     ) -> None:
         super().__init__()
         check_operations(genotype.operations)
@@ -60,6 +62,7 @@ class CellNetwork(nn.Module):
         )
         self.genotype = genotype
         self.in_channels = in_channels
+        self.pool_norm = pool_norm
         stem_channels, stem_reduces = self._build_stem(in_channels, channels)
         shapes, outputs = stack(
             cells=cells,
@@ -69,7 +72,9 @@ class CellNetwork(nn.Module):
             nodes=(len(genotype.normal.concat), len(genotype.reduce.concat)),
         )
         self.cells = nn.ModuleList(
-            FixedCell(genotype.reduce if shape.reduction else genotype.normal, shape)
+            FixedCell(
+                genotype.reduce if shape.reduction else genotype.normal, shape, pool_norm=pool_norm
+            )
             for shape in shapes
         )
         self._auxiliary_cell = 2 * cells // 3

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def any_network(
-    genotype: AnyGenotype, dataset: str, sizes: NetworkSizes, *, auxiliary: bool, meta: bool = False
+    genotype: AnyGenotype,
+    dataset: str,
+    sizes: NetworkSizes,
+    *,
+    auxiliary: bool,
+    pool_norm: bool = False,
+    meta: bool = False,
 ) -> Any:  # a CellNetwork, or another module for other spaces
     """Build the stand-alone network of an architecture.
 
@@ -28,6 +34,7 @@ def any_network(
             network for ImageNet.
         sizes: Sizes of the network.
         auxiliary: True to add an auxiliary head, which only pairs of cells have.
+        pool_norm: True to add an affine batch norm after each pooling, for pairs of cells only.
         meta: True to build it without memory for its weights, on the meta device. The network of a
             space that is not built in is built on the CPU, since its module may not run elsewhere.
 
@@ -37,7 +44,9 @@ def any_network(
     """
     if isinstance(genotype, Genotype):
         with torch.device("meta") if meta else nullcontext():
-            return FAMILIES[dataset].network(genotype, **vars(sizes), auxiliary=auxiliary)
+            return FAMILIES[dataset].network(
+                genotype, **vars(sizes), auxiliary=auxiliary, pool_norm=pool_norm
+            )
     architecture = genotype.value
     assert genotype.space is not None
     registered = registered_space(genotype.space)
@@ -48,6 +57,11 @@ def any_network(
     if auxiliary:
         raise ValueError(
             f"networks of space {genotype.space!r} have no auxiliary head: set auxiliary=0"
+        )
+    if pool_norm:
+        raise ValueError(
+            f"networks of space {genotype.space!r} have no batch norm after pooling: set "
+            f"pool_norm to false"
         )
     with torch.device("meta") if meta and registered.built_in else nullcontext():
         network = registered.build_network(architecture, sizes)

@@ -17,14 +17,24 @@ class Published:
         genotype: Its two cells. NASNet-A and AmoebaNet-A are in the simplified form in which the
             DARTS experiments trained them, with one operation of each kernel size.
         source: Authors, title, venue and year of the publication.
+        pool_norm: True if the authors' network has an affine batch norm after each pooling
+            operation. `build` then adds it by default.
     """
 
     genotype: Genotype
     source: str
+    pool_norm: bool = False
 
 
-def _published(source: str, *, normal: str, reduce: str) -> Published:
-    return Published(Genotype.from_text(f"normal: {normal}\nreduce: {reduce}"), source)
+def _published(source: str, *, normal: str, reduce: str, pool_norm: bool = False) -> Published:
+    genotype = Genotype.from_text(f"normal: {normal}\nreduce: {reduce}")
+    return Published(genotype, source, pool_norm)
+
+
+_MIGO = (
+    "Zheng, Ji, Chen, Wang, Zhang, Chen, Ye, Huang, Tian, MIGO-NAS: Towards Fast and Generalizable "
+    "Neural Architecture Search, IEEE TPAMI 43(9), 2021, doi 10.1109/TPAMI.2021.3065138, trial "
+)
 
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
@@ -96,6 +106,54 @@ PUBLISHED: Mapping[str, Published] = MappingProxyType(
             " | node6 conv_7x1_1x7(0) sep_conv_3x3(5)"
             " | concat 3 4 6",
         ),
+        "MIGO-NAS-1": _published(
+            f"{_MIGO}1",
+            normal="node2 dil_conv_3x3(1) avg_pool_3x3(0)"
+            " | node3 sep_conv_5x5(1) dil_conv_5x5(2)"
+            " | node4 dil_conv_3x3(0) sep_conv_3x3(3)"
+            " | node5 sep_conv_5x5(3) skip_connect(0)",
+            reduce="node2 sep_conv_5x5(1) dil_conv_5x5(0)"
+            " | node3 max_pool_3x3(0) avg_pool_3x3(2)"
+            " | node4 skip_connect(2) dil_conv_3x3(3)"
+            " | node5 skip_connect(3) dil_conv_3x3(1)",
+            pool_norm=True,
+        ),
+        "MIGO-NAS-2": _published(
+            f"{_MIGO}2",
+            normal="node2 sep_conv_3x3(0) dil_conv_5x5(1)"
+            " | node3 sep_conv_3x3(1) skip_connect(2)"
+            " | node4 skip_connect(3) dil_conv_3x3(0)"
+            " | node5 sep_conv_5x5(1) dil_conv_3x3(0)",
+            reduce="node2 dil_conv_5x5(1) dil_conv_5x5(0)"
+            " | node3 skip_connect(1) max_pool_3x3(0)"
+            " | node4 avg_pool_3x3(2) skip_connect(1)"
+            " | node5 sep_conv_5x5(3) dil_conv_5x5(4)",
+            pool_norm=True,
+        ),
+        "MIGO-NAS-3": _published(
+            f"{_MIGO}3",
+            normal="node2 dil_conv_3x3(1) sep_conv_3x3(0)"
+            " | node3 sep_conv_3x3(0) skip_connect(2)"
+            " | node4 max_pool_3x3(2) max_pool_3x3(1)"
+            " | node5 avg_pool_3x3(0) sep_conv_3x3(2)",
+            reduce="node2 sep_conv_3x3(1) sep_conv_5x5(0)"
+            " | node3 sep_conv_3x3(1) dil_conv_5x5(2)"
+            " | node4 max_pool_3x3(0) skip_connect(3)"
+            " | node5 max_pool_3x3(1) avg_pool_3x3(0)",
+            pool_norm=True,
+        ),
+        "MIGO-NAS-4": _published(
+            f"{_MIGO}4",
+            normal="node2 dil_conv_3x3(0) avg_pool_3x3(1)"
+            " | node3 sep_conv_3x3(2) skip_connect(0)"
+            " | node4 dil_conv_3x3(3) avg_pool_3x3(0)"
+            " | node5 sep_conv_5x5(3) max_pool_3x3(4)",
+            reduce="node2 sep_conv_5x5(0) sep_conv_3x3(1)"
+            " | node3 avg_pool_3x3(0) avg_pool_3x3(2)"
+            " | node4 sep_conv_3x3(3) avg_pool_3x3(1)"
+            " | node5 sep_conv_5x5(2) max_pool_3x3(1)",
+            pool_norm=True,
+        ),
     }
 )
 """The published architectures by name."""
@@ -110,3 +168,8 @@ def published(name: str) -> Genotype:
     if name not in PUBLISHED:
         raise ValueError(f"name must be one of {', '.join(PUBLISHED)}, got {name!r}")
     return PUBLISHED[name].genotype
+
+
+def published_pool_norm(genotype: object) -> bool:
+    """Return True for a published architecture with a batch norm after pooling (`pool_norm`)."""
+    return any(found.pool_norm and found.genotype == genotype for found in PUBLISHED.values())

@@ -26,6 +26,8 @@ class Recipe:
         accumulate: Number of parts in which each process takes its share of a step, one after
             another. More parts need less memory; batch norm sees one part at a time.
         auxiliary: Weight of the loss of the auxiliary head; 0 builds no head.
+        pool_norm: "on" to add an affine batch norm after each pooling of a cell, "off" for none;
+            "auto" adds it to the published architectures whose authors did: those of MIGO-NAS.
         learning_rate: Learning rate of the first epoch after the warm-up.
         learning_rate_end: Learning rate that the schedule would reach after the last epoch.
         schedule: Decay from `learning_rate` to `learning_rate_end`: "cosine" or "linear".
@@ -62,6 +64,7 @@ class Recipe:
     batch_size: Annotated[int, Range(2, MOST["batch_size"])] = 128
     accumulate: Annotated[int, Range(1, MOST["batch_size"])] = 1
     auxiliary: Annotated[float, Range(0)] = 0.4
+    pool_norm: Annotated[str, ("auto", "on", "off")] = "auto"
     learning_rate: Annotated[float, Range(0)] = 0.025
     learning_rate_end: Annotated[float, Range(0)] = 0.0
     schedule: Annotated[str, ("cosine", "linear")] = "cosine"

@@ -180,6 +180,7 @@ def _ended(
             in_channels=channels,
             classes=training.classes,
             auxiliary=recipe.auxiliary > 0,
+            pool_norm=getattr(network, "pool_norm", False),
             mean=training.mean,
             std=training.std,
             size=(height, width),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
 """Argument `dataset` of `build` by the family of a recipe."""
 
+POOL_NORMS = {"auto": None, "on": True, "off": False}
+"""Argument `pool_norm` of `build` by the `pool_norm` of a recipe."""
+
 
 def new_network(
     genotype: AnyGenotype, recipe: Recipe, *, in_channels: int, classes: int, seed: int
@@ -45,6 +48,7 @@ def new_network(
             num_classes=classes,
             in_channels=in_channels,
             auxiliary=recipe.auxiliary > 0,
+            pool_norm=POOL_NORMS[recipe.pool_norm],
         )
     if is_built_in(genotype):
         draw_weights(network, torch.Generator().manual_seed(seed))

@@ -32,8 +32,8 @@ _LARGEST_NUMBER = 1e18  # its square is a number of float32 too
 # Controls, lone surrogates, and what ends a line or a paragraph: they would garble a terminal.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 _FIELDS = (
-    "genotype", "dataset", "channels", "cells", "in_channels", "classes", "auxiliary", "mean",
-    "std", "size", "notes",
+    "genotype", "dataset", "channels", "cells", "in_channels", "classes", "auxiliary", "pool_norm",
+    "mean", "std", "size", "notes",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class NetworkDescription:
         in_channels: Channels of an image.
         classes: Names of the classes, in the order of the logits.
         auxiliary: True if the network has the auxiliary head.
+        pool_norm: True if the network has an affine batch norm after each pooling.
         mean: Mean of the training images for each channel, in units in which 255 of 8 bits is 1.
             The input of the network is `(image - mean) / std`.
         std: Standard deviation of the training images for each channel, above 0.
@@ -69,6 +70,7 @@ class NetworkDescription:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     size: tuple[int, int]
+    pool_norm: bool = False
     notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -84,8 +86,9 @@ class NetworkDescription:
             edges = self.cells * max(len(genotype.normal.edges), len(genotype.reduce.edges))
             if edges > _MOST_EDGES:
                 raise ValueError(f"cells must have at most {_MOST_EDGES} edges in all, got {edges}")
-        if not isinstance(self.auxiliary, bool):
-            raise ValueError(f"auxiliary must be true or false, got {_brief(self.auxiliary)}")
+        for name in ("auxiliary", "pool_norm"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {_brief(getattr(self, name))}")
         check_classes(self.classes)
         for name in ("mean", "std"):
             _check_numbers(name, getattr(self, name), self.in_channels, above_0=name == "std")
@@ -117,7 +120,14 @@ class NetworkDescription:
             in_channels=self.in_channels,
             num_classes=len(self.classes),
         )
-        return any_network(self.genotype, self.dataset, sizes, auxiliary=self.auxiliary, meta=meta)
+        return any_network(
+            self.genotype,
+            self.dataset,
+            sizes,
+            auxiliary=self.auxiliary,
+            pool_norm=self.pool_norm,
+            meta=meta,
+        )
 
     def to_json(self) -> str:
         """Return JSON, which `from_json` reads."""

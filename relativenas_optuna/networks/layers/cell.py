@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from relativenas_optuna.networks.layers.norm import BatchNorm2d
 from relativenas_optuna.networks.layers.operations import (
-    OPERATIONS,
     FactorizedReduce,
     ReLUConvBN,
     drop_path,
+    operation_module,
 )
 from relativenas_optuna.spaces.genotype import Cell
 
@@ -143,13 +143,21 @@ class CellModule(nn.Module):
 
 
 class FixedCell(CellModule):
-    """A cell with one module per edge."""
+    """A cell with one module per edge.
 
-    def __init__(self, cell: Cell, shape: CellShape) -> None:
+    Args:
+        cell: The graph.
+        shape: Sizes of the cell.
+        pool_norm: True to add an affine batch norm after each pooling.
+    """
+
+    def __init__(self, cell: Cell, shape: CellShape, *, pool_norm: bool = False) -> None:
         super().__init__(shape)
         self.cell = cell
         self._ops = nn.ModuleList(
-            OPERATIONS[edge.operation](shape.channels, shape.stride(edge.input))
+            operation_module(
+                edge.operation, shape.channels, shape.stride(edge.input), pool_norm=pool_norm
+            )
             for edge in cell.edges
         )
 

@@ -138,6 +138,21 @@ OPERATIONS: Mapping[str, Callable[[int, int], nn.Module]] = MappingProxyType(
 which maps `[b, channels, h, w]` to `[b, channels, ceil(h / stride), ceil(w / stride)]`."""
 
 
+POOLINGS = frozenset({"max_pool_3x3", "avg_pool_3x3"})
+"""Operations that have no weights at any stride."""
+
+
+def operation_module(name: str, channels: int, stride: int, *, pool_norm: bool) -> nn.Module:
+    """Return a new module of the operation `name`; with `pool_norm`, poolings end in a batch norm.
+
+    See `OPERATIONS` for the arguments and the shapes.
+    """
+    module = OPERATIONS[name](channels, stride)
+    if pool_norm and name in POOLINGS:
+        return nn.Sequential(module, BatchNorm2d(channels))
+    return module
+
+
 def check_operations(names: frozenset[str]) -> None:
     """Raise if a name is not in `OPERATIONS`.
 

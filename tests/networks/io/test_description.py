@@ -31,6 +31,7 @@ NODE = [["skip_connect", 0]]
         ("cells", 257, "cells must be a whole number from 1 to 256, got 257"),
         ("in_channels", 0, "in_channels must be a whole number from 1 to 1024, got 0"),
         ("auxiliary", 1, "auxiliary must be true or false, got 1"),
+        ("pool_norm", "on", "pool_norm must be true or false, got 'on'"),
         ("classes", [], "classes must be 1 to 100000 names, got ()"),
         ("classes", ["a"] * 100_001, "classes must be 1 to 100000 names, got ('a', 'a', "),
         ("classes", "abc", "classes must be a list, got 'abc'"),
