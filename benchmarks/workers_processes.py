@@ -16,7 +16,7 @@ from published_procedure import published_candidate
 
 from relativenas_optuna import CellSpace, Genotype, RelativeNASSampler, SupernetObjective
 from relativenas_optuna.objective.settings import SearchSettings
-from relativenas_optuna.search.pair_loop import score_pairs
+from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.storages.opening import storage_at
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def work(load: Load, threads: int, folder: str, barrier: Barrier, mouth: Connect
         study = optuna.load_study(study_name=NAME, storage=storage, sampler=sampler)
         objective = load.objective(folder)
         generations = load.settings.generations
-        score_pairs(study, sampler, objective, generations=generations, on_trial=laps.after)
+        score_seats(study, sampler, objective, generations=generations, on_trial=laps.after)
     mouth.send((laps.begin, laps.ends))
 
 

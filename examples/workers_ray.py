@@ -11,7 +11,7 @@ import optuna
 import ray
 
 from relativenas_optuna import CellSpace, RelativeNASSampler, SupernetObjective, open_storage
-from relativenas_optuna.search import score_pairs
+from relativenas_optuna.search import score_seats
 
 GENERATIONS, POPULATION = 2, 4
 SPACE = CellSpace(nodes=1)
@@ -26,7 +26,7 @@ def work(url: str, folder: str) -> int:
     study = optuna.load_study(study_name="ray", storage=open_storage(url), sampler=sampler)
     objective = SupernetObjective(SPACE, "digits", settings="digits", checkpoint=folder)
     scored: list[optuna.trial.FrozenTrial] = []
-    score_pairs(study, sampler, objective, generations=GENERATIONS, on_trial=scored.append)
+    score_seats(study, sampler, objective, generations=GENERATIONS, on_trial=scored.append)
     return len(scored)
 
 

@@ -12,9 +12,9 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import FolderInUseError, SearchError
     from relativenas_optuna.search.choice import Choice, Finalist, best_architectures
-    from relativenas_optuna.search.pair_loop import score_pairs
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.search.search import Search
+    from relativenas_optuna.search.seat_loop import score_seats
     from relativenas_optuna.search.status import status_of
     from relativenas_optuna.search.status_record import Status
     from relativenas_optuna.search.study_file import StudyFile
@@ -29,7 +29,7 @@ __all__ = [
     "Status",
     "StudyFile",
     "best_architectures",
-    "score_pairs",
+    "score_seats",
     "status_of",
 ]
 
@@ -43,7 +43,7 @@ _HOMES = {
     "Status": "search.status_record",
     "StudyFile": "search.study_file",
     "best_architectures": "search.choice",
-    "score_pairs": "search.pair_loop",
+    "score_seats": "search.seat_loop",
     "status_of": "search.status",
 }
 

@@ -22,8 +22,8 @@ from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Ch
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
 from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.memory import check_search_memory
-from relativenas_optuna.search.pair_loop import score_pairs
 from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.data.load import DataError, load_images
@@ -167,7 +167,7 @@ class Search:
             callbacks: Called with the study and each trial that this worker ended, like the
                 callbacks of `study.optimize`.
             on_failure: Called with each trial whose training raised an error, and with the error;
-                see `score_pairs`. None to let the first error end the run.
+                see `score_seats`. None to let the first error end the run.
         """
 
         def after(trial: FrozenTrial) -> None:
@@ -176,7 +176,7 @@ class Search:
 
         watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
         with watched:
-            score_pairs(
+            score_seats(
                 self.study,
                 self.sampler,
                 self.objective,

@@ -17,8 +17,8 @@ from relativenas_optuna.dashboard import DashboardReporter
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.search.architectures import scored_architectures
-from relativenas_optuna.search.pair_loop import score_pairs
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
+from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.search.studies import study_to_search
 from relativenas_optuna.search.study_access import study_at
@@ -177,7 +177,7 @@ def test_a_search_ends_wherever_it_is(url: str, when: str) -> None:
     def search() -> None:
         with study_at(url, "s") as study:
             sampler = study.sampler = RelativeNASSampler(SPACE, population_size=4, seed=0)
-            score_pairs(study, sampler, objective, generations=5, on_trial=after)
+            score_seats(study, sampler, objective, generations=5, on_trial=after)
 
     with pytest.raises(SearchError, match=GONE):
         search()
@@ -206,7 +206,7 @@ def test_a_study_that_got_the_id_of_a_deleted_one_is_left_alone(tmp_path: Path) 
                 other = optuna.create_study(study_name="other", storage=storage)
                 assert other._study_id == study._study_id
                 sampler = RelativeNASSampler(SPACE, seed=0)
-                score_pairs(study, sampler, lambda _: 0.0, generations=1)
+                score_seats(study, sampler, lambda _: 0.0, generations=1)
 
         with pytest.raises(SearchError, match=GONE):
             search()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from relativenas_optuna.dashboard.reporter import DashboardReporter
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.seats.claims import Claim, Seat, seat_of
+from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.visualization import plot_all
@@ -105,6 +107,38 @@ def test_a_failed_trial_frees_its_seat_and_the_longest_running_seat_is_given_out
     study.tell(running[2], state=TrialState.FAIL)
     assert seat_of(study.ask()) == Seat(0, 2)
     assert [seat_of(study.ask()) for _ in range(2)] == [Seat(0, 0), Seat(0, 1)]
+
+
+def test_workers_of_a_sampler_without_pairs_take_one_seat_each() -> None:
+    study = searched(0)
+    workers = [RandomMembersSampler(SPACE, 4, seed=3) for _ in range(2)]
+    taken = [trial for _ in range(2) for w in workers for trial in w.ask_seats(study)]
+    assert list(map(seat_of, taken)) == [Seat(0, number) for number in range(4)]
+    assert workers[0].ask_seats(study) == []  # no seat is given out twice
+    for trial in reversed(taken):
+        study.tell(trial, loss(trial.params, SPACE))
+    assert workers[0].ask_seats(study, generations=1) == []
+    assert list(map(seat_of, workers[1].ask_seats(study))) == [Seat(1, 0)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_loop_of_workers_scores_every_seat_once(workers: int) -> None:
+    study = searched(0)
+    heard: list[Seat | None] = []
+
+    def work() -> None:
+        sampler = RandomMembersSampler(SPACE, 4, seed=3)
+        score_seats(
+            study, sampler, OBJECTIVE, generations=3, on_trial=lambda t: heard.append(seat_of(t))
+        )
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(filter(None, heard)) == [Seat(g, n) for g in range(3) for n in range(4)]
+    assert bits(population(study)) == bits(population(searched(12)))
 
 
 def test_the_views_of_a_search_show_generations_and_best_values(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.seats.replay import Replay
 
@@ -130,24 +130,6 @@ class RelativeNASSampler(PopulationSampler):
     def extra_proposals(self, replay: Replay) -> ExtraTrials:
         """Return the proposals for a study's extra trials."""
         return ExtraTrials(replay)
-
-    def ask_pair(self, study: Study, *, generations: int | None = None) -> list[Trial]:
-        """Return running trials for the free seats of one pair: two, or one if only one is free.
-
-        It is for a worker that scores both learners of a pair with its own weights. See
-        `ask_generation`.
-
-        Args:
-            study: The study.
-            generations: Number of generations to score; None for no limit.
-
-        Returns:
-            The trials; none if every seat that can be scored is running.
-
-        Raises:
-            SettingsError: The study was started by another sampler, or with other arguments.
-        """
-        return self._ask(study, pair=True, generations=generations)
 
     def population(self, study: Study) -> PairedPopulation | None:
         """Return the generations of a study as they are now; None before its first trial.

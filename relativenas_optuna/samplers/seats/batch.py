@@ -48,7 +48,7 @@ class SeatTrial(NamedTuple):
 
 
 class Batch:
-    """Creator of trials for the free seats of the lowest generation that has any, or of one pair.
+    """Creator of trials for the free seats of the lowest generation that has any, or for some.
 
     On a SQL database all trials are created in one transaction, which is repeated if another
     process created trials since the study was read. On other storages the first trial reserves the
@@ -60,7 +60,8 @@ class Batch:
         seating: The seating of the study.
         state: RUNNING for a caller that scores the trials; WAITING for workers that pop them.
         detached: True if the trials outlive this process.
-        pair: True to take the seats of one pair only, if `Population.has_pairs`.
+        few: True to take only the seats that one worker scores together: those of one pair if
+            `Population.has_pairs`, otherwise one seat.
         generations: Number of generations to score; None for no limit.
     """
 
@@ -71,7 +72,7 @@ class Batch:
         state: TrialState,
         *,
         detached: bool,
-        pair: bool = False,
+        few: bool = False,
         generations: int | None = None,
     ) -> None:
         self._study = study
@@ -80,7 +81,7 @@ class Batch:
         self._replay = seating.replay
         self._state = state
         self._detached = detached
-        self._pair = pair
+        self._few = few
         self._end = math.inf if generations is None else generations
 
     def create(self) -> list[SeatTrial]:
@@ -127,7 +128,9 @@ class Batch:
         # Trials that are about to claim a seat take the first ones.
         arriving = self._replay.ahead(self._replay.end)
         left = [seat for seat in free if seat.generation == free[0].generation][arriving:]
-        return self._pair_of(left) if self._pair else left
+        if not self._few:
+            return left
+        return self._pair_of(left) if population.has_pairs else left[:1]
 
     def _pair_of(self, free: list[Seat]) -> list[Seat]:
         """Return the free seats of one pair.

@@ -147,6 +147,24 @@ class PopulationSampler(BaseSampler):
         """
         return self._ask(study, detached=detached)
 
+    def ask_seats(self, study: Study, *, generations: int | None = None) -> list[Trial]:
+        """Return running trials for the free seats that one worker scores together.
+
+        These are the seats of one pair if the sampler has pairs, otherwise one seat. It is for a
+        worker that scores both learners of a pair with its own weights. See `ask_generation`.
+
+        Args:
+            study: The study.
+            generations: Number of generations to score; None for no limit.
+
+        Returns:
+            The trials; none if every seat that can be scored is running.
+
+        Raises:
+            SettingsError: The study was started by another sampler, or with other arguments.
+        """
+        return self._ask(study, few=True, generations=generations)
+
     def _ask(self, study: Study, *, detached: bool = False, **options: Any) -> list[Trial]:
         with self._lock:
             seating = self._seating(study)

@@ -19,13 +19,13 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.seats import worker
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from relativenas_optuna.search.pair_loop import score_pairs
+from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.databases import KINDS, address
 from tests.helpers.forked import context
 from tests.helpers.samplers.searches import OBJECTIVE, SPACE, new_sampler, search, state
-from tests.search.test_pair_loop import (
+from tests.search.test_seat_loop import (
     GENERATIONS,
     SEATS,
     assert_scored_once,
@@ -72,7 +72,7 @@ def test_threads_that_share_a_study_score_every_seat_once(kind: str, tmp_path: P
         study.sampler = sampler = new_sampler(SPACE)
 
         def work() -> None:
-            score_pairs(study, sampler, tired, generations=GENERATIONS)
+            score_seats(study, sampler, tired, generations=GENERATIONS)
 
         threads = [threading.Thread(target=work) for _ in range(3)]
         for thread in threads:

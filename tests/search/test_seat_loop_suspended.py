@@ -1,4 +1,4 @@
-"""A worker whose trial was ended by another process goes on with the next pair."""
+"""A worker whose trial was ended by another process goes on with the next seats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.storages.interruption import fail, was_interrupted
 from tests.helpers.samplers.searches import SPACE, search, state, study_and_sampler
-from tests.search.test_pair_loop import SEATS, at_call, run
+from tests.search.test_seat_loop import SEATS, at_call, run
 
 if TYPE_CHECKING:
     import optuna

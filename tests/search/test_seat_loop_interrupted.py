@@ -13,11 +13,11 @@ from optuna.storages._heartbeat import BaseHeartbeatThread, HeartbeatThread
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.seats.claims import Seat
-from relativenas_optuna.search import pair_loop as pairs
+from relativenas_optuna.search import seat_loop as pairs
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.opening import storage_at
 from tests.helpers.samplers.searches import SPACE, search, state, study_and_sampler
-from tests.search.test_pair_loop import SEATS, assert_scored_once, at_call, failing, failures, run
+from tests.search.test_seat_loop import SEATS, assert_scored_once, at_call, failing, failures, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

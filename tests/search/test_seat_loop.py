@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from relativenas_optuna.search.pair_loop import score_pairs
+from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.storages.interruption import was_interrupted
 from tests.helpers.samplers.searches import (
     OBJECTIVE,
@@ -46,7 +46,7 @@ def run(study: optuna.Study, objective: Objective = OBJECTIVE, **options: Any) -
     heard: list[FrozenTrial] = []
     study.sampler = sampler = new_sampler(SPACE)
     given: dict[str, Any] = {"generations": GENERATIONS, "on_trial": heard.append} | options
-    score_pairs(study, sampler, objective, **given)
+    score_seats(study, sampler, objective, **given)
     return heard
 
 
@@ -90,7 +90,7 @@ def assert_scored_once(study: optuna.Study) -> None:
 def test_pair_by_pair_is_the_search_of_study_optimize(space: Space | None) -> None:
     study, sampler = study_and_sampler(space)
     heard: list[FrozenTrial] = []
-    score_pairs(study, sampler, OBJECTIVE, generations=GENERATIONS, on_trial=heard.append)
+    score_seats(study, sampler, OBJECTIVE, generations=GENERATIONS, on_trial=heard.append)
     other = search(space=space, trials=SEATS)
     assert [(seat_of(t), t.value) for t in heard] == [(seat_of(t), t.value) for t in other.trials]
     assert scored(study) == scored(other)

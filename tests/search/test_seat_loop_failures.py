@@ -12,7 +12,7 @@ from relativenas_optuna.cli.progress import failure
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.storages.interruption import mark_interrupted, was_interrupted
 from tests.helpers.samplers.searches import OBJECTIVE, scored, study_and_sampler
-from tests.search.test_pair_loop import SEATS, all_seats, assert_scored_once, failures, run
+from tests.search.test_seat_loop import SEATS, all_seats, assert_scored_once, failures, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

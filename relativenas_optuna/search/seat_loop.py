@@ -1,4 +1,4 @@
-"""The loop of a worker, which scores pairs of a study one after another."""
+"""The loop of a worker, which scores the seats of a study one after another."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ if TYPE_CHECKING:
     from optuna.storages._heartbeat import BaseHeartbeatThread
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
     from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
     Objective = Callable[[optuna.Trial], float | Sequence[float]]
 
-_IDLE = 0.2  # seconds until an idle worker asks again for a pair
+_IDLE = 0.2  # seconds until an idle worker asks again for a seat
 
 
-def score_pairs(
+def score_seats(
     study: optuna.Study,
-    sampler: RelativeNASSampler,
+    sampler: PopulationSampler,
     objective: Objective,
     *,
     generations: int,
     on_trial: Callable[[FrozenTrial], None] = lambda _: None,
     on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
 ) -> None:
-    """Score pairs until all generations are scored, by this worker or by others.
+    """Score seats until all generations are scored, by this worker or by others.
 
-    A worker takes both trials of a pair at once, so that no other worker trains the partner from
-    different weights. If other workers have all free seats, this worker waits.
+    Under a sampler with pairs a worker takes both seats of a pair at once, so that no other worker
+    trains the partner from different weights. Otherwise it takes one seat at a time. If other
+    workers have all free seats, this worker waits.
 
     Like `study.optimize`, the loop sends heartbeats, fails a trial whose objective raises an error,
     and fails a trial whose loss is NaN. Another process may fail a trial of this worker because its
     heartbeats stopped (the worker was suspended, or the database was not reachable). Then the loop
-    warns and continues with the next pair.
+    warns and continues with the next seats.
 
     Args:
         study: The study.
@@ -72,7 +73,7 @@ def score_pairs(
     while not _is_done(sampler.population(study), generations):
         if is_deleted(study):  # also if a newer study got its id
             raise KeyError(f"study {study.study_name!r} was deleted")
-        trials = sampler.ask_pair(study, generations=generations)
+        trials = sampler.ask_seats(study, generations=generations)
         if trials:
             _score(study, trials, objective, tell)
         else:
@@ -184,7 +185,7 @@ def _is_ended(study: optuna.Study, trial: optuna.Trial) -> bool:
 def _warn_of_lost(trial: optuna.Trial) -> None:
     warnings.warn(
         f"trial {trial.number} was ended by another process, which saw no sign of life of this "
-        f"one for too long; its seat is scored again, and this worker goes on with the next pair",
+        f"one for too long; its seat is scored again, and this worker goes on with the next one",
         stacklevel=4,
     )
 
