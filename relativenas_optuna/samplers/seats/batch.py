@@ -165,7 +165,7 @@ class Batch:
         number = first.number
         replay.update(self._study)
         assert replay.population is not None
-        lost = replay.claimed_before(number, own)
+        lost = self._is_taken(number, own)
         if lost or not is_same_search(replay.population, population):
             # A waiting trial is popped as a worker pops it, since another one may run it by now.
             taken = self._state == TrialState.RUNNING or self._storage.set_trial_state_values(
@@ -178,12 +178,16 @@ class Batch:
         following = [
             self._make(seat, self._template(replay.population, seat))
             for seat in others
-            if seat not in left and not replay.claimed_before(number, seat)
+            if seat not in left and not self._is_taken(number, seat)
         ]
         if others:
             with suppress(UpdateFinishedTrialError):
                 self._storage.set_trial_system_attr(first.trial_id, RESERVED_KEY, None)
         return [first, *following]
+
+    def _is_taken(self, number: int, seat: Seat) -> bool:
+        """Return True if a seat belongs to a trial with a lower number, or is scored by now."""
+        return self._replay.claimed_before(number, seat) or self._replay.is_scored(seat)
 
     def _make(self, seat: Seat, template: FrozenTrial) -> SeatTrial:
         trial_id = self._storage.create_new_trial(self._study._study_id, template)
