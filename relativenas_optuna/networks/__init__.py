@@ -11,6 +11,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import ProtocolError
+    from relativenas_optuna.networks.additive_cost import costs_of, network_costs
     from relativenas_optuna.networks.build_network import build
     from relativenas_optuna.networks.conformance import check_supernet
     from relativenas_optuna.networks.initial import initial_supernet
@@ -51,11 +52,13 @@ __all__ = [
     "build",
     "check_supernet",
     "cost",
+    "costs_of",
     "draw_weights",
     "drop_path",
     "initial_supernet",
     "load_network",
     "network_bytes",
+    "network_costs",
     "save_network",
 ]
 
@@ -77,11 +80,13 @@ _HOMES = {
     "build": "networks.build_network",
     "check_supernet": "networks.conformance",
     "cost": "networks.network_cost",
+    "costs_of": "networks.additive_cost",
     "draw_weights": "networks.initial_weights",
     "drop_path": "networks.layers.operations",
     "initial_supernet": "networks.initial",
     "load_network": "networks.io.network_file",
     "network_bytes": "networks.io.network_file",
+    "network_costs": "networks.additive_cost",
     "save_network": "networks.io.network_file",
 }
 

@@ -23,6 +23,8 @@ A = TypeVar("A")
 _STATELESS = ("torch.nn.modules.", "relativenas_optuna.networks.")
 # Output and operations of a layer, by what it is and its input's shape and type.
 _Known: TypeAlias = dict[tuple[object, torch.Size, torch.dtype], tuple[Tensor, int]]
+# Functions without multiplications whose shapes torch computes in Python on the meta device.
+_SLOW = {torch.ops.aten.add.Tensor, torch.ops.aten.cat.default}
 
 
 class PathCosts(Generic[A]):
@@ -51,7 +53,7 @@ class PathCosts(Generic[A]):
 
     def __init__(self, supernet: SharedNetwork[A], input_size: tuple[int, int, int]) -> None:
         self._twin: Any = meta_copy(as_module(supernet)).eval()
-        self._counter = _Counter()  # type: ignore[no-untyped-call]
+        self._counter = _Counter()
         self._images = torch.empty(1, *input_size, device="meta")
         self._costs: dict[A, Cost] = {}
         self._lock = threading.Lock()
@@ -101,9 +103,17 @@ class PathCosts(Generic[A]):
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counter of the floating-point operations of convolutions and matrix products."""
+    """Counter of the floating-point operations of convolutions and matrix products.
+
+    Additions and concatenations are run once for each shape: on the meta device they take ten times
+    as long as all else.
+    """
 
     flops = 0
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._known: dict[object, Tensor] = {}
 
     def __torch_dispatch__(
         self,
@@ -112,11 +122,26 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        if func in _SLOW and not kwargs:
+            key = (func, _described(args))
+            if key not in self._known:
+                self._known[key] = func(*args)
+            # An alias, whose shape can be changed in place.
+            return self._known[key].detach()
         out = func(*args, **kwargs or {})
         count = flop_registry.get(func._overloadpacket)
         if count is not None:
             self.flops += count(*args, **kwargs or {}, out_val=out)
         return out
+
+
+def _described(argument: Any) -> Any:
+    """Return all that the output's shape depends on, as a hashable value."""
+    if isinstance(argument, Tensor):
+        return argument.shape, argument.stride(), argument.dtype, argument.device
+    if isinstance(argument, list | tuple):
+        return tuple(map(_described, argument))
+    return argument
 
 
 def _remember_costs(module: nn.Module, counter: _Counter, known: _Known) -> None:

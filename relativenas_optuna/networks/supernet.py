@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 import torch
@@ -53,6 +53,11 @@ class SharedCell(CellModule):
     ) -> Tensor:
         """Run `cell` with the operations named by `keys`, edge by edge; see `CellModule.run`."""
         return self.run(cell, [self.operations[key] for key in keys], older, newer, dropping)
+
+    @cached_property
+    def parameter_counts(self) -> dict[str, int]:
+        """Number of learnt parameters of each operation, by its name."""
+        return {key: _parameter_count(module) for key, module in self.operations.items()}
 
 
 class Supernet(nn.Module):
@@ -176,10 +181,10 @@ class Supernet(nn.Module):
         Raises:
             ValueError: The genotype is not in the space.
         """
-        modules = [module for _, module in self._modules_outside()]
         # An edge that occurs twice counts twice, as it is two modules in the stand-alone network.
-        modules += [cell.operations[k] for _, cell, ks in self._cells_of(genotype) for k in ks]
-        return sum(p.numel() for module in modules for p in module.parameters())
+        return self._parameters_outside + sum(
+            cell.parameter_counts[key] for _, cell, keys in self._cells_of(genotype) for key in keys
+        )
 
     def standalone(self, genotype: Genotype) -> CifarNetwork:
         """Return the stand-alone network of a genotype with copies of these weights.
@@ -211,6 +216,10 @@ class Supernet(nn.Module):
     def _shared_cells(self) -> Iterator[SharedCell]:
         return cast("Iterator[SharedCell]", iter(self.cells))
 
+    @cached_property
+    def _parameters_outside(self) -> int:
+        return sum(_parameter_count(module) for _, module in self._modules_outside())
+
     def _modules_outside(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the modules outside the operations that hold tensors, by name."""
         yield "stem", self.stem
@@ -237,6 +246,10 @@ class Supernet(nn.Module):
 def cell_supernet(space: CellSpace, sizes: NetworkSizes) -> Supernet:
     """Build the supernet of a cell space."""
     return Supernet(space, **asdict(sizes))
+
+
+def _parameter_count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _key(number: int, read: int, operation: str) -> str:

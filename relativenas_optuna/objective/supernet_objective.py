@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from torch.nn import functional
 
+from relativenas_optuna.networks.additive_cost import additive_costs
 from relativenas_optuna.networks.network_cost import CostLimits
 from relativenas_optuna.objective.candidate import A, CandidateTrainer, Outcome, Phases, Watch
 from relativenas_optuna.objective.checkpoints.record import CandidateScore
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.initial import Build
     from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
+    from relativenas_optuna.spaces.costs import AdditiveCost
     from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.training.data.dataset import MapDataset
     from relativenas_optuna.training.loop import Evaluation
@@ -248,6 +251,15 @@ class SupernetObjective(Generic[A]):
         with self._lock:
             self._of_study.shared.begin(None)
             return self._trainer.evaluate(genotype)
+
+    @cached_property
+    def costs(self) -> dict[str, AdditiveCost]:
+        """The "parameters" and "multiply_adds" of a stand-alone network at the supernet's size.
+
+        A sampler takes them as its `costs`, for `limits={"parameters": 2e6}`. A network of another
+        size has other costs, see `networks.costs_of`. Raises as `networks.network_costs`.
+        """
+        return additive_costs(self._trainer.costs, self.space)
 
     @property
     def waiting(self) -> list[Seat]:

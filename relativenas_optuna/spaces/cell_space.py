@@ -84,6 +84,14 @@ class CellSpace:
         }
 
     @property
+    def cost_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Names of each edge's input and operation, which cost something together.
+
+        A skip connection has weights only if it reads an input of a reduction cell.
+        """
+        return tuple((name_input, name_op) for name_input, name_op, _ in self._edges())
+
+    @property
     def size(self) -> int:
         """Number of genotypes; two that differ only in the order of a node's edges both count."""
         per_cell: int = math.prod(

@@ -135,6 +135,11 @@ class NASBench201:
         """Distributions in a new dict, one for each edge; ``edge2_1`` is from node 1 to node 2."""
         return {name: CategoricalDistribution(self.operations) for name in _NAMES}
 
+    @property
+    def cost_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the edges, of which each costs something by itself."""
+        return tuple((name,) for name in _NAMES)
+
     def genotype(self, params: Mapping[str, Any]) -> NASBench201Cell:
         """Return the architecture of a trial's parameters; parameters of other names are ignored.
 

@@ -24,6 +24,10 @@ class Space(Protocol[A]):
     are hashable values. Test it, together with its supernet, by
     `relativenas_optuna.networks.check_supernet`.
 
+    A space may have one attribute more, ``cost_groups``: tuples of names of its parameters, each
+    name in one of them. The cost of an architecture is then a sum over the groups, see
+    `relativenas_optuna.networks.network_costs`. Without it each parameter is a group.
+
     Example:
         >>> from optuna.distributions import IntDistribution
         >>> class Depths:
@@ -139,6 +143,20 @@ def _suggested(trial: Suggests, name: str, distribution: BaseDistribution) -> An
         f"distribution of {name} must be a CategoricalDistribution, an IntDistribution or a "
         f"FloatDistribution of Optuna, got {_short(distribution)}"
     )
+
+
+def finite_values(distribution: BaseDistribution) -> Sequence[Any]:
+    """Return the values of a parameter in their order; none if their number is not finite."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return choices
+        case IntDistribution(low=low, high=high, step=step):
+            return range(low, high + 1, step)
+        case FloatDistribution(low=low, high=high, step=float(step)):
+            # As Optuna's samplers compute them, to the last bit.
+            count = round((high - low) / step) + 1
+            return [min(low + number * step, high) for number in range(count)]
+    return ()
 
 
 def _short(value: object) -> str:

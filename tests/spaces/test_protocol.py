@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from relativenas_optuna.spaces import CellSpace, NASBench201, Space, suggest
-from relativenas_optuna.spaces.protocol import check_space
+from relativenas_optuna.spaces.protocol import check_space, finite_values
 
 Point = tuple[str, int, int, float, float]
 
@@ -89,3 +89,24 @@ def test_spaces_are_told_from_what_is_none() -> None:
         with pytest.raises(TypeError, match=reason) as caught:
             check_space(other)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        CategoricalDistribution(("a", 1, None)),
+        IntDistribution(-3, 9, step=4),
+        IntDistribution(1, 5, log=True),
+        FloatDistribution(0.0, 0.7, step=0.1),
+        FloatDistribution(-0.3, 1.7, step=0.2),
+    ],
+)
+def test_values_are_those_that_optuna_draws(distribution: BaseDistribution) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = {study.ask({"x": distribution}).params["x"] for _ in range(150)}
+    assert drawn == set(finite_values(distribution))
+
+
+def test_a_float_without_steps_has_no_finite_number_of_values() -> None:
+    assert not finite_values(FloatDistribution(0.1, 1.0))
+    assert not finite_values(FloatDistribution(0.1, 1.0, log=True))
