@@ -12,6 +12,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.networks.build_network import build
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.samplers.migo.sampler import MIGOSampler
     from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
     from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
     from relativenas_optuna.samplers.search_view import SearchView
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CellSpace",
     "Genotype",
+    "MIGOSampler",
     "RelativeNASSampler",
     "SearchView",
     "SupernetObjective",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "CellSpace": "spaces.cell_space",
     "Genotype": "spaces.genotype",
+    "MIGOSampler": "samplers.migo.sampler",
     "RelativeNASSampler": "samplers.relative_nas.sampler",
     "SearchView": "samplers.search_view",
     "SupernetObjective": "objective.supernet_objective",

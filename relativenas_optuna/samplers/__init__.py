@@ -11,6 +11,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import SettingsError
+    from relativenas_optuna.samplers.migo.sampler import MIGOSampler
     from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
     from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
     from relativenas_optuna.samplers.search_view import SearchView
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.whole_generations import WholeGenerations
 
 __all__ = [
+    "MIGOSampler",
     "Population",
     "PopulationArguments",
     "PopulationSampler",
@@ -42,6 +44,7 @@ _HOMES = {
     "PopulationSampler": "samplers.seats.sampler",
     "PopulationArguments": "samplers.seats.settings",
     "Population": "samplers.seats.population",
+    "MIGOSampler": "samplers.migo.sampler",
     "RelativeNASSampler": "samplers.relative_nas.sampler",
     "SearchView": "samplers.search_view",
     "Seat": "samplers.seats.claims",

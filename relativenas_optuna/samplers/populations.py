@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.population import population_class, start_population
 from relativenas_optuna.samplers.seats.replay import Replay
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.seats.population import Population
 
-__all__ = ["PairedPopulation", "population_class", "population_in", "start_population"]
+__all__ = [
+    "DistributionPopulation",
+    "PairedPopulation",
+    "population_class",
+    "population_in",
+    "start_population",
+]
 
 
 def population_in(study: optuna.Study, replay: Replay | None = None) -> Population | None:

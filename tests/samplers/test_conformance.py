@@ -11,7 +11,7 @@ from optuna.testing.pytest_samplers import (
     RelativeSamplerTestCase,
 )
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from tests.helpers.samplers.random_members import RandomMembersSampler
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
     "plain, 20": lambda: RelativeNASSampler(population_size=20, seed=0, preset="plain"),
     "plain, 2": lambda: RelativeNASSampler(population_size=2, seed=0, preset="plain"),
     "paper, 2": lambda: RelativeNASSampler(population_size=2, seed=0, preset="paper"),
+    "migo, 5": lambda: MIGOSampler(population_size=5, seed=0, bins=5, pruning_interval=1),
     "members, 20": lambda: RandomMembersSampler(population_size=20, seed=0),
 }
 

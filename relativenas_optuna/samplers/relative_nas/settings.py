@@ -19,6 +19,7 @@ from relativenas_optuna.samplers.seats.settings import (
     common_settings,
     is_whole,
     random_seed,
+    required,
 )
 from relativenas_optuna.samplers.trial_losses import best_first
 
@@ -95,15 +96,12 @@ class Settings(PopulationSettings):
         Raises:
             Exception: One of `stored_json.UNREADABLE`: the data are not settings of this sampler.
         """
-        common, preset, warm_start = common_settings(data), data["preset"], data["warm_start"]
-        if preset is None:
-            raise SettingsError("a study's settings must be complete")
-        Arguments(**common, preset=preset)
+        values, warm_start = common_settings(data) | required(data, "preset"), data["warm_start"]
+        Arguments(**values)
         if warm_start is not None and not all(is_whole(n) and n >= 0 for n in warm_start):
             raise SettingsError("warm_start must be numbers of trials")
         return cls(
-            **common,
-            preset=preset,
+            **values,
             warm_start=None if warm_start is None else tuple(warm_start),
             screening=Screening(**data["screening"]),
         )

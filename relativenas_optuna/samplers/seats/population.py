@@ -200,12 +200,16 @@ class Population(ABC):
         """
         proposal = self.proposal(seat)
         assert proposal is not None
+        return dict(self.settings.space or proposal.encoding.space), self.parameters_at(proposal)
+
+    def parameters_at(self, proposal: Proposal) -> dict[str, Any]:
+        """Return the values of all known parameters of a proposal."""
         encoding, position = proposal
-        space = dict(self.settings.space or encoding.space)
+        space = self.settings.space or encoding.space
         params = encoding.decode(position)
         for name, distribution in space.items():
             params.setdefault(name, decode(distribution, interval(distribution)[0]))
-        return space, {name: params[name] for name in space}
+        return {name: params[name] for name in space}
 
     def scored_seats(self, generations: int) -> int:
         """Return how many seats of the first `generations` generations are scored."""

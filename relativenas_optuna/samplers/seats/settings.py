@@ -69,12 +69,22 @@ def common_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         Exception: One of `stored_json.UNREADABLE`: a value is missing or not allowed.
     """
-    size, seed, space = data["population_size"], data["seed"], data["space"]
-    if size is None or seed is None:
+    values, space = required(data, "population_size", "seed"), data["space"]
+    values["space"] = space and {name: json_to_distribution(text) for name, text in space}
+    PopulationArguments(**values)
+    return values
+
+
+def required(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return some values of JSON data by name.
+
+    Raises:
+        Exception: One of `stored_json.UNREADABLE`: a value is missing or None.
+    """
+    values = {name: data[name] for name in names}
+    if None in values.values():
         raise SettingsError("a study's settings must be complete")
-    space = space and {name: json_to_distribution(text) for name, text in space}
-    PopulationArguments(size, seed, space)
-    return {"population_size": size, "seed": seed, "space": space}
+    return values
 
 
 @dataclass(frozen=True)
@@ -92,10 +102,9 @@ class PopulationArguments:
     space: Mapping[str, BaseDistribution] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("population_size", "seed"):
-            value = getattr(self, name)
-            if isinstance(value, np.integer):  # JSON takes Python's numbers only
-                object.__setattr__(self, name, int(value))
+        for name, value in vars(self).items():
+            if isinstance(value, np.number | np.bool_):  # JSON takes Python's numbers only
+                object.__setattr__(self, name, value.item())
         if isinstance(self.space, Mapping):
             object.__setattr__(self, "space", dict(self.space))
         self.check_population_size(self.population_size)

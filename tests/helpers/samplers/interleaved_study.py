@@ -108,7 +108,8 @@ class InterleavedStudy:
 
     def _rules(self, found: Population | None, machine: str, pids: set[int]) -> SeatRules:
         observer = Observer(machine, pids, self.world.clock, self.world.started)
-        rules = WholeGenerationRules if self.scenario.preset == "members" else SeatRules
+        whole = self.scenario.preset in ("members", "migo")
+        rules = WholeGenerationRules if whole else SeatRules
         return rules(self.trials, self.failures, found, observer, *self._searched)
 
     @property

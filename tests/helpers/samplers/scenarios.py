@@ -15,7 +15,7 @@ from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.samplers.random_members import RandomMembersSampler
 from tests.helpers.samplers.searches import SPACE, Space, bits, is_final, loss, noise_at, suggest
@@ -48,7 +48,8 @@ class Scenario:
     Attributes:
         finite: True for a space of 30 architectures.
         known: True if the sampler is given the space.
-        preset: Preset of RelativeNASSampler, or "members" for RandomMembersSampler.
+        preset: Preset of RelativeNASSampler, "migo" for MIGOSampler, or "members" for
+            RandomMembersSampler.
         objectives: Number of objectives, 1 or 2.
         coarse: True if values are whole numbers, so that there are ties.
         size: Members per generation.
@@ -80,11 +81,22 @@ class Scenario:
         space = self.space if self.known else None
         if self.preset == "members":
             return RandomMembersSampler(space, self.size, SEED)
+        if self.preset == "migo":
+            return MIGOSampler(
+                space,
+                population_size=self.size,
+                seed=SEED,
+                fair_sampling=self.size >= 4,  # the number of choices of "op"
+                pruning_interval=3,
+                bins=4,
+            )
         return RelativeNASSampler(space, population_size=self.size, seed=SEED, preset=self.preset)
 
     def sampler_without_arguments(self) -> PopulationSampler:
         """Return a new sampler that takes the settings of the study."""
-        return RandomMembersSampler() if self.preset == "members" else RelativeNASSampler()
+        if self.preset == "members":
+            return RandomMembersSampler()
+        return MIGOSampler() if self.preset == "migo" else RelativeNASSampler()
 
     def values(self, params: Mapping[str, Any], seat: Seat | None) -> list[float]:
         """Return the values by the parameters, and with `noisy` by the seat."""

@@ -24,7 +24,7 @@ scenarios = st.builds(
     Scenario,
     finite=st.booleans(),
     known=st.booleans(),
-    preset=st.sampled_from(["plain", "paper", "members"]),
+    preset=st.sampled_from(["plain", "paper", "migo", "members"]),
     objectives=st.sampled_from([1, 1, 2]),
     coarse=st.booleans(),
     size=st.sampled_from([2, 4, 6]),
@@ -167,7 +167,8 @@ class UndisturbedWorkers(RuleBasedStateMachine):
 
     def _made_whole(self, number: int) -> None:
         """Record a trial that has all parameters, whichever its objective uses."""
-        if self.study.scenario.conditional and self.study.scenario.finite:
+        scenario = self.study.scenario
+        if scenario.conditional and (scenario.finite or scenario.preset == "migo"):
             self.study.disturb(self.study.seat(number))
 
     @precondition(lambda self: self.study.scenario.known)

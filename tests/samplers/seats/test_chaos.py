@@ -34,7 +34,7 @@ def pool() -> Iterator[WorkerPool]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "preset"), [("sqlite", "plain"), ("postgresql", "plain"), ("sqlite", "members")]
+    ("kind", "preset"), [("sqlite", "plain"), ("postgresql", "plain"), ("sqlite", "migo")]
 )
 def test_killed_workers_equal_one_worker(
     kind: str, preset: str, pool: WorkerPool, tmp_path: Path
@@ -56,7 +56,7 @@ def test_any_number_of_kills_changes_nothing(
     while time.monotonic() < end or not runs:
         runs += 1
         searched = scenario(
-            random.choice(["plain", "paper", "members"]), known=random.random() < 0.7
+            random.choice(["plain", "paper", "migo", "members"]), known=random.random() < 0.7
         )
         with worker_group(kind, pool, tmp_path, searched, 6) as workers:
             chaos = Chaos(workers, tmp_path / f"log{runs}", random)

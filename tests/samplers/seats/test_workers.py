@@ -126,7 +126,8 @@ def test_every_way_of_working_equals_one_worker(
 
 
 @pytest.mark.parametrize(
-    ("preset", "known"), [("paper", True), ("plain", False), ("members", True)]
+    ("preset", "known"),
+    [("paper", True), ("plain", False), ("migo", False), ("members", True)],
 )
 def test_eight_processes_equal_one_in_every_mode(
     preset: str, known: bool, pool: WorkerPool, tmp_path: Path
@@ -139,7 +140,9 @@ def test_eight_processes_equal_one_in_every_mode(
 @pytest.mark.parametrize("kind", STORAGES)
 @pytest.mark.parametrize("way", WAYS, **named)
 @pytest.mark.parametrize(
-    "mode", [("paper", True), ("plain", True), ("plain", False), ("members", True)], ids=str
+    "mode",
+    [("paper", True), ("plain", True), ("plain", False), ("migo", True), ("members", True)],
+    ids=str,
 )
 def test_workers_equal_one_on_every_storage_in_every_way(
     kind: str,

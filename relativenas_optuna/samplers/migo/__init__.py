@@ -1,0 +1,1 @@
+"""MIGOSampler: a natural gradient on categorical distributions, with fair sampling."""

@@ -1,0 +1,121 @@
+"""Population of MIGO: sweeps drawn from a distribution, replayed from a study's trials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.migo.categories import CategorySpace
+from relativenas_optuna.samplers.migo.distribution import Distribution
+from relativenas_optuna.samplers.migo.fair_sampling import draw_sweep
+from relativenas_optuna.samplers.migo.ranking import ranks_of
+from relativenas_optuna.samplers.migo.settings import MIGOSettings
+from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
+from relativenas_optuna.samplers.seats.learned_space import LearnedSpace
+from relativenas_optuna.samplers.seats.population import Proposal
+from relativenas_optuna.samplers.seats.whole_generations import WholeGenerations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.migo.distribution import Marginal
+    from relativenas_optuna.samplers.seats.trial_reader import TrialReader
+    from relativenas_optuna.samplers.seats.whole_generations import WholeGeneration
+
+_SWEEPS = 7  # purpose of the random numbers of a sweep
+
+
+class _State(NamedTuple):
+    """What a generation is drawn from."""
+
+    learned: LearnedSpace
+    distribution: Distribution
+
+
+class DistributionPopulation(WholeGenerations):
+    """The sweeps of a MIGO search, replayed from its trials.
+
+    Each generation is one sweep. Its scores, with the parameters that were really scored, move the
+    distribution from which the next one is drawn.
+
+    Without a given search space, the first sweep is drawn uniformly, and so are further ones until
+    a sweep has a complete trial. From then on the distribution has all parameters of the complete
+    trials so far; a new one starts uniform.
+
+    Args:
+        settings: Settings of the search.
+        directions: Directions of the study.
+        trials: Not used.
+    """
+
+    sampler = "MIGOSampler"
+    settings_class = MIGOSettings
+    settings: MIGOSettings
+
+    def __init__(
+        self,
+        settings: MIGOSettings,
+        directions: Sequence[StudyDirection],
+        trials: TrialReader | Sequence[FrozenTrial] = (),
+    ) -> None:
+        super().__init__(settings, directions, trials)
+        start = Distribution.uniform(self._categories(self.encoding))
+        self._start = _State(LearnedSpace(), start)
+        self._states: list[_State] = []  # of the generations
+
+    def marginals(self, generation: int) -> list[Marginal]:
+        """Return the distribution from which a generation was drawn, by parameter.
+
+        Args:
+            generation: Number of the generation, from 0 to that of the newest one.
+        """
+        return self._states[generation].distribution.marginals()
+
+    def most_likely(self) -> dict[str, Any]:
+        """Return the parameters at the most likely category of each variable.
+
+        It is the middle of a bin. Without a given search space there are none before the first
+        complete trial.
+        """
+        newest = self._states[-1].distribution
+        return self.parameters_at(Proposal(newest.space.encoding, newest.most_likely()))
+
+    def positions(self, index: int) -> NDArray[np.float64]:
+        """Return the positions of generation `index`, `[N, variables]`."""
+        distribution, settings = self._states[index].distribution, self.settings
+        random = keyed_generator(settings.seed, _SWEEPS, index)
+        sweep = draw_sweep(
+            distribution.theta, settings.population_size, random, fair=settings.fair_sampling
+        )
+        return distribution.space.positions(sweep, random.random(sweep.shape))
+
+    def new_generation(self, index: int) -> WholeGeneration:
+        """Return generation `index`; those before it are complete."""
+        del self._states[index:]
+        self._states.append(self._after(index - 1) if index else self._start)
+        self.encoding = self._states[index].distribution.space.encoding
+        return super().new_generation(index)
+
+    def searches(self, name: str, distribution: BaseDistribution) -> bool:
+        """Return True if a parameter outside the proposals will be part of later ones."""
+        return self.settings.space is None and self._states[-1].learned.covers(name, distribution)
+
+    def _after(self, index: int) -> _State:
+        """Return the state after the scores of a complete generation."""
+        (before, distribution), scores = self._states[index], self.generations[index].seat_scores
+        learned = before if self.settings.space is not None else before.extended(scores)
+        if learned is not before:
+            distribution = distribution.over(self._categories(learned.encoding))
+        trials = [score.scored_trial for score in scores]
+        params = [trial.params for trial in trials if trial is not None]
+        ranks = ranks_of(scores, self.directions)
+        return _State(learned, distribution.updated(params, ranks, self.settings))
+
+    def _categories(self, encoding: Encoding) -> CategorySpace:
+        return CategorySpace(encoding, self.settings.bins)
