@@ -10,6 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.populations import population_class, start_population
 from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 from relativenas_optuna.samplers.seats.claims import Seat, warn_of_junk, worker_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.migo.distribution import Marginal
     from relativenas_optuna.samplers.seats.population import Generation, Population
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
 
@@ -71,7 +73,7 @@ def read_search(study: optuna.Study) -> SearchRecord | None:
             if trial.state.is_finished():
                 population.add(trial, seat)
     population.advance()
-    builder = _ViewBuilder(at_seat, study.directions)
+    builder = _ViewBuilder(at_seat, population)
     extras = tuple(trial.number for trial, seat in claimed if seat is None)
     return SearchRecord(population, tuple(map(builder.generation, population.generations)), extras)
 
@@ -79,11 +81,10 @@ def read_search(study: optuna.Study) -> SearchRecord | None:
 class _ViewBuilder:
     """Builder of the views of generations, in order since a repeat refers to earlier ones."""
 
-    def __init__(
-        self, at_seat: dict[Seat, list[FrozenTrial]], directions: list[StudyDirection]
-    ) -> None:
+    def __init__(self, at_seat: dict[Seat, list[FrozenTrial]], population: Population) -> None:
         self._at_seat = at_seat
-        self._directions = directions
+        self._population = population
+        self._directions = population.directions
         self._architectures: set[str] = set()
 
     def generation(self, generation: Generation) -> GenerationView:
@@ -106,7 +107,14 @@ class _ViewBuilder:
             pairs=tuple(pairs),
             best=self._best(generation),
             _encoding=encoding,
+            _marginals=self._marginals(generation.index),
         )
+
+    def _marginals(self, index: int) -> tuple[Marginal, ...]:
+        population = self._population
+        if not isinstance(population, DistributionPopulation):
+            return ()
+        return tuple(population.marginals(index))
 
     def _member(self, generation: Generation, seat: int) -> MemberView:
         seat_score, number = generation.seat_scores[seat], generation.member(seat)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.encoding import Encoding
+    from relativenas_optuna.samplers.migo.distribution import Marginal
 
     Vector = NDArray[np.float64]
 
@@ -122,6 +123,7 @@ class GenerationView:
     pairs: tuple[PairView, ...]
     best: int | None
     _encoding: Encoding = field(repr=False)
+    _marginals: tuple[Marginal, ...] = field(repr=False)
 
     derived: ClassVar = ("params", "diversity")
 
@@ -134,6 +136,14 @@ class GenerationView:
             else None
             for position in self.positions
         )
+
+    @property
+    def marginals(self) -> tuple[Marginal, ...]:
+        """Distribution of each parameter from which the generation was drawn.
+
+        None if the sampler has no distribution.
+        """
+        return self._marginals
 
     @property
     def bounds(self) -> tuple[Vector, Vector]:

@@ -1,4 +1,4 @@
-"""Plot the values of fast and slow learners over the generations."""
+"""Plot the values of the members over the generations."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 MOST_GENERATIONS = 200  # generations in a figure; more could not be told apart
 _TITLE = "Fast and slow learners"
+_TITLE_WITHOUT_PAIRS = "Values of the members"
 
 
 def plot_generations(study: optuna.Study, *, objective: int = 0) -> go.Figure:
     """Plot the values of the fast and the slow learners over the generations.
 
     Lines are medians, bands hold the middle half of the values, and the dotted line is the best
-    member. Pairs without scores, failed and pruned trials and infinite values are left out.
+    member. If the sampler has no pairs, all members have one line. Pairs without scores, failed
+    and pruned trials and infinite values are left out.
 
     Args:
         study: The study; if no trial has a seat, the figure is empty and says why.
@@ -51,33 +53,39 @@ def generations_figure(snapshot: StudySnapshot, objective: int = 0) -> go.Figure
     snapshot.check(objective)
     if snapshot.view is None:
         return empty_figure(_TITLE, NO_SEATS)
-    fast, slow, best = _Values(), _Values(), _Values()
-    for generation in snapshot.view.generations:
+    paired = snapshot.has_pairs
+    fast, slow, every, best = _Values(), _Values(), _Values(), _Values()
+    for generation in snapshot.generations:
         values = {m.number: value_of(m.values, objective) for m in generation.members}
         there = [value for value in values.values() if value is not None]
         fast.add(generation.index, [values[p.fast] for p in generation.pairs if p.fast is not None])
         slow.add(generation.index, [values[p.slow] for p in generation.pairs if p.slow is not None])
         if there:
+            every.add(generation.index, [*there])
             best.add(
                 generation.index, [max(there) if snapshot.maximises[objective] else min(there)]
             )
+    title = _TITLE if paired else _TITLE_WITHOUT_PAIRS
     if not best.x:
-        return empty_figure(_TITLE, "No member has a score yet.")
-    drawn = [*fast.low, *slow.high, *best.middle]
+        return empty_figure(title, "No member has a score yet.")
+    learners = [
+        slow.band(SLOW),
+        fast.band(FAST),
+        slow.line("slow learners", SLOW),
+        fast.line("fast learners", FAST),
+    ]
+    drawn = [*fast.low, *slow.high] if paired else [*every.low, *every.high]
     return styled_figure(
         [
-            slow.band(SLOW),
-            fast.band(FAST),
-            slow.line("slow learners", SLOW),
-            fast.line("fast learners", FAST),
+            *(learners if paired else [every.band(FAST), every.line("all members", FAST)]),
             best.line("best of the generation", INK, dash="dot"),
         ],
-        title=_TITLE,
+        title=title,
         note=f"median and middle half; {_better(snapshot, objective)} is better",
         x="generation (the first is 0)",
         y=escaped(snapshot.labels[objective]),
         hovermode="x unified",
-        yaxis=value_axis(drawn),
+        yaxis=value_axis([*drawn, *best.middle]),
         xaxis=number_axis(best.x[-1]),
     )
 

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.visualization._snapshot import StudySnapshot
 from relativenas_optuna.visualization._style import (
+    distinct_labels,
     empty_figure,
     escaped,
     number_axis,
@@ -84,7 +85,7 @@ def operations_figure(snapshot: StudySnapshot) -> go.Figure:
     if len(names) > len(kept):
         colours[_REST] = _REST_COLOUR
     shares = [[_chosen(column.params, row) for column in columns] for row in rows]
-    labels = _labels(rows)
+    labels = distinct_labels(rows)
     traces = []
     for name, colour in colours.items():
         z = [
@@ -162,15 +163,6 @@ def _chosen(params: Sequence[Mapping[str, Any]], edge: str) -> tuple[str | None,
         return None, 0
     (most, count), *_ = choices.most_common(1)
     return most, round(100 * count / choices.total())
-
-
-def _labels(rows: Sequence[str]) -> list[str]:
-    """Return the shortened names of the edges; a number tells equal ones apart."""
-    found: list[str] = []
-    for row in rows:
-        label = escaped(row)
-        found.append(label if label not in found else f"{label} ({len(found) + 1})")
-    return found
 
 
 def _heat(

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.view_records import GenerationView
+
 _SEARCH = "relative_nas:search"  # user attribute of a study that `relativenas search` has made
 _METRIC_NAMES = "study:metric_names"  # Optuna's system attribute
 
 NO_SEATS = "No trial of this study has a seat in a generation: another sampler made them."
+
+NO_DISTRIBUTION = "The sampler of this study does not draw its trials from a distribution."
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,21 @@ class StudySnapshot:
             maximises=tuple(d == StudyDirection.MAXIMIZE for d in directions),
             labels=_labels(study, len(directions)),
         )
+
+    @property
+    def generations(self) -> Sequence[GenerationView]:
+        """Generations of the search; none if no trial has a seat."""
+        return () if self.view is None else self.view.generations
+
+    @property
+    def has_pairs(self) -> bool:
+        """True if the members of a generation learn in pairs."""
+        return any(generation.pairs for generation in self.generations)
+
+    @property
+    def has_distribution(self) -> bool:
+        """True if the sampler draws its trials from a distribution."""
+        return any(generation.marginals for generation in self.generations)
 
     def check(self, objective: int) -> None:
         """Raise if the study does not have an objective.

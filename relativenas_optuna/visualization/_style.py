@@ -120,6 +120,15 @@ def escaped(text: object, *, longest: int = 40) -> str:
     return html.escape(words, quote=False)
 
 
+def distinct_labels(names: Iterable[str]) -> list[str]:
+    """Return shortened and escaped names; a number tells equal ones apart."""
+    found: list[str] = []
+    for name in names:
+        label = escaped(name)
+        found.append(label if label not in found else f"{label} ({len(found) + 1})")
+    return found
+
+
 def rounded(values: Iterable[float | None]) -> list[float | None]:
     """Return numbers rounded to four significant digits; None for those that are not finite."""
     return [
