@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
+from relativenas_optuna.samplers.seated_sampler import SeatedTrials
 from relativenas_optuna.samplers.seats.population import population_class, start_population
 from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DistributionPopulation",
     "PairedPopulation",
+    "SeatedTrials",
     "population_class",
     "population_in",
     "start_population",

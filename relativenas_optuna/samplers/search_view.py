@@ -38,7 +38,7 @@ class SearchView:
     Attributes:
         study: The study's name.
         directions: "minimize" or "maximize" for each objective.
-        sampler: Name of the class of the sampler that started the search.
+        sampler: Name of the class of the sampler that proposes the parameters.
         population_size: Members per generation.
         seed: Seed of the search.
         preset: "plain", "paper" or "random"; None for another sampler than RelativeNASSampler.
@@ -74,7 +74,7 @@ class SearchView:
         return cls(
             study=study.study_name,
             directions=tuple(direction.name.lower() for direction in study.directions),
-            sampler=record.population.sampler,
+            sampler=record.population.sampler_name,
             population_size=settings.population_size,
             seed=settings.seed,
             preset=stored.get("preset"),

@@ -82,8 +82,8 @@ class Choice:
     """The result of a search: the winner and the other finalists.
 
     Attributes:
-        finalists: The best candidates of the last generation (in a random search: of all
-            generations), the winner first.
+        finalists: The best candidates of the last generation (under another sampler than
+            "relativenas": of all generations), the winner first.
         random_accuracies: Accuracies of random architectures with the final weights, 0 to 1.
         generations: Number of generations before the choice.
         space: Name of the search space.

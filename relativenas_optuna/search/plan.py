@@ -14,7 +14,8 @@ from relativenas_optuna._utils.limits import MAX_SEED, MOST
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
-from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT
+from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT, RELATIVENAS
+from relativenas_optuna.search.samplers import sampler_named
 from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.storages.stored_json import UNREADABLE
@@ -23,6 +24,7 @@ from relativenas_optuna.storages.study_attributes import study_attribute
 if TYPE_CHECKING:
     import optuna
 
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
     from relativenas_optuna.spaces.protocol import Space
 
 
@@ -42,7 +44,8 @@ class SearchRequest:
         seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
         out: Folder for results, and for the weights unless `weights` is given.
         weights: Folder or bucket for the weights; see `weights_place`.
-        random: True to draw every candidate at random; see `SearchPlan`.
+        sampler: Sampler that proposes the candidates: "relativenas" (the default), "random", or
+            MODULE:CLASS of a sampler of Optuna; see `sampler_named`.
         space: Name of the search space, "cells" (the default), "nasbench201" or MODULE:ATTRIBUTE
             of a user's own; see `register_space`.
         settings: Settings by name that replace those of the preset.
@@ -54,7 +57,7 @@ class SearchRequest:
     seed: Seed | None = None
     out: str | None = None
     weights: str | None = None
-    random: bool | None = None
+    sampler: str | None = None
     space: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -66,9 +69,9 @@ class SearchPlan:
     Attributes:
         search: Random id of the search, which is also stored with its weights.
         settings: Settings of the supernet, the training and the population.
-        random: True for a random search, the baseline of a search: every candidate is drawn at
-            random, and no slow learner moves toward a fast one. All else is the same, including
-            the commit of pairs.
+        sampler: Name of the sampler. "random" is the baseline of "relativenas": every candidate is
+            drawn at random, and no slow learner moves toward a fast one. All else is the same,
+            including the commit of pairs.
     """
 
     search: str
@@ -79,7 +82,7 @@ class SearchPlan:
     seed: Seed
     out: str
     weights: str | None = None
-    random: bool = False
+    sampler: str = RELATIVENAS
     space: str = CELLS
 
     @property
@@ -100,9 +103,10 @@ class SearchPlan:
     def finalists_of(self) -> str:
         """The group of candidates that finalists are chosen from, as words for a message.
 
-        A random search does not improve by generation, so its finalists come from all candidates.
+        Only the generations of "relativenas" improve as a whole, so the finalists of other samplers
+        come from all candidates.
         """
-        return "all candidates" if self.random else "the last generation"
+        return "the last generation" if self.sampler == RELATIVENAS else "all candidates"
 
     @classmethod
     def of(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
@@ -167,7 +171,7 @@ class SearchPlan:
         name = request.preset or ("digits" if data == "digits" else "small")
         seed = 0 if request.seed is None else request.seed
         check_seed(seed)
-        return cls(
+        plan = cls(
             search=uuid.uuid4().hex,
             data=data,
             size=request.size,
@@ -176,8 +180,27 @@ class SearchPlan:
             seed=seed,
             out=str(Path(request.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
             weights=None if request.weights is None else checked_place(request.weights),
-            random=bool(request.random),
+            sampler=request.sampler or RELATIVENAS,
             space=load_space(CELLS if request.space is None else request.space).name,
+        )
+        plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
+        return plan
+
+    def new_sampler(self, space: Space[Any]) -> PopulationSampler:
+        """Return a sampler for this search.
+
+        Args:
+            space: The search space, `search_space`.
+
+        Raises:
+            SearchError: The sampler is not found, or cannot search this space.
+        """
+        return sampler_named(
+            self.sampler,
+            space.distributions,
+            population=self.settings.population,
+            generations=self.settings.generations,
+            seed=self.seed,
         )
 
     @classmethod
@@ -220,7 +243,7 @@ class SearchPlan:
             "size": request.size,
             "preset": request.preset,
             "seed": request.seed,
-            "random": request.random,
+            "sampler": request.sampler,
             "space": request.space,
             **request.settings,
         }

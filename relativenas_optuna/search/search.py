@@ -14,15 +14,15 @@ from optuna.trial import TrialState
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
-from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
-from relativenas_optuna.search.defaults import DATA_NAMES
+from relativenas_optuna.search.defaults import DATA_NAMES, RELATIVENAS
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
+    from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.training.data.images import Images
 
 
@@ -93,14 +93,9 @@ class Search:
         space = registered.space(settings.nodes)
         if not registered.built_in:
             check_random_architecture(plan.space, space)
-        self.sampler = RelativeNASSampler(
-            space.distributions,
-            population_size=plan.settings.population,
-            seed=plan.seed,
-            # The shared weights change, so scores soon go out of date: no preset that keeps them.
-            preset="random" if plan.random else "paper",
-        )
+        self.sampler = plan.new_sampler(space)
         study.sampler = self.sampler
+        check_same_sampler(study, self.sampler, plan.sampler)
         if plan.data not in DATA_NAMES and begun and not Path(plan.data).exists():
             raise DataError(
                 f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
@@ -136,7 +131,7 @@ class Search:
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
     @property
-    def population(self) -> PairedPopulation | None:
+    def population(self) -> Population | None:
         """The generations so far; None before the first trial."""
         return self.sampler.population(self.study)
 
@@ -188,9 +183,9 @@ class Search:
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Choose the winner among the best candidates, and store the choice in the study.
 
-        The best 5 candidates of the last generation are evaluated again with the final weights. In
-        a random search they are the best 5 of all generations. 20 random architectures are
-        evaluated for comparison.
+        The best 5 candidates of the last generation are evaluated again with the final weights.
+        Under another sampler than "relativenas" they are the best 5 of all generations. 20 random
+        architectures are evaluated for comparison.
 
         Args:
             on_scored: Called after each evaluation, at most `choices` times.
@@ -254,7 +249,7 @@ class Search:
     def _best(self) -> dict[Any, FrozenTrial]:
         population, settings = self.population, self.plan.settings
         assert population is not None
-        first = 0 if self.plan.random else settings.generations - 1
+        first = settings.generations - 1 if self.plan.sampler == RELATIVENAS else 0
         counted = [
             population.counted(Seat(generation, number))
             for generation in range(first, settings.generations)

@@ -10,14 +10,16 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.json_data import plain
+from relativenas_optuna.samplers.seated_sampler import SeatedTrials
 from relativenas_optuna.samplers.seats.claims import sampler_named
+from relativenas_optuna.samplers.seats.population import checked_claim
 from relativenas_optuna.samplers.trial_losses import violation
 from relativenas_optuna.spaces.genotype import Genotype, node_lines
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.storages.stored_json import UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from optuna import Study
     from optuna.trial import FrozenTrial
@@ -35,7 +37,7 @@ _SIGNS = {
 }
 
 
-def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
+def sampler_of(trials: Sequence[FrozenTrial]) -> str | None:
     """Return the class name of the sampler of most trials; None if no trial names its sampler."""
     counts: dict[str, int] = {}
     for trial in trials:
@@ -44,7 +46,16 @@ def sampler_of(trials: Iterable[FrozenTrial]) -> str | None:
         for sign, name in _SIGNS.items():
             if any(key.startswith(sign) for key in trial.system_attrs):
                 counts[name] = counts.get(name, 0) + 1
-    return max(counts, key=lambda name: counts[name], default=None)
+    found = max(counts, key=lambda name: counts[name], default=None)
+    return _proposer(trials) or found if found == SeatedTrials.sampler else found
+
+
+def _proposer(trials: Iterable[FrozenTrial]) -> str | None:
+    """Return the class name of the sampler that proposes the parameters of seated trials."""
+    claims = map(checked_claim, trials)
+    settings = (claim.settings for claim in claims if claim is not None)
+    carried = next((data for data in settings if data is not None), {})
+    return carried.get("proposer")
 
 
 def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:

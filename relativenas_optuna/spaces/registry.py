@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, TypeAlias
 
+from relativenas_optuna._utils.dotted_names import is_dotted, load_dotted
 from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.spaces.cell_space import CellSpace
 from relativenas_optuna.spaces.names import CELLS, NASBENCH201
@@ -16,7 +16,6 @@ from relativenas_optuna.spaces.nasbench201 import NASBench201
 from relativenas_optuna.spaces.protocol import Space, check_space
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +200,7 @@ def registered_space(name: str) -> RegisteredSpace:
     """
     if name in _REGISTERED:
         return _REGISTERED[name]
-    if _DOTTED.fullmatch(name):
+    if is_dotted(name):
         raise SpaceError(
             f"space {name!r} is not loaded: give --space {name}, or call load_space({name!r})"
         )
@@ -221,30 +220,15 @@ def load_space(name: str) -> RegisteredSpace:
         TypeError: The name is not text.
     """
     _check_text(name)
-    dotted = _DOTTED.fullmatch(name)
-    if dotted is None or name in _REGISTERED:
+    if not is_dotted(name) or name in _REGISTERED:
         return registered_space(name)
-    if "" not in sys.path:
-        # Console scripts lack the current folder. Last, so that it hides no installed module.
-        sys.path.append("")
-    module_name, attribute = dotted.groups()
     try:
-        module = import_module(module_name)
-    except (Exception, SystemExit) as error:  # a module of the user can end with anything
-        reason = " ".join(str(error).split())[:200]
-        raise SpaceError(
-            f"module {module_name!r} of space {name!r} cannot be imported, "
-            f"{type(error).__name__}: {reason}"
-        ) from error
-    found = getattr(module, attribute, None)
-    if not isinstance(found, RegisteredSpace):
-        # The file shows that another module of that name hides the user's.
-        file = getattr(module, "__file__", None) or "built into Python"
-        raise SpaceError(
-            f"{attribute!r} of module {module_name!r} ({file}) must be what register_space "
-            f"returned; got {'no such attribute' if found is None else type(found).__name__}"
-        )
-    _REGISTERED[name] = replace(found, name=name)
+        found = load_dotted(name, "space")
+    except ImportError as error:
+        raise SpaceError(str(error)) from error
+    if not isinstance(found.value, RegisteredSpace):
+        raise SpaceError(f"{found.where} must be what register_space returned; got {found.kind}")
+    _REGISTERED[name] = replace(found.value, name=name)
     return _REGISTERED[name]
 
 

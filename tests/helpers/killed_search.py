@@ -69,11 +69,16 @@ def search(url: str, out: str, data: str, *, point: str, ready: Connection, **ch
 
 
 def begin(
-    study: optuna.Study, out: str | Path, data: str | Path, *, random: bool = False, **changes: Any
+    study: optuna.Study,
+    out: str | Path,
+    data: str | Path,
+    *,
+    sampler: str = "relativenas",
+    **changes: Any,
 ) -> Search:
     settings = asdict(SETTINGS) | changes
     request = SearchRequest(
-        data=str(data), out=str(out), seed=SEED, preset="small", random=random, settings=settings
+        data=str(data), out=str(out), seed=SEED, preset="small", sampler=sampler, settings=settings
     )
     return Search(study, SearchPlan.of(study, request), device="cpu")
 

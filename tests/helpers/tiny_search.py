@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import torch
 from optuna.storages import RDBStorage
@@ -22,6 +23,7 @@ from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
+from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.spaces import CellSpace, Genotype
 from relativenas_optuna.training import Images, load_images
 
@@ -110,13 +112,17 @@ def scores(searched: optuna.Study) -> Scores:
     return found
 
 
-def positions(searched: optuna.Study, size: int = SETTINGS.population) -> list[list[list[float]]]:
+def positions(searched: optuna.Study) -> list[list[list[float]]]:
     """Return the positions of every generation, as a new process reads them."""
-    population = RelativeNASSampler(population_size=size).population(searched)
-    assert population is not None
+    replay = Replay()
+    replay.update(searched)
+    assert replay.population is not None
     return [
-        [*generation.positions.tolist(), *generation.velocities.tolist()]
-        for generation in population.generations
+        [
+            *np.nan_to_num(generation.positions, nan=-1.0).tolist(),
+            *getattr(generation, "velocities", np.zeros(0)).tolist(),
+        ]
+        for generation in replay.population.generations
     ]
 
 

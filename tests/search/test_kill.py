@@ -33,6 +33,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+SAMPLERS = (
+    "relativenas",
+    "optuna.samplers:TPESampler",
+    pytest.param("random", marks=pytest.mark.slow),
+)
+
+
 def kept(study: optuna.Study, out: Path) -> tuple[dict[str, Any], Any]:
     """Return the final weights on disk, and the other stored data."""
     plan = SearchPlan.stored_in(study)
@@ -59,23 +66,29 @@ def assert_undisturbed(tmp_path: Path, url: str, data: Path, **changes: Any) -> 
     assert state == other_state
 
 
-def dies_at_every(points: Iterable[str], tmp_path: Path, *, status: int = -signal.SIGKILL) -> int:
+def dies_at_every(
+    points: Iterable[str], tmp_path: Path, *, status: int = -signal.SIGKILL, **changes: Any
+) -> int:
     """Search by processes that each die at a point, until one ends; returns how many died."""
     url, data = f"sqlite:///{tmp_path / 's.db'}", write_images(tmp_path / "data")
     died = 0
     for point in points:
-        process, _ = mortal.process(url, tmp_path / "out", data, point=point)
+        process, _ = mortal.process(url, tmp_path / "out", data, point=point, **changes)
         process.join()
         if process.exitcode == 0:
             break
         assert process.exitcode == status
         died += 1
-    assert_undisturbed(tmp_path, url, data)
+    assert_undisturbed(tmp_path, url, data, **changes)
     return died
 
 
-def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(tmp_path: Path) -> None:
-    assert dies_at_every([*mortal.POINTS, "never"], tmp_path) == len(mortal.POINTS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(
+    sampler: str, tmp_path: Path
+) -> None:
+    points = [*mortal.POINTS, "never"]
+    assert dies_at_every(points, tmp_path, sampler=sampler) == len(mortal.POINTS)
 
 
 def test_a_search_whose_disk_is_full_now_and_then_is_the_undisturbed_one(tmp_path: Path) -> None:
@@ -117,10 +130,6 @@ def killed_and_ended(
 
 def test_a_search_that_is_killed_at_random_moments_is_the_undisturbed_one(tmp_path: Path) -> None:
     killed_and_ended([""] * 5, tmp_path, random.Random(0))
-
-
-def test_a_random_search_that_is_killed_is_the_undisturbed_one(tmp_path: Path) -> None:
-    killed_and_ended(["training"], tmp_path, random.Random(2), random=True)
 
 
 @pytest.mark.slow

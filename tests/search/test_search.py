@@ -119,7 +119,7 @@ def test_a_random_search_differs_in_its_candidates_alone(
 
     monkeypatch.setattr(torch.optim, "SGD", noted)
     study = optuna.create_study(study_name="s")
-    plan = replace(finished.plan, random=True, data=str(data), out=str(tmp_path))
+    plan = replace(finished.plan, sampler="random", data=str(data), out=str(tmp_path))
     drawn = run(Search(study, plan, device="cpu"))
     assert rates == [SETTINGS.learning_rate_of(n // SETTINGS.population) for n in range(SEATS)]
     ours, theirs = scores(study), scores(finished.study)

@@ -18,6 +18,7 @@ from relativenas_optuna.cli.options.common import (
     weights_option,
 )
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
+from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
 
 
 @click.command(
@@ -74,9 +75,11 @@ from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
     "[default: float32]",
 )
 @click.option(
-    "--random",
-    is_flag=True,
-    help="Draw every architecture at random instead of learning, as a baseline.",
+    "--sampler",
+    metavar="NAME",
+    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (a baseline), or "
+    "MODULE:CLASS of any sampler of Optuna, such as optuna.samplers:TPESampler.  "
+    f"[default: {RELATIVENAS}]",
 )
 @click.option(
     "--workers",
@@ -103,7 +106,6 @@ def search(
     device: str | None,
     *,
     workers: int,
-    random: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -117,10 +119,9 @@ def search(
     from relativenas_optuna.cli.run_search import searched
     from relativenas_optuna.search.plan import SearchRequest
 
-    names = ("data", "size", "preset", "seed", "out", "weights", "space")
+    names = ("data", "size", "preset", "seed", "out", "weights", "space", "sampler")
     request = SearchRequest(
         **{name: options[name] for name in names},
-        random=random or None,
         settings={n: v for n, v in options.items() if n not in names and v is not None},
     )
     console = Console(storage=storage, study=study, stderr=as_json)

@@ -55,7 +55,7 @@ class Console:
         self._note(
             f"data {plan.data}, {space}preset {plan.preset}, population {settings.population}, "
             f"generations {settings.generations}, seed {plan.seed}"
-            f"{', candidates drawn at random' if plan.random else ''}"
+            f", sampler {plan.sampler}"
         )
 
     def warn(self, line: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration
 from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.search.defaults import RELATIVENAS
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.names import CELLS
 
@@ -65,7 +66,7 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
             ("search space", plan.space),
             ("size of images", size),
             ("preset", plan.preset),
-            ("candidates", "drawn at random" if plan.random else "of slow-fast learning"),
+            ("sampler", plan.sampler),
             ("seed", str(plan.seed)),
             *((name.replace("_", " "), str(v)) for name, v in asdict(plan.settings).items()),
             ("results", plan.out),
@@ -105,7 +106,7 @@ def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str 
     for name in _BY_OPTION:
         if own[name] != named[name]:
             words += [f"--{name}", str(own[name])]
-    words += ["--random"] if plan.random else []
+    words += ["--sampler", plan.sampler] if plan.sampler != RELATIVENAS else []
     words += ["--space", plan.space] if plan.space != CELLS else []
     return command(*words, storage=without_password(storage), study=study)
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice
-from relativenas_optuna.search.defaults import DATA_NAMES
+from relativenas_optuna.search.defaults import DATA_NAMES, RANDOM
 from relativenas_optuna.search.plan import SearchPlan
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SUFFIX = "-random"
-_CONDITIONS = ("random", "data", "size", "seed", "space")
+_CONDITIONS = ("sampler", "data", "size", "seed", "space")
 
 
 def baseline_name(study: str) -> str:
@@ -45,7 +45,7 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
             was made under other conditions.
     """
     name, other = study.study_name, baseline.study_name
-    if plan.random:
+    if plan.sampler == RANDOM:
         raise SearchError(
             f"study {name!r} is a random search itself: name the study of the search, or leave the "
             f"random search out by --no-baseline"
@@ -62,12 +62,12 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
         if baseline.get_trials(deepcopy=False):
             raise _unfit(f"study {other!r} has trials, but not of a search", other)
         return replace(
-            plan, search=uuid4().hex, random=True, out=f"{plan.out}{SUFFIX}", weights=None
+            plan, search=uuid4().hex, sampler=RANDOM, out=f"{plan.out}{SUFFIX}", weights=None
         )
     moved = {plan.data, stored.data}.isdisjoint(DATA_NAMES)  # `Search` compares the images
     if moved:
         stored = replace(stored, data=plan.data)
-    ours, theirs = _conditions(replace(plan, random=True)), _conditions(stored)
+    ours, theirs = _conditions(replace(plan, sampler=RANDOM)), _conditions(stored)
     for condition, value in ours.items():
         there = theirs[condition]
         # A random search with fewer generations continues, as the search itself may have done.

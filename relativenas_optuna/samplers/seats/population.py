@@ -110,6 +110,11 @@ class Population(ABC):
         trials: TrialReader | Sequence[FrozenTrial] = (),
     ) -> None: ...
 
+    @property
+    def sampler_name(self) -> str:
+        """Name of the class of the sampler that proposes the parameters."""
+        return self.sampler
+
     def __init_subclass__(cls) -> None:
         if "sampler" not in vars(cls):
             if hasattr(cls, "sampler"):

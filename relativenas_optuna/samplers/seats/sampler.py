@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.seats.batch import SeatTrial
     from relativenas_optuna.samplers.seats.population import ExtraProposals, Population
     from relativenas_optuna.samplers.seats.replay import Replay
     from relativenas_optuna.samplers.seats.settings import PopulationArguments
@@ -172,7 +173,11 @@ class PopulationSampler(BaseSampler):
             created = sorted(batch.create(), key=lambda trial: trial.seat)
             for number, trial_id, seat in created:
                 seating.runs(number, trial_id, seat, leased=not detached)
-            return running_trials(study, created)
+            return self._running(study, created)
+
+    def _running(self, study: Study, created: Sequence[SeatTrial]) -> list[Trial]:
+        """Return the trials of a batch, which have all their parameters."""
+        return running_trials(study, created)
 
     def enqueue_generation(self, study: Study) -> list[int]:
         """Create waiting trials for all free seats of the next generation, for workers to pop.

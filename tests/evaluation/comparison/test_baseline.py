@@ -60,15 +60,15 @@ def refused(study: optuna.Study, plan: SearchPlan, other: optuna.Study) -> str:
 def test_a_new_random_search_copies_the_plan_into_its_own_folder() -> None:
     study, plan = begun()
     planned = baseline_plan(study, plan, baseline())
-    assert (planned.random, planned.search != plan.search) == (True, True)
+    assert (planned.sampler, planned.search != plan.search) == ("random", True)
     assert planned.out == f"{plan.out}-random"
-    assert replace(planned, search=plan.search, random=False, out=plan.out) == plan
+    assert replace(planned, search=plan.search, sampler="relativenas", out=plan.out) == plan
 
 
 def test_a_started_random_search_continues_and_is_extended() -> None:
     study, plan = begun()
     fewer = replace(plan.settings, generations=2)
-    stored = replace(plan, random=True, search="its own", out="elsewhere", settings=fewer)
+    stored = replace(plan, sampler="random", search="its own", out="elsewhere", settings=fewer)
     planned = baseline_plan(study, plan, baseline(stored))
     assert planned == replace(stored, settings=plan.settings)
 
@@ -76,7 +76,10 @@ def test_a_started_random_search_continues_and_is_extended() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"random": False}, "has random False, but a random search for study 's' needs True"),
+        (
+            {"sampler": "relativenas"},
+            "has sampler 'relativenas', but a random search for study 's' needs 'random'",
+        ),
         ({"seed": 1}, f"has seed 1, but a random search for study 's' needs {SEED}"),
         (
             {"data": "cifar10"},
@@ -90,7 +93,7 @@ def test_a_random_search_under_other_conditions_is_refused(
     changes: dict[str, Any], words: str
 ) -> None:
     study, plan = begun()
-    stored = replace(replace(plan, random=True, search="x"), **changes)
+    stored = replace(replace(plan, sampler="random", search="x"), **changes)
     line = refused(study, plan, baseline(stored))
     assert words in line
     assert "study 's-random'" in line
@@ -98,7 +101,7 @@ def test_a_random_search_under_other_conditions_is_refused(
 
 def test_a_random_search_takes_the_new_path_of_moved_images() -> None:
     study, plan = begun(data="moved")
-    stored = replace(plan, random=True, search="its own", data="/before")
+    stored = replace(plan, sampler="random", search="its own", data="/before")
     assert baseline_plan(study, plan, baseline(stored)) == replace(stored, data=plan.data)
 
 
@@ -134,7 +137,7 @@ def test_unfinished_and_random_searches_have_no_random_search() -> None:
     study, plan = begun(over=2)
     assert "the search of study 's' is not finished" in refused(study, plan, baseline())
     study, plan = begun()
-    line = refused(study, replace(plan, random=True), baseline())
+    line = refused(study, replace(plan, sampler="random"), baseline())
     assert "study 's' is a random search itself" in line
 
 
