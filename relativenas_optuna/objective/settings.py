@@ -22,7 +22,7 @@ class SearchSettings:
         nodes: Number of intermediate nodes of a cell, at least 1.
         channels: Channels of the first cell, at least 1; the stem has three times as many.
         cells: Number of cells of the network; those at a third and two thirds are reductions.
-        population: Members per generation, even.
+        population: Members per generation, at least 2.
         generations: Number of generations; learning rate and drop-path depend on it.
         train_fraction: Share of the images for training, 0.01 to 0.99; the others are for scoring.
         batch_size: Images per step, at least 2.
@@ -63,10 +63,6 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.population % 2:
-            raise ValueError(
-                f"population must be even, for members learn in pairs; got {self.population}"
-            )
 
     def learning_rate_of(self, generation: int) -> float:
         """Return the learning rate of a generation, by a cosine schedule."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.seats.batch import SeatTrial
 
-_SEEDS = 3  # the purpose of the random numbers that are seeds of the proposing sampler
+_SEEDS = 8  # the purpose of the random numbers that are seeds of the proposing sampler
 
 
 @dataclass(frozen=True)

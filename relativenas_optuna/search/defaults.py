@@ -6,5 +6,5 @@ DATA_NAMES = ("digits", "cifar10", "cifar100")
 DEFAULT_OUT = "relativenas-out"
 DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"
-RELATIVENAS, RANDOM = SAMPLERS = ("relativenas", "random")
-"""Names of samplers: slow-fast learning as published, and its baseline without learning."""
+RELATIVENAS, MIGO, RANDOM = SAMPLERS = ("relativenas", "migo", "random")
+"""Names of samplers: those of the two papers, and the baseline of the first without learning."""

@@ -15,7 +15,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT, RELATIVENAS
-from relativenas_optuna.search.samplers import sampler_named
+from relativenas_optuna.search.samplers import least_population, sampler_named
 from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.storages.stored_json import UNREADABLE
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.seats.sampler import PopulationSampler
     from relativenas_optuna.spaces.protocol import Space
+    from relativenas_optuna.spaces.registry import RegisteredSpace
 
 
 PLAN_ATTRIBUTE = "relative_nas:search"
@@ -44,8 +45,8 @@ class SearchRequest:
         seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
         out: Folder for results, and for the weights unless `weights` is given.
         weights: Folder or bucket for the weights; see `weights_place`.
-        sampler: Sampler that proposes the candidates: "relativenas" (the default), "random", or
-            MODULE:CLASS of a sampler of Optuna; see `sampler_named`.
+        sampler: Sampler that proposes the candidates: "relativenas" (the default), "migo",
+            "random", or MODULE:CLASS of a sampler of Optuna; see `sampler_named`.
         space: Name of the search space, "cells" (the default), "nasbench201" or MODULE:ATTRIBUTE
             of a user's own; see `register_space`.
         settings: Settings by name that replace those of the preset.
@@ -171,17 +172,19 @@ class SearchPlan:
         name = request.preset or ("digits" if data == "digits" else "small")
         seed = 0 if request.seed is None else request.seed
         check_seed(seed)
+        space = load_space(CELLS if request.space is None else request.space)
+        sampler = RELATIVENAS if request.sampler is None else request.sampler
         plan = cls(
             search=uuid.uuid4().hex,
             data=data,
             size=request.size,
             preset=name,
-            settings=replace(preset(name), **request.settings),
+            settings=_settings(request, preset(name), sampler, space),
             seed=seed,
             out=str(Path(request.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
             weights=None if request.weights is None else checked_place(request.weights),
-            sampler=request.sampler or RELATIVENAS,
-            space=load_space(CELLS if request.space is None else request.space).name,
+            sampler=sampler,
+            space=space.name,
         )
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan
@@ -263,6 +266,17 @@ class SearchPlan:
         if request.weights is not None:
             changes["weights"] = checked_place(request.weights)
         return replace(self, **changes)
+
+
+def _settings(
+    request: SearchRequest, defaults: SearchSettings, sampler: str, space: RegisteredSpace
+) -> SearchSettings:
+    """Return the settings of a new search; the default population is as large as is needed."""
+    settings = replace(defaults, **request.settings)
+    if "population" in request.settings:
+        return settings
+    least = least_population(sampler, space.space(settings.nodes).distributions)
+    return replace(settings, population=max(settings.population, least))
 
 
 def _unreadable(study_name: str, error: Exception) -> SearchError:

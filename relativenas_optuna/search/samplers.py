@@ -12,11 +12,13 @@ from optuna.samplers import BaseSampler
 
 from relativenas_optuna._utils.dotted_names import is_dotted, load_dotted
 from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.samplers.migo.sampler import MIGOSampler
+from relativenas_optuna.samplers.migo.settings import MIGOArguments
 from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seated_sampler import SeatedSampler
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
-from relativenas_optuna.search.defaults import RANDOM, RELATIVENAS, SAMPLERS
+from relativenas_optuna.search.defaults import MIGO, RANDOM, RELATIVENAS, SAMPLERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +51,7 @@ def sampler_named(
     its constructor takes them. Its trials get seats, see `SeatedSampler`, if it gives them none.
 
     Args:
-        name: "relativenas", "random", or MODULE:CLASS of a sampler of Optuna.
+        name: "relativenas", "migo", "random", or MODULE:CLASS of a sampler of Optuna.
         space: Distributions of the parameters.
         population: Members of a generation.
         generations: Number of generations.
@@ -60,9 +62,17 @@ def sampler_named(
     """
     arguments: dict[str, Any] = {"search_space": space, "population_size": population, "seed": seed}
     if name in (RELATIVENAS, RANDOM):
+        if population % 2:
+            raise SearchError(
+                f"population must be even with sampler {name!r}, for members form pairs; got "
+                f"{population}"
+            )
         # The shared weights change, so scores soon go out of date: no preset that keeps them.
         preset = "random" if name == RANDOM else "paper"
         return RelativeNASSampler(**arguments, preset=preset)
+    if name == MIGO:
+        _check_sweep(space, population)
+        return MIGOSampler(**arguments)
     found = _class_named(name)
     if issubclass(found, PopulationSampler):
         _check_takes_population(name, found)
@@ -80,6 +90,11 @@ def sampler_named(
         seed=seed,
         proposer=found.__name__,
     )
+
+
+def least_population(name: str, space: Mapping[str, BaseDistribution]) -> int:
+    """Return the least number of members of a generation that a sampler needs in a space."""
+    return MIGOArguments().least_population_size(space) if name == MIGO else 1
 
 
 def check_same_sampler(study: optuna.Study, sampler: PopulationSampler, name: str) -> None:
@@ -115,6 +130,15 @@ def _class_named(name: str) -> type[BaseSampler]:
         kind = f"class {found.value.__name__}" if inspect.isclass(found.value) else found.kind
         raise SearchError(f"{found.where} must be a sampler class of Optuna; got {kind}")
     return found.value
+
+
+def _check_sweep(space: Mapping[str, BaseDistribution], population: int) -> None:
+    least = least_population(MIGO, space)
+    if population < least:
+        raise SearchError(
+            f"population must be at least {least} with sampler {MIGO!r}, because a generation uses "
+            f"every choice of every parameter, and one has {least}; got {population}"
+        )
 
 
 def _check_takes_population(name: str, found: type[BaseSampler]) -> None:

@@ -35,7 +35,8 @@ pytestmark = pytest.mark.skipif(
 
 SAMPLERS = (
     "relativenas",
-    "optuna.samplers:TPESampler",
+    "migo",
+    pytest.param("optuna.samplers:TPESampler", marks=pytest.mark.slow),
     pytest.param("random", marks=pytest.mark.slow),
 )
 
@@ -88,7 +89,10 @@ def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(
     sampler: str, tmp_path: Path
 ) -> None:
     points = [*mortal.POINTS, "never"]
-    assert dies_at_every(points, tmp_path, sampler=sampler) == len(mortal.POINTS)
+    changes: dict[str, Any] = {"sampler": sampler}
+    if sampler == "migo":
+        changes |= {"population": 7, "generations": 2}  # there are seven operations
+    assert dies_at_every(points, tmp_path, **changes) == len(mortal.POINTS)
 
 
 def test_a_search_whose_disk_is_full_now_and_then_is_the_undisturbed_one(tmp_path: Path) -> None:

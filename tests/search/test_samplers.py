@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seated_sampler import SeatedSampler
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.samplers import check_same_sampler, sampler_named
+from relativenas_optuna.spaces import CellSpace, registry
 from tests.helpers.tiny_search import SPACE
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def named(name: str, space: Any = None, *, generations: int = 4) -> PopulationSampler:
     space = SPACE.distributions if space is None else space
-    return sampler_named(name, space, population=4, generations=generations, seed=7)
+    return sampler_named(name, space, population=8, generations=generations, seed=7)
 
 
 def refused(name: str, space: Any = None, *, generations: int = 4) -> str:
@@ -88,11 +90,42 @@ def first_trial(sampler: PopulationSampler) -> optuna.trial.FrozenTrial:
 
 @pytest.mark.parametrize(("name", "preset"), [("relativenas", "paper"), ("random", "random")])
 def test_our_names_are_presets_of_our_sampler(name: str, preset: str) -> None:
-    ours = RelativeNASSampler(SPACE.distributions, population_size=4, seed=7, preset=preset)
+    ours = RelativeNASSampler(SPACE.distributions, population_size=8, seed=7, preset=preset)
     found = named(name)
     assert type(found) is RelativeNASSampler
     assert first_trial(found).system_attrs.keys() == first_trial(ours).system_attrs.keys()
     assert first_trial(found).params == first_trial(ours).params
+
+
+def test_migo_searches_in_sweeps_of_the_population() -> None:
+    found = named("migo")
+    assert type(found) is MIGOSampler
+    study = optuna.create_study(sampler=found)
+    study.ask(dict(SPACE.distributions))
+    population = found.population(study)
+    assert population is not None
+    assert (population.settings.population_size, population.settings.seed) == (8, 7)
+
+
+@pytest.mark.parametrize(
+    ("choices", "asked", "population"),
+    [(4, None, 8), (8, None, 8), (9, None, 9), (9, 24, 24), (9, 9, 9)],
+)
+def test_the_population_of_migo_has_room_for_every_choice(
+    choices: int, asked: int | None, population: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = ("skip_connect", "max_pool_3x3", *(f"sep_conv_{n}x{n}" for n in range(3, 99, 2)))
+    wide = CellSpace(nodes=1, operations=operations[:choices])
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
+    registry.register_space("wide", wide)
+    settings = {} if asked is None else {"population": asked}
+    request = SearchRequest(space="wide", sampler="migo", settings=settings)
+    study = optuna.create_study()
+    assert SearchPlan.of(study, request).settings.population == population
+    small = replace(request, settings={"population": choices - 1})
+    with pytest.raises(SearchError, match=f"population must be at least {choices} with") as caught:
+        SearchPlan.of(study, small)
+    assert "\n" not in str(caught.value)
 
 
 def test_optunas_samplers_propose_for_seats() -> None:
@@ -117,13 +150,16 @@ def test_an_own_population_sampler_has_its_own_seats(own: Any) -> None:
     study.ask(dict(SPACE.distributions))
     population = found.population(study)
     assert population is not None
-    assert (population.settings.population_size, population.settings.seed) == (4, 7)
+    assert (population.settings.population_size, population.settings.seed) == (8, 7)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tpe", "sampler must be one of relativenas, random, or MODULE:CLASS of a sampler of"),
+        (
+            "tpe",
+            "sampler must be one of relativenas, migo, random, or MODULE:CLASS of a sampler of",
+        ),
         ("missing_module:A", "module 'missing_module' of sampler 'missing_module:A' cannot be im"),
         ("optuna.samplers:Missing", "must be a sampler class of Optuna; got no such attribute"),
         ("optuna:Study", "must be a sampler class of Optuna; got class Study"),
@@ -152,9 +188,9 @@ def test_a_sampler_of_numbers_searches_a_space_of_numbers() -> None:
 
 
 def test_a_search_that_ends_before_its_sampler_learns_is_refused() -> None:
-    line = refused("optuna.samplers:TPESampler", generations=2)
+    line = refused("optuna.samplers:TPESampler", generations=1)
     assert "draws its first 10 trials at random, and this search has only 8" in line
-    named("optuna.samplers:TPESampler", generations=3)
+    named("optuna.samplers:TPESampler", generations=2)
 
 
 def test_a_plan_keeps_its_sampler() -> None:

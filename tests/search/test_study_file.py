@@ -89,7 +89,7 @@ def test_the_studies_of_the_project_are_read(path: Path) -> None:
         ('study = "x"\n[search]\ndata = 1', "data must be text; got 1"),
         ('study = "x"\n[search]\npreset = "huge"', "preset must be one of paper"),
         ('study = "x"\n[settings]\nchanels = 1', "entry of [settings] must be one of nodes"),
-        ('study = "x"\n[settings]\npopulation = 3', "population must be even"),
+        ('study = "x"\n[settings]\npopulation = 1', "population must be a whole number from 2"),
         ('study = "x"\n[settings]\nchannels = 1.5', "channels must be a whole number"),
         ('study = "x"\n[reach]\naccuracy = 95', "accuracy must be a number from 0 to 1; got 95"),
         ('study = "x"\n[reach]\naccuracy = nan', "accuracy must be a number from 0 to 1; got nan"),

@@ -52,7 +52,8 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
     "--population",
     type=int,
     metavar="N",
-    help="Number of architectures in a generation, even.  [default: the preset's]",
+    help="Number of architectures in a generation: even, or with sampler migo at least the number "
+    "of choices of every parameter.  [default: the preset's, or that number if it is larger]",
 )
 @click.option(
     "--generations",
@@ -77,7 +78,7 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
 @click.option(
     "--sampler",
     metavar="NAME",
-    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (a baseline), or "
+    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (the baseline), or "
     "MODULE:CLASS of any sampler of Optuna, such as optuna.samplers:TPESampler.  "
     f"[default: {RELATIVENAS}]",
 )

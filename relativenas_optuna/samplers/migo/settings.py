@@ -112,7 +112,7 @@ class MIGOArguments(PopulationArguments):
         """Return the settings of a search that starts in a study."""
         size = DEFAULT_POPULATION_SIZE
         if self.space is not None:
-            size = max(self._counts(self.space).values(), default=1)
+            size = self.least_population_size(self.space)
         return MIGOSettings(
             population_size=self.population_size or size,
             seed=random_seed() if self.seed is None else self.seed,
@@ -123,6 +123,10 @@ class MIGOArguments(PopulationArguments):
     def stored(self, settings: PopulationSettings) -> dict[str, Any]:
         """Return the value of each argument, except the space, by a study's settings."""
         return super().stored(settings) | {name: getattr(settings, name) for name in _OWN}
+
+    def least_population_size(self, space: Mapping[str, BaseDistribution]) -> int:
+        """Return the largest number of categories of a parameter, all of which a sweep uses."""
+        return max(self._counts(space).values(), default=1)
 
     def _value(self, name: str) -> Any:
         """Return an argument, or its default in a new study."""
