@@ -163,6 +163,11 @@ class Limit:
         if not isinstance(self.cost, AdditiveCost) and not callable(self.cost):
             raise TypeError(f"cost must be an AdditiveCost or a function, got {self.cost!r}")
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that an additive cost counts; none for a function."""
+        return self.cost.parameters if isinstance(self.cost, AdditiveCost) else ()
+
     def of(self, params: Mapping[str, Any]) -> float:
         """Return the cost of the architecture with these parameters.
 

@@ -22,6 +22,7 @@ from relativenas_optuna.samplers.intervals import (
     is_value_of,
     value_index,
 )
+from relativenas_optuna.samplers.limits.within import MOST_VALUES
 from relativenas_optuna.samplers.migo.natural_gradient import UNKNOWN
 
 if TYPE_CHECKING:
@@ -171,15 +172,20 @@ class CategorySpace:
     Args:
         encoding: The encoding.
         bins: Number of bins, see `categories_of`.
+        exact: Names of parameters that have a category for each value, since a limit counts them.
     """
 
     encoding: Encoding
     bins: int
+    exact: frozenset[str] = frozenset()
 
     @cached_property
     def variables(self) -> dict[str, Categories]:
         """Categories of each variable, by name in the order of the encoding."""
-        return {name: categories_of(d, self.bins) for name, d in self.encoding.space.items()}
+        return {
+            name: categories_of(d, MOST_VALUES if name in self.exact else self.bins)
+            for name, d in self.encoding.space.items()
+        }
 
     @cached_property
     def counts(self) -> list[int]:

@@ -15,7 +15,7 @@ from relativenas_optuna.samplers.migo.natural_gradient import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,7 +74,11 @@ class Distribution:
         return replace(start, updates=self.updates)
 
     def updated(
-        self, params: Sequence[Mapping[str, Any]], ranks: Sequence[int], settings: MIGOSettings
+        self,
+        params: Sequence[Mapping[str, Any]],
+        ranks: Sequence[int],
+        settings: MIGOSettings,
+        is_possible: Callable[[NDArray[np.bool_]], bool] | None = None,
     ) -> Distribution:
         """Return the distribution after the scores of a sweep.
 
@@ -82,6 +86,8 @@ class Distribution:
             params: Parameters that were scored, some of which may be missing or invalid.
             ranks: Rank of each of them, lower for a better one.
             settings: Settings of the search.
+            is_possible: Function that returns True if an architecture of some categories
+                `[variables, most]` keeps the limits of the search; None without limits.
 
         Returns:
             This distribution itself if all ranks are equal.
@@ -99,7 +105,7 @@ class Distribution:
             return self
         updates, interval = self.updates + 1, settings.pruning_interval
         if interval and updates % interval == 0:
-            moved = pruned(*moved)
+            moved = pruned(*moved, is_possible)
         return Distribution(self.space, *moved, updates)
 
     def marginals(self) -> list[Marginal]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -149,7 +149,11 @@ def lower_bounds(alive: NDArray[np.bool_]) -> Vector:
     return low
 
 
-def pruned(theta: Vector, velocity: Vector) -> tuple[Vector, Vector]:
+def pruned(
+    theta: Vector,
+    velocity: Vector,
+    is_possible: Callable[[NDArray[np.bool_]], bool] | None = None,
+) -> tuple[Vector, Vector]:
     """Drop the least likely category of each variable that has more than one left.
 
     Of several, it is the one with the lowest velocity, then the first.
@@ -157,6 +161,9 @@ def pruned(theta: Vector, velocity: Vector) -> tuple[Vector, Vector]:
     Args:
         theta: Probabilities `[variables, most]`.
         velocity: The velocity, `[variables, most]`.
+        is_possible: Function that returns True if a sample can have some of the categories only,
+            `[variables, most]`. A category without which none is possible is not dropped; the
+            variables come in their order. None if all are possible.
 
     Returns:
         The probabilities given that no dropped category is drawn, and the velocity of these.
@@ -166,6 +173,11 @@ def pruned(theta: Vector, velocity: Vector) -> tuple[Vector, Vector]:
     dropped = np.where(alive & (theta == least), velocity, np.inf).argmin(axis=1)
     kept = alive.copy()
     kept[variables, dropped] = alive.sum(axis=1) < 2
+    if is_possible is not None and not is_possible(kept):
+        kept = alive.copy()
+        for variable in np.flatnonzero(alive.sum(axis=1) > 1):
+            kept[variable, dropped[variable]] = False
+            kept[variable, dropped[variable]] = not is_possible(kept)
     rest = np.where(kept, theta, 0.0)
     total = rest.sum(axis=1, keepdims=True)
     theta, moving = rest / total, np.where(kept, velocity, 0.0) / total

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relativenas_optuna.samplers.encoding import Encoding
+from relativenas_optuna.samplers.limits.within import fixed_values
 from relativenas_optuna.samplers.migo.categories import CategorySpace
 from relativenas_optuna.samplers.migo.distribution import Distribution
 from relativenas_optuna.samplers.migo.fair_sampling import draw_sweep
+from relativenas_optuna.samplers.migo.limited_sampling import LimitedSampling
 from relativenas_optuna.samplers.migo.ranking import ranks_of
-from relativenas_optuna.samplers.migo.settings import MIGOSettings
+from relativenas_optuna.samplers.migo.settings import MIGOSettings, exact_in
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.samplers.seats.learned_space import LearnedSpace
 from relativenas_optuna.samplers.seats.population import Proposal
@@ -65,7 +67,13 @@ class DistributionPopulation(WholeGenerations):
         trials: TrialReader | Sequence[FrozenTrial] = (),
     ) -> None:
         super().__init__(settings, directions, trials)
-        start = Distribution.uniform(self._categories(self.encoding))
+        categories = self._categories(self.encoding)
+        self._sampling = (
+            None
+            if self.limited is None
+            else LimitedSampling(self.limited, categories, fixed_values(settings.space or {}))
+        )
+        start = Distribution.uniform(categories)
         self._start = _State(LearnedSpace(), start)
         self._states: list[_State] = []  # of the generations
 
@@ -80,16 +88,22 @@ class DistributionPopulation(WholeGenerations):
     def most_likely(self) -> dict[str, Any]:
         """Return the parameters at the most likely category of each variable.
 
+        With limits they are the most likely ones within the limits.
         It is the middle of a bin. Without a given search space there are none before the first
         complete trial.
         """
-        newest = self._states[-1].distribution
-        return self.parameters_at(Proposal(newest.space.encoding, newest.most_likely()))
+        newest, sampling = self._states[-1].distribution, self._sampling
+        position = newest.most_likely() if sampling is None else sampling.most_likely(newest.theta)
+        return self.parameters_at(Proposal(newest.space.encoding, position))
 
     def positions(self, index: int) -> NDArray[np.float64]:
         """Return the positions of generation `index`, `[N, variables]`."""
         distribution, settings = self._states[index].distribution, self.settings
         random = keyed_generator(settings.seed, _SWEEPS, index)
+        if self._sampling is not None:
+            return self._sampling.positions(
+                distribution.theta, settings.population_size, random, fair=settings.fair_sampling
+            )
         sweep = draw_sweep(
             distribution.theta, settings.population_size, random, fair=settings.fair_sampling
         )
@@ -115,7 +129,8 @@ class DistributionPopulation(WholeGenerations):
         trials = [score.scored_trial for score in scores]
         params = [trial.params for trial in trials if trial is not None]
         ranks = ranks_of(scores, self.directions)
-        return _State(learned, distribution.updated(params, ranks, self.settings))
+        possible = None if self._sampling is None else self._sampling.is_possible
+        return _State(learned, distribution.updated(params, ranks, self.settings, possible))
 
     def _categories(self, encoding: Encoding) -> CategorySpace:
-        return CategorySpace(encoding, self.settings.bins)
+        return CategorySpace(encoding, self.settings.bins, exact_in(self.settings.limits))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from relativenas_optuna.samplers.limits.limits import limits_of
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.migo.settings import MIGOArguments
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.spaces.costs import AdditiveCost, CostFunction, Limit
 
 
 class MIGOSampler(PopulationSampler):
@@ -69,6 +72,16 @@ class MIGOSampler(PopulationSampler):
             By default 1 in a new study, as published.
         momentum: Weight of the update before in the next one, from 0 to below 1. By default 0.5 in
             a new study, as published.
+        limits: Largest costs by name, which no proposal is above; it needs `search_space`. A number
+            limits a cost of `costs`; a `spaces.Limit` has its own. Trials are drawn from the
+            probabilities given that the limits are kept, by a dynamic programme, and fairly as far
+            as the limits allow (see `migo.limited_sampling`). A parameter that a limit counts has a
+            category for each value. A trial's constraints `limit on NAME` say how far its cost is
+            from the limit. A parameter or architecture that you fix or enqueue yourself is not
+            changed.
+        costs: Costs that `limits` names: a `spaces.AdditiveCost`, or a function of a trial's
+            parameters. The study stores sums; a function must be given to every process.
+            `networks.network_costs` and `SupernetObjective.costs` give those of networks.
         independent_sampler: Sampler of the parameters that are not searched: those outside
             `search_space`, and those that other trials suggested with another range or other
             choices. By default they are drawn uniformly, by seed, generation, seat and name alone.
@@ -101,6 +114,8 @@ class MIGOSampler(PopulationSampler):
         bins: int | None = None,
         step: float | None = None,
         momentum: float | None = None,
+        limits: Mapping[str, float | Limit] | None = None,
+        costs: Mapping[str, AdditiveCost | CostFunction] | None = None,
         independent_sampler: BaseSampler | None = None,
         warn_independent_sampling: bool = True,
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
@@ -115,6 +130,7 @@ class MIGOSampler(PopulationSampler):
                 bins=bins,
                 step=step,
                 momentum=momentum,
+                limits=limits_of(limits, costs),
             ),
             independent_sampler=independent_sampler,
             warn_independent_sampling=warn_independent_sampling,

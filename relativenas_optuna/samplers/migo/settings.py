@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
+    from relativenas_optuna.samplers.limits.limits import Limits
+
 _OWN = ("fair_sampling", "pruning_interval", "bins", "step", "momentum")
 _MAX_BINS = 1_000
 _MAX_INTERVAL = 2**31
@@ -117,6 +119,7 @@ class MIGOArguments(PopulationArguments):
             population_size=self.population_size or size,
             seed=random_seed() if self.seed is None else self.seed,
             space=self.space,
+            limits=self.limits,
             **{name: self._value(name) for name in _OWN},
         )
 
@@ -135,7 +138,8 @@ class MIGOArguments(PopulationArguments):
 
     def _counts(self, space: Mapping[str, BaseDistribution]) -> dict[str, int]:
         """Return the number of categories of each parameter with more than one value."""
-        categories = CategorySpace(Encoding.of(space), self._value("bins"))
+        encoding = Encoding.of(space)
+        categories = CategorySpace(encoding, self._value("bins"), exact_in(self.limits))
         return dict(zip(categories.variables, categories.counts, strict=True))
 
     def _check_sweep(self, space: Mapping[str, BaseDistribution], size: int) -> None:
@@ -148,6 +152,12 @@ class MIGOArguments(PopulationArguments):
                 f"{name!r}, and a sweep of fair sampling uses each of them: pass "
                 f"population_size={counts[name]} or more, or fair_sampling=False"
             )
+
+
+def exact_in(limits: Limits | None) -> frozenset[str]:
+    """Return the names of the parameters that need a category for each value, by the limits."""
+    known = {} if limits is None else limits.additive
+    return frozenset(name for limit in known.values() for name in limit.parameters)
 
 
 def _check_whole(name: str, value: object, low: int, high: int) -> None:

@@ -101,6 +101,10 @@ class ExtraTrials:
             drawn = drawn[
                 np.argsort(-self._log_expected_improvement(encoding, drawn, running), kind="stable")
             ]
+        limited = population.limited
+        if limited is not None:
+            inside = np.array([limited.keep(move) for move in drawn], dtype=np.bool_)
+            drawn = drawn[inside] if inside.any() else limited.nearest(drawn[0])[None]
         best: Vector = drawn[0]
         for move in drawn:
             if encoding.indices(move) not in pending and not finished.is_visited(move):
@@ -111,6 +115,8 @@ class ExtraTrials:
         for _ in range(_ATTEMPTS):
             # All moves that were drawn are visited or running, so the best one is changed.
             position = finished.propose_unvisited(best, lambda *_: best, random)
+            if limited is not None:
+                position = limited.nearest(position)
             if encoding.indices(position) not in pending:
                 break
         return position

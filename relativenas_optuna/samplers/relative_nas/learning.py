@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
 
     from relativenas_optuna.samplers.encoding import Encoding
+    from relativenas_optuna.samplers.limits.within import WithinLimits
     from relativenas_optuna.samplers.relative_nas.draws import Draws
     from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
     from relativenas_optuna.samplers.relative_nas.settings import Settings
@@ -43,11 +44,17 @@ class Learning:
         settings: Settings of the search.
         directions: Directions of the study's objectives.
         draws: Random numbers of the search.
+        limited: The positions that keep the limits of the search; None without limits.
     """
 
     def __init__(
-        self, settings: Settings, directions: Sequence[StudyDirection], draws: Draws
+        self,
+        settings: Settings,
+        directions: Sequence[StudyDirection],
+        draws: Draws,
+        limited: WithinLimits | None,
     ) -> None:
+        self._limited = limited
         self._settings = settings
         self._directions = directions
         self._draws = draws
@@ -145,6 +152,8 @@ class Learning:
         """
         if not self._settings.screening.reevaluates:
             return False
+        if self._limited is not None and not self._limited.keep(generation.positions[fast]):
+            return False  # a user enqueued it
         seat = generation.seat(fast)
         losses = self._losses(generation, seat // 2)
         statistics = self._reevaluation.statistics(generation, seat // 2, losses)[seat % 2]
@@ -183,7 +192,9 @@ class Learning:
         if screened:
             losses = self._losses(generation, pair)
             is_visited = _visited_by(generation, pair, visited)
-            chosen = self._moves.choose(generation, pair, losses, (l1, l2), is_visited)
+            chosen = self._moves.choose(
+                generation, pair, losses, (l1, l2), lambda p: is_visited(p) or not self._keep(p)
+            )
         if chosen is not None:
             position = chosen
         elif visited is not None and visited.is_visited(position, last):
@@ -195,6 +206,8 @@ class Learning:
                 generation=last,
                 random=redraw_generator(self._settings.seed, generation.index, pair),
             )
+        if self._limited is not None:
+            position = self._limited.nearest(position, generation.positions[slow])
         if screened:
             position = encoding.canonical(position)
             velocity = position - generation.positions[slow]
@@ -207,7 +220,14 @@ class Learning:
         drawn = [
             uniform(self._settings.seed, generation.index, seat, name) for name in encoding.space
         ]
-        return encoding.low + np.array(drawn) * (encoding.high - encoding.low)
+        position = encoding.low + np.array(drawn) * (encoding.high - encoding.low)
+        if self._limited is not None:
+            return self._limited.drawn(position, generation.index, member)
+        return position
+
+    def _keep(self, position: Vector) -> bool:
+        """Return True if a position keeps the limits of the search."""
+        return self._limited is None or self._limited.keep(position)
 
     def _avoids_repeats(self, encoding: Encoding) -> bool:
         finite = encoding.counts is not None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.encoding import Encoding
+    from relativenas_optuna.samplers.limits.within import WithinLimits
     from relativenas_optuna.samplers.relative_nas.draws import Draws
     from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
     from relativenas_optuna.samplers.relative_nas.learning import Learning
@@ -36,10 +37,18 @@ class Placement:
         settings: Settings of the search.
         draws: Random numbers of the search.
         start: Complete trials of other samplers; the member on seat i starts from trial i.
+        limited: The positions that keep the limits of the search; None without limits.
     """
 
-    def __init__(self, settings: Settings, draws: Draws, start: Sequence[FrozenTrial]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        draws: Draws,
+        start: Sequence[FrozenTrial],
+        limited: WithinLimits | None,
+    ) -> None:
         self._settings = settings
+        self._limited = limited
         self._draws = draws
         self._start = start
 
@@ -57,6 +66,13 @@ class Placement:
             shares = self._draws.start(names, generation.index)
         generation.encoding = generation.first_encoding = encoding
         generation.positions = low + shares * (high - low)
+        if self._limited is not None:
+            generation.positions = np.array(
+                [
+                    self._limited.drawn(position, generation.index, member)
+                    for member, position in enumerate(generation.positions)
+                ]
+            )
         if self._settings.screening.on:
             generation.positions = np.array([encoding.canonical(x) for x in generation.positions])
         generation.velocities = np.zeros_like(generation.positions)
@@ -65,7 +81,13 @@ class Placement:
             generation.positions[member] = encoding.adopt(
                 generation.positions[member], self._start[number].params
             )
+            self.limit(generation, member)
         generation.proposed = generation.positions.copy()
+
+    def limit(self, generation: PairedGeneration, member: int) -> None:
+        """Move a member whose architecture breaks a limit to the nearest one that keeps it."""
+        if self._limited is not None:
+            generation.positions[member] = self._limited.nearest(generation.positions[member])
 
     def drawn(
         self, seat: Seat, name: str, distribution: BaseDistribution, known: Mapping[str, Any]
@@ -201,6 +223,19 @@ class Placement:
             seen = encoding.canonical(position) if pending else position
         following.positions[slow], following.velocities[slow] = position, velocity
         following.proposed[slow] = seen
+
+    def keep(self, generation: PairedGeneration, following: PairedGeneration, fast: int) -> None:
+        """Let a fast learner keep its place in the next generation.
+
+        If it is scored anew and a user enqueued its architecture above a limit, it moves within.
+        """
+        following.positions[fast] = generation.positions[fast]
+        if not self._settings.keeps_scores:
+            self.limit(following, fast)
+        following.proposed[fast] = following.positions[fast]
+        following.velocities[fast] = generation.velocities[fast]
+        if self._settings.space is None:
+            following.origins[fast] = generation.origins[fast]
 
     def _shows_move(self, trial: FrozenTrial, encoding: Encoding, basis: str) -> bool:
         """Return True if a trial shows where its member moved, by the present scores."""

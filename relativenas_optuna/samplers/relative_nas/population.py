@@ -53,6 +53,9 @@ class PairedPopulation(Population):
         directions: Directions of the study.
         trials: The trials of the study by number. The members start from those of a warm start:
             the member on seat i from the i-th of `settings.warm_start`.
+
+    Attributes:
+        limited: The positions that keep the limits of the search; None without limits.
     """
 
     sampler = "RelativeNASSampler"
@@ -79,7 +82,8 @@ class PairedPopulation(Population):
             if self._known is None
             else PaperDraws(settings.seed, settings.population_size, len(self._known.space))
         )
-        self._placement = Placement(settings, self._draws, self._start)
+        self.limited = settings.within_limits()
+        self._placement = Placement(settings, self._draws, self._start, self.limited)
         self._seat_scores: dict[Seat, SeatScore] = {}
         if settings.keeps_scores:
             for number, trial in enumerate(self._start):
@@ -154,13 +158,10 @@ class PairedPopulation(Population):
         if proposal is None or seat.generation == 0:
             return None
         earlier, generation = self.generations[seat.generation - 1 : seat.generation + 1]
-        encoding = generation.first_encoding
-        if encoding is None or not encoding.space:
+        encoding, params = generation.first_encoding, proposal[0].decode(proposal[1])
+        if not (encoding and encoding.space and encoding.space.keys() <= params.keys()):
             return None
         member = generation.member(seat.number)
-        params = proposal[0].decode(proposal[1])
-        if not encoding.space.keys() <= params.keys():
-            return None
         return encoding.fingerprint(params, self._basis(earlier, earlier.seat(member) // 2))
 
     def _basis(self, generation: PairedGeneration, pair: int) -> str:
@@ -219,7 +220,7 @@ class PairedPopulation(Population):
         return generation
 
     def _replay(self) -> None:
-        self._pairs = Learning(self.settings, self.directions, self._draws)
+        self._pairs = Learning(self.settings, self.directions, self._draws, self.limited)
         self._learned = LearnedSpace()
         self._frontier = 0  # all pairs of the generations before it have learned
         self.generations = [self._new_generation(0, self._known)]
@@ -287,10 +288,7 @@ class PairedPopulation(Population):
         fast, _ = generation.learners(pair)
         basis = self._basis(generation, pair) if self.settings.screening.models_pending else ""
         self._placement.move(generation, following, pair, self._pairs, basis)
-        following.positions[fast] = following.proposed[fast] = generation.positions[fast]
-        following.velocities[fast] = generation.velocities[fast]
-        if self._known is None:
-            following.origins[fast] = generation.origins[fast]
+        self._placement.keep(generation, following, fast)
         looks_back = before if before is not None and before.encoding is not None else None
         if looks_back is not None and self._pairs.needs_reevaluation(generation, looks_back, fast):
             following.reevaluated[fast] = True

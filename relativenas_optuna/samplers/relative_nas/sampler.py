@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relativenas_optuna.exceptions import SettingsError
+from relativenas_optuna.samplers.limits.limits import limits_of
 from relativenas_optuna.samplers.relative_nas.extra_trials import ExtraTrials
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.seats.replay import Replay
+    from relativenas_optuna.spaces.costs import AdditiveCost, CostFunction, Limit
 
 
 class RelativeNASSampler(PopulationSampler):
@@ -87,6 +89,16 @@ class RelativeNASSampler(PopulationSampler):
             "random" is the baseline: every member is drawn anew in every generation.
         warm_start: True to start the first seats of a new study from the best complete trials of
             other samplers. With "plain" these members also keep the scores of those trials.
+        limits: Largest costs by name, which no proposal is above; it needs `search_space`. A number
+            limits a cost of `costs`; a `spaces.Limit` has its own. The first generation is drawn
+            uniformly within the limits. A move that leaves them is replaced by the nearest
+            architecture within them, with the fewest changed variables. Then an architecture may be
+            proposed again even with preset "plain". A trial's constraints
+            `limit on NAME` say how far its cost is from the limit. A parameter or architecture that
+            you fix or enqueue yourself is not changed.
+        costs: Costs that `limits` names: a `spaces.AdditiveCost`, or a function of a trial's
+            parameters. The study stores sums; a function must be given to every process.
+            `networks.network_costs` and `SupernetObjective.costs` give those of networks.
         independent_sampler: Sampler of the parameters that are not searched: those outside
             `search_space`, and those that other trials suggested with another range or other
             choices. By default they are drawn uniformly, by seed, generation, seat and name alone.
@@ -116,12 +128,21 @@ class RelativeNASSampler(PopulationSampler):
         seed: int | None = None,
         preset: str | None = None,
         warm_start: bool | None = None,
+        limits: Mapping[str, float | Limit] | None = None,
+        costs: Mapping[str, AdditiveCost | CostFunction] | None = None,
         independent_sampler: BaseSampler | None = None,
         warn_independent_sampling: bool = True,
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
     ) -> None:
         super().__init__(
-            Arguments(population_size, seed, search_space, preset, warm_start),
+            Arguments(
+                population_size,
+                seed,
+                search_space,
+                preset,
+                warm_start,
+                limits=limits_of(limits, costs),
+            ),
             independent_sampler=independent_sampler,
             warn_independent_sampling=warn_independent_sampling,
             constraints_func=constraints_func,

@@ -163,6 +163,7 @@ class Arguments(PopulationArguments):
             population_size=self.population_size or size,
             seed=seed if self.seed is None else self.seed,
             space=self.space,
+            limits=self.limits,
             preset=preset,
             screening=(self.screening or PLAIN) if screened else OFF,
         )

@@ -209,7 +209,9 @@ class Batch:
         claim = self._seating.claim(seat, carried, detached=self._detached)
         trial = create_trial(
             state=self._state,
-            system_attrs=(reservation(reserved) if reserved else {}) | claim.attributes(),
+            system_attrs=(reservation(reserved) if reserved else {})
+            | claim.attributes()
+            | population.settings.constraint_attributes(params),
         )
         # Set afterwards: Optuna refuses some values with steps, which floats represent badly.
         trial.params, trial.distributions = params, space

@@ -41,7 +41,7 @@ class Follower:
     def __init__(
         self, study: Study, arguments: PopulationArguments, population_class: type[Population]
     ) -> None:
-        self.replay = Replay()
+        self.replay = Replay(arguments.limits)
         self._arguments = arguments
         self._population_class = population_class
         self._agreed: Population | None = None  # the last one whose settings were checked
@@ -102,6 +102,7 @@ class Follower:
         """
         started = self.replay.population
         if started is None:
+            self._arguments.check_limits()
             settings = self._arguments.new_settings(study)
             trials = TrialReader(study, fresh=False)
             return self._population_class.starting(settings, study.directions, trials)

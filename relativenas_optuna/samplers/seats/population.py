@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from relativenas_optuna.exceptions import SettingsError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.encoding import Encoding
+    from relativenas_optuna.samplers.limits.limits import Limits
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
     from relativenas_optuna.samplers.seats.trial_reader import TrialReader
@@ -278,6 +280,7 @@ def start_population(
     directions: Sequence[StudyDirection],
     trials: TrialReader | Sequence[FrozenTrial],
     study_name: str,
+    given: Limits | None = None,
 ) -> Population:
     """Return the population of the search whose settings a claim carries, without any trial.
 
@@ -286,6 +289,7 @@ def start_population(
         directions: Directions of the study.
         trials: The trials of the study by number.
         study_name: Name of the study.
+        given: Limits that this process was given, for those that are functions.
 
     Raises:
         SettingsError: The class of the population is not known, see `population_class`.
@@ -297,4 +301,7 @@ def start_population(
             f"know: import the module that defines it"
         )
     assert claim.settings is not None
-    return known.starting(known.settings_class.from_json(claim.settings), directions, trials)
+    settings = known.settings_class.from_json(claim.settings)
+    if settings.limits is not None:
+        settings = replace(settings, limits=settings.limits.with_functions(given))
+    return known.starting(settings, directions, trials)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.samplers.limits.limits import Limits
     from relativenas_optuna.samplers.seats.claims import Claim, Seat
     from relativenas_optuna.samplers.seats.population import Population
 
@@ -31,6 +32,9 @@ class Replay:
     """The state of a study's search, computed from its trials at the last reading.
 
     Every process that reads the study at that moment gets the same state.
+
+    Args:
+        given: Limits that this process was given, for those that are functions.
 
     Attributes:
         population: The generations; None while no trial carries the settings of the search.
@@ -48,7 +52,8 @@ class Replay:
         last_id: Id of the last trial that was read; -1 if there was none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, given: Limits | None = None) -> None:
+        self._given = given
         self._watch = Watch()  # by trial id
         self._looked_at: set[int] = set()  # trials that were open, which are read again and again
         self._forget()
@@ -261,7 +266,7 @@ class Replay:
         number, carrier = min(carriers, key=lambda numbered: numbered[0])
         if self.settings_from is not None and self.settings_from <= number:
             return
-        started = start_population(carrier, study.directions, trials, study.study_name)
+        started = start_population(carrier, study.directions, trials, study.study_name, self._given)
         self.settings_from = number
         if self.population is not None and is_same_search(self.population, started):
             return

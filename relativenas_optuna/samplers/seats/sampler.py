@@ -21,7 +21,7 @@ from relativenas_optuna.samplers.seats.seating import Seating
 from relativenas_optuna.storages.interruption import failed_on_error, mark_if_interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from optuna import Study
     from optuna.distributions import BaseDistribution
@@ -83,6 +83,8 @@ class PopulationSampler(BaseSampler):
                 FutureWarning,
                 stacklevel=3,
             )
+        if arguments.space is not None:
+            arguments.check_limits()
         self._arguments = arguments
         self._independent_sampler = independent_sampler
         self._warns = warn_independent_sampling
@@ -205,6 +207,10 @@ class PopulationSampler(BaseSampler):
         with failed_on_error(study, trial):
             with self._lock:
                 self._seating(study).take(study, trial, Claim.read(trial.system_attrs))
+                if trial.system_attrs.get(
+                    "fixed_params"
+                ):  # Optuna does not ask for a proposal if all parameters are fixed
+                    self._store_constraints(study, trial, {})
             if self._independent_sampler is not None:
                 self._independent_sampler.before_trial(study, trial)
 
@@ -226,12 +232,25 @@ class PopulationSampler(BaseSampler):
             seating, own = self._seated(study, trial)
             encoding, position = seating.proposals.proposal(study, own)
             proposed = encoding.decode(position)
-            return {
+            params = {
                 name: proposed[name]
                 if equal(encoding.space.get(name), distribution)
                 else seating.proposals.draw(study, own, name, distribution)
                 for name, distribution in search_space.items()
             }
+            self._store_constraints(study, trial, params)
+            return params
+
+    def _store_constraints(
+        self, study: Study, trial: FrozenTrial, params: Mapping[str, Any]
+    ) -> None:
+        """Store how far the costs of a trial are from the limits, if these parameters decide it."""
+        settings = self._seating(study).proposals.population(study).settings
+        if settings.limits is None:
+            return
+        fixed = trial.system_attrs.get("fixed_params", {})
+        for key, value in settings.constraint_attributes({**params, **fixed}).items():
+            study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
     def sample_independent(
         self,
@@ -260,10 +279,7 @@ class PopulationSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Mark a trial that Ctrl-C ended, and store the values of `constraints_func`.
-
-        The independent sampler may learn from the trial.
-        """
+        """Mark a trial that Ctrl-C ended, and store the values of `constraints_func`."""
         if state == TrialState.FAIL:
             mark_if_interrupted(study._storage, trial._trial_id)
         if self._constraints_func is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -18,6 +18,9 @@ from optuna.distributions import (
 from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.intervals import interval
+from relativenas_optuna.samplers.limits.constraints import constraint_attributes
+from relativenas_optuna.samplers.limits.limits import Limits
+from relativenas_optuna.samplers.limits.within import WithinLimits
 
 if TYPE_CHECKING:
     import optuna
@@ -37,11 +40,23 @@ class PopulationSettings:
         seed: Seed of all random numbers, 0 to 2**32 - 1.
         space: Names and distributions of the parameters, in the order of the variables; None if
             the search space is not known beforehand.
+        limits: Limits that every proposal keeps; None without limits.
     """
 
     population_size: int
     seed: int
     space: Mapping[str, BaseDistribution] | None = None
+    limits: Limits | None = field(default=None, kw_only=True)
+
+    def within_limits(self) -> WithinLimits | None:
+        """Return the positions that keep the limits; None without limits."""
+        if self.limits is None or self.space is None:
+            return None
+        return WithinLimits(self.limits, self.space, self.seed)
+
+    def constraint_attributes(self, params: Mapping[str, Any]) -> dict[str, float]:
+        """Return the system attributes of a trial with its constraints by the limits."""
+        return constraint_attributes(self.limits, self.space, params)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON data."""
@@ -51,6 +66,7 @@ class PopulationSettings:
             "seed": self.seed,
             # A list: JSON objects of some storages do not keep the order of their keys.
             "space": space and [[name, distribution_to_json(space[name])] for name in space],
+            "limits": self.limits and self.limits.to_json(),
         }
 
     @classmethod
@@ -71,6 +87,10 @@ def common_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     values, space = required(data, "population_size", "seed"), data["space"]
     values["space"] = space and {name: json_to_distribution(text) for name, text in space}
+    limits = None if data["limits"] is None else Limits.from_json(data["limits"])
+    if limits is not None:
+        WithinLimits(limits, values["space"] or {}, values["seed"])
+    values["limits"] = limits
     PopulationArguments(**values)
     return values
 
@@ -95,11 +115,13 @@ class PopulationArguments:
         population_size: Members per generation, from 1.
         seed: Seed of all random numbers, 0 to 2**32 - 1.
         space: Names and distributions of the parameters.
+        limits: Limits that every proposal keeps.
     """
 
     population_size: int | None = None
     seed: int | None = None
     space: Mapping[str, BaseDistribution] | None = None
+    limits: Limits | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -131,7 +153,19 @@ class PopulationArguments:
             population_size=self.population_size or DEFAULT_POPULATION_SIZE,
             seed=random_seed() if self.seed is None else self.seed,
             space=self.space,
+            limits=self.limits,
         )
+
+    def check_limits(self) -> None:
+        """Raise `SettingsError` if a new search cannot keep the limits."""
+        if self.limits is None:
+            return
+        if self.space is None:
+            raise SettingsError(
+                "limits need the search space, so that no proposal is above them: pass "
+                "search_space too"
+            )
+        WithinLimits(self.limits, self.space, self.seed or 0).check()
 
     def stored(self, settings: PopulationSettings) -> dict[str, Any]:
         """Return the value of each argument, except the space, by a study's settings."""
@@ -146,6 +180,10 @@ class PopulationArguments:
                     f"{name}={asked!r} does not fit study {study_name!r}, which was started with "
                     f"{name}={value!r}: pass that value or leave it out, or take a new study"
                 )
+        if self.limits is not None:
+            self.limits.check_same(settings.limits, study_name)
+        elif settings.limits is not None:
+            settings.limits.check_given(study_name)
         if self.space is not None and _ordered(self.space) != _ordered(settings.space):
             raise SettingsError(
                 f"search_space does not fit study {study_name!r}: "

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.intervals import decode, interval
 from relativenas_optuna.samplers.seats.claims import Seat
@@ -17,7 +19,6 @@ from relativenas_optuna.samplers.seats.seat_score import SeatScore
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution
     from optuna.study import StudyDirection
@@ -70,6 +71,7 @@ class WholeGenerations(Population):
         trials: Not used.
 
     Attributes:
+        limited: The positions that keep the limits of the search; None without limits.
         encoding: Encoding of the positions of the newest generation.
         generations: The complete generations in their order, and the open one.
     """
@@ -82,6 +84,7 @@ class WholeGenerations(Population):
     ) -> None:
         self.settings = settings
         self.directions = directions
+        self.limited = settings.within_limits()
         self.encoding = Encoding.of(settings.space or {})
         self.generations: list[WholeGeneration] = []
         self._seat_scores: dict[Seat, SeatScore] = {}
@@ -91,14 +94,26 @@ class WholeGenerations(Population):
         """Return the positions of generation `index`, `[N, variables]`.
 
         They must depend only on the settings and on the generations before it, which are all
-        complete.
+        complete. One that is above a limit of the search is replaced by the nearest one within.
         """
 
     def new_generation(self, index: int) -> WholeGeneration:
         """Return generation `index`; those before it are complete."""
         seats = [Seat(index, number) for number in range(self.settings.population_size)]
         scores = list(map(self._seat_score, seats))
-        return WholeGeneration(index, self.encoding, scores, partial(self.positions, index))
+        return WholeGeneration(index, self.encoding, scores, partial(self._within_limits, index))
+
+    def _within_limits(self, index: int) -> NDArray[np.float64]:
+        positions = self.positions(index)
+        if self.limited is None:
+            return positions
+        within = np.array([self.limited.nearest(position) for position in positions])
+        if self.limited.limits.lack_functions:  # a process that only looks at the study
+            for number, position in enumerate(within):
+                trial = self._seat_score(Seat(index, number)).scored_trial
+                if trial is not None:
+                    position[:] = self.encoding.position_of(trial.params, position)
+        return within
 
     def add(self, trial: FrozenTrial, seat: Seat) -> None:
         """Count in a finished trial of a seat; call `advance` after the last of several."""

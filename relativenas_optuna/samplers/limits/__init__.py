@@ -1,0 +1,1 @@
+"""Limits of costs: only architectures that keep them are proposed."""
