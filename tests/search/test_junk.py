@@ -44,6 +44,7 @@ SETTINGS = {
     "seed": 0,
     "preset": "plain",
     "space": None,
+    "limits": None,
     "warm_start": None,
     "screening": {"draws": 1},
 }
