@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Whole = NDArray[np.int64]
 
 CELLS = 512  # of the grid between the least cost and the limit
-_FAR = np.iinfo(np.int64).max // 4  # the use count of what is not possible
+_FAR = 2**40  # the use count of what is not possible
 
 
 class _Levels(NamedTuple):
@@ -122,13 +122,14 @@ class GridDraws:
         for part in reversed(parts):
             least, total = _by_level(part)
             uses, weight = self._after[-1]
-            sums = np.minimum(least[:, None] + uses[part.levels.after], _FAR)
-            best = sums.min(axis=0)
-            shares = total[:, None] * weight[part.levels.after]
-            mass = np.where(sums == best, shares, 0.0).sum(axis=0)
-            mass[best >= _FAR] = 0.0
-            mass /= mass.max() or 1.0
-            self._after.append((np.append(best, _FAR), np.append(mass, 0.0)))
+            sums = least[:, None] + uses[part.levels.after]
+            shares = total[:, None] * weight[part.levels.after]  # 0 for what is not possible
+            uses, weight = np.full(budget + 2, _FAR), np.zeros(budget + 2)
+            sums.min(axis=0, out=uses[:-1])
+            np.multiply(shares, sums == uses[:-1], out=shares)
+            shares.sum(axis=0, out=weight[:-1])
+            weight /= weight.max() or 1.0
+            self._after.append((uses, weight))
             self._by_level.append((least, total))
         self._after.reverse()
         self._by_level.reverse()
@@ -148,7 +149,7 @@ class GridDraws:
             self._parts, self._by_level, self._after[1:], strict=True
         ):
             after = part.levels.after[:, budget]
-            sums = np.minimum(least + uses[after], _FAR)
+            sums = least + uses[after]
             shares = np.where(sums == sums.min(), total * weight[after], 0.0)
             level = _pick(shares, next(numbers))
             fits = (part.levels.level_of == level) & (part.uses == least[level])
