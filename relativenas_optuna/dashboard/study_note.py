@@ -12,6 +12,7 @@ from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.search.study_facts import architecture_lines
+from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.storages.transactions import database_of
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
         best: Best trials of the complete generations.
     """
     plan, choice = _kept(study)
-    trial, what = _best(seen, best, choice)
+    architecture, what = _best(seen, best, choice)
     parts = [f"### How to continue\n\n{_going_on(study, plan)}", _progress(seen, plan)]
-    if trial is not None:
-        parts.append(f"### {what}\n\n{block(architecture_lines(trial))}")
+    if what:
+        parts.append(f"### {what}\n\n{block(architecture)}")
     listed = _listed(study, seen, best)
     if listed:
         parts.append(f"### The best of each generation\n\n{listed}")
@@ -89,19 +90,22 @@ def _progress(seen: StudySnapshot, plan: SearchPlan | None) -> str:
     return f"{words}{failed}."
 
 
-def _best(seen: StudySnapshot, best: Best, choice: Choice | None) -> tuple[FrozenTrial | None, str]:
-    if choice is not None and 0 <= choice.winner.trial < len(seen.trials):
+def _best(seen: StudySnapshot, best: Best, choice: Choice | None) -> tuple[str, str]:
+    """Return the lines of the best architecture, and a heading; empty if nothing is scored."""
+    if choice is not None:
         winner = choice.winner
-        return seen.trials[winner.trial], (
-            f"What the search found: trial {winner.trial}, scored again with the final weights: "
+        return node_lines(winner.genotype.to_text()), (
+            f"What the search found: {winner.name}, scored again with the final weights: "
             f"loss {winner.loss:.4f}, accuracy {100 * winner.accuracy:.2f} %"
         )
     newest = max(best.generations, key=lambda n: best.generations[n][-1], default=None)
     if newest is None:
-        return None, ""
+        return "", ""
     trial = seen.trials[newest]
     generation = best.generations[newest][-1]
-    return trial, f"The best of generation {generation}: trial {newest}{_value(trial, seen)}"
+    return architecture_lines(
+        trial
+    ), f"The best of generation {generation}: trial {newest}{_value(trial, seen)}"
 
 
 def _value(trial: FrozenTrial, seen: StudySnapshot) -> str:

@@ -28,6 +28,7 @@ T = TypeVar("T")
 RESULT_ATTRIBUTE = "relative_nas:result"
 FINALISTS = 5
 RANDOM_ARCHITECTURES = 20
+MOST_LIKELY = "most likely architecture"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +36,36 @@ class Finalist:
     """One of the best candidates of a search, evaluated again with the final shared weights.
 
     Attributes:
-        trial: Number of the trial that scored the candidate in the search.
+        trial: Number of the trial that scored the candidate in the search; None if no trial did.
         genotype: Architecture of the candidate.
-        search_loss: Validation loss in the search, in nats, after one epoch of training.
+        search_loss: Validation loss in the search, in nats, after one epoch of training; None
+            without a trial.
         loss: Validation loss with the final shared weights, in nats, without further training.
         accuracy: Accuracy on the validation images with the final weights, 0 to 1.
+        most_likely: True for the most likely architecture after a search with the sampler "migo".
     """
 
-    trial: Count
+    trial: Count | None
     genotype: AnyGenotype
-    search_loss: Finite
+    search_loss: Finite | None
     loss: Finite
     accuracy: Finite
+    most_likely: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name for messages, by the trial."""
+        return self.ranked.name
 
     @property
     def ranked(self) -> Ranked:
         """The score with the final weights."""
-        return Ranked(trial=self.trial, loss=self.loss, accuracy=self.accuracy)
+        return Ranked(
+            trial=self.trial,
+            loss=self.loss,
+            accuracy=self.accuracy,
+            most_likely=self.most_likely,
+        )
 
     def __str__(self) -> str:
         return str(self.ranked)
@@ -63,18 +77,28 @@ class Ranked:
 
     Attributes:
         trial: Number of the trial that scored the architecture; the best one if there are several.
+            None if no trial did, as for the most likely architecture of the sampler "migo".
         loss: Loss in nats: with the final weights for a finalist, otherwise the trial's loss.
         accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
+        most_likely: True for the most likely architecture after a search with the sampler "migo".
     """
 
-    trial: int
+    trial: int | None
     loss: float
     accuracy: float | None = None
+    most_likely: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name for messages, by the trial."""
+        if self.trial is None:
+            return MOST_LIKELY
+        return f"trial {self.trial}{f' ({MOST_LIKELY})' if self.most_likely else ''}"
 
     def __str__(self) -> str:
         if self.accuracy is None:
-            return f"trial {self.trial}: loss {self.loss:.4f} in search"
-        return f"trial {self.trial}: loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
+            return f"{self.name}: loss {self.loss:.4f} in search"
+        return f"{self.name}: loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +107,8 @@ class Choice:
 
     Attributes:
         finalists: The best candidates of the last generation (under another sampler than
-            "relativenas": of all generations), the winner first.
+            "relativenas": of all generations), the winner first, then by loss. Under "migo" the
+            most likely architecture is one of them.
         random_accuracies: Accuracies of random architectures with the final weights, 0 to 1.
         generations: Number of generations before the choice.
         space: Name of the search space.
@@ -96,7 +121,11 @@ class Choice:
 
     @property
     def winner(self) -> Finalist:
-        """The finalist with the lowest loss."""
+        """The finalist with the lowest loss; under "migo" the most likely architecture.
+
+        The authors of MIGO-NAS choose in this way. The other finalists are the best that were
+        drawn, and one of them may have a lower loss.
+        """
         return self.finalists[0]
 
     @property

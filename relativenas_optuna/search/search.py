@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from optuna.trial import TrialState
 
 from relativenas_optuna.exceptions import SearchError
@@ -17,15 +15,15 @@ from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
-from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
+from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
+from relativenas_optuna.search.choosing import chosen
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
-from relativenas_optuna.search.defaults import DATA_NAMES, RELATIVENAS
+from relativenas_optuna.search.defaults import DATA_NAMES, MIGO
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.spaces.registry import load_space
-from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.data.load import DataError, load_images
 from relativenas_optuna.training.device import resolve_device
 
@@ -143,7 +141,7 @@ class Search:
     @property
     def choices(self) -> int:
         """Largest number of architectures that `choose` scores."""
-        return FINALISTS + RANDOM_ARCHITECTURES
+        return FINALISTS + RANDOM_ARCHITECTURES + (self.plan.sampler == MIGO)
 
     @property
     def scored(self) -> int:
@@ -184,8 +182,9 @@ class Search:
         """Choose the winner among the best candidates, and store the choice in the study.
 
         The best 5 candidates of the last generation are evaluated again with the final weights.
-        Under another sampler than "relativenas" they are the best 5 of all generations. 20 random
-        architectures are evaluated for comparison.
+        Under another sampler than "relativenas" they are the best 5 of all generations. Under
+        "migo" the most likely architecture is evaluated too, and wins. 20 random architectures are
+        evaluated for comparison.
 
         Args:
             on_scored: Called after each evaluation, at most `choices` times.
@@ -194,38 +193,9 @@ class Search:
             SearchError: No candidate has a finite loss.
         """
         self.objective.settle(self.study)
-        finalists = []
-        space = self.objective.space
-        for genotype, trial in self._best().items():
-            score = self.objective.evaluate(genotype)
-            assert trial.value is not None
-            finalist = Finalist(
-                trial=trial.number,
-                genotype=genotype_from_text(space.text(genotype), self.plan.space),
-                search_loss=trial.value,
-                loss=score.loss,
-                accuracy=score.accuracy,
-            )
-            if math.isfinite(score.loss):
-                finalists.append(finalist)
-            on_scored()
-        if not finalists:
-            raise SearchError(
-                f"no architecture of {self.plan.finalists_of} of study {self.study.study_name!r} "
-                f"could be scored, for every loss was infinite or not a number; begin a new study "
-                f"with a lower learning_rate"
-            )
-        rng = np.random.default_rng([self.plan.seed, self.plan.settings.generations])
-        accuracies = []
-        for _ in range(RANDOM_ARCHITECTURES):
-            accuracies.append(self.objective.evaluate(space.random(rng)).accuracy)
-            on_scored()
-        choice = Choice(
-            finalists=tuple(sorted(finalists, key=lambda f: (f.loss, f.search_loss, f.trial))),
-            random_accuracies=tuple(accuracies),
-            generations=self.plan.settings.generations,
-            space=self.plan.space,
-        )
+        population = self.population
+        assert population is not None
+        choice = chosen(self.objective, population, self.plan, self.study.study_name, on_scored)
         choice.store(self.study)
         return choice
 
@@ -245,21 +215,6 @@ class Search:
         if not losses:
             return None
         return min(losses), statistics.median(losses), diversity(members.positions)
-
-    def _best(self) -> dict[Any, FrozenTrial]:
-        population, settings = self.population, self.plan.settings
-        assert population is not None
-        first = settings.generations - 1 if self.plan.sampler == RELATIVENAS else 0
-        counted = [
-            population.counted(Seat(generation, number))
-            for generation in range(first, settings.generations)
-            for number in range(settings.population)
-        ]
-        complete = [t for t in counted if t is not None and t.state == TrialState.COMPLETE]
-        distinct: dict[Any, FrozenTrial] = {}
-        for trial in sorted(complete, key=lambda trial: (trial.value, trial.number)):
-            distinct.setdefault(self.objective.space.genotype(trial.params), trial)
-        return dict(list(distinct.items())[:FINALISTS])
 
     @property
     def _newest(self) -> Seat | None:

@@ -31,13 +31,13 @@ class BestStatus:
     """The best trial so far, or the winner of a finished search.
 
     Attributes:
-        trial: Number of the trial.
+        trial: Number of the trial; None for a winner that no trial scored, see `Finalist`.
         loss: Value of the objective; for a winner, the loss with the final shared weights.
         accuracy: Accuracy of a winner, 0 to 1; None otherwise.
         genotype: Architecture as text; None if the trial has no genotype.
     """
 
-    trial: int
+    trial: int | None
     loss: float
     accuracy: float | None
     genotype: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, permutations, product
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,45 @@ class CellSpace:
                 name: distribution.choices[int(rng.integers(len(distribution.choices)))]
                 for name, distribution in self.distributions.items()
             }
+        )
+
+    def most_likely(self, probabilities: Mapping[str, Mapping[Any, float]]) -> Genotype:
+        """Return the architecture of the strongest edges by the probabilities of the parameters.
+
+        An edge is as strong as the probability of its input times that of its most likely
+        operation. The edges of a node read different inputs, if there are as many: those with the
+        largest product of strengths, and in a tie the first ones.
+
+        Args:
+            probabilities: Probability of each value, by parameter; a parameter with a single value
+                may be missing.
+        """
+        params: dict[str, Any] = {}
+        for _, group in groupby(self._edges(), key=lambda edge: edge[0].rpartition(".")[0]):
+            edges = list(group)
+            chosen = self._strongest([probabilities[name] for name, _, _ in edges], edges[0][2])
+            for (name_input, name_operation, _), number in zip(edges, chosen, strict=True):
+                likely = probabilities.get(name_operation, dict.fromkeys(self.operations, 1.0))
+                params[name_input] = number
+                params[name_operation] = max(likely, key=likely.__getitem__)
+        return self.genotype(params)
+
+    def _strongest(
+        self, probabilities: Sequence[Mapping[Any, float]], number: int
+    ) -> tuple[int, ...]:
+        """Return the most likely inputs of a node's edges, all different if there are as many.
+
+        The operation of an edge is as likely with every input, so the inputs alone decide.
+        """
+        inputs = range(number)
+        choices: Iterator[tuple[int, ...]] = permutations(inputs, self.inputs)
+        if self.inputs > number:
+            choices = product(inputs, repeat=self.inputs)
+        return max(
+            choices,
+            key=lambda chosen: math.prod(
+                likely[value] for likely, value in zip(probabilities, chosen, strict=True)
+            ),
         )
 
     def contains(self, genotype: Genotype) -> bool:

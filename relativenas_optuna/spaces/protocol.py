@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from optuna.distributions import (
@@ -16,13 +16,15 @@ from optuna.distributions import (
 A = TypeVar("A", bound=Hashable)
 """Type of the architectures of a space: hashable values, equal if they compute the same."""
 
+_A_co = TypeVar("_A_co", bound=Hashable, covariant=True)
+
 
 class Space(Protocol[A]):
     """A set of architectures that a search chooses from.
 
     `CellSpace` and `NASBench201` are spaces. Your own space needs no base class. Its architectures
-    are hashable values. Test it, together with its supernet, by
-    `relativenas_optuna.networks.check_supernet`.
+    are hashable values. A method `most_likely` is optional, see `MostLikely`. Test your space,
+    together with its supernet, by `relativenas_optuna.networks.check_supernet`.
 
     A space may have one attribute more, ``cost_groups``: tuples of names of its parameters, each
     name in one of them. The cost of an architecture is then a sum over the groups, see
@@ -73,6 +75,40 @@ class Space(Protocol[A]):
 
     def random(self, rng: np.random.Generator, /) -> A:
         """Draw an architecture with the random numbers of `rng`."""
+
+
+@runtime_checkable
+class MostLikely(Protocol[_A_co]):
+    """A space that has its own most likely architecture, which need not be that of each parameter.
+
+    The method is optional for a `Space`; see `most_likely`.
+    """
+
+    def most_likely(self, probabilities: Mapping[str, Mapping[Any, float]], /) -> _A_co:
+        """Return the most likely architecture.
+
+        Args:
+            probabilities: Probability of each value, by parameter; a parameter with a single value
+                may be missing.
+        """
+
+
+def most_likely(
+    space: Space[A],
+    probabilities: Mapping[str, Mapping[Any, float]],
+    params: Mapping[str, Any],
+) -> A:
+    """Return the architecture that a search by a distribution ends with.
+
+    Args:
+        space: The search space.
+        probabilities: Probability of each value, by parameter, for a space that is `MostLikely`.
+        params: The most likely value of each parameter, for any other space.
+    """
+    if isinstance(space, MostLikely):
+        own: A = space.most_likely(probabilities)
+        return own
+    return space.genotype(params)
 
 
 class Suggests(Protocol):

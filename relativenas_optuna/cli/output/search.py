@@ -10,6 +10,7 @@ from relativenas_optuna._utils.text import shown_path, shown_place
 from relativenas_optuna.cli.output.files import write_genotype
 from relativenas_optuna.cli.progress import SearchProgress, counting
 from relativenas_optuna.cli.terminal import console, on_screen
+from relativenas_optuna.search.defaults import MIGO
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.spaces.names import CELLS
@@ -152,14 +153,17 @@ class Console:
     def _finalists(self, choice: Choice, of: str) -> None:
         self._print(f"\nthe best of {of}, scored again with the final shared weights")
         for rank, finalist in enumerate(choice.finalists, start=1):
-            self._print(f"  {rank}. {finalist}; loss {finalist.search_loss:.4f} in search")
+            loss = finalist.search_loss
+            in_search = "not drawn in search" if loss is None else f"loss {loss:.4f} in search"
+            self._print(f"  {rank}. {finalist}; {in_search}")
         winner, others = choice.winner, choice.finalists[1:]
         if others:
             ahead = others[0].loss - winner.loss
             points = 100 * (winner.accuracy - others[0].accuracy)
+            won = f"is the result of the sampler {MIGO}" if winner.most_likely else "won"
             self._print(
-                f"trial {winner.trial} won, by {ahead:.4f} in loss and {points:+.2f} points of "
-                f"accuracy over trial {others[0].trial}"
+                f"{winner.name} {won}, by {ahead:.4f} in loss and {points:+.2f} points of "
+                f"accuracy over {others[0].name}"
             )
         self._print(
             f"its accuracy is {100 * winner.accuracy:.2f} %, the median of "

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import ago, duration, shown_name
+from relativenas_optuna.search.choice import MOST_LIKELY
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.names import CELLS
 
@@ -149,7 +150,8 @@ class StatusReport:
         accuracy = of.best.accuracy
         value = f"loss {of.best.loss:.4f}" if of.data else f"value {of.best.loss:.6g}"
         won = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %, with final weights"
-        return f"trial {of.best.trial}: {value}{won}"
+        name = MOST_LIKELY if of.best.trial is None else f"trial {of.best.trial}"
+        return f"{name}: {value}{won}"
 
     def _left(self) -> str:
         of = self._of

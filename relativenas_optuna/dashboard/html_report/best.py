@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.json_data import finite
 from relativenas_optuna.search.choice import best_architectures
 from relativenas_optuna.search.study_facts import architecture_lines, best_trials, genotype_of
+from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.spaces.space_genotype import cells_of
 from relativenas_optuna.visualization.drawing._figure import draw_genotype
 from relativenas_optuna.visualization.drawing._save import figure_bytes
@@ -28,7 +29,7 @@ class Best:
     """One of the best architectures of a study, with its figures as texts.
 
     Attributes:
-        trial: Number of the trial.
+        trial: Number of the trial; None for an architecture that no trial scored.
         values: Values of the objectives; for a finalist the loss with the final weights.
         accuracy: Accuracy of a finalist in percent; empty for other trials.
         parameters: Number of parameters of the network; empty if unknown.
@@ -37,7 +38,7 @@ class Best:
         drawing: Drawing of the two cells as a `data:` URL; None if the architecture has no cells.
     """
 
-    trial: int
+    trial: int | None
     values: tuple[str, ...]
     accuracy: str
     parameters: str
@@ -63,13 +64,13 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
     if ranked:
         return [
             _best(
-                trials[one.trial],
+                None if one.trial is None else trials[one.trial],
                 genotype,
                 values=(f"{one.loss:.4f}",),
                 accuracy="" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
             )
             for genotype, one in list(ranked.items())[:top]
-            if one.trial < len(trials)
+            if one.trial is None or one.trial < len(trials)
         ]
     return [
         _best(trial, genotype_of(trial), values=tuple(f"{value:.6g}" for value in trial.values))
@@ -78,7 +79,7 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
 
 
 def _best(
-    trial: FrozenTrial,
+    trial: FrozenTrial | None,
     genotype: AnyGenotype | None,
     *,
     values: tuple[str, ...],
@@ -86,14 +87,20 @@ def _best(
 ) -> Best:
     cells = None if genotype is None else cells_of(genotype)
     return Best(
-        trial=trial.number,
+        trial=None if trial is None else trial.number,
         values=values,
         accuracy=accuracy,
         parameters=_count(trial, "parameters"),
         multiply_adds=_count(trial, "multiply_adds"),
-        text=architecture_lines(trial)[:_LONGEST],
+        text=_lines(trial, genotype)[:_LONGEST],
         drawing=None if cells is None else drawing_of(cells),
     )
+
+
+def _lines(trial: FrozenTrial | None, genotype: AnyGenotype | None) -> str:
+    if trial is not None:
+        return architecture_lines(trial)
+    return "" if genotype is None else node_lines(genotype.to_text())
 
 
 def drawing_of(genotype: Genotype) -> str:
@@ -105,6 +112,6 @@ def drawing_of(genotype: Genotype) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"
 
 
-def _count(trial: FrozenTrial, name: str) -> str:
-    number = finite(trial.user_attrs.get(name))
+def _count(trial: FrozenTrial | None, name: str) -> str:
+    number = None if trial is None else finite(trial.user_attrs.get(name))
     return "" if number is None else f"{number:,.0f}"
