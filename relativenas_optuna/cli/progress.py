@@ -211,6 +211,22 @@ def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], N
         yield lambda: progress.advance(task)
 
 
+@contextmanager
+def measuring(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar for steps whose number is known after the first one.
+
+    Args:
+        console: Console to print on.
+        what: Text before the bar.
+
+    Yields:
+        A function to call after each step, with the number of steps so far and of all.
+    """
+    with _progress(console) as progress:
+        task = progress.add_task(what, total=None, best="")
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
 def _progress(console: Console) -> Progress:
     # In a full line, the terminal's "^C" would wrap to the next one and leave the bar behind.
     room = min(console.width - _BESIDE_THE_BAR, _WIDEST_BAR)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.exporting.export import export
     from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement, agreement
     from relativenas_optuna.evaluation.measurement.latency import Latency, latency
+    from relativenas_optuna.evaluation.measurement.latency_table import (
+        LatencyRequest,
+        measure_latencies,
+    )
     from relativenas_optuna.evaluation.measurement.measure import Measured, measure
     from relativenas_optuna.evaluation.network_in_file import open_network
     from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
@@ -26,6 +30,7 @@ __all__ = [
     "DivergedError",
     "ExportError",
     "Latency",
+    "LatencyRequest",
     "Measured",
     "Recipe",
     "Result",
@@ -33,6 +38,7 @@ __all__ = [
     "export",
     "latency",
     "measure",
+    "measure_latencies",
     "open_network",
     "training_run",
 ]
@@ -42,6 +48,7 @@ _HOMES = {
     "DivergedError": "exceptions",
     "ExportError": "exceptions",
     "Latency": "evaluation.measurement.latency",
+    "LatencyRequest": "evaluation.measurement.latency_table",
     "Measured": "evaluation.measurement.measure",
     "RECIPES": "evaluation.standalone.recipe",
     "Recipe": "evaluation.standalone.recipe",
@@ -50,6 +57,7 @@ _HOMES = {
     "export": "evaluation.exporting.export",
     "latency": "evaluation.measurement.latency",
     "measure": "evaluation.measurement.measure",
+    "measure_latencies": "evaluation.measurement.latency_table",
     "open_network": "evaluation.network_in_file",
     "training_run": "evaluation.standalone.run",
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         network_bytes,
         save_network,
     )
+    from relativenas_optuna.networks.latency import LatencyTable
     from relativenas_optuna.networks.layers.operations import (
         OPERATIONS,
         FactorizedReduce,
@@ -42,6 +43,7 @@ __all__ = [
     "CostLimits",
     "FactorizedReduce",
     "ImageNetNetwork",
+    "LatencyTable",
     "NASBench201Network",
     "NASBench201Supernet",
     "NetworkDescription",
@@ -69,6 +71,7 @@ _HOMES = {
     "CostLimits": "networks.network_cost",
     "FactorizedReduce": "networks.layers.operations",
     "ImageNetNetwork": "networks.network",
+    "LatencyTable": "networks.latency",
     "NASBench201Network": "networks.nasbench201",
     "NASBench201Supernet": "networks.nasbench201",
     "NetworkDescription": "networks.io.network_file",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 
-COSTS = ("parameters", "multiply_adds")
-"""Names of the costs that are counted; the fields of `Cost`."""
-
 _MOST = 20_000  # architectures to count, which takes half a minute at the usual sizes
 _CHECKED = 20  # random architectures whose counted cost is compared with the sum
+_ROUNDING = 1e-11  # largest relative difference of a sum; whole numbers are exact
 _WAY_OUT = (
     "give the space cost_groups, or limit a function: Limit(lambda params: "
     "path_costs.cost(space.genotype(params)).parameters, at_most)"
@@ -64,7 +62,7 @@ def network_costs(
         >>> costs["parameters"].of(space.params(published("DARTS_V1")))
         2798.0
     """
-    return additive_costs(PathCosts(supernet, input_size), space)
+    return counted_costs(PathCosts(supernet, input_size), space)
 
 
 def costs_of(
@@ -109,11 +107,23 @@ def costs_of(
     return network_costs(supernet, architectures, input_size)
 
 
-def additive_costs(counted: PathCosts[A], space: Space[A]) -> dict[str, AdditiveCost]:
-    """Return the counted costs of a space's architectures as sums; see `network_costs`.
+def counted_costs(counted: PathCosts[A], space: Space[A]) -> dict[str, AdditiveCost]:
+    """Return the counted costs of a space's architectures as sums; see `network_costs`."""
+    return additive_costs(lambda genotype: vars(counted.cost(genotype)), space)
+
+
+def additive_costs(
+    costs_by: Callable[[A], Mapping[str, float]], space: Space[A]
+) -> dict[str, AdditiveCost]:
+    """Return some costs of a space's architectures as sums over their parameters.
+
+    Args:
+        costs_by: Function that returns the costs of an architecture by their names, which are the
+            same for all architectures; at least 0.
+        space: Search space; see `network_costs`.
 
     Raises:
-        ValueError: The costs are not sums over the groups of the space, or cannot be counted.
+        ValueError: The costs are not sums over the groups of the space, or the function raised it.
     """
     values = {name: finite_values(of) for name, of in space.distributions.items()}
     groups = _groups(space, values)
@@ -124,16 +134,16 @@ def additive_costs(counted: PathCosts[A], space: Space[A]) -> dict[str, Additive
             f"costs of a {type(space).__name__} would need {count:,} counted architectures, more "
             f"than {_MOST:,}: {_WAY_OUT}"
         )
-    of_base = _counted(counted, space, base)
+    of_base = _costs(costs_by, space, base)
     constants = dict(of_base)
-    terms: dict[str, list[CostTerm]] = {name: [] for name in COSTS}
+    terms: dict[str, list[CostTerm]] = {name: [] for name in of_base}
     for group in groups:
         combinations = list(product(*(values[name] for name in group)))
         found = [
-            _counted(counted, space, base | dict(zip(group, combination, strict=True)))
+            _costs(costs_by, space, base | dict(zip(group, combination, strict=True)))
             for combination in combinations
         ]
-        for name in COSTS:
+        for name in of_base:
             least = min(costs[name] for costs in found)
             constants[name] += least - of_base[name]
             above = {
@@ -142,35 +152,41 @@ def additive_costs(counted: PathCosts[A], space: Space[A]) -> dict[str, Additive
             }
             if any(above.values()):
                 terms[name].append(CostTerm(group, above))
-    if any(constant < 0 for constant in constants.values()):
+    if any(constant < -_ROUNDING * of_base[name] for name, constant in constants.items()):
         raise ValueError(_not_a_sum(space, "the least sum is below 0"))
-    sums = {name: AdditiveCost(constants[name], tuple(terms[name])) for name in COSTS}
-    _check(sums, counted, space)
+    sums = {name: AdditiveCost(max(0, constants[name]), tuple(terms[name])) for name in of_base}
+    _check(sums, costs_by, space)
     return sums
 
 
-def _counted(counted: PathCosts[A], space: Space[A], params: Mapping[str, Any]) -> dict[str, int]:
+def _costs(
+    costs_by: Callable[[A], Mapping[str, float]], space: Space[A], params: Mapping[str, Any]
+) -> Mapping[str, float]:
     try:
         genotype = space.genotype(params)
     except ValueError as error:
         raise ValueError(_not_a_sum(space, f"not all combinations are in it: {error}")) from error
-    return vars(counted.cost(genotype))
+    return costs_by(genotype)
 
 
-def _check(sums: Mapping[str, AdditiveCost], counted: PathCosts[A], space: Space[A]) -> None:
-    """Raise if a sum differs from the counted cost of a random architecture."""
+def _check(
+    sums: Mapping[str, AdditiveCost],
+    costs_by: Callable[[A], Mapping[str, float]],
+    space: Space[A],
+) -> None:
+    """Raise if a sum differs from the cost of a random architecture."""
     rng = np.random.default_rng(0)
     for _ in range(_CHECKED):
         genotype = space.random(rng)
-        costs, params = vars(counted.cost(genotype)), space.params(genotype)
+        costs, params = costs_by(genotype), space.params(genotype)
         for name, additive in sums.items():
-            if additive.of(params) != costs[name]:
-                what = name.replace("_", "-")
+            found = additive.of(params)
+            if not math.isclose(found, costs[name], rel_tol=_ROUNDING):
                 raise ValueError(
                     _not_a_sum(
                         space,
                         f"{' '.join(space.text(genotype).split())[:200]} has {costs[name]:,} "
-                        f"{what}, the sum is {additive.of(params):,.0f}",
+                        f"{name.replace('_', '-')}, the sum is {found:,}",
                     )
                 )
 

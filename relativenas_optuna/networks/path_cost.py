@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import torch
@@ -21,10 +22,25 @@ A = TypeVar("A")
 # A layer of these packages costs what its input's shape says; others may hold a state that a
 # supernet sets before it calls them.
 _STATELESS = ("torch.nn.modules.", "relativenas_optuna.networks.")
-# Output and operations of a layer, by what it is and its input's shape and type.
-_Known: TypeAlias = dict[tuple[object, torch.Size, torch.dtype], tuple[Tensor, int]]
+# Output, operations and `Part` of a layer, by what it is and its input's shape and type.
+_Known: TypeAlias = dict[tuple[object, torch.Size, torch.dtype], tuple[Tensor, int, "Part"]]
 # Functions without multiplications whose shapes torch computes in Python on the meta device.
 _SLOW = {torch.ops.aten.add.Tensor, torch.ops.aten.cat.default}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A module of a supernet that maps one tensor to another and holds no state of a path.
+
+    Equal modules with inputs of the same shape are the same part.
+
+    Attributes:
+        name: Name in the supernet of one of these modules.
+        shape: Shape of the input for one image.
+    """
+
+    name: str
+    shape: tuple[int, ...]
 
 
 class PathCosts(Generic[A]):
@@ -77,6 +93,19 @@ class PathCosts(Generic[A]):
                 )
             return self._costs[genotype]
 
+    def parts(self, genotype: A) -> list[Part]:
+        """Return the parts that an architecture runs, in their order, repeated ones too.
+
+        Functions that the supernet calls outside of its modules, such as additions, are not among
+        them.
+
+        Raises:
+            ValueError: As `cost`.
+        """
+        with self._lock:
+            self._multiply_adds(genotype)
+            return list(self._counter.parts)
+
     def _parameters(self, genotype: A) -> int:
         if hasattr(self._twin, "parameter_count"):
             return int(self._twin.parameter_count(genotype))
@@ -88,6 +117,7 @@ class PathCosts(Generic[A]):
 
     def _multiply_adds(self, genotype: A) -> int:
         self._counter.flops = 0
+        self._counter.parts.clear()
         try:
             with torch.no_grad(), self._counter:
                 self._twin(self._images, genotype)
@@ -113,6 +143,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.parts: list[Part] = []
         self._known: dict[object, Tensor] = {}
 
     def __torch_dispatch__(
@@ -144,16 +175,16 @@ def _described(argument: Any) -> Any:
     return argument
 
 
-def _remember_costs(module: nn.Module, counter: _Counter, known: _Known) -> None:
+def _remember_costs(module: nn.Module, counter: _Counter, known: _Known, prefix: str = "") -> None:
     """Remember the cost of each part by its input's shape, so that it runs once for each shape.
 
     Equal parts share the remembered costs: a supernet has many cells, but few kinds of layers.
     """
-    for part in module.children():
+    for name, part in module.named_children():
         if _is_stateless(part) and _takes_one_tensor(part):
-            part.forward = _remembered(part, counter, known)
+            part.forward = _remembered(part, f"{prefix}{name}", counter, known)
         else:
-            _remember_costs(part, counter, known)
+            _remember_costs(part, counter, known, f"{prefix}{name}.")
 
 
 def _is_stateless(module: nn.Module) -> bool:
@@ -167,7 +198,9 @@ def _takes_one_tensor(module: nn.Module) -> bool:
     return not isinstance(module, lists) and len(inspect.signature(module.forward).parameters) == 1
 
 
-def _remembered(part: nn.Module, counter: _Counter, known: _Known) -> Callable[[Tensor], Tensor]:
+def _remembered(
+    part: nn.Module, name: str, counter: _Counter, known: _Known
+) -> Callable[[Tensor], Tensor]:
     forward = part.forward
     kind = (repr(part), tuple(parameter.shape for parameter in part.parameters()))
 
@@ -176,10 +209,12 @@ def _remembered(part: nn.Module, counter: _Counter, known: _Known) -> Callable[[
         if key not in known:
             before = counter.flops
             out: Tensor = forward(x)
-            known[key] = out, counter.flops - before
+            known[key] = out, counter.flops - before, Part(name, tuple(x.shape))
+            counter.parts.append(known[key][2])
             return out
-        out, flops = known[key]
+        out, flops, same = known[key]
         counter.flops += flops
+        counter.parts.append(same)
         return out
 
     return run

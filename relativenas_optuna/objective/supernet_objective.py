@@ -12,7 +12,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from torch.nn import functional
 
-from relativenas_optuna.networks.additive_cost import additive_costs
+from relativenas_optuna.networks.additive_cost import counted_costs
 from relativenas_optuna.networks.network_cost import CostLimits
 from relativenas_optuna.objective.candidate import A, CandidateTrainer, Outcome, Phases, Watch
 from relativenas_optuna.objective.checkpoints.record import CandidateScore
@@ -259,7 +259,7 @@ class SupernetObjective(Generic[A]):
         A sampler takes them as its `costs`, for `limits={"parameters": 2e6}`. A network of another
         size has other costs, see `networks.costs_of`. Raises as `networks.network_costs`.
         """
-        return additive_costs(self._trainer.costs, self.space)
+        return counted_costs(self._trainer.costs, self.space)
 
     @property
     def waiting(self) -> list[Seat]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+from contextlib import suppress
+from pathlib import Path
+
 import torch
 
 
@@ -35,3 +39,19 @@ def resolve_device(name: torch.device | str | None, *, index: int = 0) -> torch.
     raise ValueError(
         f"device must be one of {', '.join(map(str, there))} on this machine; got {str(name)!r}"
     )
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device's hardware, such as "NVIDIA H100 80GB HBM3"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return _cpu_name() if device.type == "cpu" else f"{device.type} of {_cpu_name()}"
+
+
+def _cpu_name() -> str:
+    with suppress(OSError):  # Linux alone has this file
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -27,6 +27,7 @@ SECTIONS = {
         ("evaluate", "evaluate", "Measure a trained network."),
         ("export", "export", "Export a trained network, for example to ONNX."),
         ("compare", "compare", "Compare the result of a search with baselines."),
+        ("latency", "latency", "Measure the operations of a search space on this device."),
         ("fidelity", "fidelity", "Measure how well scores with shared weights rank architectures."),
     ),
     "Sampler for programs in any language": (

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ENOUGH = 9  # measurements that quartiles need
 _LONGEST = 10.0  # seconds to spend on more measurements
@@ -52,16 +56,50 @@ def latency(
     images = torch.rand(batch_size, *shape, device=device)
     images = images.contiguous(memory_format=torch.channels_last)
     threads = torch.get_num_threads()
-    globals_ = {"network": network, "images": images}
-    timer = _timer_class()("network(images)", globals=globals_, num_threads=threads)
-    with torch.inference_mode():
-        # The timer starts with passes that do not count, and waits for the device.
-        times = list(timer.blocked_autorange(min_run_time=seconds).times)
-        if len(times) < _ENOUGH:
-            more = min((_ENOUGH - len(times)) * times[0], _LONGEST)
-            times += timer.blocked_autorange(min_run_time=more).times
+
+    def run() -> object:
+        return network(images)
+
+    times = measured_times(run, device, threads=threads, seconds=seconds)
+    if len(times) < _ENOUGH:
+        more = min((_ENOUGH - len(times)) * times[0], _LONGEST)
+        times += measured_times(run, device, threads=threads, seconds=more)
     low, median, high = np.quantile(times, (0.25, 0.5, 0.75)).tolist()
     return Latency(batch_size, median, high - low, len(times), threads)
+
+
+def measured_times(
+    run: Callable[[], object], device: torch.device, *, threads: int, seconds: float
+) -> list[float]:
+    """Measure how long a function takes, without gradients and after runs that do not count.
+
+    Runs that are much shorter than the measurement are timed in blocks. The device finishes its
+    work before each reading of the clock.
+
+    Args:
+        run: Function that computes on `device`.
+        device: Device to wait for.
+        threads: Number of CPU threads of PyTorch while it runs.
+        seconds: Least duration of the measurement in seconds.
+
+    Returns:
+        The time of one run in seconds for each block, at least one.
+    """
+    timer = _timer_class()(
+        "run()", globals={"run": run}, num_threads=threads, timer=lambda: _clock(device)
+    )
+    with torch.inference_mode():
+        # The timer starts with runs that do not count.
+        return list(timer.blocked_autorange(min_run_time=seconds).times)
+
+
+def _clock(device: torch.device) -> float:
+    """Return the time in seconds when all work of the device is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return perf_counter()
 
 
 def _timer_class() -> Any:
