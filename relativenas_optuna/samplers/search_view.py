@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
+    from relativenas_optuna.samplers.seats.settings import PopulationSettings
     from relativenas_optuna.samplers.view_records import GenerationView, MemberView
 
 
@@ -45,6 +46,7 @@ class SearchView:
         warm_start: Numbers of the trials from which the first seats start; None without a warm
             start.
         search_space: Names and distributions of the parameters; None if it is learned.
+        limits: Largest cost of an architecture by the name of the cost; empty without limits.
         generations: The generations in their order.
         extras: Numbers of the extra trials, which were asked for while no seat was free. They
             belong to no generation.
@@ -58,6 +60,7 @@ class SearchView:
     preset: str | None
     warm_start: tuple[int, ...] | None
     search_space: Mapping[str, BaseDistribution] | None
+    limits: Mapping[str, float]
     generations: tuple[GenerationView, ...]
     extras: tuple[int, ...]
 
@@ -80,6 +83,7 @@ class SearchView:
             preset=stored.get("preset"),
             warm_start=None if warm_start is None else tuple(warm_start),
             search_space=None if settings.space is None else MappingProxyType(dict(settings.space)),
+            limits=MappingProxyType(_limits(settings)),
             generations=record.generations,
             extras=record.extras,
         )
@@ -119,3 +123,9 @@ class SearchView:
 
     def _count(self, name: str, value: object) -> int:
         return sum(getattr(member, name) == value for member in self._own())
+
+
+def _limits(settings: PopulationSettings) -> dict[str, float]:
+    if settings.limits is None:
+        return {}
+    return {name: limit.at_most for name, limit in settings.limits.by_name.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from relativenas_optuna._utils.json_data import finite
+from relativenas_optuna.samplers.limits.constraints import PREFIX
 from relativenas_optuna.visualization._snapshot import StudySnapshot
 from relativenas_optuna.visualization._style import (
     FAST,
@@ -36,9 +37,9 @@ _COLOURS = (FAST, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 def plot_cost_limits(study: optuna.Study) -> go.Figure:
     """Plot the cost of each trial as a share of its limit, with a line at the limit.
 
-    The costs come from the constraints of the trials that `SupernetObjective` sets for its
-    `CostLimits`. Their value is the excess over the limit as a share of the limit. If there are
-    many trials, 800 of them are drawn.
+    The costs come from the constraints of the trials: a sampler sets one for each of its limits,
+    and `SupernetObjective` one for each of its `CostLimits`. Their value is the excess over the
+    limit as a share of the limit. If there are many trials, 800 of them are drawn.
 
     Args:
         study: The study, of any sampler; without limits the figure is empty and says so.
@@ -54,7 +55,7 @@ def cost_limits_figure(snapshot: StudySnapshot) -> go.Figure:
     last = max(number for points in shares.values() for number, _ in points)
     over = sum(share > 1 for points in shares.values() for _, share in points)
     dots = [
-        _dots(points, escaped(name.replace("_", "-")), colour)
+        _dots(points, name, colour)
         for (name, points), colour in zip(shares.items(), cycle(_COLOURS), strict=False)
     ]
     return styled_figure(
@@ -70,14 +71,20 @@ def cost_limits_figure(snapshot: StudySnapshot) -> go.Figure:
 
 
 def shares_of_limits(snapshot: StudySnapshot) -> dict[str, list[tuple[int, float]]]:
-    """Return the trial numbers and costs of each limit, 1 for a cost that is equal to the limit."""
+    """Return the number and the cost of each trial by the label of a limit.
+
+    A cost that is equal to the limit is 1.
+    """
+    labels = {name: escaped(name.replace("_", "-")) for name in _COUNTED}
+    for name, limit in snapshot.limits.items():
+        labels[f"{PREFIX}{name}"] = f"{escaped(name.replace('_', '-'))} (limit {limit:,.6g})"
     found: dict[str, list[tuple[int, float]]] = {}
     for trial in snapshot.trials:
         constraints = trial.constraints
-        for name in _COUNTED:
-            excess = finite(constraints.get(name))
+        for constraint, label in labels.items():
+            excess = finite(constraints.get(constraint))
             if excess is not None:
-                found.setdefault(name, []).append((trial.number, 1 + excess))
+                found.setdefault(label, []).append((trial.number, 1 + excess))
     return found
 
 

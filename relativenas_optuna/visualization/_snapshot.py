@@ -11,7 +11,7 @@ from optuna.study import StudyDirection
 from relativenas_optuna.samplers.search_view import SearchView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -57,6 +57,11 @@ class StudySnapshot:
     def generations(self) -> Sequence[GenerationView]:
         """Generations of the search; none if no trial has a seat."""
         return () if self.view is None else self.view.generations
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """Largest cost by the name of the cost, of the limits that the sampler keeps."""
+        return {} if self.view is None else self.view.limits
 
     @property
     def has_pairs(self) -> bool:

@@ -6,10 +6,14 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
+from relativenas_optuna.spaces.costs import AdditiveCost, CostTerm, Limit
+from relativenas_optuna.spaces.nasbench201 import NASBENCH201_OPERATIONS, NASBench201
 from relativenas_optuna.visualization import plot_all, plot_cost_limits
 from tests.helpers.visualization_studies import searched
 from tests.visualization.test_figures import explanation, trace
 
+LENGTHS = {(name,): float(len(name)) for name in NASBENCH201_OPERATIONS}
 COSTS = [3, 8, 10, 12, 7]
 
 
@@ -39,6 +43,23 @@ def test_every_limit_has_its_own_dots() -> None:
     figure = plot_cost_limits(limited_study(COSTS, "parameters", "multiply_adds"))
     colours = {trace(figure, name).marker.color for name in ("parameters", "multiply-adds")}
     assert len(colours) == 2
+
+
+@pytest.mark.parametrize("sampler", [MIGOSampler, RelativeNASSampler])
+def test_limits_of_a_sampler_are_shown_by_their_names(
+    sampler: type[MIGOSampler | RelativeNASSampler],
+) -> None:
+    space = NASBench201().distributions
+    length = AdditiveCost(0.0, tuple(CostTerm((name,), LENGTHS) for name in space))
+    made = sampler(space, population_size=10, seed=0, limits={"length": Limit(length, 70.0)})
+    study = optuna.create_study(sampler=made)
+    study.optimize(lambda trial: len([trial._suggest(n, d) for n, d in space.items()]), n_trials=30)
+    dots = trace(plot_cost_limits(study), "length (limit 70)")
+    assert list(dots.x) == list(range(30))
+    expected = [sum(map(len, trial.params.values())) / 70 for trial in study.trials]
+    assert list(dots.y) == pytest.approx([100 * share for share in expected], rel=1e-3)
+    assert max(dots.y) <= 100
+    assert "relativenas-cost-limits" in plot_all(study)
 
 
 def test_other_constraints_are_no_limits() -> None:
