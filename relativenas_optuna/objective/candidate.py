@@ -17,6 +17,7 @@ from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.initial import Build, initial_supernet
 from relativenas_optuna.networks.path_cost import PathCosts
 from relativenas_optuna.networks.protocol import check_path
+from relativenas_optuna.objective.checkpoints.record import CandidateScore
 from relativenas_optuna.objective.settings import SearchSettings, check_seed
 from relativenas_optuna.objective.weight_set import Trained, WeightSet
 from relativenas_optuna.training.augmentation import Augmentation, normalise
@@ -74,6 +75,21 @@ class Outcome:
     trained: Trained
     spoilt: bool = False
     phases: Phases = field(default_factory=Phases)
+
+    def scored(self, place: Seat, text: str) -> CandidateScore:
+        """Return the results to record for the candidate of a place.
+
+        Args:
+            place: Seat of the candidate, or the place that it was trained by.
+            text: Text of its architecture.
+        """
+        return CandidateScore(
+            seat=place,
+            architecture=text,
+            loss=self.score.score,
+            accuracy=self.score.accuracy,
+            train_loss=self.training.loss,
+        )
 
     @property
     def diverged(self) -> bool:

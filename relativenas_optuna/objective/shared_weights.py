@@ -48,7 +48,7 @@ class SharedWeights:
         """True if anything was learned: the weights are no longer the initial ones."""
         if self._checkpoint is not None:
             return self._checkpoint.record() is not None
-        return bool(self._scored)
+        return self._weights.version > 0
 
     def known(self, seat: Seat, architecture: str) -> CandidateScore | None:
         """Return the score that an architecture already has at a seat; None if it has none.
@@ -84,6 +84,7 @@ class SharedWeights:
         *,
         start_version: int,
         partner: Seat | None,
+        has_seat: bool = True,
         maximise: bool = False,
     ) -> int | None:
         """Commit the weights of a scored candidate, or keep them until its partner is scored.
@@ -96,6 +97,7 @@ class SharedWeights:
             trained: Trained weights of the candidate.
             start_version: Version of the weights that `begin` returned for the candidate.
             partner: Seat of the candidate's partner; None without one.
+            has_seat: False for a candidate without a seat, whose score `known` never returns.
             maximise: True if the fast learner is the one with the larger score.
 
         Returns:
@@ -118,13 +120,14 @@ class SharedWeights:
                 key=lambda learner: (sign * learner.scored.loss, learner.scored.seat),
                 reverse=True,
             )
-            between = self._commit(learners, newest=scored, waited=partner)
+            between = self._commit(learners, scores=[scored], waited=partner)
         if between is None:  # alone, or another process has committed the partner meanwhile
-            self._commit([own], newest=scored, waited=None)
+            self._commit([own], scores=[scored] if has_seat else [], waited=None)
             between = max(0, self._weights.version - 1 - started)
         if partner is not None:
             self._waiting.pop(partner, None)
-        self._scored[seat] = scored
+        if has_seat:
+            self._scored[seat] = scored
         return between
 
     def settle(self, population: Callable[[], Population | None]) -> None:
@@ -143,7 +146,7 @@ class SharedWeights:
             if found.is_scored(seat.partner):
                 learner = self._find(seat)
                 if learner is not None:
-                    self._commit([learner], newest=learner.scored, waited=seat)
+                    self._commit([learner], scores=[learner.scored], waited=seat)
                 self._waiting.pop(seat, None)
 
     def leave(self) -> None:
@@ -172,12 +175,16 @@ class SharedWeights:
         return None if found is None else _Learner(*found)
 
     def _commit(
-        self, slow_first: Sequence[_Learner], *, newest: CandidateScore, waited: Seat | None
+        self,
+        slow_first: Sequence[_Learner],
+        *,
+        scores: Sequence[CandidateScore],
+        waited: Seat | None,
     ) -> int | None:
         trained = [learner.trained for learner in slow_first]
         if self._checkpoint is not None:
             return self._checkpoint.commit(
-                self._weights, trained, scores=[newest], drop_waiting=waited
+                self._weights, trained, scores=scores, drop_waiting=waited
             )
         if len(trained) == 1:
             self._weights.commit(trained[0])

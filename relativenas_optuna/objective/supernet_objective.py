@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from relativenas_optuna.networks.additive_cost import counted_costs
 from relativenas_optuna.networks.network_cost import CostLimits
-from relativenas_optuna.objective.candidate import A, CandidateTrainer, Outcome, Phases, Watch
-from relativenas_optuna.objective.checkpoints.record import CandidateScore
+from relativenas_optuna.objective.candidate import A, CandidateTrainer, Phases, Watch
 from relativenas_optuna.objective.goals import Goals
 from relativenas_optuna.objective.settings import SearchSettings, check_seed, preset
 from relativenas_optuna.objective.study_weights import StudyWeights
 from relativenas_optuna.objective.trials import (
     check_trial,
+    place_of,
     record,
     reporting,
 )
@@ -59,11 +59,17 @@ class SupernetObjective(Generic[A]):
     one epoch, and is scored by its cross-entropy on the validation images. Under
     `RelativeNASSampler` both learners of a pair start from the same weights, and are committed
     together after the second is scored: the fast learner's weights, and those of operations that
-    only the slow learner uses. Under a sampler without pairs each trial commits its own weights.
+    only the slow learner uses.
 
-    The order of images, augmentation and drop-path follow from the seed, generation and seat. On
-    one machine's CPU with the same number of threads all results are the same to the last bit.
-    The global random state of PyTorch is not changed. Threads (`n_jobs`) take turns.
+    Under a sampler without pairs each trial commits its own weights. With `MIGOSampler` a sweep
+    trains all choices of a parameter equally often, as far as its size allows. The abstract of
+    MIGO-NAS leaves three details open, which are ours: a trial trains for one epoch, commits when
+    it is scored, and the learning rate falls from sweep to sweep.
+
+    The order of images, augmentation and drop-path follow from the seed, generation and seat; a
+    trial without a seat has a place by its number (see `trials.place_of`). On one machine's CPU
+    with the same number of threads all results are the same to the last bit. The global random
+    state of PyTorch is not changed. Threads (`n_jobs`) take turns.
 
     With a checkpoint any number of processes may score one study. Each candidate starts with the
     newest committed weights. The trial's user attributes are their number of commits
@@ -206,7 +212,7 @@ class SupernetObjective(Generic[A]):
             seat, partner = (None, None) if claim is None else (claim.seat, partner_of(claim))
             with self._lock:
                 self._of_study.open(trial.study)
-                place = seat or Seat(*divmod(trial.number, self.settings.population))
+                place = place_of(trial, seat, self.settings.population)
                 text = self.space.text(genotype)
                 scored = None if seat is None else self._of_study.shared.known(seat, text)
                 if scored is not None:
@@ -222,12 +228,13 @@ class SupernetObjective(Generic[A]):
                     raise
                 if outcome.diverged:
                     return self._goals.values(trial.study, math.nan, costs)
-                scored, watch = _scored(place, text, outcome), Watch(self.device)
+                scored, watch = outcome.scored(place, text), Watch(self.device)
                 stale = self._of_study.shared.end(
                     scored,
                     outcome.trained,
                     start_version=start,
                     partner=partner,
+                    has_seat=seat is not None,
                     maximise=trial.study.directions[0] == StudyDirection.MAXIMIZE,
                 )
                 outcome.phases.commit += watch.lap()
@@ -288,13 +295,3 @@ def _instance(name: str, value: Any, kind: type[_T]) -> _T:
 def _callable(name: str, value: object) -> None:
     if not callable(value):
         raise TypeError(f"{name} must be a function of logits and labels; got {value!r}")
-
-
-def _scored(place: Seat, text: str, outcome: Outcome) -> CandidateScore:
-    return CandidateScore(
-        seat=place,
-        architecture=text,
-        loss=outcome.score.score,
-        accuracy=outcome.score.accuracy,
-        train_loss=outcome.training.loss,
-    )

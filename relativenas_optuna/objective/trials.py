@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
+from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.training.loop import Stopped
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.objective.candidate import Phases
     from relativenas_optuna.objective.checkpoints.record import CandidateScore
-    from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.training.loop import Report
 
 
@@ -35,6 +35,22 @@ def check_trial(trial: object) -> None:
             f"{type(trial).__name__}. To score an architecture with the weights as they are, call "
             f"objective.evaluate(objective.space.genotype(trial.params))"
         )
+
+
+def place_of(trial: optuna.Trial, seat: Seat | None, population: int) -> Seat:
+    """Return the place of a candidate in the schedule of a search.
+
+    Its generation gives the learning rate and drop-path, and the whole place gives the random
+    numbers of the training. It is the candidate's seat. A candidate without a seat has the place
+    that follows from its trial's number if trials fill generations one after another; a seat of
+    another trial may have the same place.
+
+    Args:
+        trial: Trial of the candidate.
+        seat: Seat of the candidate; None without one.
+        population: Number of places of a generation.
+    """
+    return seat or Seat(*divmod(trial.number, population))
 
 
 def has_scores(study: optuna.Study) -> bool:

@@ -114,12 +114,15 @@ def _complete(population: Population, plan: SearchPlan, *, first: int = 0) -> li
 
 def _most_likely(population: DistributionPopulation, plan: SearchPlan, space: Any) -> Any:
     """Return the most likely architecture after the last generation of a search."""
+    params = population.most_likely()
+    if population.settings.limits:  # the strongest edges may break them
+        return space.genotype(params)
     marginals = population.marginals(plan.settings.generations)
     probabilities = {
         marginal.name: dict(zip(marginal.values, marginal.probabilities, strict=True))
         for marginal in marginals
     }
-    return most_likely(space, probabilities, population.most_likely())
+    return most_likely(space, probabilities, params)
 
 
 def _scored_trial(

@@ -1,106 +1,94 @@
-"""Checkpoints that an objective cannot go on with, and places that cannot hold one."""
+"""Candidates without a seat: the place by which they train, and the scores that nobody asks for."""
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+import optuna
 import pytest
+from optuna.samplers import TPESampler
 from optuna.trial import TrialState
-from torch import nn
 
-from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer
+from relativenas_optuna.objective.trials import place_of
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from relativenas_optuna.spaces import CellSpace
-from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
-from tests.helpers.tiny_search import kept_in, objective, same_bits, study
-from tests.objective.test_candidate_trainer import Arms
-from tests.objective.test_network import of_arms, of_switch
-
-TWO = ("skip_connect", "sep_conv_3x3")
-
-
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"channels": 4}, "channels: the weights have 2, this search has 4"),
-        ({"cells": 4}, "cells: the weights have 3, this search has 4"),
-        ({"space": CellSpace(nodes=2)}, "nodes: the weights have 1, this search has 2"),
-        ({"space": CellSpace(nodes=1, operations=TWO)}, "operations: .* are in the weights alone"),
-    ],
-    ids=["channels", "cells", "nodes", "operations"],
+from tests.helpers.tiny_search import (
+    SEED,
+    SETTINGS,
+    SPACE,
+    database,
+    kept_in,
+    objective,
+    same_bits,
+    sampler,
+    study,
 )
-def test_a_checkpoint_of_another_search_space_or_size_is_refused_by_name(
-    options: dict[str, Any], named: str, tmp_path: Path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.helpers.tiny_search import Scoring
+
+TRIALS = SETTINGS.population + 2
+
+
+def tpe() -> TPESampler:
+    return TPESampler(seed=SEED)
+
+
+def scoring_in(folder: Path | None) -> Scoring:
+    return objective(checkpoint=None if folder is None else kept_in(folder))
+
+
+def test_places_without_seats_fill_generations_by_number() -> None:
+    found = optuna.create_study()
+    trials = [found.ask() for _ in range(6)]
+    places = [place_of(trial, None, 4) for trial in trials]
+    assert places == [*(Seat(0, number) for number in range(4)), Seat(1, 0), Seat(1, 1)]
+    assert place_of(trials[5], Seat(7, 3), 4) == Seat(7, 3)
+
+
+def test_a_search_by_tpe_is_continued_with_its_weights(tmp_path: Path) -> None:
+    """The proposals are enqueued: a new TPESampler starts its random numbers anew."""
+    whole, undisturbed = study(sampler=tpe()), objective()
+    whole.optimize(undisturbed, n_trials=TRIALS)
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    for trial in whole.trials:
+        with database(url) as storage:
+            found = study(storage=storage, study_name="s", sampler=tpe(), load_if_exists=True)
+            found.enqueue_trial(trial.params)
+            found.optimize(scoring_in(tmp_path / "out"), n_trials=1)
+            values = [t.value for t in found.trials]
+    assert values == [trial.value for trial in whole.trials]
+    ended = scoring_in(tmp_path / "out")
+    assert same_bits(ended.weights.snapshot(), undisturbed.weights.snapshot())
+    assert ended.weights.version == undisturbed.weights.version == TRIALS
+
+
+def test_a_lost_trial_of_tpe_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    found, scoring = study(sampler=tpe()), scoring_in(tmp_path)
+    found.optimize(scoring, n_trials=2)
+    lost = found.ask()
+    SPACE.suggest(lost)
+    found.tell(lost, state=TrialState.FAIL)
+    found.optimize(scoring_in(tmp_path), n_trials=2)
+    ended = scoring_in(tmp_path)
+    assert ended.weights.version == 4
+    assert [t.state for t in found.trials].count(TrialState.COMPLETE) == 4
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["memory", "checkpoint"])
+def test_a_seat_does_not_get_the_score_of_a_trial_without_one(
+    *, kept: bool, tmp_path: Path
 ) -> None:
-    study().optimize(objective(checkpoint=kept_in(tmp_path)), n_trials=2)
-    kept = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(ValueError, match=rf"weights file '.*' holds weights .*{named}") as caught:
-        objective(checkpoint=kept_in(tmp_path), **options)
-    assert "\n" not in str(caught.value)
-    assert sorted(path.name for path in tmp_path.iterdir()) == kept
-
-
-def test_a_folder_that_cannot_be_made_or_written_to_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("mine")
-    for place in (file, file / "below"):
-        for make in (
-            lambda folder: folder,
-            lambda folder: Checkpoint(folder, pointer=FilePointer(tmp_path / "w.json"), search="s"),
-        ):
-            with pytest.raises(
-                OSError, match=r"folder for weights cannot be made .*file"
-            ) as caught:
-                objective(checkpoint=make(place))
-            assert "\n" not in str(caught.value)
-    assert file.read_text() == "mine"
-
-
-def test_a_folder_that_is_lost_in_a_search_is_no_failure_of_an_architecture(tmp_path: Path) -> None:
-    folder, found = tmp_path / "out", study()
-    scoring = objective(checkpoint=folder)
+    found = study(sampler=tpe())
+    scoring = scoring_in(tmp_path if kept else None)
+    first = study(sampler=sampler()).ask()
+    found.enqueue_trial(SPACE.params(SPACE.suggest(first)))  # the proposal of seat 0
     found.optimize(scoring, n_trials=1)
-    before, moved = scoring.weights.snapshot(), tmp_path / "moved"
-    folder.rename(moved)
-    folder.write_text("in its place")
-    for _ in range(4):  # more often than a seat may fail
-        with pytest.raises(OSError, match="out"):
-            found.optimize(scoring, n_trials=1)
-        assert found.trials[-1].system_attrs[INTERRUPTED_KEY]
-        assert same_bits(scoring.weights.snapshot(), before)
-    folder.unlink()
-    moved.rename(folder)
+    found.sampler = sampler()
     found.optimize(scoring, n_trials=1)
-    assert scoring.weights.version == 1
-    first, last = seat_of(found.trials[0]), seat_of(found.trials[-1])
-    assert first is not None
-    assert last == first.partner
-
-
-class Wider(Arms):
-    def __init__(self, in_channels: int, classes: int) -> None:
-        super().__init__(in_channels, classes)
-        self.arms["left"] = nn.Conv2d(in_channels, 4, 7)
-
-
-def test_weights_of_another_network_are_refused_by_name_and_no_architecture_blamed(
-    tmp_path: Path,
-) -> None:
-    found = of_switch()
-    found.optimize(of_arms(checkpoint=tmp_path), n_trials=3)
-    other = of_arms(Wider, checkpoint=tmp_path)
-    before = other.weights.snapshot()
-    for _ in range(4):  # more often than a seat may fail
-        with pytest.raises(ValueError, match=r"arms\.left\.weight is .* but must be ") as caught:
-            found.optimize(other, n_trials=1)
-        assert "\n" not in str(caught.value)
-        assert same_bits(other.weights.snapshot(), before)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        again = of_arms(checkpoint=tmp_path)
-        found.optimize(again, n_trials=1)
-    assert seat_of(found.trials[-1]) == Seat(0, 3)
-    assert again.weights.version == 2
-    assert found.trials[-1].state == TrialState.COMPLETE
+    unseated, seated = found.trials
+    assert (seat_of(unseated), seat_of(seated)) == (None, Seat(0, 0))
+    assert unseated.params == seated.params
+    assert seated.user_attrs["seconds_train"] > 0
+    assert seated.value != unseated.value  # it began with the weights of the other

@@ -26,7 +26,8 @@ class CandidateScore:
     """The results of a candidate that was trained and scored.
 
     Attributes:
-        seat: Seat of the candidate; a sampler without seats gets one made from the trial's number.
+        seat: Seat of the candidate; for a candidate without one its `trials.place_of`, by which it
+            was trained.
         architecture: Text of the architecture, or its `fingerprint`.
         loss: Value that the study receives.
         accuracy: Share of the validation images classified correctly, 0 to 1.
