@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from relativenas_optuna.samplers.migo.fair_sampling import uses_of
 from relativenas_optuna.samplers.migo.natural_gradient import (
     log_utilities,
     pruned,
@@ -48,19 +49,21 @@ class Distribution:
         space: Categories of the variables.
         theta: Probabilities of the categories, `[variables, most]`, see `natural_gradient`.
         velocity: Velocity of `theta`, `[variables, most]`; its rows sum to 0.
+        uses: How many scored trials had each category, `[variables, most]`.
         updates: Number of updates so far.
     """
 
     space: CategorySpace
     theta: Vector
     velocity: Vector
+    uses: NDArray[np.intp]
     updates: int = 0
 
     @classmethod
     def uniform(cls, space: CategorySpace) -> Distribution:
         """Return the distribution with which a search starts."""
         theta = uniform(space.counts)
-        return cls(space, theta, np.zeros_like(theta))
+        return cls(space, theta, np.zeros_like(theta), np.zeros(theta.shape, dtype=np.intp))
 
     def over(self, space: CategorySpace) -> Distribution:
         """Return this distribution over other variables; new ones are uniform."""
@@ -69,8 +72,8 @@ class Distribution:
         for i, name in enumerate(space.variables):
             if name in place:
                 count = space.counts[i]
-                start.theta[i, :count] = self.theta[place[name], :count]
-                start.velocity[i, :count] = self.velocity[place[name], :count]
+                for new, old in zip(start._arrays, self._arrays, strict=True):
+                    new[i, :count] = old[place[name], :count]
         return replace(start, updates=self.updates)
 
     def updated(
@@ -90,9 +93,10 @@ class Distribution:
                 `[variables, most]` keeps the limits of the search; None without limits.
 
         Returns:
-            This distribution itself if all ranks are equal.
+            A distribution with the same probabilities if all ranks are equal.
         """
         samples = np.array(list(map(self.space.sample_of, params)), dtype=np.intp)
+        uses = self.uses + uses_of(samples, self.uses.shape)
         moved = updated(
             self.theta,
             self.velocity,
@@ -102,11 +106,15 @@ class Distribution:
             momentum=settings.momentum,
         )
         if moved is None:
-            return self
+            return replace(self, uses=uses)
         updates, interval = self.updates + 1, settings.pruning_interval
         if interval and updates % interval == 0:
             moved = pruned(*moved, is_possible)
-        return Distribution(self.space, *moved, updates)
+        return Distribution(self.space, *moved, uses, updates)
+
+    @property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self.theta, self.velocity, self.uses
 
     def marginals(self) -> list[Marginal]:
         """Return the distribution of each parameter."""

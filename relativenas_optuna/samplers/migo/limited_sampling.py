@@ -30,8 +30,9 @@ class LimitedSampling:
     Fair sampling under a limit is defined as follows. For each category, count how often the sweep
     has used it more than the least-used category of its variable. A sample is drawn among the
     architectures within the limits for which the sum of these counts over the variables that the
-    limits count is the smallest, in proportion to their probability. Without a limit this is fair
-    sampling itself. Variables that no limit counts are sampled fairly on their own.
+    limits count is the smallest, in proportion to the product of their weights. Variables that no
+    limit counts are sampled fairly on their own. Uses before the sweep do not count, unlike in fair
+    sampling without a limit: under a limit some categories lag behind for ever.
 
     With one additive limit this is exact up to the grid of `CostGrid`; see `LimitedDraws` for
     several. A sample above a limit that is a function is drawn again, up to 100 times.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.limits.within import fixed_values
 from relativenas_optuna.samplers.migo.categories import CategorySpace
@@ -20,7 +22,6 @@ from relativenas_optuna.samplers.seats.whole_generations import WholeGenerations
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution
     from optuna.study import StudyDirection
@@ -44,7 +45,9 @@ class DistributionPopulation(WholeGenerations):
     """The sweeps of a MIGO search, replayed from its trials.
 
     Each generation is one sweep. Its scores, with the parameters that were really scored, move the
-    distribution from which the next one is drawn.
+    distribution from which the next one is drawn. With fair sampling, a sweep uses the categories
+    that are left in uniformly random order. In proportion to their probabilities, good categories
+    would meet good ones, and it would be harder to say which of them is good.
 
     Without a given search space, the first sweep is drawn uniformly, and so are further ones until
     a sweep has a complete trial. From then on the distribution has all parameters of the complete
@@ -100,13 +103,14 @@ class DistributionPopulation(WholeGenerations):
         """Return the positions of generation `index`, `[N, variables]`."""
         distribution, settings = self._states[index].distribution, self.settings
         random = keyed_generator(settings.seed, _SWEEPS, index)
+        weights, uses = distribution.theta, None
+        if settings.fair_sampling:
+            weights, uses = (weights > 0).astype(np.float64), distribution.uses
         if self._sampling is not None:
             return self._sampling.positions(
-                distribution.theta, settings.population_size, random, fair=settings.fair_sampling
+                weights, settings.population_size, random, fair=settings.fair_sampling
             )
-        sweep = draw_sweep(
-            distribution.theta, settings.population_size, random, fair=settings.fair_sampling
-        )
+        sweep = draw_sweep(weights, settings.population_size, random, uses=uses)
         return distribution.space.positions(sweep, random.random(sweep.shape))
 
     def new_generation(self, index: int) -> WholeGeneration:

@@ -25,8 +25,19 @@ class MIGOSampler(PopulationSampler):
     MIGO is the search algorithm of MIGO-NAS (Zheng et al., IEEE TPAMI 43(9), 2021). It keeps a
     probability for each category of each parameter, uniform at the start. Each generation is one
     sweep of trials, drawn by fair sampling: all categories of a parameter are used equally often,
-    as far as the size of the sweep allows. So no score is better only because its categories were
-    tried, or trained, more often than others. The ranks of the sweep then move the probabilities.
+    as far as the size of the sweep allows, in random order. The ranks of the sweep then move the
+    probabilities. Every few sweeps the least likely category of each parameter is dropped. The
+    result is `population(study).most_likely()`.
+
+    Fair sampling is made for objectives whose scores depend on how often a category was used, such
+    as `SupernetObjective`, which trains shared weights: no category gets better scores because it
+    was trained more often. But it spends as many trials on bad categories as on good ones. For an
+    objective of your own that does not depend on earlier trials, pass `fair_sampling=False`: on
+    nine families of test functions, the regret of the best trial was about half of that with fair
+    sampling after 100 trials, and a sixth after 400. Each parameter has a distribution of its own,
+    so MIGO is weak where only the combination of parameters counts; and it is weak on continuous
+    parameters, of which it learns bins only. When one category of each parameter is left, all
+    further trials have these categories.
 
     A categorical parameter has its choices as categories. An integer, or a float with steps, has
     its values if there are at most `bins`. Any other number has `bins` ordered bins, equally wide
@@ -59,14 +70,15 @@ class MIGOSampler(PopulationSampler):
             search every parameter that a complete trial of an earlier sweep suggested. A parameter
             that came with several ranges or choices is drawn at random.
         population_size: Trials of a sweep. By default, in a new study, the largest number of
-            categories of a parameter of `search_space`, and 20 without one. With fair sampling it
-            must not be less than that number; a multiple of it uses all categories equally often.
+            categories of a parameter of `search_space`, or its smallest multiple from 6 on; 20
+            without a space. With fair sampling it must not be less than that number, and a multiple
+            of it uses all categories equally often.
         seed: Seed of all random numbers, 0 to 2**32 - 1. By default random in a new study.
         fair_sampling: False to draw each trial from the probabilities alone. By default True in a
             new study.
         pruning_interval: Number of updates after which the least likely category of each parameter
-            is dropped for good, again and again until one is left; 0, the default in a new study,
-            never drops one.
+            is dropped for good, again and again until one is left; 0 never drops one. By default,
+            in a new study, 5 with fair sampling and 0 without.
         bins: Number of bins of a number with more values, 2 to 1,000. By default 10 in a new study.
         step: Length of an update of the probabilities in the Fisher metric, above 0, at most 100.
             By default 1 in a new study, as published.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.limits.limits import Limits
 
 _OWN = ("fair_sampling", "pruning_interval", "bins", "step", "momentum")
+_LEAST_SIZE = 6  # trials of a sweep by default, if its parameters have few categories
 _MAX_BINS = 1_000
 _MAX_INTERVAL = 2**31
 _MAX_STEP = 100  # far beyond the step that decides all variables at once
@@ -49,7 +51,7 @@ class MIGOSettings(PopulationSettings):
     """
 
     fair_sampling: bool = True
-    pruning_interval: int = 0
+    pruning_interval: int = 5
     bins: int = 10
     step: float = 1.0
     momentum: float = 0.5
@@ -114,7 +116,8 @@ class MIGOArguments(PopulationArguments):
         """Return the settings of a search that starts in a study."""
         size = DEFAULT_POPULATION_SIZE
         if self.space is not None:
-            size = self.least_population_size(self.space)
+            most = self.least_population_size(self.space)
+            size = most * math.ceil(_LEAST_SIZE / most)
         return MIGOSettings(
             population_size=self.population_size or size,
             seed=random_seed() if self.seed is None else self.seed,
@@ -134,6 +137,8 @@ class MIGOArguments(PopulationArguments):
     def _value(self, name: str) -> Any:
         """Return an argument, or its default in a new study."""
         value = getattr(self, name)
+        if value is None and name == "pruning_interval" and self.fair_sampling is False:
+            return 0  # the probabilities alone lead the search to the best categories
         return getattr(MIGOSettings, name) if value is None else value
 
     def _counts(self, space: Mapping[str, BaseDistribution]) -> dict[str, int]:

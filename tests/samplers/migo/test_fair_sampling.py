@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from relativenas_optuna.samplers.migo.fair_sampling import draw_sample, draw_sweep
-from relativenas_optuna.samplers.migo.natural_gradient import uniform
+from relativenas_optuna.samplers.migo.fair_sampling import draw_sample, draw_sweep, uses_of
+from relativenas_optuna.samplers.migo.natural_gradient import UNKNOWN, uniform
 
 
 @given(
@@ -23,13 +24,17 @@ def test_uses_in_a_sweep_differ_by_at_most_1(rows: list[list[float]], size: int,
     weights = np.zeros((len(rows), 1 + max(map(len, rows), default=0)))
     for i, row in enumerate(rows):
         weights[i, 1 : 1 + len(row)] = row  # the first category is pruned
-    sweep = draw_sweep(weights, size, np.random.default_rng(seed), fair=True)
-    assert sweep.shape == (size, len(rows))
-    for i, row in enumerate(rows):
-        uses = np.bincount(sweep[:, i], minlength=len(row) + 1)
-        assert uses[0] == uses[1 + len(row) :].sum() == 0
-        alive = uses[1 : 1 + len(row)]
-        assert alive.max() - alive.min() <= (size % len(row) > 0)
+    random, uses = np.random.default_rng(seed), np.zeros(weights.shape, dtype=np.intp)
+    for _ in range(3):
+        sweep = draw_sweep(weights, size, random, uses=uses)
+        assert sweep.shape == (size, len(rows))
+        new = uses_of(sweep, uses.shape)
+        uses += new
+        for i, row in enumerate(rows):
+            for counts in (new[i], uses[i]):  # in the sweep, and since the first one
+                assert counts[0] == counts[1 + len(row) :].sum() == 0
+                alive = counts[1 : 1 + len(row)]
+                assert alive.max() - alive.min() <= (size % len(row) > 0)
 
 
 def test_a_category_is_drawn_in_proportion_to_its_weight_among_the_least_used() -> None:
@@ -48,11 +53,23 @@ def test_a_category_is_drawn_in_proportion_to_its_weight_among_the_least_used() 
 
 def test_without_fairness_each_sample_follows_the_weights() -> None:
     weights = np.array([[0.7, 0.2, 0.1]])
-    sweep = draw_sweep(weights, 5000, np.random.default_rng(1), fair=False)
+    sweep = draw_sweep(weights, 5000, np.random.default_rng(1), uses=None)
     assert chisquare(np.bincount(sweep[:, 0]), 5000 * weights[0]).pvalue > 0.01
 
 
-@pytest.mark.parametrize("fair", [True, False])
-def test_a_decided_distribution_draws_one_architecture(fair: bool) -> None:
-    sweep = draw_sweep(uniform([1, 1]), 4, np.random.default_rng(0), fair=fair)
+@pytest.mark.parametrize("uses", [None, np.array([[3], [7]])])
+def test_a_decided_distribution_draws_one_architecture(uses: Any) -> None:
+    sweep = draw_sweep(uniform([1, 1]), 4, np.random.default_rng(0), uses=uses)
     assert sweep.tolist() == [[0, 0]] * 4
+
+
+def test_categories_that_lag_behind_are_used_more_often() -> None:
+    weights, uses = np.array([[1.0, 1e-9, 1.0]]), np.array([[5, 2, 4]])
+    sweep = draw_sweep(weights, 5, np.random.default_rng(0), uses=uses)
+    assert uses_of(sweep, uses.shape).tolist() == [[1, 2, 2]]
+    assert uses.tolist() == [[5, 2, 4]]
+
+
+def test_uses_are_counted_for_known_categories() -> None:
+    samples = np.array([[0, 2], [UNKNOWN, 2], [0, UNKNOWN]])
+    assert uses_of(samples, (2, 3)).tolist() == [[2, 0, 0], [0, 0, 2]]

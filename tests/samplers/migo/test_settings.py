@@ -76,18 +76,31 @@ def test_numpy_numbers_are_taken_as_numbers() -> None:
     [
         (None, {}, 20),
         (SPACE, {}, 10),
-        (SPACE, {"bins": 3}, 4),
+        (SPACE, {"bins": 3}, 8),
+        (SPACE, {"bins": 7}, 7),
         (SPACE, {"bins": 3, "population_size": 12}, 12),
         ({"op": CategoricalDistribution(range(37))}, {}, 37),
-        ({}, {}, 1),
-        ({"one": CategoricalDistribution([0])}, {}, 1),
+        ({"op": CategoricalDistribution("ab")}, {}, 6),
+        ({"one": CategoricalDistribution([0])}, {}, 6),
+        ({}, {}, 6),
     ],
 )
-def test_a_sweep_has_a_trial_for_each_category_by_default(
+def test_a_sweep_uses_each_category_equally_often_by_default(
     space: dict[str, BaseDistribution] | None, arguments: dict[str, Any], size: int
 ) -> None:
     study = optuna.create_study()
     assert MIGOArguments(space=space, **arguments).new_settings(study).population_size == size
+
+
+def test_categories_are_pruned_by_default_with_fair_sampling_alone() -> None:
+    study = optuna.create_study()
+    intervals = [
+        MIGOArguments(fair_sampling=fair, pruning_interval=asked)
+        .new_settings(study)
+        .pruning_interval
+        for fair, asked in ((None, None), (True, None), (False, None), (False, 2), (True, 0))
+    ]
+    assert intervals == [5, 5, 0, 2, 0]
 
 
 def test_fewer_trials_in_a_sweep_than_categories_are_refused_in_one_line() -> None:
