@@ -1,7 +1,7 @@
 """A search that stops for ever at a chosen point, to be killed there by `test_kill`.
 
-Arguments: the study's storage URL, its name, "known" or "learned", the number of the trial at which
-to stop, and where: "arrival", "claim" or "objective".
+Arguments: the study's storage URL, its name, the kind of search (a name of `searches.KINDS`), the
+number of the trial at which to stop, and where: "arrival", "claim" or "objective".
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Claim
-from tests.helpers.samplers.searches import OBJECTIVE, SPACE
+from tests.helpers.samplers.searches import KINDS, OBJECTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +31,7 @@ def stop() -> None:
 def main(url: str, name: str, kind: str, number: str, where: str) -> None:
     """Search until the point is reached."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    space = SPACE if kind == "known" else None
-    study = optuna.load_study(
-        storage=url,
-        study_name=name,
-        sampler=RelativeNASSampler(space, population_size=4, seed=3, preset="paper"),
-    )
+    study = optuna.load_study(storage=url, study_name=name, sampler=KINDS[kind].sampler())
     write: Callable[..., None] = Claim.write
 
     def stopped_write(self: Claim, storage: BaseStorage, trial_id: int, retries: int = 0) -> None:

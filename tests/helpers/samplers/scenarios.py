@@ -18,7 +18,16 @@ from optuna.study import StudyDirection
 from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.samplers.random_members import RandomMembersSampler
-from tests.helpers.samplers.searches import SPACE, Space, bits, is_final, loss, noise_at, suggest
+from tests.helpers.samplers.searches import (
+    SPACE,
+    Space,
+    bits,
+    is_final,
+    loss,
+    noise_at,
+    sampler_of,
+    suggest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,16 +90,7 @@ class Scenario:
         space = self.space if self.known else None
         if self.preset == "members":
             return RandomMembersSampler(space, self.size, SEED)
-        if self.preset == "migo":
-            return MIGOSampler(
-                space,
-                population_size=self.size,
-                seed=SEED,
-                fair_sampling=self.size >= 4,  # the number of choices of "op"
-                pruning_interval=3,
-                bins=4,
-            )
-        return RelativeNASSampler(space, population_size=self.size, seed=SEED, preset=self.preset)
+        return sampler_of(self.preset, space, self.size, seed=SEED)
 
     def sampler_without_arguments(self) -> PopulationSampler:
         """Return a new sampler that takes the settings of the study."""

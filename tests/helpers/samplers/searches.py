@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
     from relativenas_optuna.samplers.relative_nas.surrogate.settings import Screening
     from relativenas_optuna.samplers.seats import population as seats
+    from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
 Space = dict[str, BaseDistribution]
 
@@ -95,7 +97,7 @@ def search(
     **study_settings: Any,
 ) -> optuna.Study:
     """Return the study of an uninterrupted search; without `space` the sampler learns it."""
-    sampler = new_sampler(space, population_size, preset, seed=seed, screening=screening)
+    sampler = sampler_of(preset, space, population_size, seed=seed, screening=screening)
     study = optuna.create_study(sampler=sampler, **study_settings)
     study.optimize(objective, n_trials=trials, catch=(RuntimeError,))
     return study
@@ -148,9 +150,11 @@ def replayed(study: optuna.Study) -> seats.Population | None:
     return replay.population
 
 
-def state(study: optuna.Study, size: int = 4) -> list[tuple[object, ...]]:
+def state(study: optuna.Study) -> list[tuple[object, ...]]:
     """Return the bits of a study's population, read anew."""
-    return bits(population(study, size))
+    found = replayed(study)
+    assert found is not None
+    return bits(found)
 
 
 def seated(study: optuna.Study) -> list[tuple[Seat | None, dict[str, Any]]]:
@@ -166,6 +170,27 @@ def scored(study: optuna.Study) -> dict[Seat, tuple[dict[str, Any], float | None
         if trial.state == TrialState.COMPLETE and seat is not None:
             found[seat] = trial.params, trial.value
     return found
+
+
+def sampler_of(
+    preset: str,
+    space: Space | None,
+    size: int = 4,
+    *,
+    seed: int = 3,
+    screening: Screening | None = None,
+) -> PopulationSampler:
+    """Return a sampler that has read no study: RelativeNASSampler, or MIGOSampler for "migo"."""
+    if preset != "migo":
+        return new_sampler(space, size, preset, seed=seed, screening=screening)
+    return MIGOSampler(
+        space,
+        population_size=size,
+        seed=seed,
+        fair_sampling=size >= 4,  # the number of choices of "op"
+        pruning_interval=3,
+        bins=4,
+    )
 
 
 def new_sampler(
@@ -220,3 +245,32 @@ def followed(study: optuna.Study) -> PairedPopulation:
     found = study.sampler.population(study)
     assert found is not None
     return found
+
+
+@dataclass(frozen=True)
+class SearchKind:
+    """A kind of search of `SPACE`.
+
+    Attributes:
+        preset: Preset of RelativeNASSampler, or "migo" for MIGOSampler.
+        space: The space that the sampler is given; None if the sampler learns it.
+    """
+
+    preset: str
+    space: Space | None
+
+    def sampler(self) -> PopulationSampler:
+        """Return a sampler that has read no study."""
+        return sampler_of(self.preset, self.space)
+
+    def search(self, trials: int, **study_settings: Any) -> optuna.Study:
+        """Return the study of an uninterrupted search."""
+        return search(preset=self.preset, space=self.space, trials=trials, **study_settings)
+
+
+KINDS = {
+    f"{preset}, {'learned' if space is None else 'known'}": SearchKind(preset, space)
+    for preset in ("paper", "migo")
+    for space in (SPACE, None)
+}
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))

@@ -76,8 +76,8 @@ def test_extra_trials_do_not_change_the_populations(
 ) -> None:
     study = search_by(workers, SPACE, 32, new_sampler(space, size, "plain"), seed)
     undisturbed = search_by(1, SPACE, 32, new_sampler(space, size, "plain"))
-    found, expected = bits(followed(study)), state(undisturbed, size)
-    assert state(study, size) == found
+    found, expected = bits(followed(study)), state(undisturbed)
+    assert state(study) == found
     learned = [bool(generation.learned.all()) for generation in followed(study).generations]
     complete = learned.index(False)
     assert found[:complete] == expected[:complete]

@@ -63,7 +63,7 @@ def test_scored_pairs_move_on_to_the_synchronous_populations(
         step(study)
     tell(study, held)  # too late
     assert scored(study) == scored(undisturbed)
-    assert state(study, 6)[:10] == state(undisturbed, 6)[:10]
+    assert state(study)[:10] == state(undisturbed)[:10]
     assert len(study.trials) == 61
 
 

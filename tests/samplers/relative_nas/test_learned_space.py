@@ -217,7 +217,7 @@ def test_learned_spaces_do_not_depend_on_order_or_process(
                 study.sampler = sampler()  # another process
             trial = study.ask()
             running.append((trial, objective(trial)))
-    assert bits(followed(study)) == state(study, 4)
+    assert bits(followed(study)) == state(study)
     undisturbed = search(
         space=None,
         trials=len(study.trials),

@@ -16,9 +16,9 @@ from relativenas_optuna.samplers.seats.seat_score import MAX_FAILURES
 from relativenas_optuna.samplers.seats.worker import this_worker
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
 from tests.helpers.samplers.searches import (
+    KINDS,
     OBJECTIVE,
     SPACE,
-    Space,
     loss,
     new_sampler,
     scored,
@@ -45,18 +45,19 @@ def kill_at(url: str, kind: str, number: int, where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("space", "where", "number"),
+    ("kind", "where", "number"),
     [
-        (SPACE, "objective", 5),
-        (SPACE, "claim", 0),
-        (SPACE, "arrival", 5),
-        (None, "objective", 0),
-        (None, "arrival", 0),
+        ("paper, known", "objective", 5),
+        ("paper, known", "claim", 0),
+        ("paper, known", "arrival", 5),
+        ("paper, learned", "objective", 0),
+        ("paper, learned", "arrival", 0),
+        ("migo, known", "objective", 5),
+        ("migo, learned", "objective", 5),
     ],
-    ids=lambda value: "known" if isinstance(value, dict) else str(value),
 )
 def test_a_killed_process_leaves_no_running_trial_and_frees_its_seat(
-    space: Space | None,
+    kind: str,
     where: str,
     number: int,
     tmp_path: Path,
@@ -68,8 +69,9 @@ def test_a_killed_process_leaves_no_running_trial_and_frees_its_seat(
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:
         optuna.create_study(storage=storage, study_name="s")
-        kill_at(url, "learned" if space is None else "known", number, where)
-        study = optuna.load_study(storage=storage, study_name="s", sampler=new_sampler(space))
+        kill_at(url, kind, number, where)
+        sampler = KINDS[kind].sampler()
+        study = optuna.load_study(storage=storage, study_name="s", sampler=sampler)
         assert study.trials[number].state == TrialState.RUNNING
         study.optimize(OBJECTIVE, n_trials=1)
         dead, following = study.trials[number:]
@@ -79,7 +81,7 @@ def test_a_killed_process_leaves_no_running_trial_and_frees_its_seat(
         if where == "objective":
             assert following.params == dead.params
         study.optimize(OBJECTIVE, n_trials=8 - number)
-        undisturbed = search(space=space, trials=9)
+        undisturbed = KINDS[kind].search(9)
         assert scored(study) == scored(undisturbed)
         assert state(study) == state(undisturbed)
 
@@ -89,7 +91,7 @@ def test_any_number_of_deaths_does_not_score_a_seat(tmp_path: Path) -> None:
     with database(url) as storage:
         study = optuna.create_study(storage=storage, study_name="s", sampler=new_sampler(SPACE))
         for number in range(MAX_FAILURES):
-            kill_at(url, "known", number, "objective")
+            kill_at(url, "paper, known", number, "objective")
         study.optimize(OBJECTIVE, n_trials=5)
         assert [t.state for t in study.trials[:MAX_FAILURES]] == [TrialState.FAIL] * MAX_FAILURES
         assert scored(study) == scored(search(space=SPACE, trials=5))
@@ -100,7 +102,7 @@ def test_any_worker_can_run_a_waiting_trial_with_a_seat(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:
         study = optuna.create_study(storage=storage, study_name="s", sampler=new_sampler(SPACE))
-        kill_at(url, "known", 1, "objective")
+        kill_at(url, "paper, known", 1, "objective")
         dead = study.trials[1]
         storage.set_trial_state_values(dead._trial_id, TrialState.FAIL)
         RetryHeartbeatStaleTrialCallback()(study, dead)  # copies the attributes, the seat included

@@ -119,9 +119,9 @@ def test_a_new_process_continues_like_one_that_saw_everything(
     # The proposal of an extra trial depends on what its process saw.
     found = [[(seat, seat and params) for seat, params in seated(study)] for study in (one, other)]
     assert found[0] == found[1]
-    assert state(one, SIZE) == state(other, SIZE)
+    assert state(one) == state(other)
     if not fixed:
-        assert bits(followed(one)) == state(one, SIZE)
+        assert bits(followed(one)) == state(one)
 
 
 def test_a_claim_stores_the_fingerprint_of_a_computed_proposal() -> None:

@@ -13,13 +13,15 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import seat_of
 from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
+    SearchKind,
     Space,
     both_spaces,
+    every_kind,
     loss,
     new_sampler,
     scored,
@@ -34,38 +36,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def by_fresh_samplers(study: optuna.Study, space: Space | None, trials: int) -> None:
+def by_fresh_samplers(study: optuna.Study, kind: SearchKind, trials: int) -> None:
     for _ in range(trials):
-        study.sampler = new_sampler(space)
+        study.sampler = kind.sampler()
         study.optimize(OBJECTIVE, n_trials=1)
 
 
-def by_what_the_study_says(study: optuna.Study, space: Space | None, trials: int) -> None:
-    study.sampler = new_sampler(space)
+def by_what_the_study_says(study: optuna.Study, kind: SearchKind, trials: int) -> None:
+    study.sampler = kind.sampler()
     study.optimize(OBJECTIVE, n_trials=1)
     for _ in range(trials - 1):
-        study.sampler = RelativeNASSampler(population_size=4)
+        study.sampler = MIGOSampler() if kind.preset == "migo" else RelativeNASSampler()
         study.optimize(OBJECTIVE, n_trials=1)
 
 
-def by_ask_and_tell(study: optuna.Study, space: Space | None, trials: int) -> None:
+def by_ask_and_tell(study: optuna.Study, kind: SearchKind, trials: int) -> None:
     for _ in range(trials):
-        study.sampler = new_sampler(space)
+        study.sampler = kind.sampler()
         trial = study.ask(SPACE)
         study.sampler = optuna.samplers.RandomSampler()  # as `optuna tell` loads another one
         study.tell(trial, loss(trial.params, SPACE))
 
 
-def by_trials_that_are_opened_twice(study: optuna.Study, space: Space | None, trials: int) -> None:
+def by_trials_that_are_opened_twice(study: optuna.Study, kind: SearchKind, trials: int) -> None:
     for _ in range(trials):
-        study.sampler = new_sampler(space)
+        study.sampler = kind.sampler()
         number = study.ask().number
-        study.sampler = new_sampler(space)
+        study.sampler = kind.sampler()
         trial = optuna.Trial(study, study.trials[number]._trial_id)
         study.tell(number, loss(suggest(trial, SPACE), SPACE))
 
 
-@both_spaces
+@every_kind
 @pytest.mark.parametrize(
     "way",
     [
@@ -77,11 +79,11 @@ def by_trials_that_are_opened_twice(study: optuna.Study, space: Space | None, tr
     ids=lambda way: way.__name__,
 )
 def test_a_new_sampler_at_every_trial_changes_nothing(
-    way: Callable[[optuna.Study, Space | None, int], None], space: Space | None
+    way: Callable[[optuna.Study, SearchKind, int], None], kind: SearchKind
 ) -> None:
     study = optuna.create_study()
-    way(study, space, 17)
-    undisturbed = search(space=space, trials=17)
+    way(study, kind, 17)
+    undisturbed = kind.search(17)
     assert seated(study) == seated(undisturbed)
     assert state(study) == state(undisturbed)
 
@@ -104,7 +106,7 @@ def test_loading_the_study_at_every_trial_changes_nothing(
         assert state(study) == state(undisturbed)
 
 
-@both_spaces
+@every_kind
 @given(
     failures=st.sets(st.integers(0, 30), max_size=12).filter(
         lambda numbers: not any({n, n + 1, n + 2} <= numbers for n in numbers)
@@ -112,7 +114,7 @@ def test_loading_the_study_at_every_trial_changes_nothing(
 )
 @settings(max_examples=12)
 def test_failures_change_neither_populations_nor_proposals(
-    space: Space | None, failures: set[int]
+    kind: SearchKind, failures: set[int]
 ) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = OBJECTIVE(trial)
@@ -122,10 +124,10 @@ def test_failures_change_neither_populations_nor_proposals(
 
     study = optuna.create_study()
     for _ in range(17 + len([n for n in failures if n < 17])):
-        study.sampler = new_sampler(space)
+        study.sampler = kind.sampler()
         study.optimize(objective, n_trials=1, catch=(RuntimeError,))
     done = len(scored(study))
-    undisturbed = search(space=space, trials=done)
+    undisturbed = kind.search(done)
     assert scored(study) == scored(undisturbed)
     assert state(study) == state(undisturbed)
     for trial, after in zip(study.trials, study.trials[1:], strict=False):
@@ -133,18 +135,18 @@ def test_failures_change_neither_populations_nor_proposals(
             assert (seat_of(after), after.params) == (seat_of(trial), trial.params)
 
 
-@both_spaces
-def test_a_restart_keeps_enqueued_trials(space: Space | None) -> None:
+@every_kind
+def test_a_restart_keeps_enqueued_trials(kind: SearchKind) -> None:
     wanted: dict[int, dict[str, Any]] = {
         2: {"x": 0.875, "op": None},
         9: {"width": 9, "rate": 0.01},
         13: {"x": -1.0},
     }
-    studies = [search(space=space, trials=0), optuna.create_study()]
+    studies = [kind.search(0), optuna.create_study()]
     for study in studies:
         for number in range(17):
             if study is studies[1]:
-                study.sampler = new_sampler(space)
+                study.sampler = kind.sampler()
             if number in wanted:
                 study.enqueue_trial(wanted[number])
             study.optimize(OBJECTIVE, n_trials=1)
@@ -152,19 +154,19 @@ def test_a_restart_keeps_enqueued_trials(space: Space | None) -> None:
         assert studies[0].trials[number].params.items() >= params.items()
     assert seated(studies[0]) == seated(studies[1])
     assert state(studies[0]) == state(studies[1])
-    assert state(studies[0]) != state(search(space=space, trials=17))
+    assert state(studies[0]) != state(kind.search(17))
 
 
-@both_spaces
-def test_a_copied_study_continues_like_the_original(space: Space | None) -> None:
-    study = search(space=space, trials=10, study_name="a")
+@every_kind
+def test_a_copied_study_continues_like_the_original(kind: SearchKind) -> None:
+    study = kind.search(10, study_name="a")
     storage = InMemoryStorage()
     optuna.copy_study(
         from_study_name="a", from_storage=study._storage, to_storage=storage, to_study_name="b"
     )
-    copied = optuna.load_study(storage=storage, study_name="b", sampler=new_sampler(space))
+    copied = optuna.load_study(storage=storage, study_name="b", sampler=kind.sampler())
     copied.optimize(OBJECTIVE, n_trials=7)
-    assert seated(copied) == seated(search(space=space, trials=17))
+    assert seated(copied) == seated(kind.search(17))
 
 
 def test_a_study_with_the_id_of_a_deleted_one_is_a_new_search(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_failed_reevaluation_does_not_count(seed: int) -> None:
         space=SPACE, trials=80, population_size=6, seed=seed, preset="plain", objective=failing
     )
     assert sum(seat == bad for seat, _ in seated(study)) == 3
-    assert bits(followed(study)) == state(study, 6)
+    assert bits(followed(study)) == state(study)
     generations = population(study, 6).generations
     generation, member = generations[bad.generation], generations[bad.generation].member(bad.number)
     known = scores_of(study, generations, bad.generation)
