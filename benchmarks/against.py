@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import optuna
 from against_figures import ablation, behind, chart, details, overview, trust
 from against_problems import Problem, functions, tables
-from against_samplers import ONCE, OURS, PAPER, RIVALS, VARIANTS
+from against_samplers import MIGO, ONCE, OURS, PAPER, RIVALS, VARIANTS
 from against_traces import STORED, gather, gather_trusted, run, stored, stored_trusted
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def main() -> None:
     """Run, store, compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    known = [OURS, PAPER, *RIVALS, *VARIANTS]
+    known = [OURS, PAPER, *MIGO, *RIVALS, *VARIANTS]
     add("--run", choices=known, action="append", help=f"a sampler (may be repeated); {OURS}")
     add("--sets", choices=SETS, action="append", help="what to run (may be repeated); all")
     add("--seeds", type=int, default=10, help="studies of each sampler on each problem")
@@ -63,7 +63,7 @@ def main() -> None:
 
 def compare(sets: dict[str, list[str]]) -> None:
     """Write tables and chart of all that is stored."""
-    regrets = {name: stored(name) for name in [OURS, PAPER, *RIVALS]}
+    regrets = {name: stored(name) for name in [OURS, PAPER, *MIGO, *RIVALS]}
     names = [name for name in regrets if name not in ("GP", PAPER) and regrets[name]]
     groups = {
         TITLES[name]: both

@@ -17,7 +17,7 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna import MIGOSampler, RelativeNASSampler
 from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.relative_nas.surrogate.settings import OFF, PLAIN
 
@@ -38,6 +38,8 @@ RIVALS: dict[str, Callable[[int], BaseSampler]] = {
     "CMA-ES": lambda seed: CmaEsSampler(seed=seed),
     "GP": lambda seed: GPSampler(seed=seed),
 }
+# Arguments of MIGOSampler.
+MIGO: dict[str, dict[str, bool]] = {"MIGO": {}, "MIGO, not fair": {"fair_sampling": False}}
 # What each part of preset "plain" is worth: the population and what else is other.
 VARIANTS = {
     "ours without a spread start": (8, replace(PLAIN, latin_hypercube=False)),
@@ -98,6 +100,8 @@ def made(name: str, problem: Problem, seed: int) -> BaseSampler:
     """Return a sampler for one study."""
     if name in RIVALS:
         return RIVALS[name](seed)
+    if name in MIGO:
+        return MIGOSampler(problem.space, seed=seed, **MIGO[name])  # type: ignore[arg-type]
     size, screening = VARIANTS.get(name, (None, None))
     preset = "paper" if name == PAPER else None
     ours = RelativeNASSampler(problem.space, seed=seed, preset=preset, population_size=size)

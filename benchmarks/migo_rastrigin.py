@@ -117,11 +117,15 @@ def _natural_gradient_search(seed: int, *, size: int, adapts: bool) -> float:
 
 
 METHODS: dict[str, Callable[[int], float]] = {
-    "MIGO, fair sampling and pruning (default)": migo,
-    "MIGO, fair sampling, pruning every 3 updates": lambda s: migo(s, pruning_interval=3),
-    "MIGO, fair sampling, no pruning": lambda s: migo(s, pruning_interval=0),
-    "MIGO, neither": lambda s: migo(s, fair_sampling=False),
-    "MIGO, neither, six samples": lambda s: migo(s, fair_sampling=False, population_size=6),
+    "MIGO, fair, pruning every 4 updates": lambda s: migo(s, pruning_interval=4),
+    "MIGO, fair, every 5 (default)": migo,
+    "MIGO, fair, every 8": lambda s: migo(s, pruning_interval=8),
+    "MIGO, fair, every 11": lambda s: migo(s, pruning_interval=11),  # decided after 990 trials
+    "MIGO, fair, no pruning": lambda s: migo(s, pruning_interval=0),
+    "MIGO, not fair, 6 samples": lambda s: migo(s, fair_sampling=False, population_size=6),
+    "the same, momentum 0.9": lambda s: migo(
+        s, fair_sampling=False, population_size=6, momentum=0.9
+    ),
     "SNG": sng,
     "ASNG": asng,
 }
