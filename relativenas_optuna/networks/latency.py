@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -148,12 +147,6 @@ class LatencyTable:
             ValueError: The latency is not a number above 0.
         """
         return Limit(self.cost, milliseconds)
-
-    @cached_property
-    def least(self) -> float:
-        """The least latency in milliseconds of an architecture in the table."""
-        terms = self.cost.terms
-        return self.cost.constant + sum(min(term.costs.values()) for term in terms)
 
     def check(
         self,

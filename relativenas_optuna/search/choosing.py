@@ -9,15 +9,17 @@ import numpy as np
 from optuna.trial import TrialState
 
 from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.seats.claims import Seat
+from relativenas_optuna.samplers.seats.population import Proposal
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice, Finalist
 from relativenas_optuna.search.defaults import RELATIVENAS
 from relativenas_optuna.spaces.protocol import most_likely
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from optuna.trial import FrozenTrial
 
@@ -71,10 +73,9 @@ def chosen(
             f"no architecture of {plan.finalists_of} of study {study_name!r} could be scored, for "
             f"every loss was infinite or not a number; begin a new study with a lower learning_rate"
         )
-    rng = np.random.default_rng([plan.seed, plan.settings.generations])
     accuracies = []
-    for _ in range(RANDOM_ARCHITECTURES):
-        accuracies.append(objective.evaluate(space.random(rng)).accuracy)
+    for architecture in _random_architectures(population, plan, space):
+        accuracies.append(objective.evaluate(architecture).accuracy)
         on_scored()
     return Choice(
         finalists=tuple(sorted(finalists, key=_rank)),
@@ -82,6 +83,21 @@ def chosen(
         generations=plan.settings.generations,
         space=plan.space,
     )
+
+
+def _random_architectures(population: Population, plan: SearchPlan, space: Any) -> Iterator[Any]:
+    """Yield random architectures to compare with; with limits they keep them too."""
+    generation, size = plan.settings.generations, plan.settings.population
+    rng = np.random.default_rng([plan.seed, generation])
+    limited, encoding = population.settings.within_limits(), Encoding.of(space.distributions)
+    for number in range(RANDOM_ARCHITECTURES):
+        if limited is None:
+            yield space.random(rng)
+        else:
+            anywhere = rng.uniform(encoding.low, encoding.high)
+            # Numbers beyond the seats of a generation, whose redraws have their own keys.
+            position = limited.drawn(anywhere, generation, size + number)
+            yield space.genotype(population.parameters_at(Proposal(encoding, position)))
 
 
 def _rank(finalist: Finalist) -> tuple[Any, ...]:

@@ -6,5 +6,7 @@ DATA_NAMES = ("digits", "cifar10", "cifar100")
 DEFAULT_OUT = "relativenas-out"
 DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"
+TRAINED_CHANNELS, TRAINED_CELLS = 8, 5
+"""Size of the network that `relativenas train` builds without --recipe."""
 RELATIVENAS, MIGO, RANDOM = SAMPLERS = ("relativenas", "migo", "random")
 """Names of samplers: those of the two papers, and the baseline of the first without learning."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna._utils.checked_fields import Range, from_data
+from relativenas_optuna._utils.checked_fields import from_data
 from relativenas_optuna._utils.files import file_name
-from relativenas_optuna._utils.limits import MAX_SEED, MOST
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT, RELATIVENAS
-from relativenas_optuna.search.samplers import least_population, sampler_named
+from relativenas_optuna.search.limits import SearchLimits, check_same_limits
+from relativenas_optuna.search.request import SearchRequest, Seed, Side
+from relativenas_optuna.search.samplers import (
+    check_keeps_limits,
+    least_population,
+    sampler_named,
+)
 from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.storages.stored_json import UNREADABLE
@@ -27,40 +31,11 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.sampler import PopulationSampler
     from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.spaces.registry import RegisteredSpace
+    from relativenas_optuna.training.data.images import Images
 
+__all__ = ["PLAN_ATTRIBUTE", "SearchPlan", "SearchRequest"]
 
 PLAN_ATTRIBUTE = "relative_nas:search"
-Side = Annotated[int, Range(1, MOST["size"])]
-Seed = Annotated[int, Range(0, MAX_SEED)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchRequest:
-    """Settings that a caller asks for; missing ones come from the study, then from the preset.
-
-    Attributes:
-        data: "digits" (the default), "cifar10", "cifar100", or a folder of images per class.
-        size: Side in pixels that images are resized to; None to keep their size.
-        preset: Preset of the settings; the default is "digits" for the digits, otherwise "small".
-        seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
-        out: Folder for results, and for the weights unless `weights` is given.
-        weights: Folder or bucket for the weights; see `weights_place`.
-        sampler: Sampler that proposes the candidates: "relativenas" (the default), "migo",
-            "random", or MODULE:CLASS of a sampler of Optuna; see `sampler_named`.
-        space: Name of the search space, "cells" (the default), "nasbench201" or MODULE:ATTRIBUTE
-            of a user's own; see `register_space`.
-        settings: Settings by name that replace those of the preset.
-    """
-
-    data: str | None = None
-    size: Side | None = None
-    preset: str | None = None
-    seed: Seed | None = None
-    out: str | None = None
-    weights: str | None = None
-    sampler: str | None = None
-    space: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +48,7 @@ class SearchPlan:
         sampler: Name of the sampler. "random" is the baseline of "relativenas": every candidate is
             drawn at random, and no slow learner moves toward a fast one. All else is the same,
             including the commit of pairs.
+        limits: Limits that every candidate keeps; None without limits.
     """
 
     search: str
@@ -85,6 +61,7 @@ class SearchPlan:
     weights: str | None = None
     sampler: str = RELATIVENAS
     space: str = CELLS
+    limits: SearchLimits | None = None
 
     @property
     def place(self) -> str:
@@ -99,6 +76,11 @@ class SearchPlan:
             SpaceError: The space is not found.
         """
         return load_space(self.space).space(self.settings.nodes)
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes in a cell of the space "cells"."""
+        return self.settings.nodes
 
     @property
     def finalists_of(self) -> str:
@@ -174,17 +156,22 @@ class SearchPlan:
         check_seed(seed)
         space = load_space(CELLS if request.space is None else request.space)
         sampler = RELATIVENAS if request.sampler is None else request.sampler
+        settings = _settings(request, preset(name), sampler, space)
+        limits = SearchLimits.of(request.limits, space, settings.nodes)
+        if limits is not None:
+            check_keeps_limits(sampler)
         plan = cls(
             search=uuid.uuid4().hex,
             data=data,
             size=request.size,
             preset=name,
-            settings=_settings(request, preset(name), sampler, space),
+            settings=settings,
             seed=seed,
             out=str(Path(request.out or Path(DEFAULT_OUT, file_name(study.study_name))).absolute()),
             weights=None if request.weights is None else checked_place(request.weights),
             sampler=sampler,
             space=space.name,
+            limits=limits,
         )
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan
@@ -204,7 +191,18 @@ class SearchPlan:
             population=self.settings.population,
             generations=self.settings.generations,
             seed=self.seed,
+            limits=None if self.limits is None else self.limits.by_name(self.space, self.nodes),
         )
+
+    def for_images(self, images: Images) -> SearchPlan:
+        """Return this plan with limits for the size and classes of its images.
+
+        Raises:
+            SearchError: The latency table is of images of another size.
+        """
+        if self.limits is None:
+            return self
+        return replace(self, limits=self.limits.for_images(images.shape, len(images.classes)))
 
     @classmethod
     def read(cls, stored: Any, study_name: str) -> SearchPlan:
@@ -258,6 +256,7 @@ class SearchPlan:
                     f"{name} {value!r} does not fit study {study_name!r}, which was started with "
                     f"{begun[name]!r}: leave it out to go on, or take another --study"
                 )
+        check_same_limits(request.limits, self.limits, study_name)
         changes: dict[str, Any] = {} if moved is None else {"data": moved}
         if generations is not None:
             changes["settings"] = replace(self.settings, generations=generations)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
+    from relativenas_optuna.spaces.costs import Limit
+
 _NUMBERS_ONLY = "draws categories at random instead of searching them"
 _ENDS_ITSELF = "lists the whole search space, and ends the search itself"
 # Samplers of Optuna that no search can use, each with the reason.
@@ -44,6 +46,7 @@ def sampler_named(
     population: int,
     generations: int,
     seed: int,
+    limits: Mapping[str, Limit] | None = None,
 ) -> PopulationSampler:
     """Return the sampler of a search.
 
@@ -56,11 +59,16 @@ def sampler_named(
         population: Members of a generation.
         generations: Number of generations.
         seed: Seed of all random numbers, 0 to 2**32 - 1.
+        limits: Limits that every proposal keeps; see `check_keeps_limits`.
 
     Raises:
         SearchError: No sampler has that name, or it cannot search this space in these generations.
+        SettingsError: No architecture keeps the limits.
     """
     arguments: dict[str, Any] = {"search_space": space, "population_size": population, "seed": seed}
+    if limits:
+        check_keeps_limits(name)
+        arguments["limits"] = limits
     if name in (RELATIVENAS, RANDOM):
         if population % 2:
             raise SearchError(
@@ -90,6 +98,19 @@ def sampler_named(
         seed=seed,
         proposer=found.__name__,
     )
+
+
+def check_keeps_limits(name: str) -> None:
+    """Raise `SearchError` if the sampler of that name cannot propose within limits."""
+    if name in SAMPLERS:
+        return
+    found = _class_named(name)
+    takes = "limits" in inspect.signature(found).parameters
+    if not issubclass(found, PopulationSampler) or not takes:
+        raise SearchError(
+            f"sampler {name!r} cannot keep limits, because it proposes architectures above them: "
+            f"take one of {', '.join(SAMPLERS)}, or leave the limits out"
+        )
 
 
 def least_population(name: str, space: Mapping[str, BaseDistribution]) -> int:

@@ -109,6 +109,9 @@ class Search:
             raise self._lost()
         if images is None:
             images = images_of_plan(plan)
+        if plan.limits is not None:
+            self.plan = plan = plan.for_images(images)
+            self.sampler = study.sampler = plan.new_sampler(space)
         if resolve_device(device).type == "cpu":
             check_search_memory(
                 settings, images=len(images), input_size=images.shape, space=registered
@@ -127,6 +130,13 @@ class Search:
             plan.store(study)
         # Only the search that leads warns, not the workers that join it.
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
+
+    @property
+    def limits(self) -> list[str]:
+        """One line for people for each limit."""
+        if (limits := self.plan.limits) is None:
+            return []
+        return limits.lines(limits.by_name(self.plan.space, self.plan.settings.nodes))
 
     @property
     def population(self) -> Population | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna._utils.checked_fields import Share, check_fields, check_value
 from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import FIELD_NAMES, preset
-from relativenas_optuna.search.plan import SearchRequest
+from relativenas_optuna.search.limits import LimitRequest
+from relativenas_optuna.search.request import SearchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +61,7 @@ class StudyFile:
 
     @classmethod
     def read(cls, path: Path) -> StudyFile:
-        """Read a study file: an entry `study` and the tables `search`, `settings` and `reach`.
+        """Read a study file: an entry `study`, tables `search`, `settings`, `limits`, `reach`.
 
         Raises:
             SearchError: The file is not TOML, or has an unknown or wrong entry. The message names
@@ -78,16 +79,17 @@ class StudyFile:
 
     @classmethod
     def _from_content(cls, content: dict[str, Any]) -> StudyFile:
-        tables = {name: _table(content, name) for name in ("search", "settings", "reach")}
-        search, settings, reach = tables.values()
+        tables = {name: _table(content, name) for name in ("search", "settings", "limits", "reach")}
+        search, settings, limits, reach = tables.values()
         _known("entry", content, ("study", *tables))
         _known("entry of [search]", search, _SEARCH_KEYS)
         _known("entry of [settings]", settings, FIELD_NAMES)
+        _known("entry of [limits]", limits, [one.name for one in fields(LimitRequest)])
         _known("entry of [reach]", reach, _FIGURES)
         study = content.get("study")
         if not isinstance(study, str) or not study.strip():
             raise SearchError(f"study must be the study's name; got {study!r}")
-        request = SearchRequest(**search, settings=settings)
+        request = SearchRequest(**search, settings=settings, limits=LimitRequest(**limits))
         check_fields(request)
         for name, least in reach.items():
             check_value(name, Share, least)

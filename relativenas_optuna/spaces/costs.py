@@ -107,6 +107,15 @@ class AdditiveCost:
         """Names of all parameters of the terms, in their order, each once."""
         return tuple(dict.fromkeys(name for term in self.terms for name in term.parameters))
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and largest sum of all terms; both exist if no two terms share a parameter."""
+        values = [term.costs.values() for term in self.terms]
+        return (
+            math.fsum([self.constant, *map(min, values)]),
+            math.fsum([self.constant, *map(max, values)]),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the cost as JSON data."""
         return {

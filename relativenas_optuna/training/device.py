@@ -20,11 +20,7 @@ def resolve_device(name: torch.device | str | None, *, index: int = 0) -> torch.
     Raises:
         ValueError: This machine has no such device; the message names those that it has.
     """
-    there = [torch.device("cpu")]
-    if torch.backends.mps.is_available():
-        there.insert(0, torch.device("mps"))
-    if torch.cuda.is_available():
-        there[:0] = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    there = _devices()
     if name is None:
         gpus = [device for device in there if device.type == "cuda"] or there[:1]
         return gpus[index % len(gpus)]
@@ -41,11 +37,26 @@ def resolve_device(name: torch.device | str | None, *, index: int = 0) -> torch.
     )
 
 
+def device_names() -> list[str]:
+    """Return the names of this machine's devices, each once, the CPU's last."""
+    return list(dict.fromkeys(map(device_name, _devices())))
+
+
 def device_name(device: torch.device) -> str:
     """Return the name of a device's hardware, such as "NVIDIA H100 80GB HBM3"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return _cpu_name() if device.type == "cpu" else f"{device.type} of {_cpu_name()}"
+
+
+def _devices() -> list[torch.device]:
+    """Return the devices of this machine, the CPU last."""
+    there = [torch.device("cpu")]
+    if torch.backends.mps.is_available():
+        there.insert(0, torch.device("mps"))
+    if torch.cuda.is_available():
+        there[:0] = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    return there
 
 
 def _cpu_name() -> str:

@@ -76,7 +76,7 @@ def test_the_studies_of_the_project_are_read(path: Path) -> None:
         ("study = 3", "study must be the study's name; got 3"),
         ('study = ""', "study must be the study's name; got ''"),
         ('study = "x"\nsearch = 1', "search must be a table"),
-        ('study = "x"\nstudies = 1', "entry must be one of study, search, settings, reach"),
+        ('study = "x"\nstudies = 1', "entry must be one of study, search, settings, limits, reach"),
         ('study = "x"\n[search]\ndate = "x"', "entry of [search] must be one of data, size"),
         (
             'study = "x"\n[search]\nsize = "8"',

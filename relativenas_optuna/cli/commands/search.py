@@ -17,6 +17,7 @@ from relativenas_optuna.cli.options.common import (
     study_option,
     weights_option,
 )
+from relativenas_optuna.cli.options.limits import limit_options, limit_request
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
 from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
 
@@ -27,6 +28,7 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
         "relativenas search --data my-images --study mine",
         "relativenas search --study mine --generations 20",
         "relativenas search --space nasbench201 --study nb",
+        "relativenas search --max-parameters 3e6 --limit-channels 36 --limit-cells 20",
         "relativenas search --data cifar10 --preset paper --study c10 --device cuda",
     )
 )
@@ -82,6 +84,7 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
     "MODULE:CLASS of any sampler of Optuna, such as optuna.samplers:TPESampler.  "
     f"[default: {RELATIVENAS}]",
 )
+@limit_options
 @click.option(
     "--workers",
     type=click.IntRange(1),
@@ -118,11 +121,13 @@ def search(
     # Imported here, because these modules load Optuna, and help and Tab completion need to be fast.
     from relativenas_optuna.cli.output.search import Console
     from relativenas_optuna.cli.run_search import searched
-    from relativenas_optuna.search.plan import SearchRequest
+    from relativenas_optuna.search.request import SearchRequest
 
+    limits = limit_request(options)
     names = ("data", "size", "preset", "seed", "out", "weights", "space", "sampler")
     request = SearchRequest(
         **{name: options[name] for name in names},
+        limits=limits,
         settings={n: v for n, v in options.items() if n not in names and v is not None},
     )
     console = Console(storage=storage, study=study, stderr=as_json)

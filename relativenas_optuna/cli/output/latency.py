@@ -28,10 +28,11 @@ def lines(table: LatencyTable) -> Iterator[str]:
     yield ""
     yield from _rows("fastest", ranked[-_SHOWN:])
     yield ""
+    least, most = table.cost.bounds
     measured = [one.measured for one in table.networks]
     yield (
         f"networks  {len(measured)} random ones took {min(measured):.3g} to {max(measured):.3g} "
-        f"ms; the least sum of the space is {table.least:.3g} ms"
+        f"ms; the sums of the space are {least:.3g} to {most:.3g} ms"
     )
     tau = "" if table.rank_correlation is None else f", Kendall's tau {table.rank_correlation:.2f}"
     yield f"error     the sum is off by {100 * table.mean_error:.1f} % on average{tau}"

@@ -74,6 +74,8 @@ class Console:
             f"score with, {len(objective.classes)} classes ({names}{more}); "
             f"device {objective.device}"
         )
+        for line in search.limits:
+            self._note(line)
         _, height, width = objective.training.shape
         if search.plan.size is None and max(height, width) > _LARGE:
             self._note(

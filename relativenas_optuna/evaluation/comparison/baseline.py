@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SUFFIX = "-random"
-_CONDITIONS = ("sampler", "data", "size", "seed", "space")
+_CONDITIONS = ("sampler", "data", "size", "seed", "space", "limits")
 
 
 def baseline_name(study: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from relativenas_optuna._utils.checked_fields import Count, Range, Share, check_fields
 from relativenas_optuna._utils.limits import MOST
+from relativenas_optuna.search.defaults import TRAINED_CELLS, TRAINED_CHANNELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +148,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         # For images of about 32 pixels, in minutes on a CPU.
         "short": Recipe(
-            channels=8,
-            cells=5,
+            channels=TRAINED_CHANNELS,
+            cells=TRAINED_CELLS,
             epochs=30,
             batch_size=64,
             auxiliary=0.0,
@@ -160,8 +161,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         # For images of 8 pixels, which must not be mirrored.
         "digits": Recipe(
-            channels=8,
-            cells=5,
+            channels=TRAINED_CHANNELS,
+            cells=TRAINED_CELLS,
             epochs=20,
             batch_size=32,
             auxiliary=0.0,

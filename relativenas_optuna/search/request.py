@@ -1,0 +1,45 @@
+"""The settings that a caller asks a search for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from relativenas_optuna._utils.checked_fields import Range
+from relativenas_optuna._utils.limits import MAX_SEED, MOST
+from relativenas_optuna.search.limits import LimitRequest
+
+Side = Annotated[int, Range(1, MOST["size"])]
+Seed = Annotated[int, Range(0, MAX_SEED)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRequest:
+    """Settings that a caller asks for; missing ones come from the study, then from the preset.
+
+    Attributes:
+        data: "digits" (the default), "cifar10", "cifar100", or a folder of images per class.
+        size: Side in pixels that images are resized to; None to keep their size.
+        preset: Preset of the settings; the default is "digits" for the digits, otherwise "small".
+        seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
+        out: Folder for results, and for the weights unless `weights` is given.
+        weights: Folder or bucket for the weights; see `weights_place`.
+        sampler: Sampler that proposes the candidates: "relativenas" (the default), "migo",
+            "random", or MODULE:CLASS of a sampler of Optuna; see `sampler_named`.
+        space: Name of the search space, "cells" (the default), "nasbench201" or MODULE:ATTRIBUTE
+            of a user's own; see `register_space`.
+        settings: Settings by name that replace those of the preset.
+        limits: Limits of the cost of an architecture.
+    """
+
+    data: str | None = None
+    size: Side | None = None
+    preset: str | None = None
+    seed: Seed | None = None
+    out: str | None = None
+    weights: str | None = None
+    sampler: str | None = None
+    space: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    limits: LimitRequest = field(default_factory=LimitRequest)
