@@ -20,15 +20,23 @@ if TYPE_CHECKING:
     Losses = NDArray[np.float64]
 
 
+def constraints_of(trial: FrozenTrial) -> dict[str, object]:
+    """Return a trial's constraints by name; none if they cannot be read.
+
+    Any program can write a trial's attributes, so a value may be something else than a number.
+    """
+    try:
+        return dict(trial.constraints)
+    except UNREADABLE:
+        return {}
+
+
 def violation(trial: FrozenTrial) -> float:
     """Return the sum by which a trial violates its constraints; 0 if it is feasible.
 
-    Constraints that are not numbers are ignored: any program can write a trial's attributes.
+    Constraints that are not numbers are ignored.
     """
-    try:
-        values: list[object] = list(trial.constraints.values())
-    except UNREADABLE:
-        return 0.0
+    values = constraints_of(trial).values()
     numbers = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
     try:
         return math.fsum(max(value, 0.0) for value in numbers)

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from relativenas_optuna._utils.json_data import finite
 from relativenas_optuna.samplers.limits.constraints import PREFIX
+from relativenas_optuna.samplers.trial_losses import constraints_of
 from relativenas_optuna.visualization._snapshot import StudySnapshot
 from relativenas_optuna.visualization._style import (
     FAST,
@@ -80,7 +81,7 @@ def shares_of_limits(snapshot: StudySnapshot) -> dict[str, list[tuple[int, float
         labels[f"{PREFIX}{name}"] = f"{escaped(name.replace('_', '-'))} (limit {limit:,.6g})"
     found: dict[str, list[tuple[int, float]]] = {}
     for trial in snapshot.trials:
-        constraints = trial.constraints
+        constraints = constraints_of(trial)
         for constraint, label in labels.items():
             excess = finite(constraints.get(constraint))
             if excess is not None:

@@ -69,6 +69,8 @@ def with_junk(place: tuple[str, ...], value: Any) -> dict[str, str]:
     """Draw the attributes of a claim with junk in one place."""
     if not place:
         return {CLAIM_KEY: json.dumps(value)}
+    if place in (("generation",), ("seat",)) and type(value) is int:
+        value = str(value)  # another number would be a claim like others, on a seat of later
     data = json.loads(json.dumps(CLAIM))
     inner = data
     for name in place[:-1]:
