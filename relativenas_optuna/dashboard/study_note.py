@@ -85,7 +85,8 @@ def _progress(seen: StudySnapshot, plan: SearchPlan | None) -> str:
         )
     complete = sum(generation.complete for generation in seen.view.generations)
     of = f" of {plan.settings.generations}" if plan else ""
-    words = f"**{complete}{of} generations are complete**, of {seen.view.population_size} members"
+    words = f"{seen.view.sampler}: **{complete}{of} generations are complete**"
+    words += f", of {seen.view.population_size} members"
     failed = f"; {seen.view.failed} seats count as failed" if seen.view.failed else ""
     return f"{words}{failed}."
 

@@ -10,7 +10,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.populations import population_in
+from relativenas_optuna.samplers.populations import starting_claim
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.training.loop import Stopped
@@ -65,11 +65,14 @@ def warn_of_kept_scores(study: optuna.Study) -> None:
     The shared weights change, so a score of an earlier generation cannot be compared with a new
     one. And if one of a pair keeps its score, only the other one is trained.
     """
-    population = population_in(study)
-    if isinstance(population, PairedPopulation) and population.settings.keeps_scores:
+    claim = starting_claim(study.get_trials(deepcopy=False))
+    if claim is None or claim.settings is None or claim.sampler != PairedPopulation.sampler:
+        return
+    settings = PairedPopulation.settings_class.from_json(claim.settings)
+    if settings.keeps_scores:
         warnings.warn(
             f"study {study.study_name!r} keeps the scores of fast learners "
-            f"(preset={population.settings.preset!r}), but shared weights move on: give a new "
+            f"(preset={settings.preset!r}), but shared weights move on: give a new "
             f'study RelativeNASSampler(..., preset="paper")',
             stacklevel=5,
         )

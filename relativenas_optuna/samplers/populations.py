@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seated_sampler import SeatedTrials
-from relativenas_optuna.samplers.seats.population import population_class, start_population
+from relativenas_optuna.samplers.seats.population import (
+    checked_claim,
+    population_class,
+    start_population,
+)
 from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 
 if TYPE_CHECKING:
-    import optuna
+    from collections.abc import Iterable
 
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.samplers.seats.claims import Claim
     from relativenas_optuna.samplers.seats.population import Population
 
 __all__ = [
@@ -27,7 +35,18 @@ __all__ = [
     "population_class",
     "population_in",
     "start_population",
+    "starting_claim",
 ]
+
+
+def starting_claim(trials: Iterable[FrozenTrial]) -> Claim | None:
+    """Return the claim that carries the settings of a study's search; None before its first one.
+
+    Args:
+        trials: The trials of the study, by rising number.
+    """
+    claims = map(checked_claim, trials)
+    return next((c for c in claims if c is not None and c.settings is not None), None)
 
 
 def population_in(study: optuna.Study, replay: Replay | None = None) -> Population | None:

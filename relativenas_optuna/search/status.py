@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from relativenas_optuna.samplers.populations import starting_claim
 from relativenas_optuna.samplers.search_view import SearchView
 from relativenas_optuna.search.choice import readable_choice, readable_plan
 from relativenas_optuna.search.status_record import (
@@ -64,7 +65,7 @@ def status_of(study: optuna.Study) -> Status:
         data=None if plan is None else plan.data,
         space=None if plan is None else plan.space,
         search_preset=None if plan is None else plan.preset,
-        population=None if view is None else view.population_size,
+        population=_population_size(trials, view),
         generations=generations,
         complete_generations=None if view is None else sum(g.complete for g in seen),
         total=total,
@@ -84,6 +85,16 @@ def status_of(study: optuna.Study) -> Status:
         finished=finished,
         last_written=last_written(trials),
     )
+
+
+def _population_size(trials: Sequence[FrozenTrial], view: SearchView | None) -> int | None:
+    """Return the members of a generation, also under a sampler that this process does not know."""
+    if view is not None:
+        return view.population_size
+    claim = starting_claim(trials)
+    settings = {} if claim is None or claim.settings is None else claim.settings
+    size = settings.get("population_size")
+    return size if isinstance(size, int) else None
 
 
 def _lost(

@@ -73,7 +73,7 @@ class Status:
         space: Name of the search space of `relativenas search`; None if another program made the
             study.
         search_preset: Preset of `relativenas search`; None if another program made the study.
-        population: Members of a generation; None with another sampler.
+        population: Members of a generation; None with a sampler without generations.
         generations: Number of planned generations; None if unknown.
         complete_generations: Number of complete generations; None with another sampler.
         total: Number of seats of the whole search; None if unknown.

@@ -10,9 +10,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.json_data import plain
-from relativenas_optuna.samplers.seated_sampler import SeatedTrials
+from relativenas_optuna.samplers.populations import SeatedTrials, starting_claim
 from relativenas_optuna.samplers.seats.claims import sampler_named
-from relativenas_optuna.samplers.seats.population import checked_claim
 from relativenas_optuna.samplers.trial_losses import violation
 from relativenas_optuna.spaces.genotype import Genotype, node_lines
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
@@ -47,15 +46,8 @@ def sampler_of(trials: Sequence[FrozenTrial]) -> str | None:
             if any(key.startswith(sign) for key in trial.system_attrs):
                 counts[name] = counts.get(name, 0) + 1
     found = max(counts, key=lambda name: counts[name], default=None)
-    return _proposer(trials) or found if found == SeatedTrials.sampler else found
-
-
-def _proposer(trials: Iterable[FrozenTrial]) -> str | None:
-    """Return the class name of the sampler that proposes the parameters of seated trials."""
-    claims = map(checked_claim, trials)
-    settings = (claim.settings for claim in claims if claim is not None)
-    carried = next((data for data in settings if data is not None), {})
-    return carried.get("proposer")
+    claim = starting_claim(trials) if found == SeatedTrials.sampler else None
+    return found if claim is None or claim.settings is None else claim.settings["proposer"]
 
 
 def last_written(trials: Iterable[FrozenTrial]) -> datetime | None:

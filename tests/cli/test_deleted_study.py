@@ -12,10 +12,10 @@ import pytest
 from optuna.storages import RDBStorage
 
 from relativenas_optuna import RelativeNASSampler
+from relativenas_optuna.cli.commands.ask_tell.samplers import asked_sampler
 from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
 from relativenas_optuna.dashboard import DashboardReporter
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.search.architectures import scored_architectures
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.seat_loop import score_seats
@@ -134,11 +134,11 @@ def tell(study: optuna.Study) -> None:
 
 
 def ask(study: optuna.Study) -> None:
-    Asker(study, Arguments(space=SPACE)).one()
+    Asker(study, asked_sampler(study, space=SPACE)).one()
 
 
 def ask_generation(study: optuna.Study) -> None:
-    Asker(study, Arguments(space=SPACE)).generation()
+    Asker(study, asked_sampler(study, space=SPACE)).generation()
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

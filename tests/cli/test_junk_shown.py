@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from relativenas_optuna import RelativeNASSampler, SearchView
+from relativenas_optuna.cli.commands.ask_tell.samplers import asked_sampler
 from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
 from relativenas_optuna.cli.commands.studies import studies_in
 from relativenas_optuna.dashboard.contents import stage_contents
 from relativenas_optuna.dashboard.html_report.page import page_of
 from relativenas_optuna.dashboard.state import KEY as DASHBOARD_KEY
 from relativenas_optuna.dashboard.state import DashboardState
-from relativenas_optuna.samplers.relative_nas.settings import Arguments
 from relativenas_optuna.samplers.seats.claims import LEASE_KEY, RESERVED_KEY
 from relativenas_optuna.search.choice import RESULT_ATTRIBUTE, best_architectures
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
@@ -145,7 +145,7 @@ def test_junk_ends_nothing_that_shows_or_drives_a_study(
         json.dumps(staged.changes)
         with suppress(ValueError):  # of genotypes that are none
             best_architectures(study, for_show=True)
-        asker = Asker(study, Arguments())
+        asker = Asker(study, asked_sampler(study))
         asked = [asker.one(), *asker.generation()]
         told = tell_trial(study, asked[0]["number"], Result(values=[0.5] * objectives))
         json.dumps([asked, told])

@@ -13,13 +13,17 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from relativenas_optuna.cli.output.status import StatusReport
+from relativenas_optuna.samplers.migo.sampler import MIGOSampler
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.search_view import SearchView
+from relativenas_optuna.samplers.seats import population as seats
 from relativenas_optuna.samplers.seats.claims import CLAIM_KEY, claim_data
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.status import seconds_left, status_of
 from relativenas_optuna.storages.interruption import mark_interrupted
 from relativenas_optuna.storages.opening import storage_at
+from tests.helpers.samplers.random_members import RandomMembers, RandomMembersSampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +154,52 @@ def test_an_unreadable_plan_is_one_line() -> None:
     study.set_user_attr(PLAN_ATTRIBUTE, {"data": 3})
     with pytest.warns(UserWarning, match="has an unreadable attribute .* it is ignored"):
         assert status_of(study).generations is None
+
+
+class OwnMembers(RandomMembers):
+    sampler = "OwnSampler"
+
+
+class OwnSampler(RandomMembersSampler):
+    """A sampler that this process knows only while its class is registered."""
+
+    population_class = OwnMembers
+
+    def __init__(self) -> None:
+        super().__init__(dict(SPACE), 4, seed=0)
+
+
+def text_of(study: optuna.Study) -> str:
+    return StatusReport(status_of(study), storage="sqlite://").text
+
+
+@pytest.mark.parametrize(
+    ("sampler", "line"),
+    [
+        (
+            RelativeNASSampler(population_size=4, preset="paper"),
+            "RelativeNASSampler, preset paper, population 4",
+        ),
+        (MIGOSampler(SPACE, population_size=12, seed=0), "MIGOSampler, population 12"),
+        (OwnSampler(), "OwnSampler, population 4"),
+        (optuna.samplers.NSGAIISampler(seed=0), "NSGAIISampler, without generations"),
+    ],
+)
+def test_the_status_names_the_sampler_and_its_population(
+    sampler: optuna.samplers.BaseSampler, line: str
+) -> None:
+    study = optuna.create_study(study_name="s", sampler=sampler)
+    study.optimize(value, n_trials=2)
+    assert f"search      {line}\n" in text_of(study)
+
+
+def test_the_status_of_a_sampler_of_another_process_says_what_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = optuna.create_study(study_name="s", sampler=OwnSampler())
+    study.optimize(value, n_trials=2)
+    monkeypatch.delitem(seats._CLASSES, "OwnSampler")
+    status = status_of(study)
+    assert (status.sampler, status.population, status.generation) == ("OwnSampler", 4, None)
+    said = "OwnSampler, population 4, whose generations are known to its own module only\n"
+    assert said in text_of(study)

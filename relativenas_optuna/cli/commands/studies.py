@@ -19,7 +19,7 @@ from relativenas_optuna._utils.text import ago, shown_name
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import json_option, storage_option
 from relativenas_optuna.cli.terminal import console, on_screen
-from relativenas_optuna.samplers.seats.claims import Claim
+from relativenas_optuna.samplers.populations import starting_claim
 from relativenas_optuna.samplers.trial_losses import violation
 from relativenas_optuna.search.choice import if_readable
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan
@@ -131,9 +131,8 @@ def studies_in(storage: BaseStorage) -> list[StudyLine]:
 
 
 def _line(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> StudyLine:
-    claims = (Claim.read(trial.system_attrs) for trial in trials)
-    settings = next((c.settings for c in claims if c is not None and c.settings is not None), {})
-    preset = settings.get("preset")
+    claim = starting_claim(trials)
+    preset = None if claim is None or claim.settings is None else claim.settings.get("preset")
     stored = study.user_attrs.get(PLAN_ATTRIBUTE)
     plan = if_readable(
         lambda: None if stored is None else SearchPlan.read(stored, study.study_name)

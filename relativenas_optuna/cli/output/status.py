@@ -101,10 +101,15 @@ class StatusReport:
         if of.data is not None:
             space = "" if of.space == CELLS else f"space {of.space}, "
             parts.append(f"data {of.data}, {space}preset {of.search_preset}")
-        if of.preset is not None:
-            parts.append(f"{of.sampler}, preset {of.preset}, population {of.population}")
+        if of.population is not None:
+            preset = "" if of.preset is None else f", preset {of.preset}"
+            unknown = ", whose generations are known to its own module only"
+            parts.append(
+                f"{of.sampler}{preset}, population {of.population}"
+                f"{unknown if of.complete_generations is None else ''}"
+            )
         elif of.sampler is not None:
-            parts.append(f"{of.sampler}, no generations known")
+            parts.append(f"{of.sampler}, without generations")
         else:
             begun = of.last_written is not None
             parts.append("of another sampler, without generations" if begun else "not started")

@@ -154,17 +154,13 @@ class PopulationSampler(BaseSampler):
         """Return running trials for the free seats that one worker scores together.
 
         These are the seats of one pair if the sampler has pairs, otherwise one seat. It is for a
-        worker that scores both learners of a pair with its own weights. See `ask_generation`.
+        worker that scores both learners of a pair with its own weights. For the result and the
+        errors see `ask_generation`.
 
         Args:
             study: The study.
             generations: Number of generations to score; None for no limit.
 
-        Returns:
-            The trials; none if every seat that can be scored is running.
-
-        Raises:
-            SettingsError: The study was started by another sampler, or with other arguments.
         """
         return self._ask(study, few=True, generations=generations)
 

@@ -12,6 +12,7 @@ import pytest
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from relativenas_optuna.samplers.migo.sampler import MIGOSampler
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Seat, worker_of
 from relativenas_optuna.storages.opening import storage_at
@@ -225,3 +226,22 @@ def test_a_space_that_was_learned_need_not_be_said(shell: Shell, capfd: Capture)
     assert asked["generation"] == 1
     assert list(asked["params"]) == ["x"]
     assert shell.look(lambda study: len(study.trials)) == 3
+
+
+def test_migo_is_asked_for_and_continued_without_its_name(shell: Shell, capfd: Capture) -> None:
+    words = ("--search-space", SPACE_JSON, "--sampler", "migo", "--population", "10", "--seed", "7")
+    study = optuna.create_study(sampler=MIGOSampler(SPACE, population_size=10, seed=7))
+    for number in range(12):
+        trial = study.ask(SPACE)
+        study.tell(trial, loss(trial.params))
+        asked = shell.json(capfd, "ask", *(words if number == 0 else ()))
+        assert (asked["generation"], asked["seat"]) == divmod(number, 10)
+        assert asked["params"]["x"] == trial.params["x"]
+        shell.json(capfd, "tell", str(number), "--value", str(loss(asked["params"])))
+    for sampler, said in (
+        ("relativenas", "was started by MIGOSampler, not by RelativeNASSampler"),
+        ("migo", "sampler 'migo' has no presets: leave out preset 'plain'"),
+    ):
+        refused = shell.run(capfd, "ask", "--sampler", sampler, "--preset", "plain")
+        assert refused.status == 1
+        assert said in refused.line

@@ -15,11 +15,12 @@ import click
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.limits import MAX_SEED
+from relativenas_optuna.cli.commands.ask_tell.samplers import NAMES, asked_sampler
 from relativenas_optuna.cli.commands.ask_tell.search_space import read_space
 from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import storage_option, study_option
-from relativenas_optuna.samplers.relative_nas.settings import PRESETS, Arguments
+from relativenas_optuna.samplers.relative_nas.settings import PRESETS
 from relativenas_optuna.search.study_access import study_at
 
 if TYPE_CHECKING:
@@ -81,12 +82,19 @@ def _steps(
     "The first call of a study needs it.",
 )
 @click.option(
+    "--sampler",
+    type=click.Choice(NAMES),
+    help="relativenas: slow-fast learning; migo: a natural gradient on categorical distributions.  "
+    "[default: the study's; relativenas for a new study]",
+)
+@click.option(
     "--population",
     "population_size",
     type=int,
     metavar="N",
-    help="Number of members of a generation, even.  [default: the study's; for a new study 8 with "
-    "preset plain and one objective, otherwise 20]",
+    help="Number of members of a generation, with sampler relativenas even.  [default: the "
+    "study's; for a new study 8 with preset plain and one objective, with sampler migo the largest "
+    "number of choices of a parameter, otherwise 20]",
 )
 @click.option(
     "--seed",
@@ -97,9 +105,9 @@ def _steps(
 @click.option(
     "--preset",
     type=click.Choice(PRESETS),
-    help="plain: fast learners keep their scores; paper: every member is scored again in each "
-    "generation; random: every member is drawn at random.  [default: the study's; plain for a new "
-    "study]",
+    help="Preset of sampler relativenas.  plain: fast learners keep their scores; paper: every "
+    "member is scored again in each generation; random: every member is drawn at random.  "
+    "[default: the study's; plain for a new study]",
 )
 @click.option(
     "--generation",
@@ -116,12 +124,14 @@ def _steps(
 def ask(
     storage: str,
     study: str,
+    *,
     space: str | None,
+    sampler: str | None,
     generation: bool,
     enqueue: bool,
     **options: Any,
 ) -> None:
-    """Ask RelativeNASSampler for a trial of an existing study.
+    """Ask a sampler for a trial of an existing study: RelativeNASSampler or MIGOSampler.
 
     Prints {"study": ..., "number": 7, "generation": 0, "seat": 7, "params": {"x": 0.5}}. A choice
     that is None is printed as null. Numbers that JSON lacks are printed as "Infinity", "-Infinity"
@@ -131,13 +141,13 @@ def ask(
     any process at any time. Until then the trial stays running. If the result is lost, report the
     trial with --state fail.
 
-    Without --generation, a waiting trial is returned first. If no seat is free, preset plain makes
-    an extra trial: a new architecture outside the generations, with null as generation and seat.
-    Presets paper and random instead give out again the seat that has been running longest.
+    Without --generation, a waiting trial is returned first. If no seat is free, sampler relativenas
+    with preset plain makes an extra trial: a new architecture outside the generations, with null as
+    generation and seat. Otherwise the seat that has been running longest is given out again.
     """
     with _study_of(storage, study) as opened:
-        asked = Arguments(space=None if space is None else read_space(space), **options)
-        asker = Asker(opened, asked)
+        given = None if space is None else read_space(space)
+        asker = Asker(opened, asked_sampler(opened, sampler, space=given, **options))
         if enqueue:
             _print(asker.enqueued())
         else:

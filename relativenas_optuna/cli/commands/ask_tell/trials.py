@@ -11,7 +11,6 @@ from optuna.samplers import RandomSampler
 from optuna.trial import Trial, TrialState
 
 from relativenas_optuna.exceptions import SpaceError, TellError
-from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Claim, retries_of, seat_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.relative_nas.settings import Arguments
+    from relativenas_optuna.cli.commands.ask_tell.samplers import AskedSampler
+    from relativenas_optuna.samplers.seats.settings import PopulationArguments
 
 
 class Asker:
@@ -29,26 +29,25 @@ class Asker:
 
     Args:
         study: The study; its sampler is replaced.
-        asked: Arguments of the sampler; an argument that is None takes the study's stored value.
+        asked: The sampler, with its arguments.
 
     Raises:
         SettingsError: The study was started with other arguments.
         SpaceError: The parameters of the next trials are not known yet.
     """
 
-    def __init__(self, study: Study, asked: Arguments) -> None:
+    def __init__(self, study: Study, asked: AskedSampler) -> None:
         self._study = study
-        self._sampler = RelativeNASSampler(
-            asked.space, population_size=asked.population_size, seed=asked.seed, preset=asked.preset
-        )
+        self._sampler = asked.sampler
         study.sampler = self._sampler
-        self._space = self._known_space(asked)
+        self._space = self._known_space(asked.arguments)
 
     def one(self) -> dict[str, Any]:
         """Return a running trial: a waiting trial if there is one, otherwise one for a free seat.
 
-        If no seat is free, preset "plain" makes an extra trial, whose generation and seat are None.
-        Other presets give out again the seat that has been running longest.
+        If no seat is free, preset "plain" of RelativeNASSampler makes an extra trial, whose
+        generation and seat are None. Otherwise the seat that has been running longest is given out
+        again.
         """
         trial = self._study.ask(self._space)
         _detach(trial)
@@ -63,7 +62,7 @@ class Asker:
         """Return waiting trials for all free seats of the next generation."""
         return self._records(self._sampler.enqueue_generation(self._study))
 
-    def _known_space(self, asked: Arguments) -> dict[str, BaseDistribution]:
+    def _known_space(self, asked: PopulationArguments) -> dict[str, BaseDistribution]:
         population = self._sampler.population(self._study)
         space = asked.space
         if population is not None:
