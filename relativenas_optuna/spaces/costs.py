@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 _MOST = 100_000  # combinations of a term, and terms of a cost
+_LARGEST = 1e18  # so that sums do not overflow
 _KINDS = (bool, int, float, str, type(None))
 
 CostFunction: TypeAlias = Callable[[Mapping[str, Any]], float]
@@ -25,7 +26,7 @@ class CostTerm:
 
     Raises:
         ValueError: A name comes twice, a combination does not have one value for each name, or a
-            cost is not a finite number of at least 0.
+            cost is not a number from 0 to 1e18.
     """
 
     parameters: tuple[str, ...]
@@ -74,7 +75,7 @@ class AdditiveCost:
         terms: The other parts. A parameter may be part of several terms, or of none.
 
     Raises:
-        ValueError: The constant is not a finite number of at least 0.
+        ValueError: The constant is not a number from 0 to 1e18.
 
     Example:
         >>> convolution = CostTerm(("op",), {("conv",): 90.0, ("skip",): 0.0})
@@ -182,7 +183,7 @@ class Limit:
 
         Raises:
             ValueError: No cost is known for the parameters, or a function returned something else
-                than a number of at least 0.
+                than a number from 0 to 1e18.
         """
         if isinstance(self.cost, AdditiveCost):
             return self.cost.of(params)
@@ -200,5 +201,5 @@ def check_limit(name: str, value: object) -> None:
 
 def _check_cost(name: str, value: object) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
+    if not number or not 0 <= value <= _LARGEST:  # type: ignore[operator]
+        raise ValueError(f"{name} must be a number from 0 to {_LARGEST:g}, got {value!r}")

@@ -148,7 +148,7 @@ OPERATION = DATA["operations"][0]
         ("operations", [{"name": "x"}], "missing .* required keyword-only arguments"),
         ("networks", [{"architecture": "\x1b", "measured": 1, "estimated": 1}], "printable"),
         ("cost", {}, "not an additive cost"),
-        ("cost", {"constant": -1, "terms": []}, "constant must be a number of at least 0"),
+        ("cost", {"constant": -1, "terms": []}, "constant must be a number from 0 to 1e"),
         ("cost", {"constant": 0, "terms": [{"parameters": [], "costs": [[[[]], 1]]}]}, "cost"),
     ],
 )

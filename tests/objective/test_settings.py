@@ -16,7 +16,7 @@ BAD: dict[str, list[Any]] = {
     "nodes": [0, -1],
     "channels": [0],
     "cells": [0],
-    "population": [0, 1, 7, -2],
+    "population": [0, 1, -2],
     "generations": [0],
     "train_fraction": [0.0, 1.0, -0.5, 2, NAN],
     "batch_size": [1, 0],

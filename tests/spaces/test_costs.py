@@ -90,5 +90,5 @@ def test_a_limit_takes_a_sum_or_a_function() -> None:
         Limit(COST, math.nan)
     with pytest.raises(TypeError, match="cost must be an AdditiveCost or a function, got 3"):
         Limit(3, 1)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="the function returns must be a number of at least 0"):
+    with pytest.raises(ValueError, match="the function returns must be a number from 0 to 1e"):
         Limit(lambda params: -1.0, 1).of(params)

@@ -9,7 +9,7 @@ import numpy as np
 
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.limits.cost_groups import grouped
-from relativenas_optuna.samplers.limits.grid import CostGrid
+from relativenas_optuna.samplers.limits.grid import CostGrid, pick
 from relativenas_optuna.samplers.limits.nearest import least_together, nearest
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from relativenas_optuna.samplers.limits.cost_groups import GroupedCosts
+    from relativenas_optuna.samplers.limits.grid import GridDraws
     from relativenas_optuna.samplers.limits.limits import Limits
 
     Vector = NDArray[np.float64]
@@ -91,15 +92,19 @@ class LimitedChoices:
         Args:
             weights: Weights of the categories of each variable, `[categories]` each.
         """
-        costs = self.costs.of_weighted(weights)
-        if not (costs.least <= costs.at_most).all():
-            return False
-        return len(costs.names) < 2 or nearest(costs, [0] * self._variables) is not None
+        return nearest(self.costs.of_weighted(weights), [0] * self._variables) is not None
 
     def nearest(self, chosen: Sequence[int]) -> list[int]:
         """Return the nearest architecture within the additive limits; see `nearest.nearest`."""
         found = nearest(self.costs, chosen)
-        assert found is not None  # by `check`
+        return self._known if found is None else found
+
+    @cached_property
+    def _known(self) -> list[int]:
+        """An architecture within the additive limits, which exists by `check`."""
+        found = nearest(self.costs, [0] * self._variables)
+        if found is None:
+            raise SettingsError("limits contradict each other: no architecture keeps all of them")
         return found
 
     def draws(self, weights: Sequence[Vector], uses: Sequence[Whole]) -> LimitedDraws:
@@ -129,7 +134,8 @@ class LimitedDraws:
 
     With one limit a draw is exact up to the grid of `CostGrid`. With several, draws under the
     tightest one are repeated until all limits are kept: first with the use counts, then without
-    them. If that fails 200 times each, the nearest architecture to the last draw is taken.
+    them. If that fails 200 times each, or no architecture is within the limit on the grid, the
+    nearest architecture to the last draw is taken.
 
     Args:
         costs: The costs and limits.
@@ -137,8 +143,6 @@ class LimitedDraws:
         weights: See `LimitedChoices.draws`.
         uses: See `LimitedChoices.draws`.
 
-    Raises:
-        ValueError: No architecture within the limits has a weight above 0.
     """
 
     def __init__(
@@ -149,31 +153,61 @@ class LimitedDraws:
         uses: Sequence[Whole],
     ) -> None:
         self._costs, self._grid, self._weights = costs, grid, weights
-        self._draws = None if grid is None else grid.tables(weights, uses)
+        self._variables = [v for group in costs.groups for v in group.variables]
+        self._draws = self._tables(uses)
 
     def draw(self, random: np.random.Generator) -> dict[int, int]:
         """Draw an architecture.
 
         Returns:
             The index of the category of each variable that changes a cost.
+
+        Raises:
+            ValueError: No architecture within the limits has a weight above 0.
         """
-        draws, chosen = self._draws, [0] * len(self._weights)
-        if draws is None or self._grid is None:
+        if self._grid is None:
             return {}
+        draws = self._draws
         for attempt in range(2 * _ATTEMPTS):
             if attempt == _ATTEMPTS:
-                draws = self._grid.tables(
-                    self._weights, [np.zeros(len(w), int) for w in self._weights]
-                )
+                draws = self._tables([np.zeros(len(w), np.int64) for w in self._weights])
+            if draws is None:
+                break
             drawn = draws.draw(random)
-            for variable, category in drawn.items():
-                chosen[variable] = category
-            if self._costs.keep(chosen):
+            if self._costs.keep(self._chosen(drawn)):
                 return drawn
-        found = nearest(self._costs.of_weighted(self._weights), chosen)
+        return self._nearest(random)
+
+    def nearest_draw(self, random: np.random.Generator) -> dict[int, int]:
+        """Return one draw under the tightest limit, or the nearest architecture to it.
+
+        For use counts with which only one architecture can be drawn; see `draw` for the rest.
+        """
+        return {} if self._grid is None else self._nearest(random)
+
+    def _tables(self, uses: Sequence[Whole]) -> GridDraws | None:
+        """Return draws under the tightest limit; None if the grid has no architecture."""
+        try:
+            return None if self._grid is None else self._grid.tables(self._weights, uses)
+        except ValueError:
+            return None
+
+    def _chosen(self, drawn: Mapping[int, int]) -> list[int]:
+        return [drawn.get(variable, 0) for variable in range(len(self._weights))]
+
+    def _nearest(self, random: np.random.Generator) -> dict[int, int]:
+        if self._draws is not None:
+            drawn = self._draws.draw(random)
+        else:
+            # Without any weight above 0 the index is one too large, and nothing is found below.
+            drawn = {
+                v: min(pick(self._weights[v], float(random.random())), len(self._weights[v]) - 1)
+                for v in self._variables
+            }
+        found = nearest(self._costs.of_weighted(self._weights), self._chosen(drawn))
         if found is None:
             raise ValueError("no architecture within the limits has a weight above 0")
-        return {variable: found[variable] for variable in drawn}
+        return {variable: found[variable] for variable in self._variables}
 
 
 def _text(cost: float) -> str:

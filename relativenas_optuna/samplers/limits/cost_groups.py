@@ -16,7 +16,7 @@ from relativenas_optuna.spaces.costs import AdditiveCost
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from relativenas_optuna.spaces.costs import Limit
+    from relativenas_optuna.spaces.costs import CostTerm, Limit
 
 _MOST_OPTIONS = 20_000  # combinations of the variables of one group
 
@@ -30,12 +30,14 @@ class CostGroup:
         sizes: Numbers of their categories, `[v]`.
         options: All combinations of their categories, the last one fastest, `[options, v]`.
         costs: Part of each limited cost for each combination, `[limits, options]`.
+        terms: The summands of these parts, `[terms, options]` for each limit.
     """
 
     variables: tuple[int, ...]
     sizes: tuple[int, ...]
     options: NDArray[np.intp]
     costs: NDArray[np.float64]
+    terms: tuple[NDArray[np.float64], ...]
 
     def option(self, chosen: Sequence[int]) -> int:
         """Return the index of the combination that an architecture has.
@@ -56,20 +58,22 @@ class GroupedCosts:
     Attributes:
         names: Names of the limited costs, `[limits]`.
         constants: The part of each cost that no variable changes, `[limits]`.
+        fixed_terms: The summands of these parts, for each limit.
         at_most: Largest allowed costs, `[limits]`.
         groups: The groups; a variable that changes no cost is in none.
     """
 
     names: tuple[str, ...]
     constants: NDArray[np.float64]
+    fixed_terms: tuple[tuple[float, ...], ...]
     at_most: NDArray[np.float64]
     groups: tuple[CostGroup, ...]
 
     @property
     def least(self) -> NDArray[np.float64]:
         """The least value that each cost alone can have, `[limits]`."""
-        parts = [group.costs.min(axis=1) for group in self.groups]
-        return np.array([math.fsum(part) for part in zip(self.constants, *parts, strict=True)])
+        cheapest = [group.costs.argmin(axis=1).tolist() for group in self.groups]
+        return np.array([self._sum(row, [o[row] for o in cheapest]) for row in self._rows])
 
     def of(self, chosen: Sequence[int]) -> NDArray[np.float64]:
         """Return the costs of an architecture, `[limits]`.
@@ -77,8 +81,19 @@ class GroupedCosts:
         Args:
             chosen: Index of the category of each variable, `[variables]`.
         """
-        parts = [group.costs[:, group.option(chosen)] for group in self.groups]
-        return np.array([math.fsum(part) for part in zip(self.constants, *parts, strict=True)])
+        options = [group.option(chosen) for group in self.groups]
+        return np.array([self._sum(row, options) for row in self._rows])
+
+    @property
+    def _rows(self) -> range:
+        return range(len(self.names))
+
+    def _sum(self, row: int, options: Sequence[int]) -> float:
+        """Return one cost for a combination of each group, to the bits of `AdditiveCost.of`."""
+        parts = list(self.fixed_terms[row])
+        for group, option in zip(self.groups, options, strict=True):
+            parts += group.terms[row][:, option].tolist()
+        return math.fsum(parts)
 
     def keep(self, chosen: Sequence[int]) -> bool:
         """Return True if an architecture keeps all limits; see `of`."""
@@ -94,7 +109,9 @@ class GroupedCosts:
         for group in self.groups:
             known = zip(group.variables, group.options.T, strict=True)
             possible = np.all([weights[v][categories] > 0 for v, categories in known], axis=0)
-            groups.append(replace(group, costs=np.where(possible, group.costs, np.inf)))
+            excess = np.where(possible, 0.0, np.inf)
+            terms = tuple(rows + excess for rows in group.terms)
+            groups.append(replace(group, costs=group.costs + excess, terms=terms))
         return replace(self, groups=tuple(groups))
 
 
@@ -140,37 +157,66 @@ def grouped(
     members: dict[int, list[int]] = {}
     for variable in sorted(used):
         members.setdefault(leader(variable), []).append(variable)
-    constants = np.array([limit.cost.constant for limit in limits.values()], dtype=np.float64)  # type: ignore[union-attr]
+    fixed_terms = [[limit.cost.constant] for limit in limits.values()]  # type: ignore[union-attr]
     names = list(values)
-    groups = []
-    for variables in members.values():
-        known = [values[names[v]] or () for v in variables]
-        sizes = tuple(map(len, known))
-        size = math.prod(sizes)
-        if size > _MOST_OPTIONS:
-            raise SettingsError(
-                f"the costs tie {', '.join(names[v] for v in variables)} together, which have "
-                f"{size:,} combinations, more than {_MOST_OPTIONS:,}: pass the cost as a function"
-            )
-        options = np.array(list(itertools.product(*map(range, sizes))))
-        groups.append(CostGroup(tuple(variables), sizes, options, np.zeros((len(limits), size))))
-    of_variable = {v: group for group in groups for v in group.variables}
-    for row, limit, term in terms:
-        own = [places[name] for name in term.parameters if name in places]
-        if not own:
-            constants[row] += _cost(limit, term.costs, tuple(fixed[n] for n in term.parameters))
-            continue
-        group = of_variable[own[0]]
-        columns = [group.variables.index(v) for v in own]
-        for option, categories in enumerate(group.options[:, columns].tolist()):
-            chosen = iter(categories)
-            combination = tuple(
-                (values[name] or ())[next(chosen)] if name in places else fixed[name]
-                for name in term.parameters
-            )
-            group.costs[row, option] += _cost(limit, term.costs, combination)
+    of_group: dict[int, list[tuple[int, str, CostTerm]]] = {first: [] for first in members}
+    for row, name, term in terms:
+        own = [places[parameter] for parameter in term.parameters if parameter in places]
+        if own:
+            of_group[leader(own[0])].append((row, name, term))
+        else:
+            fixed_terms[row].append(_cost(name, term, fixed))
+    groups = tuple(
+        _group(
+            {v: (names[v], values[names[v]] or ()) for v in own},
+            of_group[first],
+            len(limits),
+            fixed,
+        )
+        for first, own in members.items()
+    )
     at_most = np.array([limit.at_most for limit in limits.values()], dtype=np.float64)
-    return GroupedCosts(tuple(limits), constants, at_most, tuple(groups))
+    return GroupedCosts(
+        names=tuple(limits),
+        constants=np.array([math.fsum(parts) for parts in fixed_terms], dtype=np.float64),
+        fixed_terms=tuple(map(tuple, fixed_terms)),
+        at_most=at_most,
+        groups=groups,
+    )
+
+
+def _group(
+    variables: Mapping[int, tuple[str, Sequence[Any]]],
+    terms: Sequence[tuple[int, str, CostTerm]],
+    limits: int,
+    fixed: Mapping[str, Any],
+) -> CostGroup:
+    """Return the costs of the combinations of variables that terms tie together.
+
+    Args:
+        variables: Name and values of each variable by its index, ascending.
+        terms: The terms, each with the index and the name of its limit.
+        limits: Number of limits.
+        fixed: See `grouped`.
+    """
+    known = list(variables.values())
+    sizes = tuple(len(own) for _, own in known)
+    if math.prod(sizes) > _MOST_OPTIONS:
+        raise SettingsError(
+            f"the costs tie {', '.join(name for name, _ in known)} together, which have "
+            f"{math.prod(sizes):,} combinations, more than {_MOST_OPTIONS:,}: pass the cost as a "
+            f"function"
+        )
+    options = list(itertools.product(*map(range, sizes)))
+    params = [
+        {name: own[i] for (name, own), i in zip(known, option, strict=True)} for option in options
+    ]
+    rows: list[list[list[float]]] = [[] for _ in range(limits)]
+    for row, limit, term in terms:
+        rows[row].append([_cost(limit, term, {**fixed, **one}) for one in params])
+    parts = tuple(np.array(costs).reshape(-1, len(options)) for costs in rows)
+    costs = np.array([[math.fsum(column) for column in part.T.tolist()] for part in parts])
+    return CostGroup(tuple(variables), sizes, np.array(options), costs, parts)
 
 
 def _check_parameters(
@@ -192,10 +238,11 @@ def _check_parameters(
             )
 
 
-def _cost(limit: str, costs: Mapping[tuple[Any, ...], float], values: tuple[Any, ...]) -> float:
-    if values not in costs:
+def _cost(limit: str, term: CostTerm, params: Mapping[str, Any]) -> float:
+    values = tuple(params[name] for name in term.parameters)
+    if values not in term.costs:
         raise SettingsError(
             f"limits[{limit!r}] has no cost for {values}, which search_space allows: it was made "
             f"for another space"
         )
-    return costs[values]
+    return term.costs[values]

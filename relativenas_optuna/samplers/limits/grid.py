@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Whole = NDArray[np.int64]
 
-CELLS = 512  # of the grid between the least cost and the limit
+# Cells of the grid between the least cost and the limit: more, if there are few different costs.
+_FEWEST, _MOST, _PRODUCT = 512, 8_192, 65_536
+_MOST_DIGITS = 6
+_ROUNDING = 1e-9  # of sums of decimals as floats, as a share
 _FAR = 2**40  # the use count of what is not possible
 
 
@@ -47,26 +50,30 @@ class CostGrid:
 
     The cost between the least one and the limit is divided into cells. Costs are rounded up to
     whole cells, so that no architecture above the limit is drawn; some that are below it by less
-    than one cell for each group of variables are not drawn either. Whole costs whose greatest
-    common divisor is coarse enough are not rounded at all.
+    than one cell for each group of variables are not drawn either. Costs with up to six decimals
+    whose greatest common divisor is coarse enough are not rounded at all. Then a draw may be above
+    the limit by the rounding of floats.
 
     Args:
         costs: The costs; the least one must keep the limit.
         limit: Index of the limit that counts.
-        cells: Largest number of cells.
 
     Attributes:
         exact: True if no cost is rounded.
     """
 
-    def __init__(self, costs: GroupedCosts, limit: int, cells: int = CELLS) -> None:
+    def __init__(self, costs: GroupedCosts, limit: int) -> None:
         self._groups = costs.groups
         least = [group.costs[limit].min() for group in costs.groups]
         above = [group.costs[limit] - low for group, low in zip(costs.groups, least, strict=True)]
         room = float(costs.at_most[limit] - costs.least[limit])
+        different = sum(len(np.unique(extra)) for extra in above)
+        cells = min(max(_FEWEST, _PRODUCT // max(different, 1)), _MOST)
         unit, self.exact = _unit(above, room, cells)
-        self._budget = 0 if unit == 0 else math.floor(room / unit)
-        self._levels = [_levels(extra, unit, self._budget) for extra in above]
+        # Rounding may have put a whole number of cells just below itself.
+        rounding = 1 + (_ROUNDING if self.exact else 0)
+        self._budget = 0 if unit == 0 else math.floor(room / unit * rounding)
+        self._levels = [_levels(extra, unit, self._budget, exact=self.exact) for extra in above]
 
     def tables(self, weights: Sequence[Vector], uses: Sequence[Whole]) -> GridDraws:
         """Return the draws for given weights.
@@ -151,15 +158,15 @@ class GridDraws:
             after = part.levels.after[:, budget]
             sums = least + uses[after]
             shares = np.where(sums == sums.min(), total * weight[after], 0.0)
-            level = _pick(shares, next(numbers))
+            level = pick(shares, next(numbers))
             fits = (part.levels.level_of == level) & (part.uses == least[level])
-            option = _pick(np.where(fits, part.weights, 0.0), next(numbers))
+            option = pick(np.where(fits, part.weights, 0.0), next(numbers))
             chosen.update(zip(part.variables, part.options[option].tolist(), strict=True))
             budget = int(after[level])
         return chosen
 
 
-def _pick(shares: Vector, number: float) -> int:
+def pick(shares: Vector, number: float) -> int:
     """Return an index in proportion to its share, by a number in [0, 1)."""
     sums = np.cumsum(shares)
     # The first index whose sum is above the number, so that a share of 0 is never picked.
@@ -177,15 +184,19 @@ def _by_level(part: _Part) -> tuple[Whole, Vector]:
     return least, total
 
 
-def _levels(extra: Vector, unit: float, budget: int) -> _Levels:
+def _levels(extra: Vector, unit: float, budget: int, *, exact: bool) -> _Levels:
     """Return a group's costs on the grid.
 
     Args:
         extra: Cost of each combination above the group's least one, `[options]`.
         unit: Cost of a cell; 0 if nothing above the least cost is allowed.
         budget: Number of cells up to the limit.
+        exact: True if all costs are whole multiples of the unit, up to rounding.
     """
-    cells = np.where(extra > 0, np.inf, 0.0) if unit == 0 else np.ceil(extra / unit)
+    if unit == 0:
+        cells = np.where(extra > 0, np.inf, 0.0)
+    else:
+        cells = np.rint(extra / unit) if exact else np.ceil(extra / unit)
     allowed = np.flatnonzero(cells <= budget)
     levels, level_of = np.unique(cells[allowed].astype(np.int64), return_inverse=True)
     after = np.maximum(np.arange(budget + 1) - levels[:, None], -1)
@@ -193,13 +204,18 @@ def _levels(extra: Vector, unit: float, budget: int) -> _Levels:
 
 
 def _unit(above: Sequence[Vector], room: float, cells: int) -> tuple[float, bool]:
-    """Return the cost of a cell, and True if all costs are whole multiples of it."""
+    """Return the cost of a cell, and True if all costs are whole multiples of it.
+
+    Costs with up to six decimals are such multiples, up to the rounding of floats.
+    """
     extras = np.concatenate([np.zeros(1), *above])
-    extras = np.unique(extras[(extras > 0) & (extras <= room)])
+    extras = np.unique(extras[(extras > _ROUNDING * room) & (extras <= room * (1 + _ROUNDING))])
     if not len(extras):
         return 0.0, True
-    if (extras == np.rint(extras)).all() and extras[-1] < 2**53:
-        divisor = float(np.gcd.reduce(extras.astype(np.int64)))
-        if room / divisor < cells:
-            return divisor, True
+    for digits in range(_MOST_DIGITS + 1):
+        scaled = extras * 10.0**digits
+        whole = np.rint(scaled)
+        if scaled[-1] < 2**53 and np.allclose(scaled, whole, rtol=_ROUNDING, atol=0):
+            unit = float(np.gcd.reduce(whole.astype(np.int64))) / 10.0**digits
+            return (unit, True) if room / unit < cells else (room / cells, False)
     return room / cells, False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -95,6 +96,8 @@ def _fewest_changes(costs: GroupedCosts, chosen: Sequence[int], choices: Sequenc
     """Return a number of changes, at least 1, below which no architecture keeps all limits."""
     fewest = 1
     for row, excess in enumerate((costs.of(chosen) - costs.at_most).tolist()):
+        if math.isinf(excess):
+            continue  # a category that is not allowed
         savings: list[float] = []  # more than each change can save
         for group, known in zip(costs.groups, choices, strict=True):
             now = group.costs[row, group.option(chosen)]
@@ -106,7 +109,7 @@ def _fewest_changes(costs: GroupedCosts, chosen: Sequence[int], choices: Sequenc
             savings += [each] * len(group.variables)
         total = np.cumsum(sorted(savings, reverse=True)) * (1 + _ROUNDING)
         fewest = max(fewest, 1 + int(np.searchsorted(total, excess)))
-    return min(fewest, len(savings))
+    return min(fewest, sum(len(group.variables) for group in costs.groups))
 
 
 def _columns(group: CostGroup) -> list[tuple[float, ...]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 1_000  # of a variable that an additive limit counts
 _ATTEMPTS = 100  # draws until the nearest architecture within the limits is taken
+_DESCENTS = 10  # starts from which a position within the limits is looked for
 _TRIED = 33  # values of a variable that are tried to lower a cost
 # Purposes of random numbers; samplers have others.
 _REDRAWS, _KNOWN = 101, 102
@@ -133,15 +134,33 @@ class WithinLimits:
         Raises:
             SettingsError: None was found.
         """
-        random = keyed_generator(self._seed, _KNOWN)
-        best, excess = self._draw(random), float("inf")
-        for _ in range(_ATTEMPTS):
-            position = self._draw(random)
-            over = self._excess(position)
-            if over <= 0:
-                return position
+        random = keyed_generator(0, _KNOWN)  # any search of these limits finds the same
+        starts = [self._draw(random) for _ in range(_ATTEMPTS)]
+        excesses = [self._excess(position) for position in starts]
+        best, excess = starts[0], float("inf")
+        for start in np.argsort(excesses, kind="stable")[:_DESCENTS].tolist():
+            position, over = self._lowered(starts[start], excesses[start])
             if over < excess:
                 best, excess = position, over
+            if over <= 0:
+                return position
+        costs = self.limits.costs(self._params(best))
+        at_most = {name: limit.at_most for name, limit in self.limits.by_name.items()}
+        raise SettingsError(
+            f"limits={at_most} must be kept by some architecture, and none was found; the "
+            f"nearest one costs {costs}: raise the limits"
+        )
+
+    def _lowered(self, best: Vector, excess: float) -> tuple[Vector, float]:
+        """Lower the costs above the limits, one variable at a time.
+
+        Args:
+            best: A position that keeps the additive limits.
+            excess: Its largest violation, as `_excess` returns it.
+
+        Returns:
+            A position with the same or a lower violation, and its violation.
+        """
         lowered = True
         while lowered and excess > 0:
             lowered = False
@@ -152,14 +171,7 @@ class WithinLimits:
                     over = self._excess(position)
                     if over < excess and self._choices.keep(self._indices(position)):
                         best, excess, lowered = position, over, True
-        if excess > 0:
-            costs = self.limits.costs(self._params(best))
-            at_most = {name: limit.at_most for name, limit in self.limits.by_name.items()}
-            raise SettingsError(
-                f"limits={at_most} must be kept by some architecture, and none was found; the "
-                f"nearest one costs {costs}: raise the limits"
-            )
-        return best
+        return best, excess
 
     def _excess(self, position: Vector) -> float:
         return max(self.limits.violations(self._params(position)).values())

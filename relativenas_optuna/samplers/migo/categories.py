@@ -179,11 +179,16 @@ class CategorySpace:
     bins: int
     exact: frozenset[str] = frozenset()
 
+    def is_exact(self, name: str) -> bool:
+        """Return True if a parameter of the encoding has a category for each of its values."""
+        count = finite_count(self.encoding.space[name])
+        return name in self.exact and count is not None and count <= MOST_VALUES
+
     @cached_property
     def variables(self) -> dict[str, Categories]:
         """Categories of each variable, by name in the order of the encoding."""
         return {
-            name: categories_of(d, MOST_VALUES if name in self.exact else self.bins)
+            name: categories_of(d, MOST_VALUES if self.is_exact(name) else self.bins)
             for name, d in self.encoding.space.items()
         }
 

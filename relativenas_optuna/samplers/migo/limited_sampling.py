@@ -48,7 +48,7 @@ class LimitedSampling:
     ) -> None:
         self._limited, self._space = limited, space
         values = {
-            name: categories.labels if name in space.exact else None
+            name: categories.labels if space.is_exact(name) else None
             for name, categories in space.variables.items()
         }
         self._choices = LimitedChoices(limited.limits, values, fixed)
@@ -83,8 +83,8 @@ class LimitedSampling:
     def most_likely(self, theta: Vector) -> Vector:
         """Return the position `[variables]` of the most likely categories within the limits.
 
-        It is in the middle of a bin. If it is above a limit that is a function, it is the nearest
-        one within.
+        It is in the middle of a bin. With several limits it is the most likely one under the
+        tightest limit, or the nearest to it that keeps them all.
 
         Args:
             theta: Probabilities `[variables, most]`.
@@ -95,7 +95,7 @@ class LimitedSampling:
         uses = np.rint(_DIGITS * (logarithms - logarithms.min(axis=1, keepdims=True)))
         rows = self._rows((theta > 0).astype(np.float64))
         draws = self._choices.draws(rows, self._rows(uses.astype(np.int64)))
-        for variable, category in draws.draw(np.random.default_rng(0)).items():
+        for variable, category in draws.nearest_draw(np.random.default_rng(0)).items():
             best[variable] = category
         position = self._space.positions(best[None], np.full((1, len(best)), 0.5))[0]
         return self._limited.nearest(position)

@@ -203,10 +203,8 @@ class PopulationSampler(BaseSampler):
         with failed_on_error(study, trial):
             with self._lock:
                 self._seating(study).take(study, trial, Claim.read(trial.system_attrs))
-                if trial.system_attrs.get(
-                    "fixed_params"
-                ):  # Optuna does not ask for a proposal if all parameters are fixed
-                    self._store_constraints(study, trial, {})
+                # Optuna does not ask for a proposal if all parameters are fixed.
+                self._store_constraints(study, trial, {})
             if self._independent_sampler is not None:
                 self._independent_sampler.before_trial(study, trial)
 
@@ -241,12 +239,12 @@ class PopulationSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, params: Mapping[str, Any]
     ) -> None:
         """Store how far the costs of a trial are from the limits, if these parameters decide it."""
-        settings = self._seating(study).proposals.population(study).settings
-        if settings.limits is None:
-            return
-        fixed = trial.system_attrs.get("fixed_params", {})
-        for key, value in settings.constraint_attributes({**params, **fixed}).items():
-            study._storage.set_trial_system_attr(trial._trial_id, key, value)
+        population, attrs = self._seating(study).replay.population, trial.system_attrs
+        known = {**params, **attrs.get("fixed_params", {})}
+        if population is not None and known:
+            for key, value in population.settings.constraint_attributes(known).items():
+                if attrs.get(key) != value:
+                    study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
     def sample_independent(
         self,
@@ -278,6 +276,7 @@ class PopulationSampler(BaseSampler):
         """Mark a trial that Ctrl-C ended, and store the values of `constraints_func`."""
         if state == TrialState.FAIL:
             mark_if_interrupted(study._storage, trial._trial_id)
+        self._store_constraints(study, trial, trial.params)  # of a PartialFixedSampler too
         if self._constraints_func is not None:
             _process_constraints_after_trial(self._constraints_func, study, trial, state)
         if self._independent_sampler is not None:

@@ -191,13 +191,25 @@ def test_fifty_commits_leave_no_more_rows_than_one(kind: str, tmp_path: Path) ->
             for number in range(50):
                 actor.step(checkpoint, weights, number)
                 with engine.connect() as connection:
-                    counts.add(tuple(connection.scalar(query) for query in rows(engine)))
+                    queries = rows(engine, study._study_id)
+                    counts.add(tuple(connection.scalar(query) for query in queries))
         assert len(counts) == 1
         assert weights.version == 25
         optuna.delete_study(study_name=study.study_name, storage=storage)
 
 
-def rows(engine: sqlalchemy.Engine) -> list[sqlalchemy.TextClause]:
-    """Return a query for the number of rows of each table of the database."""
-    tables = sqlalchemy.inspect(engine).get_table_names()
-    return [sqlalchemy.text(f"SELECT COUNT(*) FROM {table}") for table in sorted(tables)]
+def rows(engine: sqlalchemy.Engine, study_id: int) -> list[sqlalchemy.TextClause]:
+    """Return a query for the number of a study's rows in each table of the database.
+
+    Other tests may write to the same database server at the same time.
+    """
+    inspector, queries = sqlalchemy.inspect(engine), []
+    for table in sorted(inspector.get_table_names()):
+        columns = {column["name"] for column in inspector.get_columns(table)}
+        own = f"study_id = {study_id}"
+        if "study_id" not in columns:
+            own = f"trial_id IN (SELECT trial_id FROM trials WHERE {own})"
+        if columns & {"study_id", "trial_id"}:
+            queries.append(sqlalchemy.text(f"SELECT COUNT(*) FROM {table} WHERE {own}"))
+    assert len(queries) >= 8
+    return queries

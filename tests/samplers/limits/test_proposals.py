@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import optuna
 import pytest
-from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from relativenas_optuna import MIGOSampler, RelativeNASSampler
@@ -168,6 +168,66 @@ def test_extra_trials_and_trials_of_many_workers_keep_the_limit(name: str) -> No
         study.tell(trial, loss(trial.params))
         running.append(asked(study, CELLS))
     assert max(COST.of(t.params) for t in study.trials) <= LIMIT
+
+
+def test_a_limit_at_the_exact_cost_of_an_architecture_is_kept_and_can_be_reached() -> None:
+    """Sums of decimals as floats depend on their order, and several terms share a parameter."""
+    names = [f"x{i}" for i in range(4)]
+    space = {name: CategoricalDistribution([0, 1, 2]) for name in names}
+    terms = [CostTerm((n,), {(0,): 0.0, (1,): 0.1, (2,): 0.7}) for n in names]
+    terms += [
+        CostTerm(pair, {(a, b): 0.2 * a * b for a in range(3) for b in range(3)})
+        for pair in (("x0", "x1"), ("x1", "x2"))
+    ]
+    cost = AdditiveCost(0.3, tuple(terms))
+    limit = cost.of(dict.fromkeys(names, 1))
+    for sampler in (
+        MIGOSampler(space, population_size=3, seed=0, limits={"c": Limit(cost, limit)}),
+        RelativeNASSampler(space, seed=0, preset="random", limits={"c": Limit(cost, limit)}),
+    ):
+        study = optuna.create_study(sampler=sampler)
+        for _ in range(300):
+            study.tell(asked(study, space), 0.0)
+        costs = [cost.of(t.params) for t in study.trials]
+        assert max(costs) == limit
+        assert all(value <= 0 for t in study.trials for value in t.constraints.values())
+    least = cost.of(dict.fromkeys(names, 0))
+    MIGOSampler(space, limits={"c": Limit(cost, least)})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pruning_under_a_limit_of_fractional_costs_goes_on(seed: int) -> None:
+    """What the grid of costs cannot draw, the nearest architecture replaces."""
+    names = [f"p{i}" for i in range(4)]
+    space = {name: CategoricalDistribution(["a", "b", "c"]) for name in names}
+    parts = [0.3141592653, 0.2914159265, 0.3341592653, 0.2714159265]
+    cost = AdditiveCost(
+        0.0,
+        tuple(
+            CostTerm((name,), {("a",): 0.0, ("b",): part, ("c",): 0.7071067811})
+            for name, part in zip(names, parts, strict=True)
+        ),
+    )
+    limits = {"c": Limit(cost, sum(parts) + 0.0005)}
+    sampler = MIGOSampler(space, population_size=6, seed=seed, pruning_interval=2, limits=limits)
+    study = optuna.create_study(sampler=sampler, direction="maximize")
+    for _ in range(90):
+        trial = asked(study, space)
+        study.tell(trial, sum({"a": 0, "b": 1, "c": 0.9}[v] for v in trial.params.values()))
+    assert max(cost.of(t.params) for t in study.trials) <= limits["c"].at_most
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_trial_with_fixed_parameters_has_its_constraint() -> None:
+    space = {name: CategoricalDistribution([0, 1, 2]) for name in ("a", "b")}
+    cost = AdditiveCost(
+        0.0, tuple(CostTerm((n,), {(k,): float(k) for k in range(3)}) for n in space)
+    )
+    sampler = RelativeNASSampler(space, seed=0, limits={"c": 2}, costs={"c": cost})
+    study = optuna.create_study(sampler=optuna.samplers.PartialFixedSampler({"a": 2}, sampler))
+    study.optimize(lambda trial: sum(trial._suggest(n, d) for n, d in space.items()), n_trials=20)
+    for trial in study.trials:
+        assert trial.constraints == {"limit on c": (cost.of(trial.params) - 2) / 2}
 
 
 def test_a_single_value_and_a_cost_without_terms_count_too() -> None:
