@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.spaces.costs import CostTerm, Limit
 
+_FORBIDDEN = 1e30  # above every sum of costs, which are at most 1e18 each
 _MOST_OPTIONS = 20_000  # combinations of the variables of one group
 
 
@@ -109,10 +110,12 @@ class GroupedCosts:
         for group in self.groups:
             known = zip(group.variables, group.options.T, strict=True)
             possible = np.all([weights[v][categories] > 0 for v, categories in known], axis=0)
-            excess = np.where(possible, 0.0, np.inf)
+            excess = np.where(possible, 0.0, _FORBIDDEN)
             terms = tuple(rows + excess for rows in group.terms)
             groups.append(replace(group, costs=group.costs + excess, terms=terms))
-        return replace(self, groups=tuple(groups))
+        # A limit may be larger than any cost.
+        at_most = np.minimum(self.at_most, _FORBIDDEN / 2)
+        return replace(self, at_most=at_most, groups=tuple(groups))
 
 
 def grouped(

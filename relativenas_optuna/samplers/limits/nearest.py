@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -96,8 +95,6 @@ def _fewest_changes(costs: GroupedCosts, chosen: Sequence[int], choices: Sequenc
     """Return a number of changes, at least 1, below which no architecture keeps all limits."""
     fewest = 1
     for row, excess in enumerate((costs.of(chosen) - costs.at_most).tolist()):
-        if math.isinf(excess):
-            continue  # a category that is not allowed
         savings: list[float] = []  # more than each change can save
         for group, known in zip(costs.groups, choices, strict=True):
             now = group.costs[row, group.option(chosen)]
