@@ -93,7 +93,7 @@ def test_what_is_shown_names_the_most_likely_architecture(
     printed = capsys.readouterr().out
     assert f"  1. {LINE}: loss {choice.winner.loss:.4f}" in printed
     assert "not drawn in search" in printed
-    assert f"{LINE} is the result of the sampler migo, by" in printed
+    assert f"{LINE} is the result of sampler migo; compared with" in printed
     assert (tmp_path / "best.txt").read_text().strip() == choice.winner.genotype.to_text()
     page = page_of(study, storage="sqlite://", made_by="", top=2)
     assert f"<b>1.</b> {LINE}" in page

@@ -162,11 +162,15 @@ class Console:
         if others:
             ahead = others[0].loss - winner.loss
             points = 100 * (winner.accuracy - others[0].accuracy)
-            won = f"is the result of the sampler {MIGO}" if winner.most_likely else "won"
-            self._print(
-                f"{winner.name} {won}, by {ahead:.4f} in loss and {points:+.2f} points of "
-                f"accuracy over {others[0].name}"
-            )
+            if winner.most_likely:
+                won = (
+                    f"is the result of sampler {MIGO}; compared with {others[0].name} its loss is "
+                )
+                won += f"{-ahead:+.4f} and its accuracy {points:+.2f} points"
+            else:
+                won = f"won, by {ahead:.4f} in loss and {points:+.2f} points of accuracy over "
+                won += others[0].name
+            self._print(f"{winner.name} {won}")
         self._print(
             f"its accuracy is {100 * winner.accuracy:.2f} %, the median of "
             f"{len(choice.random_accuracies)} random architectures with the same weights "
