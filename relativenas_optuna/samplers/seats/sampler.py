@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import warnings
 from abc import abstractmethod
@@ -134,8 +135,8 @@ class PopulationSampler(BaseSampler):
         The next generation is the lowest one that has free seats. The trials are created with all
         parameters of the search space, conditional ones included, on a SQL database in one
         transaction. `study.tell` takes their results in any order, in any process. A parameter
-        outside the space is drawn by `study.sampler` when it is suggested: set it to this sampler.
-        Parameters that a `PartialFixedSampler` around this one fixes are not fixed here.
+        outside the space is drawn by this sampler when it is suggested, whatever `study.sampler`
+        is. Parameters that a `PartialFixedSampler` around this one fixes are not fixed here.
 
         Args:
             study: The study.
@@ -171,7 +172,19 @@ class PopulationSampler(BaseSampler):
             created = sorted(batch.create(), key=lambda trial: trial.seat)
             for number, trial_id, seat in created:
                 seating.runs(number, trial_id, seat, leased=not detached)
-            return self._running(study, created)
+            return self._running(self._sampled_here(study), created)
+
+    def _sampled_here(self, study: Study) -> Study:
+        """Return the study with this sampler, which draws what its trials suggest later.
+
+        Another sampler, such as Optuna's default, would draw the first generation of a learned
+        space, and two runs with one seed would differ.
+        """
+        if study.sampler is self:
+            return study
+        ours = copy.copy(study)
+        ours.sampler = self
+        return ours
 
     def _running(self, study: Study, created: Sequence[SeatTrial]) -> list[Trial]:
         """Return the trials of a batch, which have all their parameters."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
-from optuna.samplers import RandomSampler
+from optuna.samplers import RandomSampler, TPESampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
@@ -17,9 +17,11 @@ from relativenas_optuna.samplers.seats.worker import this_worker
 from tests.helpers.samplers.searches import (
     OBJECTIVE,
     SPACE,
+    SearchKind,
     Space,
     ask,
     both_spaces,
+    every_kind,
     new_sampler,
     population,
     scored,
@@ -71,6 +73,21 @@ def test_ask_generation_includes_single_valued_parameters() -> None:
     trials = sampler.ask_generation(study)
     assert [list(trial.params) for trial in trials] == [list(space)] * 4
     assert {(trial.params["one"], trial.params["only"]) for trial in trials} == {(4, "z")}
+
+
+@pytest.mark.parametrize("ask_trials", ["ask_generation", "ask_seats"])
+@every_kind
+def test_a_batch_draws_by_its_own_sampler_whatever_the_study_has(
+    kind: SearchKind, ask_trials: str
+) -> None:
+    sampler, study = kind.sampler(), optuna.create_study()
+    assert isinstance(study.sampler, TPESampler)  # Optuna's default
+    while len(study.trials) < 12:
+        for trial in getattr(sampler, ask_trials)(study):
+            suggest(trial, SPACE)
+            tell(study, trial)
+    assert isinstance(study.sampler, TPESampler)
+    assert scored(study) == scored(kind.search(12))
 
 
 @both_spaces
