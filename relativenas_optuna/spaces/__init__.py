@@ -12,6 +12,11 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS, CellSpace
     from relativenas_optuna.spaces.costs import AdditiveCost, CostFunction, CostTerm, Limit
+    from relativenas_optuna.spaces.descriptors import (
+        Described,
+        DescriptorFunction,
+        space_descriptors,
+    )
     from relativenas_optuna.spaces.genotype import Cell, Edge, Genotype
     from relativenas_optuna.spaces.nasbench201 import (
         NASBENCH201_OPERATIONS,
@@ -37,6 +42,8 @@ __all__ = [
     "CellSpace",
     "CostFunction",
     "CostTerm",
+    "Described",
+    "DescriptorFunction",
     "Edge",
     "Genotype",
     "Limit",
@@ -50,6 +57,7 @@ __all__ = [
     "published",
     "register_space",
     "registered_space",
+    "space_descriptors",
     "suggest",
 ]
 
@@ -60,6 +68,8 @@ _HOMES = {
     "Limit": "spaces.costs",
     "Cell": "spaces.genotype",
     "CellSpace": "spaces.cell_space",
+    "Described": "spaces.descriptors",
+    "DescriptorFunction": "spaces.descriptors",
     "Edge": "spaces.genotype",
     "Genotype": "spaces.genotype",
     "NASBENCH201_OPERATIONS": "spaces.nasbench201",
@@ -75,6 +85,7 @@ _HOMES = {
     "published": "spaces.published_cells",
     "register_space": "spaces.registry",
     "registered_space": "spaces.registry",
+    "space_descriptors": "spaces.descriptors",
     "suggest": "spaces.protocol",
 }
 

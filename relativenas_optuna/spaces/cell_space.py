@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
+from relativenas_optuna.spaces.cell_descriptors import cell_descriptors
 from relativenas_optuna.spaces.genotype import CELL_NAMES, Cell, Edge, Genotype
 from relativenas_optuna.spaces.protocol import Suggests, read_choice, suggest
 
@@ -141,6 +142,10 @@ class CellSpace:
             params[name_input] = edge.input
             params[name_operation] = edge.operation
         return params
+
+    def descriptors(self, genotype: Genotype) -> dict[str, float]:
+        """Return numbers that describe the two cells, see `cell_descriptors`."""
+        return cell_descriptors(genotype, self.operations)
 
     def text(self, genotype: Genotype) -> str:
         """Return the two lines of `Genotype.to_text`."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
+from relativenas_optuna.spaces.nasbench201_descriptors import nasbench201_descriptors
 from relativenas_optuna.spaces.protocol import read_choice
 
 NASBENCH201_OPERATIONS: tuple[str, ...] = (
@@ -164,6 +165,10 @@ class NASBench201:
                 f"{', '.join(self.operations)}"
             )
         return dict(zip(_NAMES, genotype.operations, strict=True))
+
+    def descriptors(self, genotype: NASBench201Cell) -> dict[str, float]:
+        """Return numbers that describe what a cell computes, see `nasbench201_descriptors`."""
+        return nasbench201_descriptors(list(genotype.edges))
 
     def text(self, genotype: NASBench201Cell) -> str:
         """Return the published form of an architecture."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from optuna.distributions import BaseDistribution
 
+    from relativenas_optuna.samplers.relative_nas.surrogate.features import Features
     from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import Hyperparameters
     from relativenas_optuna.samplers.seats.replay import Replay
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
@@ -58,6 +59,7 @@ class ExtraTrials:
         self._finished = FinishedTrials(Encoding({}), [])
         # The hyperparameters of the last fit, with its number of trials.
         self._hyperparameters: tuple[int, Hyperparameters] | None = None
+        self._features: Features | None = None
         self._made: dict[int, Proposal] = {}
 
     @property
@@ -78,6 +80,7 @@ class ExtraTrials:
             self._made = {}  # the study may be another one with the same id
         if self._finished.trials is not trials or self._finished.encoding is not encoding:
             self._finished, self._hyperparameters = FinishedTrials(encoding, trials), None
+            self._features = population.settings.features(encoding)
         if number not in self._made:
             own = self._replay.own
             self._made = {n: made for n, made in self._made.items() if n in own and n != number}
@@ -99,7 +102,7 @@ class ExtraTrials:
         drawn = _drawn(population, encoding, finished, random)
         if population.settings.screening.on and np.isfinite(finished.losses).any():
             drawn = drawn[
-                np.argsort(-self._log_expected_improvement(encoding, drawn, running), kind="stable")
+                np.argsort(-self._log_expected_improvement(drawn, running), kind="stable")
             ]
         limited = population.limited
         if limited is not None:
@@ -121,17 +124,16 @@ class ExtraTrials:
                 break
         return position
 
-    def _log_expected_improvement(
-        self, encoding: Encoding, drawn: Vector, running: list[Vector]
-    ) -> Vector:
+    def _log_expected_improvement(self, drawn: Vector, running: list[Vector]) -> Vector:
         """Return the log expected improvement of moves by the model, `[draws]`."""
         positions, losses = self._finished.positions, np.array(self._finished.losses)
-        fitted = self._hyperparameters
+        fitted, features = self._hyperparameters, self._features
+        assert features is not None
         if fitted is None or len(losses) > _REFIT * fitted[0]:
-            model = GaussianProcess(encoding.features, np.array(positions), losses)
+            model = GaussianProcess(features, np.array(positions), losses)
             self._hyperparameters = len(losses), model.hyperparameters
         else:
-            model = GaussianProcess(encoding.features, np.array(positions), losses, fitted[1])
+            model = GaussianProcess(features, np.array(positions), losses, fitted[1])
         if running:
             pending = model.nearest(np.array(running), positions[int(losses.argmin())], _NEAR)
             model = model.condition_on(pending[:0], losses[:0], pending)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.samplers.seats.replay import Replay
     from relativenas_optuna.spaces.costs import AdditiveCost, CostFunction, Limit
+    from relativenas_optuna.spaces.descriptors import DescriptorFunction
 
 
 class RelativeNASSampler(PopulationSampler):
@@ -99,6 +100,10 @@ class RelativeNASSampler(PopulationSampler):
         costs: Costs that `limits` names: a `spaces.AdditiveCost`, or a function of a trial's
             parameters. The study stores sums; a function must be given to every process.
             `networks.network_costs` and `SupernetObjective.costs` give those of networks.
+        descriptors: Function from the parameters of an architecture to finite numbers by name, such
+            as counts of operations, which `spaces.space_descriptors` returns. They are further
+            inputs of the Gaussian process of preset "plain", which learns how much they tell. It
+            needs `search_space`, and must be given to every process that continues the study.
         independent_sampler: Sampler of the parameters that are not searched: those outside
             `search_space`, and those that other trials suggested with another range or other
             choices. By default they are drawn uniformly, by seed, generation, seat and name alone.
@@ -130,6 +135,7 @@ class RelativeNASSampler(PopulationSampler):
         warm_start: bool | None = None,
         limits: Mapping[str, float | Limit] | None = None,
         costs: Mapping[str, AdditiveCost | CostFunction] | None = None,
+        descriptors: DescriptorFunction | None = None,
         independent_sampler: BaseSampler | None = None,
         warn_independent_sampling: bool = True,
         constraints_func: Callable[[FrozenTrial], Sequence[float]] | None = None,
@@ -141,6 +147,7 @@ class RelativeNASSampler(PopulationSampler):
                 search_space,
                 preset,
                 warm_start,
+                descriptors=descriptors,
                 limits=limits_of(limits, costs),
             ),
             independent_sampler=independent_sampler,

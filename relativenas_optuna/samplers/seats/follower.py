@@ -41,7 +41,7 @@ class Follower:
     def __init__(
         self, study: Study, arguments: PopulationArguments, population_class: type[Population]
     ) -> None:
-        self.replay = Replay(arguments.limits)
+        self.replay = Replay(arguments)
         self._arguments = arguments
         self._population_class = population_class
         self._agreed: Population | None = None  # the last one whose settings were checked

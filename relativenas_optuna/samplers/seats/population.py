@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from relativenas_optuna.exceptions import SettingsError
 from relativenas_optuna.samplers.intervals import decode, interval
 from relativenas_optuna.samplers.seats.claims import Claim
-from relativenas_optuna.samplers.seats.settings import PopulationSettings
+from relativenas_optuna.samplers.seats.settings import PopulationArguments, PopulationSettings
 from relativenas_optuna.storages.stored_json import UNREADABLE
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.encoding import Encoding
-    from relativenas_optuna.samplers.limits.limits import Limits
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.seat_score import SeatScore
     from relativenas_optuna.samplers.seats.trial_reader import TrialReader
@@ -280,7 +278,7 @@ def start_population(
     directions: Sequence[StudyDirection],
     trials: TrialReader | Sequence[FrozenTrial],
     study_name: str,
-    given: Limits | None = None,
+    given: PopulationArguments | None = None,
 ) -> Population:
     """Return the population of the search whose settings a claim carries, without any trial.
 
@@ -289,7 +287,7 @@ def start_population(
         directions: Directions of the study.
         trials: The trials of the study by number.
         study_name: Name of the study.
-        given: Limits that this process was given, for those that are functions.
+        given: Arguments that this process was given, for functions, which are not stored.
 
     Raises:
         SettingsError: The class of the population is not known, see `population_class`.
@@ -301,7 +299,5 @@ def start_population(
             f"know: import the module that defines it"
         )
     assert claim.settings is not None
-    settings = known.settings_class.from_json(claim.settings)
-    if settings.limits is not None:
-        settings = replace(settings, limits=settings.limits.with_functions(given))
+    settings = known.settings_class.from_json(claim.settings).with_functions(given)
     return known.starting(settings, directions, trials)

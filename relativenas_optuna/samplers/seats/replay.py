@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.samplers.limits.limits import Limits
     from relativenas_optuna.samplers.seats.claims import Claim, Seat
     from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.samplers.seats.settings import PopulationArguments
 
     _News = tuple[FrozenTrial, Claim | None]
 
@@ -34,7 +34,7 @@ class Replay:
     Every process that reads the study at that moment gets the same state.
 
     Args:
-        given: Limits that this process was given, for those that are functions.
+        given: Arguments that this process was given, for functions, which are not stored.
 
     Attributes:
         population: The generations; None while no trial carries the settings of the search.
@@ -52,7 +52,7 @@ class Replay:
         last_id: Id of the last trial that was read; -1 if there was none.
     """
 
-    def __init__(self, given: Limits | None = None) -> None:
+    def __init__(self, given: PopulationArguments | None = None) -> None:
         self._given = given
         self._watch = Watch()  # by trial id
         self._looked_at: set[int] = set()  # trials that were open, which are read again and again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -57,6 +57,13 @@ class PopulationSettings:
     def constraint_attributes(self, params: Mapping[str, Any]) -> dict[str, float]:
         """Return the system attributes of a trial with its constraints by the limits."""
         return constraint_attributes(self.limits, self.space, params)
+
+    def with_functions(self, given: PopulationArguments | None) -> PopulationSettings:
+        """Return the settings with the functions that a process was given, which are not stored."""
+        if self.limits is None:
+            return self
+        known = None if given is None else given.limits
+        return replace(self, limits=self.limits.with_functions(known))
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON data."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from relativenas_optuna.samplers.relative_nas.draws import move_generator
 from relativenas_optuna.samplers.relative_nas.slow_fast import learn
+from relativenas_optuna.samplers.relative_nas.surrogate.features import Features
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class CandidateMoves:
     def __init__(self, settings: Settings, history: History) -> None:
         self._settings = settings
         self._history = history
+        self._features: Features | None = None
         # Each with the generation that it was fitted for.
         self._model: tuple[int, GaussianProcess | None] | None = None
         self._hyperparameters: tuple[int, Hyperparameters | None] | None = None
@@ -132,13 +134,19 @@ class CandidateMoves:
             return None
         fit = _last_fit(index) if self._settings.screening.sparse_fits else index
         if fit == index:
-            model = GaussianProcess(encoding.features, positions, losses)
+            model = GaussianProcess(self._features_of(encoding), positions, losses)
             self._hyperparameters = index, model.hyperparameters
             return model
         if self._hyperparameters is None or self._hyperparameters[0] != fit:
             earlier = self._fitted(encoding, fit)
             self._hyperparameters = fit, None if earlier is None else earlier.hyperparameters
-        return GaussianProcess(encoding.features, positions, losses, self._hyperparameters[1])
+        features = self._features_of(encoding)
+        return GaussianProcess(features, positions, losses, self._hyperparameters[1])
+
+    def _features_of(self, encoding: Encoding) -> Features:
+        if self._features is None or self._features.encoding is not encoding:
+            self._features = self._settings.features(encoding)
+        return self._features
 
 
 def _last_fit(index: int) -> int:

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from relativenas_optuna.samplers.relative_nas.surrogate.features import Blocks
+
     Vector = NDArray[np.float64]
 
 _SCALES = (0.5, 1.0, 2.0, 4.0)  # candidates, in units of the reciprocal mean distance
 _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # candidates, in units of the process variance
+_SHARES = (0.0, 0.3, 0.6, 0.9)  # candidates of the descriptors' share, if there are descriptors
 _MAX_ARCHITECTURES = 128  # that the process is conditioned on
 _MAX_FITTED = 64  # architectures that the hyperparameters are fitted to
 _MIN_VARIANCE = 1e-9  # if all scores are equal
@@ -67,23 +70,29 @@ class Hyperparameters(NamedTuple):
         smooth: True for the squared exponential kernel, False for the exponential kernel.
         scale: Reciprocal of the length scale.
         noise: Variance of the noise, in units of the variance of the process.
+        share: Share of the descriptors in the variance of the process, 0 to 1.
+        descriptor_scale: Reciprocal of the length scale of the descriptors.
     """
 
     smooth: bool
     scale: float
     noise: float
+    share: float = 0.0
+    descriptor_scale: float = 1.0
 
 
 class GaussianProcess:
     """A Gaussian process over the normal scores of the losses' ranks.
 
-    Only the order of the losses matters, not their scale. The kernel is isotropic. Hyperparameters
-    are those of the largest marginal likelihood on a small grid. Of many architectures only 128
-    count: the 64 best and the latest 64 of the others.
+    Only the order of the losses matters, not their scale. The process is the sum of one over the
+    parameters, with an isotropic kernel, and of one over the descriptors, if there are any, with
+    an isotropic squared exponential kernel. So how much the descriptors count, and whether more of
+    one is better, is learnt from the losses. Hyperparameters are those of the largest marginal
+    likelihood on a small grid. Of many architectures only 128 count: the 64 best and the latest 64
+    of the others.
 
     Args:
-        features_of: Function from positions `[n, variables]` to points `[n, features]`, see
-            `Encoding.features`.
+        features_of: Function from positions `[n, variables]` to features, see `Features`.
         positions: Positions of the scored architectures, `[scored, variables]`.
         losses: Their losses, `[scored]`, at least one; infinite for a failed one.
         hyperparameters: Hyperparameters of an earlier fit to use; None fits them.
@@ -94,7 +103,7 @@ class GaussianProcess:
 
     def __init__(
         self,
-        features_of: Callable[[Vector], Vector],
+        features_of: Callable[[Vector], Blocks],
         positions: Vector,
         losses: Vector,
         hyperparameters: Hyperparameters | None = None,
@@ -111,7 +120,9 @@ class GaussianProcess:
 
     def _fit(self, scores: Vector, hyperparameters: Hyperparameters | None) -> None:
         few = _best_and_latest(scores, _MAX_FITTED)
-        self.hyperparameters = hyperparameters or _likeliest(self._features[few], scores[few])
+        self.hyperparameters = hyperparameters or _likeliest(
+            tuple(block[few] for block in self._features), scores[few]
+        )
         kernel = self._kernel(self._features, self._features)
         noise = self.hyperparameters.noise * np.eye(len(scores))
         self._inverse = np.linalg.inv(kernel + noise)
@@ -141,11 +152,11 @@ class GaussianProcess:
         number = len(scores)
         with _single_blas_thread():
             cross = self._kernel(features, self._features)
-            noise = self.hyperparameters.noise * np.eye(len(features))
+            noise = self.hyperparameters.noise * np.eye(len(features[0]))
             own = self._kernel(features, features) + noise
             regression = cross @ self._inverse
             covariance = own - regression @ cross.T
-            weights = np.zeros(len(features))
+            weights = np.zeros(len(features[0]))
             residuals = scores - self._mean - cross[:number] @ self._weights
             weights[:number] = np.linalg.solve(covariance[:number, :number], residuals)
             inverse = np.linalg.inv(covariance).astype(np.float64, copy=False)
@@ -156,6 +167,8 @@ class GaussianProcess:
     def nearest(self, positions: Vector, to: Vector, number: int) -> Vector:
         """Return the `number` positions that are nearest to a position, in their given order.
 
+        Descriptors do not count.
+
         Args:
             positions: Positions to choose from, `[n, variables]`.
             to: The position to be near to, `[variables]`.
@@ -163,7 +176,8 @@ class GaussianProcess:
         """
         if len(positions) <= number:
             return positions
-        far = _squared_distances(self._features_of(positions), self._features_of(to[None]))[:, 0]
+        near, (point, *_) = self._features_of(positions)[0], self._features_of(to[None])
+        far = _squared_distances(near, point)[:, 0]
         order = np.argsort(np.round(far, _DECIMALS), kind="stable")  # many are equally far
         return positions[np.sort(order[:number])]
 
@@ -173,13 +187,18 @@ class GaussianProcess:
         Expected improvement (Jones et al. 1998) over the lowest predicted mean of the scored
         architectures, in normal scores, computed as its logarithm (Ament et al. 2023).
         """
-        means, deviations = self._posterior(positions)
+        means, deviations = self.predict(positions)
         z = (self._best - means) / deviations
         improvement: Vector = np.log(deviations) + _log_improvement(z)
         return np.round(improvement, _DECIMALS)
 
-    def _posterior(self, positions: Vector) -> tuple[Vector, Vector]:
-        """Return means `[n]`, relative to the mean of all scores, and standard deviations `[n]`."""
+    def predict(self, positions: Vector) -> tuple[Vector, Vector]:
+        """Return the predicted losses at positions `[n, variables]`.
+
+        Returns:
+            Means and standard deviations, both `[n]`, in normal scores: lower is better, and a
+            typical architecture of the scored ones has about 0.
+        """
         with _single_blas_thread():
             features, condition = self._features_of(positions), self._condition
             kernel = self._kernel(features, self._features)
@@ -191,9 +210,13 @@ class GaussianProcess:
                 explained += np.einsum("ij,ij->i", left @ condition.inverse, left)
         return means, np.sqrt(np.maximum(self._variance * (1 - explained), 1e-12))
 
-    def _kernel(self, one: Vector, other: Vector) -> Vector:
-        smooth, scale, _ = self.hyperparameters
-        return _kernel(scale**2 * _squared_distances(one, other), smooth=smooth)
+    def _kernel(self, one: Blocks, other: Blocks) -> Vector:
+        smooth, scale, _, share, descriptor_scale = self.hyperparameters
+        kernel = _kernel(scale**2 * _squared_distances(one[0], other[0]), smooth=smooth)
+        if not share:
+            return kernel
+        squared = descriptor_scale**2 * _squared_distances(one[1], other[1])
+        return (1 - share) * kernel + share * _kernel(squared, smooth=True)
 
 
 @dataclass(frozen=True)
@@ -201,13 +224,13 @@ class _Condition:
     """Further architectures that a fitted process is conditioned on.
 
     Attributes:
-        features: Their features, `[n, features]`.
+        features: Their features.
         regression: Weights of the fitted scores in their predicted means, `[n, scored]`.
         inverse: Inverse of their covariance given the fitted scores, `[n, n]`.
         weights: Their weights in predicted means, `[n]`; 0 for pending ones.
     """
 
-    features: Vector
+    features: Blocks
     regression: Vector
     inverse: Vector
     weights: Vector
@@ -235,17 +258,26 @@ def _kernel(squared: Vector, *, smooth: bool) -> Vector:
     return kernel
 
 
-def _likeliest(features: Vector, scores: Vector) -> Hyperparameters:
+def _likeliest(features: Blocks, scores: Vector) -> Hyperparameters:
     """Return the hyperparameters of the largest marginal likelihood on the grid."""
-    squared = _squared_distances(features, features)
-    typical = float(squared.mean()) or 1.0
+    squared = [_squared_distances(block, block) for block in features]
+    typical = [float(distances.mean()) or 1.0 for distances in squared]
+    shares: tuple[float, ...] = (0.0,)
+    by_descriptors, descriptor_scale = np.zeros_like(squared[0]), 1.0
+    if len(features) > 1:
+        shares, descriptor_scale = _SHARES, typical[1] ** -0.5
+        by_descriptors = _kernel(descriptor_scale**2 * squared[1], smooth=True)
     best, found = -np.inf, Hyperparameters(smooth=True, scale=1.0, noise=1.0)
     for smooth in (True, False):
-        for scale in (np.array(_SCALES) / typical**0.5).tolist():
-            kernel = _kernel(scale**2 * squared, smooth=smooth)
-            for noise, likelihood in zip(_NOISES, _log_likelihoods(kernel, scores), strict=True):
-                if likelihood > best:
-                    best, found = likelihood, Hyperparameters(smooth, scale, noise)
+        for scale in (np.array(_SCALES) / typical[0] ** 0.5).tolist():
+            by_parameters = _kernel(scale**2 * squared[0], smooth=smooth)
+            for share in shares:
+                kernel = (1 - share) * by_parameters + share * by_descriptors
+                likelihoods = _log_likelihoods(kernel, scores)
+                for noise, likelihood in zip(_NOISES, likelihoods, strict=True):
+                    if likelihood > best:
+                        best = likelihood
+                        found = Hyperparameters(smooth, scale, noise, share, descriptor_scale)
     return found
 
 

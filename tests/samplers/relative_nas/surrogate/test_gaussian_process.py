@@ -27,8 +27,8 @@ from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import 
 ROTATION = np.linalg.qr(np.random.default_rng(1).standard_normal((30, 30)))[0]
 
 
-def same(positions: np.ndarray) -> np.ndarray:
-    return positions
+def same(positions: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (positions,)
 
 
 def scored(seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +58,7 @@ def test_means_and_expected_improvements_match_scikit_learn(seed: int, number: i
     process = reference(model, positions, scores)
     asked = np.random.default_rng(9).random((40, 3))
     means, deviations = process.predict(asked, return_std=True)  # type: ignore[attr-defined]
-    assert model._posterior(asked)[0] == pytest.approx(means, abs=1e-5)
+    assert model.predict(asked)[0] == pytest.approx(means, abs=1e-5)
     best = process.predict(positions).min()  # type: ignore[attr-defined]
     z = (best - means) / deviations
     improvement = deviations * (z * norm.cdf(z) + norm.pdf(z))
@@ -78,8 +78,8 @@ def test_conditioning_on_scores_equals_fitting_them(seed: int) -> None:
     asked = np.random.default_rng(9).random((40, 3))
     expected = process.predict(asked)  # type: ignore[attr-defined]
     given = model.condition_on(positions[28:], losses[28:], positions[:0])
-    assert given._posterior(asked)[0] == pytest.approx(expected, abs=1e-5)
-    assert model._posterior(asked)[0] != pytest.approx(expected, abs=1e-5)
+    assert given.predict(asked)[0] == pytest.approx(expected, abs=1e-5)
+    assert model.predict(asked)[0] != pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("scored_later", [0, 2])
@@ -93,8 +93,8 @@ def test_pending_architectures_change_deviations_but_no_means(
     pending, asked = positions[32:], random.random((40, 3))
     pending[1] = pending[0]  # two pairs may choose one architecture
     before = model.condition_on(*later, positions[:0])
-    means, deviations = model.condition_on(*later, pending)._posterior(asked)
-    assert means == pytest.approx(before._posterior(asked)[0], abs=1e-9)
+    means, deviations = model.condition_on(*later, pending).predict(asked)
+    assert means == pytest.approx(before.predict(asked)[0], abs=1e-9)
     process = reference(
         model,
         np.concatenate([positions[:30], later[0], pending]),
@@ -102,14 +102,14 @@ def test_pending_architectures_change_deviations_but_no_means(
     )
     expected = process.predict(asked, return_std=True)[1]  # type: ignore[attr-defined]
     assert deviations == pytest.approx(expected, abs=1e-5)
-    assert (deviations <= before._posterior(asked)[1] + 1e-12).all()
-    assert deviations.sum() < 0.99 * before._posterior(asked)[1].sum()
+    assert (deviations <= before.predict(asked)[1] + 1e-12).all()
+    assert deviations.sum() < 0.99 * before.predict(asked)[1].sum()
 
 
 @given(number=st.integers(0, 30), at=st.integers(0, 9))
 def test_equally_near_positions_are_taken_in_order(number: int, at: int) -> None:
     corners = np.random.default_rng(at).permutation(np.eye(30))  # distances have rounding errors
-    model = GaussianProcess(lambda x: x @ ROTATION, corners[:4], np.arange(4.0))
+    model = GaussianProcess(lambda x: (x @ ROTATION,), corners[:4], np.arange(4.0))
     found = model.nearest(corners, np.zeros(30), number)
     assert found.tolist() == corners[:number].tolist()
 
@@ -158,7 +158,7 @@ def test_ties_and_failures_are_accepted(losses: list[float]) -> None:
     model = GaussianProcess(same, positions, np.array(losses))
     assert np.isfinite(model.log_expected_improvement(positions)).all()
     given = model.condition_on(positions[:1], np.array([math.inf]), positions[2:])
-    assert np.isfinite(given._posterior(positions)[0]).all()
+    assert np.isfinite(given.predict(positions)[0]).all()
 
 
 def test_noise_is_detected() -> None:
@@ -166,7 +166,7 @@ def test_noise_is_detected() -> None:
     positions = random.random((60, 2))
     clean = np.sin(3 * positions[:, 0]) + positions[:, 1]
     noisy = clean + 0.7 * random.standard_normal(60)
-    found = [_likeliest(positions, (y - y.mean()) / y.std())[2] for y in (clean, noisy)]
+    found = [_likeliest((positions,), (y - y.mean()) / y.std())[2] for y in (clean, noisy)]
     assert found[0] == 1e-3
     assert found[1] >= 0.1
 
@@ -190,7 +190,7 @@ def test_given_hyperparameters_are_not_fitted() -> None:
     fitted = GaussianProcess(same, positions[:20], losses[:20])
     again = GaussianProcess(same, positions, losses, fitted.hyperparameters)
     assert again.hyperparameters == fitted.hyperparameters
-    kernel = again._kernel(positions, positions) + again.hyperparameters.noise * np.eye(40)
+    kernel = again._kernel((positions,), (positions,)) + again.hyperparameters.noise * np.eye(40)
     assert np.linalg.inv(kernel) == pytest.approx(again._inverse, rel=1e-6, abs=1e-8)
 
 
