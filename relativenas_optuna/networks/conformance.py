@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from relativenas_optuna.exceptions import ProtocolError
 from relativenas_optuna.networks.protocol import SharedNetwork, as_module, check_path
+from relativenas_optuna.spaces.canonical import canonical
 from relativenas_optuna.spaces.protocol import A, Space, check_space
 
 
@@ -26,7 +27,8 @@ def check_supernet(
     """Check on random architectures that a space and a supernet keep their protocols.
 
     The space must have hashable architectures, and must read each one back from its parameters and
-    from its text. The supernet must keep these rules:
+    from its text. A representative of its `canonical`, if there is this method, must represent
+    itself. The supernet must keep these rules:
 
     - `tensors` returns the module's own tensors, named as in the state dict.
     - Evaluation reads no other tensors. Training reads and writes no others, and gives no others a
@@ -83,6 +85,12 @@ def check_genotype(space: Space[A], genotype: A) -> None:
         raise ProtocolError(f"genotype(params(g)) must be g, not so for {genotype!r}")
     if space.parse(space.text(genotype)) != genotype:
         raise ProtocolError(f"parse(text(g)) must be g, not so for {genotype!r}")
+    representative = canonical(space, genotype)
+    if representative is not None and canonical(space, representative) != representative:
+        raise ProtocolError(
+            f"canonical(g) must represent itself, not so for {genotype!r}: its representative is "
+            f"{representative!r}, and the representative of this one is another"
+        )
 
 
 def _check_evaluation(

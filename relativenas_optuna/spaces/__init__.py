@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from relativenas_optuna.spaces.canonical import Canonical
     from relativenas_optuna.spaces.cell_space import PAPER_OPERATIONS, CellSpace
     from relativenas_optuna.spaces.costs import AdditiveCost, CostFunction, CostTerm, Limit
     from relativenas_optuna.spaces.descriptors import (
@@ -38,6 +39,7 @@ __all__ = [
     "PAPER_OPERATIONS",
     "PUBLISHED",
     "AdditiveCost",
+    "Canonical",
     "Cell",
     "CellSpace",
     "CostFunction",
@@ -63,6 +65,7 @@ __all__ = [
 
 _HOMES = {
     "AdditiveCost": "spaces.costs",
+    "Canonical": "spaces.canonical",
     "CostFunction": "spaces.costs",
     "CostTerm": "spaces.costs",
     "Limit": "spaces.costs",

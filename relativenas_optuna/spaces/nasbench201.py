@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import CategoricalDistribution
 
+from relativenas_optuna.spaces.nasbench201_canonical import nasbench201_representatives
 from relativenas_optuna.spaces.nasbench201_descriptors import nasbench201_descriptors
 from relativenas_optuna.spaces.protocol import read_choice
 
@@ -169,6 +170,19 @@ class NASBench201:
     def descriptors(self, genotype: NASBench201Cell) -> dict[str, float]:
         """Return numbers that describe what a cell computes, see `nasbench201_descriptors`."""
         return nasbench201_descriptors(list(genotype.edges))
+
+    def canonical(self, genotype: NASBench201Cell) -> NASBench201Cell | None:
+        """Return the representative of all cells that compute the same as this one.
+
+        See `nasbench201_representatives`. It is None for a cell without a path to its output.
+
+        Raises:
+            ValueError: The architecture has an operation that is not in this space.
+            TypeError: `genotype` is not a `NASBench201Cell`.
+        """
+        self.params(genotype)
+        found = nasbench201_representatives(self.operations, EDGES)[genotype.operations]
+        return None if found is None else NASBench201Cell(found)
 
     def text(self, genotype: NASBench201Cell) -> str:
         """Return the published form of an architecture."""

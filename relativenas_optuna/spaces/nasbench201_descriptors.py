@@ -29,7 +29,7 @@ def nasbench201_descriptors(all_edges: Edges) -> dict[str, float]:
         "shortest path"), and the mean over all paths ("mean path"); the number of "paths"; and 1
         for "skip path" (one of skip connections alone) and "broken" (no path at all), else 0.
     """
-    edges = _without_renaming(_live(all_edges))
+    edges = without_renaming(live_edges(all_edges))
     names = [operation for _, _, operation in edges]
     paths = _paths(edges)
     lengths = [sum(map(_is_convolution, path)) for path in paths]
@@ -50,7 +50,7 @@ def _is_convolution(operation: str) -> bool:
     return operation.startswith("nor_conv")
 
 
-def _live(edges: Edges) -> Edges:
+def live_edges(edges: Edges) -> Edges:
     """Return the edges on a path from the input to the output."""
     used = [edge for edge in edges if edge[2] != _NONE]
     reached, useful = {0}, {_OUTPUT}
@@ -63,7 +63,7 @@ def _live(edges: Edges) -> Edges:
     return [edge for edge in used if edge[1] in reached and edge[0] in useful]
 
 
-def _without_renaming(edges: Edges) -> Edges:
+def without_renaming(edges: Edges) -> Edges:
     """Return the edges without the skip connections that only give their input another name."""
     for index, (node, read, operation) in enumerate(edges):
         if operation != _SKIP or (node, read) == (_OUTPUT, 0):
@@ -71,7 +71,7 @@ def _without_renaming(edges: Edges) -> Edges:
         if sum(n == node for n, _, _ in edges) == 1 or sum(r == read for _, r, _ in edges) == 1:
             one, other = (read, node) if node == _OUTPUT else (node, read)
             rest = [*edges[:index], *edges[index + 1 :]]
-            return _without_renaming(
+            return without_renaming(
                 [(other if n == one else n, other if r == one else r, o) for n, r, o in rest]
             )
     return edges

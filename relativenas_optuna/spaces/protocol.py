@@ -23,9 +23,10 @@ class Space(Protocol[A]):
     """A set of architectures that a search chooses from.
 
     `CellSpace` and `NASBench201` are spaces. Your own space needs no base class. Its architectures
-    are hashable values. Two methods are optional: `most_likely`, see `MostLikely`, and
-    `descriptors`, numbers for a model of the scores, see `Described`. Test your space, together
-    with its supernet, by `relativenas_optuna.networks.check_supernet`.
+    are hashable values. Three methods are optional: `most_likely`, see `MostLikely`;
+    `descriptors`, numbers for a model of the scores, see `Described`; and `canonical`, which tells
+    architectures that compute the same, see `Canonical`. Test your space, together with its
+    supernet, by `relativenas_optuna.networks.check_supernet`.
 
     A space may have one attribute more, ``cost_groups``: tuples of names of its parameters, each
     name in one of them. The cost of an architecture is then a sum over the groups, see
