@@ -49,7 +49,7 @@ def searched(
         plan = SearchPlan.of(study, request)
         check_study(study, plan.search_space)
         choice = Choice.stored_in(study)
-        if choice is not None and choice.generations >= plan.settings.generations:
+        if choice is not None and choice.is_of(plan):
             console.already_finished(choice, plan)
             return choice
         if images is None:
@@ -177,7 +177,7 @@ def baseline_architecture(
         planned = baseline_plan(study, plan, baseline)
         check_study(baseline, planned.search_space)
         choice = Choice.stored_in(baseline)
-        if choice is None or choice.generations < planned.settings.generations:
+        if choice is None or not choice.is_of(planned):
             console.preparing(planned)
             if IMAGES in study.user_attrs and IMAGES not in baseline.user_attrs:
                 # The images of the study, although its folder may have other images by now.

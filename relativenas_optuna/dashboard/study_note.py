@@ -53,7 +53,7 @@ def _kept(study: optuna.Study) -> tuple[SearchPlan | None, Choice | None]:
         plan, choice = SearchPlan.stored_in(study), Choice.stored_in(study)
     except SearchError:
         return None, None  # any program can write attributes; the command itself reports the error
-    if choice is not None and plan is not None and choice.generations < plan.settings.generations:
+    if choice is not None and plan is not None and not choice.is_of(plan):
         choice = None  # it was made with weights that have been trained since
     return plan, choice
 

@@ -13,6 +13,8 @@ from optuna.trial import TrialState
 from relativenas_optuna._utils.checked_fields import Count, Finite, from_data
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.finals.scores import RungScore
+from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.space_genotype import AnyGenotype, genotype_from_text
@@ -29,6 +31,7 @@ RESULT_ATTRIBUTE = "relative_nas:result"
 FINALISTS = 5
 RANDOM_ARCHITECTURES = 20
 MOST_LIKELY = "most likely architecture"
+PREDICTED = "predicted architecture"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,10 @@ class Finalist:
         loss: Validation loss with the final shared weights, in nats, without further training.
         accuracy: Accuracy on the validation images with the final weights, 0 to 1.
         most_likely: True for the most likely architecture after a search with the sampler "migo".
+        finals: Scores of its stand-alone training after each rung of the finals that it took part
+            in; none in a search without finals.
+        parameters: Number of parameters of its network in the finals; None without finals.
+        predicted: True if a model of the quality chose it for the finals, and not its shared score.
     """
 
     trial: Count | None
@@ -51,6 +58,9 @@ class Finalist:
     loss: Finite
     accuracy: Finite
     most_likely: bool = False
+    finals: tuple[RungScore, ...] = ()
+    parameters: Count | None = None
+    predicted: bool = False
 
     @property
     def name(self) -> str:
@@ -59,12 +69,14 @@ class Finalist:
 
     @property
     def ranked(self) -> Ranked:
-        """The score with the final weights."""
+        """The score with the final weights, and the last one of the finals."""
         return Ranked(
             trial=self.trial,
             loss=self.loss,
             accuracy=self.accuracy,
             most_likely=self.most_likely,
+            predicted=self.predicted,
+            standalone=self.finals[-1].accuracy if self.finals else None,
         )
 
     def __str__(self) -> str:
@@ -81,24 +93,35 @@ class Ranked:
         loss: Loss in nats: with the final weights for a finalist, otherwise the trial's loss.
         accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
         most_likely: True for the most likely architecture after a search with the sampler "migo".
+        predicted: True for an architecture that a model of the quality chose for the finals.
+        standalone: Accuracy of a finalist after its last stand-alone training in the finals, 0 to
+            1; None without finals.
     """
 
     trial: int | None
     loss: float
     accuracy: float | None = None
     most_likely: bool = False
+    predicted: bool = False
+    standalone: float | None = None
 
     @property
     def name(self) -> str:
         """Name for messages, by the trial."""
         if self.trial is None:
-            return MOST_LIKELY
+            return PREDICTED if self.predicted and not self.most_likely else MOST_LIKELY
         return f"trial {self.trial}{f' ({MOST_LIKELY})' if self.most_likely else ''}"
 
     def __str__(self) -> str:
         if self.accuracy is None:
             return f"{self.name}: loss {self.loss:.4f} in search"
-        return f"{self.name}: loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
+        shared = f"loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
+        if self.standalone is None:
+            return f"{self.name}: {shared}"
+        return (
+            f"{self.name}: accuracy {100 * self.standalone:.2f} % trained alone; with shared "
+            f"weights {shared}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,27 +129,37 @@ class Choice:
     """The result of a search: the winner and the other finalists.
 
     Attributes:
-        finalists: The best candidates of the last generation (under another sampler than
-            "relativenas": of all generations), the winner first, then by loss. Under "migo" the
-            most likely architecture is one of them.
+        finalists: With finals, the shortlist: those that came furthest first, and the winner of the
+            last rung at the head. Without finals, the best candidates of the last generation (under
+            another sampler than "relativenas": of all generations), the winner first, then by loss.
+            Under "migo" the most likely architecture is one of them.
         random_accuracies: Accuracies of random architectures with the final weights, 0 to 1.
         generations: Number of generations before the choice.
         space: Name of the search space.
+        finals: Settings of the finals; None for a choice by the shared score alone.
+        epochs: Epochs of the trainings of each rung of the finals.
     """
 
     finalists: tuple[Finalist, ...]
     random_accuracies: tuple[Finite, ...]
     generations: int
     space: str = CELLS
+    finals: FinalsSettings | None = None
+    epochs: tuple[Count, ...] = ()
 
     @property
     def winner(self) -> Finalist:
-        """The finalist with the lowest loss; under "migo" the most likely architecture.
+        """The winner of the finals.
 
-        The authors of MIGO-NAS choose in this way. The other finalists are the best that were
-        drawn, and one of them may have a lower loss.
+        Without finals it is the finalist with the lowest loss; under "migo" it is then the most
+        likely architecture. The authors of MIGO-NAS choose in this way. The other finalists are the
+        best that were drawn, and one of them may have a lower loss.
         """
         return self.finalists[0]
+
+    def is_of(self, plan: SearchPlan) -> bool:
+        """Return True if this is the result of a plan, and not of fewer generations before."""
+        return self.generations >= plan.settings.generations and self.finals == plan.finals
 
     @property
     def random_accuracy(self) -> float:
@@ -205,7 +238,7 @@ def best_architectures(study: optuna.Study, *, for_show: bool = False) -> dict[A
     """
     plan = readable_plan(study) if for_show else SearchPlan.stored_in(study)
     choice = readable_choice(study) if for_show else Choice.stored_in(study)
-    if choice is not None and plan is not None and choice.generations < plan.settings.generations:
+    if choice is not None and plan is not None and not choice.is_of(plan):
         choice = None  # it was made with weights that have been trained since
     best: dict[AnyGenotype, Ranked] = {}
     if choice is not None:

@@ -13,6 +13,11 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
 from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT, RELATIVENAS
+from relativenas_optuna.search.finals.settings import (
+    PRESET_FINALS,
+    FinalsSettings,
+    requested_finals,
+)
 from relativenas_optuna.search.limits import SearchLimits, check_same_limits
 from relativenas_optuna.search.request import SearchRequest, Seed, Side
 from relativenas_optuna.search.samplers import (
@@ -49,6 +54,7 @@ class SearchPlan:
             drawn at random, and no slow learner moves toward a fast one. All else is the same,
             including the commit of pairs.
         limits: Limits that every candidate keeps; None without limits.
+        finals: Settings of the finals; None for a winner by the shared score alone.
     """
 
     search: str
@@ -62,6 +68,7 @@ class SearchPlan:
     sampler: str = RELATIVENAS
     space: str = CELLS
     limits: SearchLimits | None = None
+    finals: FinalsSettings | None = None
 
     @property
     def place(self) -> str:
@@ -172,6 +179,7 @@ class SearchPlan:
             sampler=sampler,
             space=space.name,
             limits=limits,
+            finals=requested_finals(PRESET_FINALS[name], request.finals, request.target),
         )
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan
@@ -226,8 +234,8 @@ class SearchPlan:
     def for_request(self, request: SearchRequest, study_name: str) -> SearchPlan:
         """Return this plan with the requested changes that a started study allows.
 
-        These are the number of generations, the folders of data and results, and the place of the
-        weights.
+        These are the number of generations, the finals, the folders of data and results, and the
+        place of the weights.
 
         Args:
             request: Requested settings; None keeps the value of the plan.
@@ -264,6 +272,7 @@ class SearchPlan:
             changes["out"] = str(Path(request.out).absolute())
         if request.weights is not None:
             changes["weights"] = checked_place(request.weights)
+        changes["finals"] = requested_finals(self.finals, request.finals, request.target)
         return replace(self, **changes)
 
 

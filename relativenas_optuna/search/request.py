@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from relativenas_optuna._utils.checked_fields import Range
 from relativenas_optuna._utils.limits import MAX_SEED, MOST
+from relativenas_optuna.search.finals.settings import TARGETS
 from relativenas_optuna.search.limits import LimitRequest
 
 Side = Annotated[int, Range(1, MOST["size"])]
@@ -31,6 +32,9 @@ class SearchRequest:
             of a user's own; see `register_space`.
         settings: Settings by name that replace those of the preset.
         limits: Limits of the cost of an architecture.
+        finals: Number of architectures in the finals, 2 to 64; 0 for no finals.
+        target: Network that the finals choose for, "small" (the default) or "full"; see
+            `FinalsSettings`.
     """
 
     data: str | None = None
@@ -43,3 +47,5 @@ class SearchRequest:
     space: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: LimitRequest = field(default_factory=LimitRequest)
+    finals: Annotated[int, Range(0)] | None = None
+    target: Annotated[str, TARGETS] | None = None

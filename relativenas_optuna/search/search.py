@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,11 @@ from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
-from relativenas_optuna.search.choosing import chosen
+from relativenas_optuna.search.choosing import chosen, chosen_by_finals
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
 from relativenas_optuna.search.defaults import DATA_NAMES, MIGO
+from relativenas_optuna.search.finals.run import FinalsHooks, run_finals
+from relativenas_optuna.search.finals.shortlist import EVALUATED
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.samplers import check_same_sampler
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.search.finals.records import FinalsRecord
     from relativenas_optuna.training.data.images import Images
 
 
@@ -125,9 +129,12 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
+        if plan.finals is not None and registered.network is None:
+            self.plan = plan = self._without_impossible_finals(plan)
         self.objective.check_images(study)  # before the plan of a started study changes
         if leads:
             plan.store(study)
+        self._leads = leads
         # Only the search that leads warns, not the workers that join it.
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
@@ -150,8 +157,10 @@ class Search:
 
     @property
     def choices(self) -> int:
-        """Largest number of architectures that `choose` scores."""
-        return FINALISTS + RANDOM_ARCHITECTURES + (self.plan.sampler == MIGO)
+        """Largest number of architectures that are scored again with the final weights."""
+        finals = self.plan.finals
+        best = FINALISTS if finals is None else EVALUATED * finals.shortlist
+        return best + RANDOM_ARCHITECTURES + (self.plan.sampler == MIGO)
 
     @property
     def scored(self) -> int:
@@ -188,10 +197,33 @@ class Search:
                 on_failure=on_failure,
             )
 
+    def run_finals(self, hooks: FinalsHooks | None = None) -> FinalsRecord | None:
+        """Run the finals of the plan together with the other workers, after the last generation.
+
+        Args:
+            hooks: Functions to call; None for none, so that the first error ends the run.
+
+        Returns:
+            The finished record; None if the plan has no finals, or the study has others by now.
+        """
+        if self.plan.finals is None:
+            return None
+        return run_finals(
+            self.study,
+            self.plan,
+            self.objective,
+            lambda: self.population,
+            leads=self._leads,
+            hooks=hooks or FinalsHooks(),
+        )
+
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Choose the winner among the best candidates, and store the choice in the study.
 
-        The best 5 candidates of the last generation are evaluated again with the final weights.
+        With finals, it is the winner of the finals, which are run if they have not ended.
+
+        Without finals, the best 5 candidates of the last generation are evaluated again with the
+        final weights.
         Under another sampler than "relativenas" they are the best 5 of all generations. Under
         "migo" the most likely architecture is evaluated too, and wins. 20 random architectures are
         evaluated for comparison.
@@ -200,8 +232,18 @@ class Search:
             on_scored: Called after each evaluation, at most `choices` times.
 
         Raises:
-            SearchError: No candidate has a finite loss.
+            SearchError: No candidate has a finite loss, or another process changes the finals.
         """
+        if self.plan.finals is not None:
+            record = self.run_finals(FinalsHooks(on_scored=on_scored))
+            if record is None:
+                raise SearchError(
+                    f"study {self.study.study_name!r} has other finals by now, which another "
+                    f"process began: give the same command again"
+                )
+            choice = chosen_by_finals(record)
+            choice.store(self.study)
+            return choice
         self.objective.settle(self.study)
         population = self.population
         assert population is not None
@@ -231,6 +273,12 @@ class Search:
         """The last seat that has a score in the study; None if no seat has one."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
+
+    def _without_impossible_finals(self, plan: SearchPlan) -> SearchPlan:
+        """Return the plan without finals if a custom space has no stand-alone networks."""
+        if hasattr(self.objective.supernet, "standalone"):
+            return plan
+        return replace(plan, finals=None)
 
     def _lost(self) -> SearchError:
         name = "folder of the first run with --out"

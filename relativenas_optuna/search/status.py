@@ -44,7 +44,7 @@ def status_of(study: optuna.Study) -> Status:
     trials = study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
     generations = None if plan is None else plan.settings.generations
-    finished = choice is not None and generations is not None and choice.generations >= generations
+    finished = choice is not None and plan is not None and choice.is_of(plan)
     seen = () if view is None else view.generations[:generations]
     scored = sum(
         member.state in ("scored", "failed") and not member.kept

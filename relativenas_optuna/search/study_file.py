@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.search.choice import Choice
 
-_SEARCH_KEYS = ("data", "size", "space", "sampler", "preset", "seed", "out", "weights")
+_SEARCH_KEYS = (
+    *("data", "size", "space", "sampler", "preset", "seed", "out", "weights"),
+    *("finals", "target"),
+)
 _FIGURES = ("accuracy", "accuracy_over_random")
 
 

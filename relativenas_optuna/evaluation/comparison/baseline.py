@@ -51,7 +51,7 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
             f"random search out by --no-baseline"
         )
     choice = Choice.stored_in(study)
-    if choice is None or choice.generations < plan.settings.generations:
+    if choice is None or not choice.is_of(plan):
         raise SearchError(
             f"the search of study {name!r} is not finished, and a random search would have more "
             f"candidates: continue it by `relativenas search`, or leave the random search out by "

@@ -1,0 +1,83 @@
+"""Successive halving: the rungs of the finals, and the architectures that advance."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from relativenas_optuna.search.finals.settings import FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from relativenas_optuna.search.finals.scores import RungScore
+
+_LEAST = 2  # architectures of a rung: one alone has nothing to be compared with
+_WEIGHT_OF_SIZE = 0.5
+
+
+def rung_sizes(entrants: int, *, rungs: int, keep: float) -> tuple[int, ...]:
+    """Return the number of architectures of each rung.
+
+    Args:
+        entrants: Number of architectures in the first rung, at least 1.
+        rungs: Largest number of rungs, at least 1.
+        keep: Share of a rung that advances, rounded up, but at least two architectures.
+    """
+    sizes = [entrants]
+    while len(sizes) < rungs and sizes[-1] > _LEAST:
+        sizes.append(max(_LEAST, math.ceil(keep * sizes[-1])))
+    return tuple(sizes)
+
+
+def rung_epochs(sizes: Sequence[int], passes: int) -> tuple[int, ...]:
+    """Return the epochs of each rung's trainings; every rung gets the same share of the passes.
+
+    Args:
+        sizes: Number of architectures of each rung.
+        passes: Number of passes over the training images in all; an epoch of one training is one
+            pass. Every rung has at least one epoch.
+    """
+    return tuple(max(1, round(passes / len(sizes) / size)) for size in sizes)
+
+
+def ranking(
+    scores: Mapping[int, RungScore], parameters: Sequence[int], *, target: str
+) -> list[int]:
+    """Return the architectures of one rung, the best first.
+
+    Those whose training diverged or failed come last. The target "small" ranks by accuracy; equal
+    accuracies are ranked by loss, then by the order in the shortlist. The target "full" ranks by
+    the rank by accuracy plus half the rank by the number of parameters, where more are better.
+    Short trainings of thin networks underrate large architectures, and half the rank of the size
+    mends that.
+
+    Args:
+        scores: Scores of the rung by number of the architecture.
+        parameters: Number of parameters of every architecture.
+        target: "small" or "full".
+    """
+    by_accuracy = sorted(
+        scores, key=lambda i: (scores[i].diverged, -scores[i].accuracy, _loss(scores[i]), i)
+    )
+    if target != FULL:
+        return by_accuracy
+    sound = [i for i in by_accuracy if not scores[i].diverged]
+    merit = with_size([by_accuracy.index(i) for i in sound], [parameters[i] for i in sound])
+    return [sound[n] for n in merit] + by_accuracy[len(sound) :]
+
+
+def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
+    """Return positions ordered by rank plus half the rank by number of parameters, best first.
+
+    Args:
+        ranks: Rank of each item, 0 for the best; ties of the sum are decided by it.
+        parameters: Number of parameters of each item; equal numbers have equal ranks.
+    """
+    larger = [sum(other > own for other in parameters) for own in parameters]
+    sums = [rank + _WEIGHT_OF_SIZE * size for rank, size in zip(ranks, larger, strict=True)]
+    return sorted(range(len(sums)), key=lambda n: (sums[n], ranks[n], n))
+
+
+def _loss(score: RungScore) -> float:
+    return math.inf if score.loss is None else score.loss

@@ -1,0 +1,131 @@
+"""Run the finals of a search whose generations are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.search.candidates import Candidates
+from relativenas_optuna.search.finals.loop import FinalsWorker
+from relativenas_optuna.search.finals.records import FinalsRecord
+from relativenas_optuna.search.finals.shortlist import with_shortlist
+from relativenas_optuna.search.finals.store import FinalsStore
+from relativenas_optuna.search.finals.training import FinalsTrainer
+from relativenas_optuna.spaces.registry import BUILT_IN
+from relativenas_optuna.spaces.space_genotype import genotype_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.search.finals.records import Entrant, Work
+    from relativenas_optuna.search.finals.scores import RungScore
+    from relativenas_optuna.search.plan import SearchPlan
+
+_FOLDER = "finals"  # in the folder of results
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalsHooks:
+    """Functions that are called while finals run.
+
+    Attributes:
+        on_scored: Called after each evaluation for the shortlist.
+        on_change: Called with the record when work was done, here or by another worker.
+        on_batch: Called after each batch of a training.
+        on_failure: Called with the work and its error if a training failed, which is then
+            repeated, three times at most; None to raise the first error.
+    """
+
+    on_scored: Callable[[], None] = lambda: None
+    on_change: Callable[[FinalsRecord], None] = lambda _: None
+    on_batch: Callable[[], None] = lambda: None
+    on_failure: Callable[[Work, Exception], None] | None = None
+
+
+def run_finals(
+    study: optuna.Study,
+    plan: SearchPlan,
+    objective: SupernetObjective[Any],
+    population: Callable[[], Population | None],
+    *,
+    leads: bool,
+    hooks: FinalsHooks,
+) -> FinalsRecord | None:
+    """Run the finals together with the other workers of the study, to their end.
+
+    Args:
+        study: Study of the search, whose generations are scored.
+        plan: Plan of the search, which has finals.
+        objective: Objective of the search.
+        population: Function that returns the generations.
+        leads: False in a worker that joins a search, which replaces no finals with other settings.
+        hooks: Functions to call.
+
+    Returns:
+        The finished record; None if the study has other finals by now.
+
+    Raises:
+        Exception: See `FinalsWorker.run`.
+    """
+    assert plan.finals is not None
+    store = FinalsStore(study)
+    trainers: dict[tuple[int, ...], FinalsTrainer] = {}
+
+    def trainer(epochs: tuple[int, ...]) -> FinalsTrainer:
+        assert plan.finals is not None
+        if epochs not in trainers:
+            trainers[epochs] = FinalsTrainer(
+                objective.training,
+                objective.validation,
+                settings=plan.finals,
+                search=plan.settings,
+                built_in=plan.space in BUILT_IN,
+                epochs=epochs,
+                seed=plan.seed,
+                folder=Path(plan.out, _FOLDER),
+            )
+        return trainers[epochs]
+
+    def shortlist(record: FinalsRecord, alive: Callable[[], None]) -> FinalsRecord:
+        def scored() -> None:
+            alive()
+            hooks.on_scored()
+
+        objective.settle(study)
+        members = population()
+        assert members is not None
+        return with_shortlist(
+            record,
+            objective,
+            Candidates(members, plan, objective.space),
+            trainer,
+            plan=plan,
+            study_name=study.study_name,
+            on_scored=scored,
+        )
+
+    def train(
+        record: FinalsRecord, entrant: Entrant, rung: int, alive: Callable[[], None]
+    ) -> RungScore:
+        def on_batch() -> None:
+            alive()
+            hooks.on_batch()
+
+        genotype = genotype_from_text(entrant.genotype, plan.space)
+        return trainer(record.epochs).train(genotype, rung, on_batch)
+
+    worker = FinalsWorker(
+        store,
+        FinalsRecord(generations=plan.settings.generations, settings=plan.finals, space=plan.space),
+        leads=leads,
+        shortlist=shortlist,
+        train=train,
+        on_change=hooks.on_change,
+        on_failure=hooks.on_failure,
+    )
+    return worker.run()

@@ -1,0 +1,102 @@
+"""The settings of the finals of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Annotated
+
+from relativenas_optuna._utils.checked_fields import Range, check_fields
+from relativenas_optuna._utils.limits import MOST
+from relativenas_optuna.exceptions import SearchError
+
+SMALL, FULL = TARGETS = ("small", "full")
+MOST_ENTRANTS = 64  # whose record is short enough for an attribute of a study in any database
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalsSettings:
+    """The settings of the finals of a search.
+
+    The architectures of a shortlist are trained alone, in deep and thin networks on small images,
+    by successive halving (Jamieson and Talwalkar, AISTATS 2016).
+
+    Attributes:
+        shortlist: Number of architectures in the first rung, 2 to 64.
+        rungs: Largest number of rungs, 1 to 10; there are fewer if two architectures are left.
+        keep: Share of a rung that advances to the next one, above 0 to 1.
+        passes: Number of passes over the training images, in all trainings together; None for as
+            many as the candidates of the search have. Each training has at least one per rung.
+        cells: Number of cells of the trained networks.
+        channels: Channels of the first cell's nodes.
+        pixels: Largest side of the images in pixels; larger images are resized to it.
+        batch_size: Images in a step, at least 2; None for the batch size of the search.
+        learning_rate: Learning rate at the start of each rung; it falls to 0 by a cosine.
+        target: "small" to rank by the validation accuracy alone, for a network of about the size
+            that is trained here. "full" to rank by accuracy and number of parameters together, for
+            a network that is trained long and at full size, where larger architectures gain more.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+
+    shortlist: Annotated[int, Range(2, MOST_ENTRANTS)] = 8
+    rungs: Annotated[int, Range(1, 10)] = 3
+    keep: Annotated[float, Range(1e-6, 1)] = 0.5
+    passes: Annotated[int, Range(1)] | None = None
+    cells: Annotated[int, Range(1, MOST["cells"])] = 14
+    channels: Annotated[int, Range(1, MOST["channels"])] = 8
+    pixels: Annotated[int, Range(4, MOST["size"])] = 16
+    batch_size: Annotated[int, Range(2, MOST["batch_size"])] | None = None
+    learning_rate: Annotated[float, Range(0)] = 0.05
+    target: Annotated[str, TARGETS] = SMALL
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+PRESET_FINALS: Mapping[str, FinalsSettings | None] = MappingProxyType(
+    {
+        "paper": None,
+        "small": None,
+        "digits": None,
+    }
+)
+"""Settings of the finals by the name of the search's preset; None for no finals."""
+
+
+def requested_finals(
+    settings: FinalsSettings | None, shortlist: int | None, target: str | None
+) -> FinalsSettings | None:
+    """Return settings with the requested changes; None for no finals.
+
+    Args:
+        settings: Settings of the preset or of the started search; None for no finals.
+        shortlist: Requested number of architectures, 2 to 64, or 0 for no finals; None for that of
+            `settings`.
+        target: Requested target; None for that of `settings`.
+
+    Raises:
+        SearchError: The number is out of range, or the target is unknown or has no finals.
+    """
+    if target not in (None, *TARGETS):
+        raise SearchError(f"target must be one of {', '.join(TARGETS)}; got {target!r}")
+    if shortlist == 0 or (shortlist is None and settings is None):
+        if target is not None:
+            raise SearchError(
+                f"target {target!r} needs finals, which choose for it: give --finals N, such as "
+                f"--finals {FinalsSettings.shortlist}"
+            )
+        return None
+    if shortlist is not None and not 2 <= shortlist <= MOST_ENTRANTS:
+        raise SearchError(
+            f"finals must be the number of architectures in the finals, 2 to {MOST_ENTRANTS}, or 0 "
+            f"for none; got {shortlist!r}"
+        )
+    found = settings or FinalsSettings()
+    return replace(
+        found,
+        shortlist=found.shortlist if shortlist is None else shortlist,
+        target=found.target if target is None else target,
+    )

@@ -1,0 +1,125 @@
+"""Make the shortlist of the finals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.search.choosing import nothing_scored
+from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
+from relativenas_optuna.search.finals.records import Entrant
+from relativenas_optuna.spaces.space_genotype import genotype_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optuna.trial import FrozenTrial
+
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.search.candidates import Candidates
+    from relativenas_optuna.search.finals.records import FinalsRecord
+    from relativenas_optuna.search.finals.training import FinalsTrainer
+    from relativenas_optuna.search.plan import SearchPlan
+    from relativenas_optuna.training.loop import Evaluation
+
+EVALUATED = 2
+"""Trials that are evaluated again for each architecture of the shortlist."""
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """An architecture with its score with the final shared weights, and its best trial."""
+
+    score: Evaluation
+    trial: FrozenTrial | None
+
+
+def with_shortlist(
+    record: FinalsRecord,
+    objective: SupernetObjective[Any],
+    candidates: Candidates,
+    trainer: Callable[[tuple[int, ...]], FinalsTrainer],
+    *,
+    plan: SearchPlan,
+    study_name: str,
+    on_scored: Callable[[], None],
+) -> FinalsRecord:
+    """Return the record of the finals with its shortlist.
+
+    The best trials of all generations are evaluated again with the final shared weights, twice as
+    many as the shortlist has architectures. The best of them are the shortlist. Under "migo" the
+    most likely architecture is in it.
+
+    Args:
+        record: Record without a shortlist.
+        objective: Objective with the final weights.
+        candidates: Candidates of the search.
+        trainer: Function that returns the trainer for the epochs of the rungs.
+        plan: Plan of the search.
+        study_name: Name of the study, for the error message.
+        on_scored: Called after each evaluation.
+
+    Raises:
+        SearchError: No candidate has a finite loss.
+        SpaceError: The space has no stand-alone networks.
+    """
+    settings, space = record.settings, candidates.space
+    best = candidates.best(EVALUATED * settings.shortlist)
+    expected = candidates.most_likely()
+    if expected is not None:
+        best.setdefault(expected, candidates.trial_of(expected))
+    scored = _evaluated(objective, best, on_scored)
+    if not scored:
+        raise nothing_scored(plan, study_name)
+    random = {}
+    accuracies = []
+    for architecture in candidates.random():
+        score = objective.evaluate(architecture)
+        on_scored()
+        accuracies.append(score.accuracy)
+        if architecture not in scored and math.isfinite(score.loss):
+            random[architecture] = _Scored(score, None)
+    by_score = sorted(scored, key=lambda one: scored[one].score.loss)
+    chosen = by_score[: settings.shortlist]
+    if expected in scored and expected not in chosen:
+        chosen[-1] = expected
+    sizes = rung_sizes(len(chosen), rungs=settings.rungs, keep=settings.keep)
+    passes = settings.passes or plan.settings.population * plan.settings.generations
+    epochs = rung_epochs(sizes, passes)
+    counter = trainer(epochs)
+
+    def entrant(architecture: Any) -> Entrant:
+        found, text = scored[architecture], space.text(architecture)
+        return Entrant(
+            genotype=text,
+            trial=None if found.trial is None else found.trial.number,
+            search_loss=None if found.trial is None else found.trial.value,
+            loss=found.score.loss,
+            accuracy=found.score.accuracy,
+            parameters=counter.parameters(genotype_from_text(text, plan.space)),
+            most_likely=architecture == expected,
+        )
+
+    return replace(
+        record,
+        sizes=sizes,
+        epochs=epochs,
+        entrants=tuple(map(entrant, chosen)),
+        random_accuracies=tuple(accuracies),
+    )
+
+
+def _evaluated(
+    objective: SupernetObjective[Any],
+    best: dict[Any, FrozenTrial | None],
+    on_scored: Callable[[], None],
+) -> dict[Any, _Scored]:
+    """Return the architectures with a finite loss with the final weights, in the same order."""
+    found = {}
+    for architecture, trial in best.items():
+        score = objective.evaluate(architecture)
+        on_scored()
+        if math.isfinite(score.loss):
+            found[architecture] = _Scored(score, trial)
+    return found

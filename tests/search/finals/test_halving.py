@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relativenas_optuna.search.finals.halving import (
+    ranking,
+    rung_epochs,
+    rung_sizes,
+    with_size,
+)
+from relativenas_optuna.search.finals.scores import DIVERGED, RungScore
+
+
+def score(accuracy: float, loss: float = 1.0) -> RungScore:
+    return RungScore(loss=loss, accuracy=accuracy)
+
+
+@pytest.mark.parametrize(
+    ("entrants", "rungs", "keep", "sizes"),
+    [
+        (8, 3, 0.5, (8, 4, 2)),
+        (8, 9, 0.5, (8, 4, 2)),
+        (8, 1, 0.5, (8,)),
+        (9, 4, 1 / 3, (9, 3, 2)),
+        (5, 9, 0.5, (5, 3, 2)),
+        (3, 3, 1.0, (3, 3, 3)),
+        (2, 3, 0.5, (2,)),
+        (1, 3, 0.5, (1,)),
+    ],
+)
+def test_sizes_of_rungs(entrants: int, rungs: int, keep: float, sizes: tuple[int, ...]) -> None:
+    assert rung_sizes(entrants, rungs=rungs, keep=keep) == sizes
+
+
+@given(
+    entrants=st.integers(1, 64), rungs=st.integers(1, 10), keep=st.floats(1e-6, 1, exclude_min=True)
+)
+def test_rungs_never_grow_and_end_with_two_at_least(entrants: int, rungs: int, keep: float) -> None:
+    sizes = rung_sizes(entrants, rungs=rungs, keep=keep)
+    assert sizes[0] == entrants
+    assert len(sizes) <= rungs
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert min(sizes) >= min(2, entrants)
+
+
+def test_every_rung_gets_the_same_share_of_the_passes() -> None:
+    assert rung_epochs((8, 4, 2), 48) == (2, 4, 8)
+    assert rung_epochs((8, 4, 2), 64) == (3, 5, 11)
+    assert rung_epochs((8, 4, 2), 1) == (1, 1, 1)
+
+
+@given(sizes=st.lists(st.integers(1, 64), min_size=1, max_size=10), passes=st.integers(1, 10**6))
+def test_the_passes_are_kept_to_half_an_epoch_of_each_training(
+    sizes: list[int], passes: int
+) -> None:
+    epochs = rung_epochs(sizes, passes)
+    assert min(epochs) >= 1
+    for size, count in zip(sizes, epochs, strict=True):
+        assert count == 1 or abs(size * count - passes / len(sizes)) <= size / 2 + 1e-6
+
+
+def test_the_small_target_ranks_by_accuracy_then_loss_then_order() -> None:
+    scores = {0: score(0.5), 3: DIVERGED, 1: score(0.7), 2: score(0.5, 0.9), 4: score(0.5)}
+    assert ranking(scores, [9, 9, 9, 9, 9], target="small") == [1, 2, 0, 4, 3]
+
+
+def test_the_full_target_adds_half_the_rank_by_size() -> None:
+    scores = {0: score(0.9), 1: score(0.8), 2: score(0.7), 3: DIVERGED}
+    # The sums are 0 + 2 / 2, 1 + 1 / 2 and 2 + 0; a training that diverged does not count.
+    assert ranking(scores, [10, 20, 30, 99], target="full") == [0, 1, 2, 3]
+    # 0 + 2 / 2, 1 + 0 and 2 + 1 / 2: accuracy decides between equal sums.
+    assert ranking(scores, [10, 30, 20, 99], target="full") == [0, 1, 2, 3]
+    # 0 + 3 / 2, 1 + 0, 2 + 1 / 2, 3 + 2 / 2
+    scores = {0: score(0.9), 1: score(0.8), 2: score(0.7), 3: score(0.6)}
+    assert ranking(scores, [10, 40, 30, 20], target="full") == [1, 0, 2, 3]
+
+
+@given(
+    scored=st.lists(
+        st.one_of(
+            st.just(DIVERGED),
+            st.builds(score, st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([1.0, 2.0])),
+        ),
+        max_size=8,
+    ),
+    data=st.data(),
+)
+def test_rankings_hold_everybody_once_and_diverged_ones_last(
+    scored: list[RungScore], data: st.DataObject
+) -> None:
+    scores = dict(enumerate(scored))
+    parameters = [data.draw(st.integers(1, 4)) for _ in scored]
+    small = ranking(scores, parameters, target="small")
+    full = ranking(scores, parameters, target="full")
+    for ranked in (small, full):
+        assert sorted(ranked) == sorted(scores)
+        diverged = [scores[number].diverged for number in ranked]
+        assert diverged == sorted(diverged)
+    assert ranking(scores, [7] * len(scored), target="full") == small
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=8))
+def test_an_item_before_another_in_both_ranks_comes_first(items: list[tuple[int, int]]) -> None:
+    order = with_size([rank for rank, _ in items], [size for _, size in items])
+    place = {item: number for number, item in enumerate(order)}
+    for one, (rank, size) in enumerate(items):
+        for other, (its_rank, its_size) in enumerate(items):
+            if rank < its_rank and size >= its_size:
+                assert place[one] < place[other]
