@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from tests.helpers.command import call, write_study_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Without it, commands in this process would time their steps, and two searches could differ.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("relativenas", deadline=None)

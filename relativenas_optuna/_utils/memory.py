@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
 
 import psutil
 
-_GROUPS = Path("/sys/fs/cgroup")
+from relativenas_optuna._utils.control_groups import limit_texts
 
 
 def memory_left() -> float:
@@ -49,17 +48,7 @@ def _address_limit() -> float:
 def _group_limit() -> float:
     """Return the bytes that this process's control groups allow."""
     limits = [math.inf]
-    with suppress(OSError):  # no Linux
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            if not controllers:
-                root, name = _GROUPS, "memory.max"
-            elif "memory" in controllers.split(","):
-                root, name = _GROUPS / "memory", "memory.limit_in_bytes"
-            else:
-                continue
-            inner = PurePosixPath(group.lstrip("/"))
-            for folder in (inner, *inner.parents):
-                with suppress(OSError, ValueError):  # the second: "max"
-                    limits.append(int((root / folder / name).read_text()))
+    for texts in limit_texts("memory", "memory.max", "memory.limit_in_bytes"):
+        with suppress(ValueError):  # "max"
+            limits.append(int(texts[0]))
     return min(limits)

@@ -57,7 +57,6 @@ def announce_trainings(
     """
     import torch
 
-    from relativenas_optuna.evaluation.comparison.workers import threads_of_each
     from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
     from relativenas_optuna.evaluation.standalone.result import FILE
 
@@ -68,8 +67,7 @@ def announce_trainings(
     if trainings <= 0:
         return
     one = seconds_of_epoch(genotype, training, recipe=recipe, device=torch.device("cpu"))
-    # Several workers share the threads of a single training.
-    seconds = one * torch.get_num_threads() / (threads_of_each(workers) * workers)
+    seconds = one / workers  # each has as many threads as this process
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
     notices.print(

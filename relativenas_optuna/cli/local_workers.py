@@ -32,8 +32,8 @@ _MAIN = "from relativenas_optuna.cli.main import main; main()"
 def workers_beside(count: int, *, storage: str, study: str, device: str | None) -> Iterator[None]:
     """Run `count` processes of `relativenas worker` beside the block.
 
-    PyTorch's threads are divided between them and this process. The block's end waits until the
-    workers have finished the search; after an error it ends them by a signal. If this process is
+    Each has as many threads of PyTorch as this process. The block's end waits until the workers
+    have finished the search; after an error it ends them by a signal. If this process is
     killed, they end within seconds.
 
     Args:
@@ -59,7 +59,6 @@ def workers_beside(count: int, *, storage: str, study: str, device: str | None) 
     if count:
         import torch
 
-        torch.set_num_threads(max(1, torch.get_num_threads() // (count + 1)))
         surroundings["OMP_NUM_THREADS"] = str(torch.get_num_threads())
     with ctrl_c_ignored():
         crew = [

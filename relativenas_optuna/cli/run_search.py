@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 
 def searched(
-    console: Console, request: SearchRequest, device: str | None, workers: int = 1
+    console: Console,
+    request: SearchRequest,
+    device: str | None,
+    workers: int = 1,
+    threads: int | None = None,
 ) -> Choice:
     """Start or continue a search, print its progress, and return its result.
 
@@ -38,6 +42,7 @@ def searched(
         request: Requested settings of the search.
         device: Device of the search; None for the best one.
         workers: Number of processes that search together, at least 1.
+        threads: Number of CPU threads of each process; None to choose one.
     """
     images = None
     if is_missing_file(console.storage):
@@ -55,7 +60,13 @@ def searched(
         if images is None:
             console.preparing(plan)
         return search_to_the_end(
-            console, study, plan, device=device, workers=workers, images=images
+            console,
+            study,
+            plan,
+            device=device,
+            workers=workers,
+            threads=threads,
+            images=images,
         )
 
 
@@ -97,6 +108,7 @@ def search_to_the_end(
     *,
     device: str | None,
     workers: int = 1,
+    threads: int | None = None,
     images: Images | None = None,
 ) -> Choice:
     """Run or continue the search of a study to its end, and report the result.
@@ -107,6 +119,7 @@ def search_to_the_end(
         plan: Plan of the search.
         device: Device of the search; None for the best one.
         workers: Number of processes that search together, at least 1.
+        threads: Number of CPU threads of each process; None to choose one.
         images: Images of the plan; None to load them.
 
     Raises:
@@ -116,6 +129,7 @@ def search_to_the_end(
     # These imports load PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.dashboard.reporter import reporter_of
     from relativenas_optuna.search.search import Search
+    from relativenas_optuna.search.threads import set_search_threads
     from relativenas_optuna.training.device import resolve_device
 
     # Checked before the data, which may have to be downloaded.
@@ -133,8 +147,9 @@ def search_to_the_end(
             workers - 1, storage=console.storage, study=console.study, device=device
         )
         try:
+            console.begins(search)
+            console.threads(set_search_threads(search, threads, workers=workers))
             with beside:
-                console.begins(search)
                 if search.scored < search.total:
                     with console.progress(search) as progress:
                         search.run([progress.after, *reporters], progress.failed)
@@ -157,6 +172,7 @@ def baseline_architecture(
     *,
     console: Console,
     device: str | None,
+    threads: int | None = None,
 ) -> AnyGenotype:
     """Start or continue the random search that belongs to a study, and return its winner.
 
@@ -166,6 +182,7 @@ def baseline_architecture(
         plan: Plan of that search.
         console: Console of the random search.
         device: Device of the random search; None for the best one.
+        threads: Number of CPU threads; None to choose one.
 
     Raises:
         Exception: See `baseline_plan` and `Search` for all errors.
@@ -182,5 +199,5 @@ def baseline_architecture(
             if IMAGES in study.user_attrs and IMAGES not in baseline.user_attrs:
                 # The images of the study, although its folder may have other images by now.
                 baseline.set_user_attr(IMAGES, study.user_attrs[IMAGES])
-            choice = search_to_the_end(console, baseline, planned, device=device)
+            choice = search_to_the_end(console, baseline, planned, device=device, threads=threads)
     return choice.winner.genotype

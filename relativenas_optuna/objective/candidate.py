@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
@@ -20,6 +21,7 @@ from relativenas_optuna.networks.protocol import check_path
 from relativenas_optuna.objective.checkpoints.record import CandidateScore
 from relativenas_optuna.objective.settings import SearchSettings, check_seed
 from relativenas_optuna.objective.weight_set import Trained, WeightSet
+from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.training.augmentation import Augmentation, normalise
 from relativenas_optuna.training.calibration import calibrate
 from relativenas_optuna.training.data.images import Images, require_pair
@@ -34,7 +36,7 @@ from relativenas_optuna.training.randomness import generators
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.protocol import SharedNetwork
-    from relativenas_optuna.samplers.seats.claims import Seat
+    from relativenas_optuna.objective.weight_set import Candidate
     from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.training.metrics import Loss, Metric
 
@@ -96,6 +98,23 @@ class Outcome:
         """True if a weight, the loss or the score is not finite."""
         finite = math.isfinite(self.score.loss) and math.isfinite(self.score.score)
         return self.spoilt or not finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateSteps:
+    """Single steps of a candidate, to measure their time.
+
+    Attributes:
+        train: Function that trains the candidate for one step on a number of images.
+        score: Function that scores the candidate on a number of validation images.
+        training: Images in a step of its training.
+        scoring: Images in a batch of its scoring.
+    """
+
+    train: Callable[[int], object]
+    score: Callable[[int], object]
+    training: int
+    scoring: int
 
 
 class CandidateTrainer(Generic[A]):
@@ -185,35 +204,10 @@ class CandidateTrainer(Generic[A]):
         Raises:
             Stopped: `report` ended the epoch; the candidate has no score.
         """
-        settings = self._settings
-        random = generators(self._seed, place.generation, place.number, device=self._device)
-        drop_path = settings.drop_path_of(place.generation)
         phases, watch = Phases(), Watch(self._device)
         with self.weights.candidate(genotype) as candidate:
-            optimizer = torch.optim.SGD(
-                candidate.parameters,
-                lr=settings.learning_rate_of(place.generation),
-                momentum=settings.momentum,
-                weight_decay=settings.weight_decay,
-            )
             phases.inherit = watch.lap()
-            training = train_epoch(
-                lambda images: self.supernet(
-                    images, genotype, drop_path=drop_path, generator=random.drop_path
-                ),
-                candidate.parameters,
-                self._training,
-                module=self.supernet,
-                optimizer=optimizer,
-                generators=random,
-                augmentation=self._augmentation,
-                batch_size=settings.batch_size,
-                loss=self._loss,
-                clip=settings.clip,
-                memory_format=torch.channels_last,
-                autocast=self._autocast,
-                report=report,
-            )
+            training = self._epoch(candidate, genotype, self._training, place, report)
             phases.train = watch.lap()
             score = self._score(genotype)
             phases.validate = watch.lap()
@@ -236,10 +230,61 @@ class CandidateTrainer(Generic[A]):
             )
             return self._score(genotype)
 
-    def _score(self, genotype: A) -> Evaluation:
+    @contextmanager
+    def steps(self, genotype: A) -> Iterator[CandidateSteps]:
+        """Yield single steps of a candidate, to measure their time.
+
+        At the end of the `with` block the shared weights are as before.
+        """
+        first = Seat(0, 0)
+        with self.weights.candidate(genotype) as candidate:
+            yield CandidateSteps(
+                train=lambda count: self._epoch(
+                    candidate, genotype, self._training.subset(range(count)), first
+                ),
+                score=lambda count: self._score(genotype, self._validation.subset(range(count))),
+                training=min(self._settings.batch_size, len(self._training)),
+                scoring=min(2 * self._settings.batch_size, len(self._validation)),
+            )
+
+    def _epoch(
+        self,
+        candidate: Candidate,
+        genotype: A,
+        images: Images,
+        place: Seat,
+        report: Report | None = None,
+    ) -> EpochResult:
+        settings = self._settings
+        random = generators(self._seed, place.generation, place.number, device=self._device)
+        drop_path = settings.drop_path_of(place.generation)
+        return train_epoch(
+            lambda images: self.supernet(
+                images, genotype, drop_path=drop_path, generator=random.drop_path
+            ),
+            candidate.parameters,
+            images,
+            module=self.supernet,
+            optimizer=torch.optim.SGD(
+                candidate.parameters,
+                lr=settings.learning_rate_of(place.generation),
+                momentum=settings.momentum,
+                weight_decay=settings.weight_decay,
+            ),
+            generators=random,
+            augmentation=self._augmentation,
+            batch_size=settings.batch_size,
+            loss=self._loss,
+            clip=settings.clip,
+            memory_format=torch.channels_last,
+            autocast=self._autocast,
+            report=report,
+        )
+
+    def _score(self, genotype: A, images: Images | None = None) -> Evaluation:
         return evaluate(
             lambda images: self.supernet(images, genotype),
-            self._validation,
+            self._validation if images is None else images,
             module=self.supernet,
             batch_size=2 * self._settings.batch_size,  # without gradients there is room for more
             loss=self._loss,

@@ -1,8 +1,7 @@
-"""Detect that other programs slow down PyTorch's threads."""
+"""Detect that other programs begin to slow down PyTorch's threads during a search."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import contextmanager
@@ -12,11 +11,12 @@ from typing import TYPE_CHECKING
 import psutil
 import torch
 
+from relativenas_optuna._utils.cores import usable_cpus
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_INTERVAL = 10.0  # seconds of one measurement
-_MEASUREMENTS = 5
+_INTERVAL = 30.0  # seconds of one measurement
 _NOISE = 0.3  # CPUs that a quiet machine uses beside a search
 _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")  # as psutil names them
 
@@ -36,14 +36,13 @@ def slow_threads(*, threads: int, cpus: int, others: float) -> str | None:
         return None
     return (
         f"slow: PyTorch's {threads} threads wait for other programs, which use {others:.1f} of "
-        f"{cpus} CPUs. Press Ctrl-C, set OMP_NUM_THREADS=1 and give the same command again: it "
-        f"goes on"
+        f"{cpus} CPUs. Press Ctrl-C, and give the same command again with --threads 1: it goes on"
     )
 
 
 @contextmanager
 def slow_threads_reported(report: Callable[[str], None]) -> Iterator[None]:
-    """Watch the CPUs for the first minute of the block, and report other programs' load once.
+    """Watch the CPUs during the block, and report other programs' load once.
 
     Args:
         report: Called at most once, from another thread, with the warning of `slow_threads`.
@@ -51,11 +50,10 @@ def slow_threads_reported(report: Callable[[str], None]) -> Iterator[None]:
     threads, ended = torch.get_num_threads(), threading.Event()
 
     def measure() -> None:
-        for _ in range(_MEASUREMENTS):
-            before = _Reading.now()
-            if ended.wait(_INTERVAL):
-                return
-            others = before.others_until(_Reading.now())
+        before = _Reading.now()
+        while not ended.wait(_INTERVAL):
+            now = _Reading.now()
+            others, before = before.others_until(now), now
             line = slow_threads(threads=threads, cpus=len(before.busy), others=others)
             if line is not None:
                 report(line)
@@ -81,8 +79,8 @@ class _Reading:
     @classmethod
     def now(cls) -> _Reading:
         every = psutil.cpu_times(percpu=True)
-        usable = _usable_cpus(len(every))
-        busy = tuple(sum(getattr(every[n], name, 0.0) for name in _BUSY) for n in usable)
+        own = [every[number] for number in usable_cpus() if number < len(every)]
+        busy = tuple(sum(getattr(cpu, name, 0.0) for name in _BUSY) for cpu in own)
         return cls(time.monotonic(), time.process_time(), busy)
 
     def others_until(self, later: _Reading) -> float:
@@ -90,11 +88,3 @@ class _Reading:
         own = later.own - self.own
         every = sum(later.busy) - sum(self.busy)
         return max(0.0, every - own) / (later.clock - self.clock)
-
-
-def _usable_cpus(count: int) -> list[int]:
-    """Return the numbers of the CPUs that this process may run on, of `count` CPUs."""
-    if hasattr(os, "sched_getaffinity"):
-        found = sorted(number for number in os.sched_getaffinity(0) if number < count)
-        return found or list(range(count))
-    return list(range(count))

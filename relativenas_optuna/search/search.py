@@ -59,7 +59,8 @@ class Search:
         device: Device of the training, such as "cuda:1"; see `SupernetObjective`.
         leads: True to store the plan in the study; False in a worker that joins a search.
         images: Images of the plan; None to load them.
-        warn: Called with one line if other programs slow the search down; None for no warning.
+        warn: Called with one line if other programs begin to slow the search down; None for no
+            warning.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         train_epoch,
     )
     from relativenas_optuna.training.randomness import Generators, generators
+    from relativenas_optuna.training.threads import ThreadChoice, choose_threads
 
 __all__ = [
     "Augmentation",
@@ -34,8 +35,10 @@ __all__ = [
     "Generators",
     "Images",
     "Stopped",
+    "ThreadChoice",
     "as_images",
     "calibrate",
+    "choose_threads",
     "evaluate",
     "generators",
     "images_of",
@@ -53,8 +56,10 @@ _HOMES = {
     "Generators": "training.randomness",
     "Images": "training.data.images",
     "Stopped": "training.loop",
+    "ThreadChoice": "training.threads",
     "as_images": "training.data.load",
     "calibrate": "training.calibration",
+    "choose_threads": "training.threads",
     "evaluate": "training.loop",
     "generators": "training.randomness",
     "load": "networks.io.tensors_file",

@@ -29,7 +29,7 @@ def test_threads_that_share_their_cpus_are_said_to_wait(
     assert line is not None
     assert f"PyTorch's {threads} threads wait" in line
     assert f"which use {others} of {cpus} CPUs" in line
-    assert "set OMP_NUM_THREADS=1" in line
+    assert "again with --threads 1" in line
 
 
 @pytest.mark.parametrize(

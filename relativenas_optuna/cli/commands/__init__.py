@@ -63,7 +63,7 @@ SECTIONS = {
             "RELATIVENAS_STORAGE     URL of the database, if --storage is not given",
             "RELATIVENAS_TRACEBACK   if set, errors end with Python's traceback",
             "NO_COLOR, FORCE_COLOR   if set: no colours, or colours in files and pipes too",
-            "OMP_NUM_THREADS         number of PyTorch's threads; 1 beside other busy programs",
+            "OMP_NUM_THREADS         number of CPU threads, if --threads is not given",
         ),
         listed(
             "Tab completion, a line for your shell's startup file",

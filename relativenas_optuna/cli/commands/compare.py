@@ -14,7 +14,12 @@ from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.cpu_time import announce_trainings
 from relativenas_optuna.cli.help_texts import examples
-from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
+from relativenas_optuna.cli.options.common import (
+    device_option,
+    storage_option,
+    study_option,
+    threads_option,
+)
 from relativenas_optuna.cli.output.search import Console
 from relativenas_optuna.cli.progress import counting
 from relativenas_optuna.cli.run_search import baseline_architecture
@@ -28,15 +33,19 @@ from relativenas_optuna.search.run_folder import empty_folders_removed, locked, 
 from relativenas_optuna.search.study_access import check_study, study_at
 
 if TYPE_CHECKING:
+    import optuna
     import rich.console
 
     from relativenas_optuna.evaluation.comparison.contestants import Contestant
     from relativenas_optuna.evaluation.comparison.report import Comparison
     from relativenas_optuna.evaluation.comparison.workers import Conditions
     from relativenas_optuna.evaluation.standalone.images import AnyImages
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
+    from relativenas_optuna.training.threads import ThreadChoice
 
 _MOST = 1000
 _FOLDER = "compare"
+_THREADS = "relative_nas:compare_threads"
 
 
 @click.command(
@@ -104,6 +113,7 @@ _FOLDER = "compare"
 )
 @click.option("--yes", is_flag=True, help="Train even if a CPU needs more than a day.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
+@threads_option
 @device_option
 def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
     """Train the result of a search and its baselines, and compare them.
@@ -133,14 +143,23 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
             make_folder(str(out))
             stack.enter_context(locked(str(out), use="compared", option="--out"))
             conditions, images = _prepared(plan, out, options)
+            line = _set_threads(found, best, conditions, images[0], options)
+            if line is not None:
+                notices.print(line, soft_wrap=True)
             if conditions.device == "cpu":
                 announce_trainings(notices, best, conditions, images[0], options)
             drawn = None
             if not options["no_baseline"]:
                 watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
                 drawn = baseline_architecture(
-                    found._storage, found, plan, console=watch, device=options["device"]
+                    found._storage,
+                    found,
+                    plan,
+                    console=watch,
+                    device=options["device"],
+                    threads=options["threads"],
                 )
+                _set_threads(found, best, conditions, images[0], options)
             # This import loads PyTorch, which takes seconds, so commands without it start fast.
             from relativenas_optuna.cli.output.comparison import FILES, show, write
             from relativenas_optuna.evaluation.comparison.contestants import contestants
@@ -187,6 +206,30 @@ def _prepared(
     images = conditions.images()
     check_fit(conditions.recipe, *images)
     return conditions, images
+
+
+def _set_threads(
+    study: optuna.Study,
+    genotype: AnyGenotype,
+    conditions: Conditions,
+    training: AnyImages,
+    options: dict[str, Any],
+) -> str | None:
+    """Set the number of CPU threads of each training, and return one line for people."""
+    from relativenas_optuna.evaluation.standalone.estimate import choose_training_threads
+    from relativenas_optuna.search.threads import set_study_threads
+
+    def measure(most: int) -> ThreadChoice:
+        return choose_training_threads(genotype, training, recipe=conditions.recipe, most=most)
+
+    return set_study_threads(
+        study,
+        options["threads"],
+        device=conditions.device,
+        workers=options["workers"],
+        attribute=_THREADS,
+        measure=measure,
+    )
 
 
 def _compared(

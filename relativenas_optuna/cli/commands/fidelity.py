@@ -14,7 +14,12 @@ from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna.cli.help_texts import examples
-from relativenas_optuna.cli.options.common import device_option, storage_option, study_option
+from relativenas_optuna.cli.options.common import (
+    device_option,
+    storage_option,
+    study_option,
+    threads_option,
+)
 from relativenas_optuna.cli.options.paths import PATHS, paths_here, plan_here
 from relativenas_optuna.cli.progress import counting
 from relativenas_optuna.cli.terminal import console
@@ -67,6 +72,7 @@ if TYPE_CHECKING:
 )
 @click.option("--anew", is_flag=True, help="Discard earlier measurements.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
+@threads_option
 @device_option
 @paths_here
 def fidelity(
@@ -74,6 +80,7 @@ def fidelity(
     study: str,
     device: str | None,
     *,
+    threads: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -95,7 +102,9 @@ def fidelity(
         check_study(found, plan.search_space)
         plan = plan_here(plan, study=study, **{name: options.pop(name) for name in PATHS})
         notices = console(stderr=as_json, notices=True)
-        measured = _measure(found, plan, device, notices, quiet=as_json, options=options)
+        measured = _measure(
+            found, plan, device, notices, threads=threads, quiet=as_json, options=options
+        )
         if as_json:
             click.echo(json.dumps(_data(measured, found), allow_nan=False))
         else:
@@ -110,15 +119,20 @@ def _measure(
     device: str | None,
     notices: rich.console.Console,
     *,
+    threads: int | None,
     quiet: bool,
     options: dict[str, Any],
 ) -> Fidelity:
     # These imports load PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.fidelity.measure import measure
     from relativenas_optuna.search.search import Search
+    from relativenas_optuna.search.threads import set_search_threads
     from relativenas_optuna.training.device import resolve_device
 
     search = Search(study, plan, device=str(resolve_device(device)), leads=False)
+    line = set_search_threads(search, threads)
+    if line is not None and not quiet:
+        notices.print(line, soft_wrap=True)
     sample = options["sample"]
     bar = counting(notices, f"stand-alone training, {options['epochs']} epochs", sample)
     begun = None if options["anew"] else Fidelity.stored_in(study)

@@ -9,7 +9,12 @@ from pathlib import Path
 import click
 
 from relativenas_optuna.cli.help_texts import examples
-from relativenas_optuna.cli.options.common import device_option, json_option, storage_option
+from relativenas_optuna.cli.options.common import (
+    device_option,
+    json_option,
+    storage_option,
+    threads_option,
+)
 
 
 @click.command(
@@ -19,10 +24,11 @@ from relativenas_optuna.cli.options.common import device_option, json_option, st
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@threads_option
 @device_option
 @storage_option
 @json_option
-def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
+def run(file: Path, threads: int | None, device: str | None, storage: str, as_json: bool) -> None:
     """Run the search that FILE describes, and check that it reaches the required figures.
 
     FILE is a study file in TOML, such as studies/digits.toml. The exit status is 1 if a figure
@@ -35,7 +41,7 @@ def run(file: Path, device: str | None, storage: str, as_json: bool) -> None:
 
     described = StudyFile.read(file)
     console = Console(storage=storage, study=described.study, stderr=as_json)
-    choice = searched(console, described.request, device)
+    choice = searched(console, described.request, device, threads=threads)
     figures = described.check(choice)
     console.figures(figures)
     if as_json:

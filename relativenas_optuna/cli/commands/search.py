@@ -15,6 +15,7 @@ from relativenas_optuna.cli.options.common import (
     space_option,
     storage_option,
     study_option,
+    threads_option,
     weights_option,
 )
 from relativenas_optuna.cli.options.limits import limit_options, limit_request
@@ -94,6 +95,7 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
     help="Number of processes on this machine that search together; `relativenas worker` adds "
     "more, also on other machines.",
 )
+@threads_option
 @device_option
 @storage_option
 @study_option
@@ -110,6 +112,7 @@ def search(
     device: str | None,
     *,
     workers: int,
+    threads: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -131,6 +134,6 @@ def search(
         settings={n: v for n, v in options.items() if n not in names and v is not None},
     )
     console = Console(storage=storage, study=study, stderr=as_json)
-    choice = searched(console, request, device, workers)
+    choice = searched(console, request, device, workers, threads)
     if as_json:
         click.echo(json.dumps({"study": study} | choice.to_data(), allow_nan=False))

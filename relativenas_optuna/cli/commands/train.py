@@ -24,6 +24,7 @@ from relativenas_optuna.cli.options.common import (
     space_option,
     storage_option,
     study_option,
+    threads_option,
 )
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
@@ -100,6 +101,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 )
 @click.option("--yes", is_flag=True, help=f"Train even if a CPU needs more than {LONGEST} hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
+@threads_option
 @device_option
 @storage_option
 @study_option
@@ -151,6 +153,7 @@ def _train(
     from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
     from relativenas_optuna.evaluation.standalone.images import images_for
     from relativenas_optuna.evaluation.standalone.run import training_run
+    from relativenas_optuna.evaluation.standalone.threads import set_training_threads
     from relativenas_optuna.evaluation.standalone.trainer import counts
     from relativenas_optuna.training.device import resolve_device
 
@@ -160,6 +163,11 @@ def _train(
     report.preparing(named, recipe, data=data, seed=seed, device=device)
     trained, validated = counts(training, recipe, seed=seed)
     report.images(trained, validated, 0 if test is None else len(test), len(training.classes))
+    report.threads(
+        set_training_threads(
+            named.genotype, training, recipe, out=out, device=device, given=options["threads"]
+        )
+    )
     done = 0
 
     def begin(history: Sequence[Epoch]) -> None:

@@ -19,6 +19,7 @@ from relativenas_optuna.cli.options.common import (
     json_option,
     storage_option,
     study_option,
+    threads_option,
 )
 from relativenas_optuna.cli.options.paths import paths_here, plan_here
 from relativenas_optuna.cli.progress import failure, scored_line
@@ -45,6 +46,7 @@ _PAUSE = 0.5  # seconds
         "relativenas worker --study my --data /mnt/images     if the search's images are there",
     ),
 )
+@threads_option
 @device_option
 @storage_option
 @study_option
@@ -62,6 +64,7 @@ def worker(
     *,
     storage: str,
     study: str,
+    threads: int | None,
     device: str | None,
     wait: float,
     as_json: bool,
@@ -91,7 +94,7 @@ def worker(
         found = open_study(opened, study, create=False)
         with deletion_reported(found):
             check_study(found, plan.search_space)  # the user's module may differ on this machine
-            _work(found, plan, here, device=device, as_json=as_json)
+            _work(found, plan, here, threads=threads, device=device, as_json=as_json)
 
 
 def _work(
@@ -99,12 +102,14 @@ def _work(
     plan: SearchPlan,
     here: dict[str, str | None],
     *,
+    threads: int | None,
     device: str | None,
     as_json: bool,
 ) -> None:
     # These imports load PyTorch, which takes seconds.
     from relativenas_optuna.dashboard.reporter import reporter_of
     from relativenas_optuna.search.search import Search
+    from relativenas_optuna.search.threads import set_search_threads
     from relativenas_optuna.training.device import resolve_device
 
     name = study.study_name
@@ -115,8 +120,11 @@ def _work(
         search = Search(study, plan, device=found, leads=False)
         reporter = reporter_of(study, plan.out, lambda line: click.echo(line, err=True))
         reporters = [] if reporter is None else [reporter]
+        line = set_search_threads(search, threads)
         if not as_json:
             notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
+            if line is not None:
+                notice(line)
         try:
             search.run(
                 [lambda _, trial: _after(trial, scored, quiet=as_json), *reporters],

@@ -62,6 +62,14 @@ device_option = click.option(
 )
 
 
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Number of CPU threads of each process.  [default: OMP_NUM_THREADS, otherwise that of the "
+    "run that is continued, otherwise the fastest one, measured in a second or two]",
+)
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one line of JSON."
 )

@@ -86,6 +86,11 @@ class Console:
         if 0 < done < search.total:
             self._note(f"going on after {done} of {search.total} candidates")
 
+    def threads(self, line: str | None) -> None:
+        """Print the number of CPU threads; nothing for None."""
+        if line is not None:
+            self._note(line)
+
     def progress(self, search: Search) -> SearchProgress:
         """Return the progress bar of a search."""
         return SearchProgress(self._notices, search)

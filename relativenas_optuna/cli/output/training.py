@@ -67,6 +67,11 @@ class TrainingReport:
             f"{classes} classes"
         )
 
+    def threads(self, line: str | None) -> None:
+        """Print the number of CPU threads; nothing for None."""
+        if line is not None:
+            self._note(line)
+
     def progress(self, epochs: int, images: int) -> TrainingProgress:
         """Return the progress bar of a training; see `TrainingProgress`."""
         return TrainingProgress(self._notices, epochs=epochs, images=images)

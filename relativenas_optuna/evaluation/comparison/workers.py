@@ -114,9 +114,9 @@ def train_all(
 ) -> Iterator[tuple[TrainingJob, Result]]:
     """Run trainings in `workers` processes, and yield each result when it is there.
 
-    One worker trains in this process. Several workers are processes that divide the CPU's threads
-    among them; they end when this process ends, in whatever way. Finished epochs are in the
-    folders of the trainings.
+    One worker trains in this process. Several workers are processes, each with as many threads of
+    PyTorch as this one; they end when this process ends, in whatever way. Finished epochs are in
+    the folders of the trainings.
 
     Args:
         conditions: Conditions of all trainings.
@@ -132,7 +132,9 @@ def train_all(
         runner = JobRunner(conditions, images)
         yield from ((job, runner.train(job, name)) for job, name in jobs.items())
         return
-    threads = threads_of_each(workers)
+    import torch
+
+    threads = torch.get_num_threads()
     context = multiprocessing.get_context("spawn")
     lifeline, held = context.Pipe(duplex=False)
     begin = (conditions, threads, lifeline)
@@ -147,13 +149,6 @@ def train_all(
             held.close()  # ends the processes in the middle of a training
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def threads_of_each(workers: int) -> int:
-    """Return the number of threads of each worker: those of one training, divided by `workers`."""
-    import torch
-
-    return max(1, torch.get_num_threads() // workers)
 
 
 _runner: JobRunner | None = None  # in a process of the pool

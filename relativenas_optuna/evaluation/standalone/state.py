@@ -106,6 +106,7 @@ class State:
                 "history": [asdict(epoch) for epoch in self.history],
                 "kept_epoch": self.kept_epoch,
                 "scaler": None if scaler is None else scaler.state_dict(),
+                "threads": torch.get_num_threads(),
             }
         )
         write_whole(folder / FILE, to_bytes(tensors, {"training": text}))
@@ -169,6 +170,16 @@ class State:
             kept_epoch=kept_epoch,
             kept={name: tensor.to(device) for name, tensor in kept.items()},
         )
+
+
+def recorded_threads(folder: Path) -> int | None:
+    """Return the number of CPU threads of the training in a folder; None if there is none."""
+    try:
+        _, metadata = load(folder / FILE)
+        found = json.loads(metadata["training"])["threads"]
+    except (OSError, LookupError, TypeError, ValueError):  # `State.read` reports a damaged file
+        return None
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _merit(epoch: Epoch) -> tuple[float, ...]:
