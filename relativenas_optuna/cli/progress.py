@@ -30,7 +30,7 @@ _BESIDE_THE_BAR = 68  # columns
 _NARROWEST_BAR, _WIDEST_BAR = 5, 40
 
 
-class _Shown:
+class Shown:
     """A progress bar that is on the screen inside of a `with` block."""
 
     _progress: Progress
@@ -48,7 +48,7 @@ class _Shown:
         self._progress.stop()
 
 
-class SearchProgress(_Shown):
+class SearchProgress(Shown):
     """The progress bar of a search, with a line for each generation above it.
 
     If the output is not a terminal, only the lines are printed.
@@ -63,7 +63,7 @@ class SearchProgress(_Shown):
         self._scored = search.scored
         values = [t.value for t in search.study.get_trials(deepcopy=False) if t.value is not None]
         self._best = min(values, default=math.nan)
-        self._progress = _progress(console)
+        self._progress = progress_bar(console)
         self._task = self._progress.add_task("", total=search.total)
         self._show()
 
@@ -77,7 +77,7 @@ class SearchProgress(_Shown):
         else:
             self._best = min(trial.value, self._best)  # this order replaces an initial NaN
             if verbosity() > 0:
-                _say(self._progress, scored_line(trial))
+                say(self._progress, scored_line(trial))
         population = self._search.plan.settings.population
         before, self._scored = self._scored, self._search.scored
         self._show()
@@ -92,7 +92,7 @@ class SearchProgress(_Shown):
         if verbosity() < 0:  # the progress bar is hidden
             click.echo(text, err=True)
         else:
-            _say(self._progress, text)
+            say(self._progress, text)
 
     def _show(self) -> None:
         settings = self._search.plan.settings
@@ -110,14 +110,14 @@ class SearchProgress(_Shown):
         summary = self._search.summary_of(generation)
         if summary is not None:
             best, median, diversity = summary
-            _say(
+            say(
                 self._progress,
                 f"generation {generation + 1}: best loss {best:.4f}, median {median:.4f}, "
                 f"diversity {diversity:.2f}",
             )
 
 
-class TrainingProgress(_Shown):
+class TrainingProgress(Shown):
     """The progress bar of a training, with a line for each epoch above it.
 
     If the output is not a terminal, only the lines are printed.
@@ -131,7 +131,7 @@ class TrainingProgress(_Shown):
     def __init__(self, console: Console, *, epochs: int, images: int) -> None:
         self._epochs, self._images = epochs, images
         self._best: float | None = None
-        self._progress = _progress(console)
+        self._progress = progress_bar(console)
         self._task = self._progress.add_task("", total=epochs, best="")
         self._done = 0
 
@@ -141,7 +141,7 @@ class TrainingProgress(_Shown):
             self._better(epoch)
         self._done = len(history)
         if history:
-            _say(self._progress, f"going on after {self._done} of {self._epochs} epochs")
+            say(self._progress, f"going on after {self._done} of {self._epochs} epochs")
         self._show(0)
 
     def batch(self, images: int) -> None:
@@ -161,7 +161,7 @@ class TrainingProgress(_Shown):
                 f"; validation loss {epoch.validation_loss:.4f}, accuracy "
                 f"{100 * epoch.validation_accuracy:.2f} %"
             )
-        _say(self._progress, line)
+        say(self._progress, line)
         self._show(0)
 
     def _better(self, epoch: Epoch) -> None:
@@ -206,7 +206,7 @@ def counting(console: Console, what: str, total: int) -> Iterator[Callable[[], N
     Yields:
         A function to call after each step.
     """
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task(what, total=total, best="")
         yield lambda: progress.advance(task)
 
@@ -222,12 +222,13 @@ def measuring(console: Console, what: str) -> Iterator[Callable[[int, int], None
     Yields:
         A function to call after each step, with the number of steps so far and of all.
     """
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task(what, total=None, best="")
         yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
+    """Return a progress bar that only a terminal shows."""
     # In a full line, the terminal's "^C" would wrap to the next one and leave the bar behind.
     room = min(console.width - _BESIDE_THE_BAR, _WIDEST_BAR)
     return Progress(
@@ -245,6 +246,6 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _say(progress: Progress, line: str) -> None:
+def say(progress: Progress, line: str) -> None:
     """Print a line above a progress bar; outside a terminal it is not wrapped."""
     progress.print(line, soft_wrap=not on_screen(progress.console))

@@ -155,8 +155,14 @@ def search_to_the_end(
                         search.run([progress.after, *reporters], progress.failed)
                         for reporter in reporters:
                             reporter.write(study)
-            with console.counting("scoring the best again", search.choices) as advance:
-                choice = search.choose(advance)
+                if search.plan.finals is not None:
+                    with console.finals(search) as finals:
+                        search.run_finals(finals.hooks)
+            if search.plan.finals is None:
+                with console.counting("scoring the best again", search.choices) as advance:
+                    choice = search.choose(advance)
+            else:
+                choice = search.choose()
             for reporter in reporters:
                 reporter.write(study, ended=True)
             console.ended(choice, plan)

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # All characters with a meaning in CommonMark and in its tables, links and autolinks.
 _SPECIAL = re.compile(r"([!-/:-@\[-`{-~])")
@@ -26,6 +26,13 @@ def table(rows: Mapping[str, str]) -> str:
     """Return a table of two columns, from the names and values in `rows`, which are Markdown."""
     lines = ["| | |", "|:--|:--|", *(f"| {name} | {value} |" for name, value in rows.items())]
     return "\n".join(lines)
+
+
+def wide_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table with a line of headings; all texts are escaped."""
+    lines = [headings, *rows]
+    shown = [f"| {' | '.join(map(text, line))} |" for line in lines]
+    return "\n".join([shown[0], f"|{':--|' * len(headings)}", *shown[1:]])
 
 
 def block(content: str, language: str = "") -> str:

@@ -6,9 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna.dashboard.markdown import block, table, text
+from relativenas_optuna.dashboard.markdown import block, table, text, wide_table
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice
+from relativenas_optuna.search.finals.progress import readable_finals
+from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.search.study_facts import architecture_lines
@@ -38,6 +40,13 @@ def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
     parts = [f"### How to continue\n\n{_going_on(study, plan)}", _progress(seen, plan)]
     if what:
         parts.append(f"### {what}\n\n{block(architecture)}")
+    if choice is not None and choice.finals is not None:
+        shown = wide_table(finals_headings(choice), finals_rows(choice))
+        parts.append(
+            f"### The finals\n\nNetworks trained alone, {target_text(choice.finals)}.\n\n{shown}"
+        )
+    elif (running := _finals(study, plan)) is not None:
+        parts.append(running)
     listed = _listed(study, seen, best)
     if listed:
         parts.append(f"### The best of each generation\n\n{listed}")
@@ -91,12 +100,22 @@ def _progress(seen: StudySnapshot, plan: SearchPlan | None) -> str:
     return f"{words}{failed}."
 
 
+def _finals(study: optuna.Study, plan: SearchPlan | None) -> str | None:
+    """Return the progress of finals that are not finished; None if there are none."""
+    record = None if plan is None else readable_finals(study, plan)
+    if record is None or not record.total:
+        return None
+    return f"The finals: **{len(record.trainings)} of {record.total} trainings are done**."
+
+
 def _best(seen: StudySnapshot, best: Best, choice: Choice | None) -> tuple[str, str]:
     """Return the lines of the best architecture, and a heading; empty if nothing is scored."""
     if choice is not None:
         winner = choice.winner
+        alone = winner.ranked.standalone
+        won = "" if alone is None else f"accuracy {100 * alone:.2f} % trained alone; "
         return node_lines(winner.genotype.to_text()), (
-            f"What the search found: {winner.name}, scored again with the final weights: "
+            f"What the search found: {winner.name}, {won}scored again with the final weights: "
             f"loss {winner.loss:.4f}, accuracy {100 * winner.accuracy:.2f} %"
         )
     newest = max(best.generations, key=lambda n: best.generations[n][-1], default=None)

@@ -179,7 +179,7 @@ class SearchPlan:
             sampler=sampler,
             space=space.name,
             limits=limits,
-            finals=requested_finals(PRESET_FINALS[name], request.finals, request.target),
+            finals=requested_finals(name, PRESET_FINALS[name], request.finals, request.target),
         )
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan
@@ -272,7 +272,9 @@ class SearchPlan:
             changes["out"] = str(Path(request.out).absolute())
         if request.weights is not None:
             changes["weights"] = checked_place(request.weights)
-        changes["finals"] = requested_finals(self.finals, request.finals, request.target)
+        changes["finals"] = requested_finals(
+            self.preset, self.finals, request.finals, request.target
+        )
         return replace(self, **changes)
 
 

@@ -62,6 +62,13 @@ class Search:
         warn: Called with one line if other programs begin to slow the search down; None for no
             warning.
 
+    Attributes:
+        study: Study of the search.
+        plan: Plan of the search, for its images and without impossible finals.
+        sampler: Sampler of the search.
+        objective: Objective that trains and scores the candidates.
+        lacks_finals: True if finals were planned, but the space has no stand-alone networks.
+
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
             missing.
@@ -130,8 +137,10 @@ class Search:
             device=device,
             checkpoint=checkpoint,
         )
-        if plan.finals is not None and registered.network is None:
-            self.plan = plan = self._without_impossible_finals(plan)
+        networks = registered.network is not None or hasattr(self.objective.supernet, "standalone")
+        self.lacks_finals = plan.finals is not None and not networks
+        if self.lacks_finals:
+            self.plan = plan = replace(plan, finals=None)
         self.objective.check_images(study)  # before the plan of a started study changes
         if leads:
             plan.store(study)
@@ -160,7 +169,8 @@ class Search:
     def choices(self) -> int:
         """Largest number of architectures that are scored again with the final weights."""
         finals = self.plan.finals
-        best = FINALISTS if finals is None else EVALUATED * finals.shortlist
+        # With finals, also each architecture that the model chooses.
+        best = FINALISTS if finals is None else (EVALUATED + 1) * finals.shortlist
         return best + RANDOM_ARCHITECTURES + (self.plan.sampler == MIGO)
 
     @property
@@ -274,12 +284,6 @@ class Search:
         """The last seat that has a score in the study; None if no seat has one."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
-
-    def _without_impossible_finals(self, plan: SearchPlan) -> SearchPlan:
-        """Return the plan without finals if a custom space has no stand-alone networks."""
-        if hasattr(self.objective.supernet, "standalone"):
-            return plan
-        return replace(plan, finals=None)
 
     def _lost(self) -> SearchError:
         name = "folder of the first run with --out"

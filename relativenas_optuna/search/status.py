@@ -12,6 +12,11 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.populations import starting_claim
 from relativenas_optuna.samplers.search_view import SearchView
 from relativenas_optuna.search.choice import readable_choice, readable_plan
+from relativenas_optuna.search.finals.progress import (
+    finals_seconds_left,
+    finals_status,
+    readable_finals,
+)
 from relativenas_optuna.search.status_record import (
     BestStatus,
     GenerationStatus,
@@ -56,6 +61,7 @@ def status_of(study: optuna.Study) -> Status:
     running = [t for t in trials if t.state == TrialState.RUNNING and t.number not in lost]
     left = None if total is None else total - scored
     one = len(study.directions) == 1
+    finals = None if plan is None else readable_finals(study, plan)
     population = 0 if view is None else view.population_size
     return Status(
         study=study.study_name,
@@ -79,9 +85,10 @@ def status_of(study: optuna.Study) -> Status:
         best=_best(study, choice if finished else None) if one else None,
         front=None if one else len(best_trials(study)),
         history=_history(seen) if one else (),
+        finals=None if finals is None else finals_status(finals),
         seconds_left=seconds_left(trials, left=left, population=population)
         if running and left
-        else None,
+        else finals_seconds_left(finals),
         finished=finished,
         last_written=last_written(trials),
     )
@@ -141,7 +148,9 @@ def _best(study: optuna.Study, choice: Choice | None) -> BestStatus | None:
             trial=won.trial,
             loss=won.loss,
             accuracy=won.accuracy,
+            standalone=won.ranked.standalone,
             genotype=won.genotype.to_text(),
+            predicted=won.predicted and won.trial is None,
         )
     trial = next(iter(best_trials(study)), None)
     if trial is None:

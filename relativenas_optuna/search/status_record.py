@@ -33,14 +33,42 @@ class BestStatus:
     Attributes:
         trial: Number of the trial; None for a winner that no trial scored, see `Finalist`.
         loss: Value of the objective; for a winner, the loss with the final shared weights.
-        accuracy: Accuracy of a winner, 0 to 1; None otherwise.
+        accuracy: Accuracy of a winner with the final shared weights, 0 to 1; None otherwise.
+        standalone: Accuracy of the winner of finals after its last stand-alone training, 0 to 1;
+            None otherwise.
         genotype: Architecture as text; None if the trial has no genotype.
+        predicted: True for a winner that no trial scored and that a model chose for the finals.
     """
 
     trial: int | None
     loss: float
     accuracy: float | None
+    standalone: float | None = None
     genotype: str | None
+    predicted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalsStatus:
+    """The progress of the finals of a search.
+
+    Attributes:
+        rung: Number of the current rung, from 1; 0 while the shortlist is made.
+        rungs: Number of rungs; 0 while the shortlist is made.
+        done: Number of finished trainings.
+        total: Number of trainings of all rungs; 0 while the shortlist is made.
+        running: Number of trainings in progress, of live workers.
+        accuracy: Best accuracy in the last rung that has a score, 0 to 1; None without a score.
+        target: Network that the finals choose for, "small" or "full".
+    """
+
+    rung: int
+    rungs: int
+    done: int
+    total: int
+    running: int
+    accuracy: float | None
+    target: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +116,7 @@ class Status:
         best: The best trial so far; None with several objectives or before the first score.
         front: Number of trials on the Pareto front; None with one objective.
         history: The complete generations.
+        finals: Progress of the finals; None before they begin, and without finals.
         seconds_left: Estimated seconds until the end of the search; None if unknown.
         finished: True if the search has ended and its winner is chosen.
         last_written: Local time at which a trial last started or ended; None without trials.
@@ -114,6 +143,7 @@ class Status:
     best: BestStatus | None
     front: int | None
     history: tuple[GenerationStatus, ...]
+    finals: FinalsStatus | None
     seconds_left: float | None
     finished: bool
     last_written: datetime | None
@@ -132,7 +162,7 @@ class Status:
     def counts(self) -> tuple[object, ...]:
         """The figures that change only when something happens in the study."""
         numbers = (self.scored, self.running, self.lost, self.failed, self.interrupted, self.pruned)
-        return *numbers, self.workers, self.best, self.finished
+        return *numbers, self.workers, self.best, self.finals, self.finished
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as JSON data."""

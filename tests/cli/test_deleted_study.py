@@ -108,7 +108,7 @@ def test_a_worker_ends_with_one_line(
     settings = {"nodes": 1, "channels": 2, "cells": 3, "population": 2, "generations": LONG}
     with storage_at(url) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
-        request = SearchRequest(data="images", preset="digits", settings=settings)
+        request = SearchRequest(data="images", preset="digits", settings=settings, finals=0)
         plan = SearchPlan.of(study, request)
         plan.store(study)
         Path(plan.place).mkdir(parents=True)

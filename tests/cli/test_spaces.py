@@ -39,8 +39,8 @@ def run(
     forget()
 
 
-def study_file(folder: Path, space: str, *, generations: int = 1) -> str:
-    name = write_study_file(folder, "s", generations=generations)
+def study_file(folder: Path, space: str, *, generations: int = 1, finals: int = 0) -> str:
+    name = write_study_file(folder, "s", generations=generations, finals=finals)
     path = folder / name
     path.write_text(path.read_text().replace("[search]", f'[search]\nspace = "{space}"'))
     return name
@@ -48,8 +48,9 @@ def study_file(folder: Path, space: str, *, generations: int = 1) -> str:
 
 @pytest.mark.parametrize("space", ["nasbench201", OWN])
 def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, run: Run) -> None:
-    found = run("run", study_file(tmp_path, space))
+    found = run("run", study_file(tmp_path, space, finals=2))
     assert (found.status, found.err) == (0, "")
+    assert "the finals: networks of 6 cells and 8 channels, each trained alone" in found.out
     assert f"data {tmp_path / 'images'}, space {space}, preset digits" in found.out
     out = tmp_path / "relativenas-out" / "s"
     best = json.loads((out / "best.json").read_text())
@@ -85,6 +86,15 @@ def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, ru
     assert run("export", network, "--format", "safetensors", "--out", "ex", *named).status == 0
     measure = ("evaluate", "ex/network.safetensors", "--data", "images", "--part", "training")
     assert "16 training images" in run(*measure, *named).out
+
+
+def test_a_space_without_standalone_networks_has_no_finals(tmp_path: Path, run: Run) -> None:
+    bare = OWN.replace("DEPTHS", "BARE")
+    found = run("run", study_file(tmp_path, bare, finals=2))
+    assert (found.status, found.err) == (0, "")
+    assert f"no finals, because space {bare!r} has no stand-alone networks" in found.out
+    assert "the finals:" not in found.out
+    assert "is finished" in run("search", "--study", "s").out
 
 
 def test_another_process_finds_the_space_of_the_study(tmp_path: Path, run: Run) -> None:

@@ -33,6 +33,7 @@ study = {study!r}
 [search]
 data = "images"
 preset = "digits"
+finals = {finals}
 [settings]
 nodes = 1
 channels = 2
@@ -72,11 +73,13 @@ def write_images(folder: Path, *, classes: int = 2, each: int = 8, side: int = 8
     return folder
 
 
-def write_study_file(folder: Path, study: str, *, generations: int = 2, more: str = "") -> str:
+def write_study_file(
+    folder: Path, study: str, *, generations: int = 2, more: str = "", finals: int = 0
+) -> str:
     """Write a study of a second or so, and its images; the file's name."""
     if not (folder / "images").exists():
         write_images(folder / "images")
-    text = _STUDY_FILE.format(study=study, generations=generations, more=more)
+    text = _STUDY_FILE.format(study=study, generations=generations, more=more, finals=finals)
     (folder / f"{study}.toml").write_text(text)
     return f"{study}.toml"
 

@@ -20,8 +20,8 @@ POINTS = ("half", "rename", "pointer", "pointed", "remove")
 """Half of a file is written; all of it, under another name; it is complete, and the pointer does
 not name it yet; the pointer names it, and nothing else was done; old files are to be removed."""
 
-# Weights, the pointer to them, and the state of a stand-alone training, while they are written.
-_UNFINISHED = re.compile(r"\.(weights|state)[.-].*\.tmp")
+# Weights, the pointer to them, the state of a stand-alone training, and weights of finals.
+_UNFINISHED = re.compile(r"\.(weights|state|final)[.-].*\.tmp")
 
 
 def arm(fault: str, patch: pytest.MonkeyPatch | None = None) -> None:

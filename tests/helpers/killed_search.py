@@ -74,11 +74,18 @@ def begin(
     data: str | Path,
     *,
     sampler: str = "relativenas",
+    finals: int = 0,
     **changes: Any,
 ) -> Search:
     settings = asdict(SETTINGS) | changes
     request = SearchRequest(
-        data=str(data), out=str(out), seed=SEED, preset="small", sampler=sampler, settings=settings
+        data=str(data),
+        out=str(out),
+        seed=SEED,
+        preset="small",
+        sampler=sampler,
+        settings=settings,
+        finals=finals,
     )
     return Search(study, SearchPlan.of(study, request), device="cpu")
 

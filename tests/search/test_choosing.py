@@ -37,6 +37,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Search:
         seed=5,
         sampler="migo",
         settings=asdict(SETTINGS) | {"population": 7, "generations": 2},
+        finals=0,
     )
     search = Search(study, SearchPlan.of(study, request), device="cpu")
     search.run()

@@ -67,7 +67,9 @@ def search(
 ) -> Search:
     study = optuna.create_study(study_name="s") if study is None else study
     settings = asdict(SETTINGS) | {"population": 8, "generations": 2}
-    asked = SearchRequest(data=str(data), out=str(out), settings=settings, seed=3, **request)
+    asked = SearchRequest(
+        data=str(data), out=str(out), settings=settings, seed=3, finals=0, **request
+    )
     return Search(study, SearchPlan.of(study, asked), device="cpu", leads=leads)
 
 

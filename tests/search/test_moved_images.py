@@ -34,7 +34,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> optuna.Study:
 
 
 def plan(study: optuna.Study, data: str | None = None) -> SearchPlan:
-    return SearchPlan.of(study, SearchRequest(data=data, settings=asdict(SETTINGS)))
+    return SearchPlan.of(study, SearchRequest(data=data, settings=asdict(SETTINGS), finals=0))
 
 
 def test_the_same_images_under_another_path_go_on(study: optuna.Study, tmp_path: Path) -> None:

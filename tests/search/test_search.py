@@ -43,7 +43,7 @@ def begin(
     study: optuna.Study, out: Path, data: Path, *, seed: int = SEED, **changes: Any
 ) -> Search:
     request = SearchRequest(
-        data=str(data), out=str(out), seed=seed, settings=asdict(SETTINGS) | changes
+        data=str(data), out=str(out), seed=seed, settings=asdict(SETTINGS) | changes, finals=0
     )
     return Search(study, SearchPlan.of(study, request), device="cpu")
 

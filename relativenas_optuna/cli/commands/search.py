@@ -21,6 +21,7 @@ from relativenas_optuna.cli.options.common import (
 from relativenas_optuna.cli.options.limits import limit_options, limit_request
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
 from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
+from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARGETS
 
 
 @click.command(
@@ -29,6 +30,7 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
         "relativenas search --data my-images --study mine",
         "relativenas search --study mine --generations 20",
         "relativenas search --space nasbench201 --study nb",
+        "relativenas search --data my-images --study mine --for full",
         "relativenas search --max-parameters 3e6 --limit-channels 36 --limit-cells 20",
         "relativenas search --data cifar10 --preset paper --study c10 --device cuda",
     )
@@ -87,6 +89,20 @@ from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
 )
 @limit_options
 @click.option(
+    "--finals",
+    type=int,
+    metavar="N",
+    help=f"Number of architectures, 2 to {MOST_ENTRANTS}, that are trained alone at the end to "
+    "choose the winner; 0 to choose it by the score with shared weights.  [default: the preset's]",
+)
+@click.option(
+    "--for",
+    "target",
+    type=click.Choice(TARGETS),
+    help="Network that the finals choose for: small, as it is trained here; or full, trained long "
+    f"and at full size, where larger architectures gain more.  [default: {SMALL}]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
@@ -127,7 +143,10 @@ def search(
     from relativenas_optuna.search.request import SearchRequest
 
     limits = limit_request(options)
-    names = ("data", "size", "preset", "seed", "out", "weights", "space", "sampler")
+    names = (
+        *("data", "size", "preset", "seed", "out", "weights", "space", "sampler"),
+        *("finals", "target"),
+    )
     request = SearchRequest(
         **{name: options[name] for name in names},
         limits=limits,

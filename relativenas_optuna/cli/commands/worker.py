@@ -12,6 +12,7 @@ import optuna
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna.cli.finals_progress import finals_failure
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.local_workers import end_with_command
 from relativenas_optuna.cli.options.common import (
@@ -73,7 +74,8 @@ def worker(
     """Join the search of a study that `relativenas search` started.
 
     Any number of workers may join and leave at any time. A worker takes a pair of architectures,
-    trains it from the newest shared weights, and commits the result.
+    trains it from the newest shared weights, and commits the result. After the last generation the
+    workers share the trainings of the finals.
 
     All workers need access to the study's database, and to the folder of the search or the bucket
     that its --weights names. With a bucket, the machines need no shared disk. Processes started by
@@ -108,6 +110,7 @@ def _work(
 ) -> None:
     # These imports load PyTorch, which takes seconds.
     from relativenas_optuna.dashboard.reporter import reporter_of
+    from relativenas_optuna.search.finals.run import FinalsHooks
     from relativenas_optuna.search.search import Search
     from relativenas_optuna.search.threads import set_search_threads
     from relativenas_optuna.training.device import resolve_device
@@ -132,10 +135,19 @@ def _work(
             )
             for reporter in reporters:
                 reporter.write(study)
+            search.run_finals(
+                FinalsHooks(
+                    on_failure=lambda work, error: click.echo(finals_failure(work, error), err=True)
+                )
+            )
         except KeyboardInterrupt:
             raise Interrupted(f"what was scored is kept in study {name!r}") from None
         newest = SearchPlan.stored_in(study)
-        if newest is None or newest.settings == plan.settings:
+        # A custom space without stand-alone networks has no finals, whatever the plan says.
+        if newest is None or (newest.settings, newest.finals) in (
+            (plan.settings, plan.finals),
+            (search.plan.settings, search.plan.finals),
+        ):
             break
         # The search was extended meanwhile.
         plan = plan_here(newest, study=name, **here)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import shown_path, shown_place
+from relativenas_optuna.cli.finals_progress import FinalsProgress
 from relativenas_optuna.cli.output.files import write_genotype
 from relativenas_optuna.cli.progress import SearchProgress, counting
 from relativenas_optuna.cli.terminal import console, on_screen
 from relativenas_optuna.search.defaults import MIGO
+from relativenas_optuna.search.finals.progress import readable_finals
+from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.spaces.names import CELLS
@@ -56,7 +59,7 @@ class Console:
         self._note(
             f"data {plan.data}, {space}preset {plan.preset}, population {settings.population}, "
             f"generations {settings.generations}, seed {plan.seed}"
-            f", sampler {plan.sampler}"
+            f", sampler {plan.sampler}{_finals(plan)}"
         )
 
     def warn(self, line: str) -> None:
@@ -76,6 +79,10 @@ class Console:
         )
         for line in search.limits:
             self._note(line)
+        if search.lacks_finals:
+            self._note(
+                f"no finals, because space {search.plan.space!r} has no stand-alone networks"
+            )
         _, height, width = objective.training.shape
         if search.plan.size is None and max(height, width) > _LARGE:
             self._note(
@@ -94,6 +101,10 @@ class Console:
     def progress(self, search: Search) -> SearchProgress:
         """Return the progress bar of a search."""
         return SearchProgress(self._notices, search)
+
+    def finals(self, search: Search) -> FinalsProgress:
+        """Return the progress bar of the finals of a search."""
+        return FinalsProgress(self._notices, search)
 
     def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
         """Show a progress bar for `total` steps; see `progress.counting`."""
@@ -125,9 +136,15 @@ class Console:
 
     def saved(self, search: Search) -> str:
         """Return the message about what is saved after an interruption."""
+        record = None if search.plan.finals is None else readable_finals(search.study, search.plan)
+        trainings = (
+            ""
+            if record is None or not record.total
+            else f" and {len(record.trainings)} of {record.total} trainings of the finals"
+        )
         return (
-            f"{search.scored} of {search.total} candidates are saved in study {self.study!r}\n"
-            f"weights:     {shown_place(search.plan.place)}"
+            f"{search.scored} of {search.total} candidates{trainings} are saved in study "
+            f"{self.study!r}\nweights:     {shown_place(search.plan.place)}"
         )
 
     def best(self, best: Mapping[AnyGenotype, Ranked], top: int, folder: Path | None) -> None:
@@ -157,7 +174,30 @@ class Console:
             verdict = "reached" if figure.reached else "MISSED"
             self._print(f"  {figure.name} {figure.value:.4f}, at least {figure.least}: {verdict}")
 
+    def _finals(self, choice: Choice) -> None:
+        settings = choice.finals
+        assert settings is not None
+        self._print(
+            f"\nthe finals: networks of {settings.cells} cells and {settings.channels} channels, "
+            f"each trained alone"
+        )
+        table = [finals_headings(choice), *finals_rows(choice)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for row in table:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            self._whole(f"  {'  '.join(cells)}".rstrip())
+        self._print(target_text(settings))
+        winner = choice.winner
+        self._print(
+            f"{winner.name} won; with the final shared weights, its accuracy is "
+            f"{100 * winner.accuracy:.2f} %, the median of {len(choice.random_accuracies)} random "
+            f"architectures {100 * choice.random_accuracy:.2f} %"
+        )
+
     def _finalists(self, choice: Choice, of: str) -> None:
+        if choice.finals is not None:
+            self._finals(choice)
+            return
         self._print(f"\nthe best of {of}, scored again with the final shared weights")
         for rank, finalist in enumerate(choice.finalists, start=1):
             loss = finalist.search_loss
@@ -205,3 +245,9 @@ class Console:
     def _whole(self, text: str) -> None:
         """Print a text that people copy, without wrapping its lines."""
         self._console.print(text, soft_wrap=True)
+
+
+def _finals(plan: SearchPlan) -> str:
+    if plan.finals is None:
+        return ""
+    return f", finals of {plan.finals.shortlist} for {plan.finals.target}"

@@ -11,14 +11,14 @@ from rich.table import Table
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import ago, duration, shown_name
-from relativenas_optuna.search.choice import MOST_LIKELY
+from relativenas_optuna.search.choice import MOST_LIKELY, PREDICTED
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.names import CELLS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from relativenas_optuna.search.status_record import Status
+    from relativenas_optuna.search.status_record import FinalsStatus, Status
 
 _GENERATIONS = 6  # of the newest, so that all fits on a screen
 _BAR = 24  # columns
@@ -42,9 +42,10 @@ class StatusReport:
         """The figures that change during a search, on one line."""
         of = self._of
         generation = "" if of.generation is None else f"generation {self._generation()}; "
+        finals = "" if of.finals is None else f"finals: {self._finals(of.finals)}; "
         return (
             f"{generation}{self._scored()} scored, {of.running} running, {self._failed()} failed; "
-            f"{self._workers()}; best {self._best()}; time left: {self._left()}"
+            f"{self._workers()}; {finals}best {self._best()}; time left: {self._left()}"
         )
 
     @property
@@ -90,6 +91,7 @@ class StatusReport:
             ("running", self._running()),
             ("failed", self._failed()),
             ("workers", self._workers()),
+            *([] if of.finals is None else [("finals", self._finals(of.finals))]),
             ("best", self._best()),
             ("time left", self._left()),
             ("last write", "never" if of.last_written is None else ago(of.last_written)),
@@ -146,6 +148,16 @@ class StatusReport:
         where = "; ".join(f"{name}, pid {' '.join(pids)}" for name, pids in machines.items())
         return f"{len(of.workers)} alive ({where})"
 
+    def _finals(self, finals: FinalsStatus) -> str:
+        if not finals.total:
+            return "the shortlist is being made, or the search was ended before"
+        words = f"{finals.done} of {finals.total} trainings, rung {finals.rung} of {finals.rungs}"
+        if finals.done < finals.total:
+            words += f", {finals.running} running"
+        if finals.accuracy is not None:
+            words += f"; best accuracy of the rung {100 * finals.accuracy:.2f} %"
+        return f"{words}; for {finals.target}"
+
     def _best(self) -> str:
         of = self._of
         if of.front is not None:
@@ -155,7 +167,10 @@ class StatusReport:
         accuracy = of.best.accuracy
         value = f"loss {of.best.loss:.4f}" if of.data else f"value {of.best.loss:.6g}"
         won = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %, with final weights"
-        name = MOST_LIKELY if of.best.trial is None else f"trial {of.best.trial}"
+        if of.best.standalone is not None:
+            won += f"; accuracy {100 * of.best.standalone:.2f} % trained alone in the finals"
+        unscored = PREDICTED if of.best.predicted else MOST_LIKELY
+        name = unscored if of.best.trial is None else f"trial {of.best.trial}"
         return f"{name}: {value}{won}"
 
     def _left(self) -> str:
@@ -164,13 +179,11 @@ class StatusReport:
             return "none, the search is finished"
         if of.total is None:
             return "not known, for nobody said how many trials there are to be"
+        if of.seconds_left is not None and (of.running or of.scored >= of.total):
+            return f"about {duration(of.seconds_left)}"
         if of.scored >= of.total:
             return "the winner is being chosen, or the search was ended before"
-        if not of.running:
-            return "not known, for nobody is at it"
-        if of.seconds_left is None:
-            return "not known yet"
-        return f"about {duration(of.seconds_left)}"
+        return "not known yet" if of.running else "not known, for nobody is at it"
 
     def _history(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [("generation", "best", "median", "diversity")]
@@ -181,6 +194,6 @@ class StatusReport:
 
     def _go_on(self) -> list[str]:
         of = self._of
-        if of.total is None or of.finished or of.running:
+        if of.total is None or of.finished or of.running or (of.finals and of.finals.running):
             return []
         return ["", f"go on: {command('search', storage=self._storage, study=of.study)}"]

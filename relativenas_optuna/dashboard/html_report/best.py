@@ -30,6 +30,7 @@ class Best:
 
     Attributes:
         trial: Number of the trial; None for an architecture that no trial scored.
+        name: Name for people, by the trial.
         values: Values of the objectives; for a finalist the loss with the final weights.
         accuracy: Accuracy of a finalist in percent; empty for other trials.
         parameters: Number of parameters of the network; empty if unknown.
@@ -39,6 +40,7 @@ class Best:
     """
 
     trial: int | None
+    name: str
     values: tuple[str, ...]
     accuracy: str
     parameters: str
@@ -66,6 +68,7 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
             _best(
                 None if one.trial is None else trials[one.trial],
                 genotype,
+                name=one.name,
                 values=(f"{one.loss:.4f}",),
                 accuracy="" if one.accuracy is None else f"{100 * one.accuracy:.2f} %",
             )
@@ -73,7 +76,12 @@ def best_of(study: optuna.Study, top: int) -> list[Best]:
             if one.trial is None or one.trial < len(trials)
         ]
     return [
-        _best(trial, genotype_of(trial), values=tuple(f"{value:.6g}" for value in trial.values))
+        _best(
+            trial,
+            genotype_of(trial),
+            name=f"trial {trial.number}",
+            values=tuple(f"{value:.6g}" for value in trial.values),
+        )
         for trial in best_trials(study)[:top]
     ]
 
@@ -82,12 +90,14 @@ def _best(
     trial: FrozenTrial | None,
     genotype: AnyGenotype | None,
     *,
+    name: str,
     values: tuple[str, ...],
     accuracy: str = "",
 ) -> Best:
     cells = None if genotype is None else cells_of(genotype)
     return Best(
         trial=None if trial is None else trial.number,
+        name=name,
         values=values,
         accuracy=accuracy,
         parameters=_count(trial, "parameters"),

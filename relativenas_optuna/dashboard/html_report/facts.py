@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration
 from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.search.defaults import RELATIVENAS
+from relativenas_optuna.search.finals.settings import PRESET_FINALS, FinalsSettings
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.names import CELLS
 
@@ -39,10 +40,14 @@ def overview(status: Status) -> Facts:
     if status.failed:
         facts.append(("failed", str(status.failed)))
     if status.best is not None:
+        if status.best.standalone is not None:
+            facts.append(("accuracy, trained alone", f"{100 * status.best.standalone:.2f} %"))
         if status.best.accuracy is not None:
             facts.append(("accuracy, shared weights", f"{100 * status.best.accuracy:.2f} %"))
         name = "best loss" if status.data else "best value"
         facts.append((name, f"{status.best.loss:.4g}"))
+    if status.finals is not None and not status.finished:
+        facts.append(("finals", f"{status.finals.done} of {status.finals.total}"))
     if status.front is not None:
         facts.append(("on the Pareto front", str(status.front)))
     if not status.finished and status.running:
@@ -69,6 +74,7 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
             ("sampler", plan.sampler),
             ("seed", str(plan.seed)),
             *((name.replace("_", " "), str(v)) for name, v in asdict(plan.settings).items()),
+            *_finals(plan),
             ("results", plan.out),
             ("weights", without_password(plan.place)),
         ]
@@ -85,6 +91,13 @@ def settings(plan: SearchPlan | None, view: SearchView | None) -> Facts:
         ("search space", space),
         ("directions", ", ".join(view.directions)),
     ]
+
+
+def _finals(plan: SearchPlan) -> Facts:
+    if plan.finals is None:
+        return [("finals", "none")]
+    named = asdict(plan.finals).items()
+    return [(f"finals, {name.replace('_', ' ')}", str(value)) for name, value in named]
 
 
 def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str | None:
@@ -108,7 +121,26 @@ def search_command(plan: SearchPlan | None, *, storage: str, study: str) -> str 
             words += [f"--{name}", str(own[name])]
     words += ["--sampler", plan.sampler] if plan.sampler != RELATIVENAS else []
     words += ["--space", plan.space] if plan.space != CELLS else []
+    finals = _finals_options(plan)
+    if finals is None:
+        return None
+    words += finals
     return command(*words, storage=without_password(storage), study=study)
+
+
+def _finals_options(plan: SearchPlan) -> list[str] | None:
+    """Return the options of a plan's finals; None if no options ask for them."""
+    usual = PRESET_FINALS[plan.preset]
+    if plan.finals == usual:
+        return []
+    if plan.finals is None:
+        return ["--finals", "0"]
+    like, asked = usual or FinalsSettings(), plan.finals
+    if asked != replace(like, shortlist=asked.shortlist, target=asked.target):
+        return None
+    number = usual is None or asked.shortlist != like.shortlist
+    words = ["--finals", str(asked.shortlist)] if number else []
+    return words + (["--for", asked.target] if asked.target != like.target else [])
 
 
 def preset_or_none(plan: SearchPlan) -> dict[str, object] | None:

@@ -19,7 +19,8 @@ from relativenas_optuna.dashboard.html_report.facts import (
     settings,
 )
 from relativenas_optuna.dashboard.html_report.figures import figures_of
-from relativenas_optuna.search.choice import readable_plan
+from relativenas_optuna.search.choice import readable_choice, readable_plan
+from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.visualization._snapshot import StudySnapshot
 from relativenas_optuna.visualization._style import GRID, INK, PALE
@@ -71,6 +72,7 @@ def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str
         storage=without_password(storage),
         overview=overview(status),
         best=best,
+        finals=_finals(study) if status.finished else None,
         has_accuracy=any(one.accuracy for one in best),
         has_cost=any(one.parameters for one in best),
         has_drawings=any(one.drawing for one in best),
@@ -89,6 +91,19 @@ def page_of(study: optuna.Study, *, storage: str, made_by: str, top: int) -> str
         script=own("figures.js"),
         plotly=Markup(get_plotlyjs()),
     )
+
+
+def _finals(study: optuna.Study) -> dict[str, object] | None:
+    """Return the table of a finished search's finals; None without finals."""
+    choice = readable_choice(study)
+    if choice is None or choice.finals is None:
+        return None
+    return {
+        "settings": choice.finals,
+        "target": target_text(choice.finals),
+        "headings": finals_headings(choice),
+        "rows": finals_rows(choice),
+    }
 
 
 def _value_names(directions: tuple[str, ...]) -> list[str]:

@@ -77,7 +77,7 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
                 f"{name!r} needs {value!r}",
                 other,
             )
-    return replace(stored, settings=plan.settings)
+    return replace(stored, settings=plan.settings, finals=plan.finals)
 
 
 def _conditions(plan: SearchPlan) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def run_finals(
                 built_in=plan.space in BUILT_IN,
                 epochs=epochs,
                 seed=plan.seed,
-                folder=Path(plan.out, _FOLDER),
+                folder=Path(plan.out, _FOLDER) if leads or Path(plan.out).is_dir() else None,
             )
         return trainers[epochs]
 

@@ -58,20 +58,25 @@ class FinalsSettings:
 
 PRESET_FINALS: Mapping[str, FinalsSettings | None] = MappingProxyType(
     {
-        "paper": None,
-        "small": None,
-        "digits": None,
+        "paper": None,  # the paper has none
+        "small": FinalsSettings(batch_size=32),
+        # Images of 8 pixels need less depth, and their networks are slow for their size.
+        "digits": FinalsSettings(cells=6),
     }
 )
 """Settings of the finals by the name of the search's preset; None for no finals."""
 
 
 def requested_finals(
-    settings: FinalsSettings | None, shortlist: int | None, target: str | None
+    preset: str,
+    settings: FinalsSettings | None,
+    shortlist: int | None,
+    target: str | None,
 ) -> FinalsSettings | None:
     """Return settings with the requested changes; None for no finals.
 
     Args:
+        preset: Name of the search's preset, whose settings finals take if `settings` is None.
         settings: Settings of the preset or of the started search; None for no finals.
         shortlist: Requested number of architectures, 2 to 64, or 0 for no finals; None for that of
             `settings`.
@@ -94,7 +99,7 @@ def requested_finals(
             f"finals must be the number of architectures in the finals, 2 to {MOST_ENTRANTS}, or 0 "
             f"for none; got {shortlist!r}"
         )
-    found = settings or FinalsSettings()
+    found = settings or PRESET_FINALS.get(preset) or FinalsSettings()
     return replace(
         found,
         shortlist=found.shortlist if shortlist is None else shortlist,

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.search.choosing import nothing_scored
 from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
+from relativenas_optuna.search.finals.prediction import by_prediction
 from relativenas_optuna.search.finals.records import Entrant
+from relativenas_optuna.spaces.canonical import canonical
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from optuna.trial import FrozenTrial
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 EVALUATED = 2
 """Trials that are evaluated again for each architecture of the shortlist."""
+_POOL = 1000  # random architectures whose quality is predicted
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,10 @@ def with_shortlist(
     """Return the record of the finals with its shortlist.
 
     The best trials of all generations are evaluated again with the final shared weights, twice as
-    many as the shortlist has architectures. The best of them are the shortlist. Under "migo" the
-    most likely architecture is in it.
+    many as the shortlist has architectures. The best of them are one half of the shortlist. A model
+    of these scores, and of those of random architectures, predicts the quality of all trials and of
+    1,000 random architectures. The best of its order are the other half. Architectures that
+    compute the same come once. Under "migo" the most likely architecture is in the shortlist.
 
     Args:
         record: Record without a shortlist.
@@ -72,25 +77,42 @@ def with_shortlist(
     scored = _evaluated(objective, best, on_scored)
     if not scored:
         raise nothing_scored(plan, study_name)
-    random = {}
+    drawn = {}
     accuracies = []
     for architecture in candidates.random():
         score = objective.evaluate(architecture)
         on_scored()
         accuracies.append(score.accuracy)
-        if architecture not in scored and math.isfinite(score.loss):
-            random[architecture] = _Scored(score, None)
-    by_score = sorted(scored, key=lambda one: scored[one].score.loss)
-    chosen = by_score[: settings.shortlist]
-    if expected in scored and expected not in chosen:
-        chosen[-1] = expected
+        if math.isfinite(score.loss):
+            drawn[architecture] = _Scored(score, candidates.trial_of(architecture))
+    known = drawn | scored
+    by_score = sorted(scored, key=lambda architecture: scored[architecture].score.loss)
+    own = (list(_distinct(space, by_score)) or by_score)[: math.ceil(settings.shortlist / 2)]
+    if expected in scored and expected not in own:
+        own[-1] = expected
+    pool = [*candidates.visited(), *known, *candidates.more_random(_POOL)]
+    predicted = by_prediction(
+        objective,
+        {architecture: found.score.loss for architecture, found in known.items()},
+        list(dict.fromkeys(pool)),
+        target=settings.target,
+    )
+    chosen = list(own)
+    for architecture in _distinct(space, [*own, *predicted]):
+        if len(chosen) == settings.shortlist:
+            break
+        if architecture not in known:
+            trial = candidates.trial_of(architecture)
+            known |= _evaluated(objective, {architecture: trial}, on_scored)
+        if architecture in known and architecture not in own:
+            chosen.append(architecture)
     sizes = rung_sizes(len(chosen), rungs=settings.rungs, keep=settings.keep)
     passes = settings.passes or plan.settings.population * plan.settings.generations
     epochs = rung_epochs(sizes, passes)
     counter = trainer(epochs)
 
     def entrant(architecture: Any) -> Entrant:
-        found, text = scored[architecture], space.text(architecture)
+        found, text = known[architecture], space.text(architecture)
         return Entrant(
             genotype=text,
             trial=None if found.trial is None else found.trial.number,
@@ -98,6 +120,7 @@ def with_shortlist(
             loss=found.score.loss,
             accuracy=found.score.accuracy,
             parameters=counter.parameters(genotype_from_text(text, plan.space)),
+            predicted=architecture not in own,
             most_likely=architecture == expected,
         )
 
@@ -108,6 +131,16 @@ def with_shortlist(
         entrants=tuple(map(entrant, chosen)),
         random_accuracies=tuple(accuracies),
     )
+
+
+def _distinct(space: Any, architectures: Iterable[Any]) -> Iterator[Any]:
+    """Yield the architectures without those that compute the same as one before, or nothing."""
+    seen = set()
+    for architecture in architectures:
+        same = canonical(space, architecture)
+        if same is not None and same not in seen:
+            seen.add(same)
+            yield architecture
 
 
 def _evaluated(

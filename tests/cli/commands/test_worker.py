@@ -50,7 +50,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def plan(data: Path, *, generations: int) -> None:
     """Begin the study "s" of the smallest search, as far as its plan goes."""
     request = SearchRequest(
-        data=str(data), seed=SEED, settings=asdict(replace(SETTINGS, generations=generations))
+        data=str(data),
+        seed=SEED,
+        settings=asdict(replace(SETTINGS, generations=generations)),
+        finals=0,
     )
     with storage_at(DATABASE) as storage:
         study = optuna.create_study(study_name="s", storage=storage)

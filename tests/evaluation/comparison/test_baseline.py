@@ -35,7 +35,7 @@ def begun(
 ) -> tuple[optuna.Study, SearchPlan]:
     """Create a study "s" whose search has ended after `over` of its 3 generations."""
     study = optuna.create_study(study_name="s", storage=storage)
-    request = SearchRequest(data=data, out=out, seed=SEED, settings=asdict(SETTINGS))
+    request = SearchRequest(data=data, out=out, seed=SEED, settings=asdict(SETTINGS), finals=0)
     plan = SearchPlan.of(study, request)
     plan.store(study)
     Choice(finalists=(FINALIST,), random_accuracies=(0.5,), generations=over).store(study)

@@ -50,7 +50,7 @@ def bucket(server: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
 def request(data: Path, out: Path, generations: int, weights: str | None = None) -> SearchRequest:
     settings = asdict(replace(SETTINGS, generations=generations))
     return SearchRequest(
-        data=str(data), seed=SEED, out=str(out), weights=weights, settings=settings
+        data=str(data), seed=SEED, out=str(out), weights=weights, settings=settings, finals=0
     )
 
 

@@ -37,18 +37,21 @@ def test_every_field_has_values_that_are_refused() -> None:
     assert set(BAD) == set(FinalsSettings.__dataclass_fields__)
 
 
-def test_every_preset_says_whether_it_has_finals() -> None:
+def test_every_preset_but_the_papers_has_finals() -> None:
     assert set(PRESET_FINALS) == set(PRESETS)
-    assert PRESET_FINALS["paper"] is None
+    assert [name for name, finals in PRESET_FINALS.items() if finals is None] == ["paper"]
 
 
 def test_requests_change_the_settings() -> None:
     usual = FinalsSettings(cells=3)
-    assert requested_finals(usual, None, None) == usual
-    assert requested_finals(None, None, None) is None
-    assert requested_finals(usual, 0, None) is None
-    assert requested_finals(None, 4, None) == FinalsSettings(shortlist=4)
-    assert requested_finals(usual, 4, "full") == replace(usual, shortlist=4, target="full")
+    assert requested_finals("paper", usual, None, None) == usual
+    assert requested_finals("paper", None, None, None) is None
+    assert requested_finals("paper", usual, 0, None) is None
+    assert requested_finals("paper", None, 4, None) == FinalsSettings(shortlist=4)
+    digits = PRESET_FINALS["digits"]
+    assert digits is not None
+    assert requested_finals("digits", None, 4, None) == replace(digits, shortlist=4)
+    assert requested_finals("paper", usual, 4, "full") == replace(usual, shortlist=4, target="full")
 
 
 @pytest.mark.parametrize(
@@ -63,4 +66,4 @@ def test_requests_change_the_settings() -> None:
 )
 def test_wrong_requests_are_refused(arguments: Any, message: str) -> None:
     with pytest.raises(SearchError, match=message):
-        requested_finals(*arguments)
+        requested_finals("paper", *arguments)

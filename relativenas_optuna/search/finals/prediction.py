@@ -1,0 +1,64 @@
+"""Order architectures by the quality that a model predicts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.exceptions import SpaceError
+from relativenas_optuna.samplers.relative_nas.surrogate.score_predictor import ScorePredictor
+from relativenas_optuna.search.finals.halving import with_size
+from relativenas_optuna.search.finals.settings import FULL
+from relativenas_optuna.spaces.descriptors import space_descriptors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.spaces.costs import AdditiveCost
+
+_SIZE = "parameters"
+
+
+def by_prediction(
+    objective: SupernetObjective[Any],
+    losses: Mapping[Any, float],
+    architectures: Sequence[Any],
+    *,
+    target: str,
+) -> list[Any]:
+    """Return architectures in the order of their predicted loss, the best first.
+
+    A Gaussian process learns the losses from the choices of an architecture, the descriptors of its
+    space and its costs. The losses are all of the same shared weights, so that they can be
+    compared. The target "full" adds half the rank by the number of parameters, where the costs of
+    the space are known; see `halving.ranking`.
+
+    Args:
+        objective: Objective of the search.
+        losses: Validation losses by architecture, at least one.
+        architectures: Architectures to order.
+        target: "small" or "full".
+    """
+    space = objective.space
+    costs = _costs(objective)
+    predictor = ScorePredictor(
+        space.distributions,
+        [space.params(architecture) for architecture in losses],
+        list(losses.values()),
+        space_descriptors(space, costs),
+    )
+    params = [space.params(architecture) for architecture in architectures]
+    means = predictor.predict(params)[0]
+    order = sorted(range(len(architectures)), key=lambda n: (means[n], n))
+    if target == FULL and _SIZE in costs:
+        sizes = [round(costs[_SIZE].of(params[n])) for n in order]
+        order = [order[n] for n in with_size(range(len(order)), sizes)]
+    return [architectures[n] for n in order]
+
+
+def _costs(objective: SupernetObjective[Any]) -> dict[str, AdditiveCost]:
+    """Return the costs of a space at the size of the supernet; none if they are no sums."""
+    with suppress(SpaceError, ValueError):  # a custom space may have others
+        return objective.costs
+    return {}
