@@ -9,6 +9,8 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna.cli.progress import Shown, progress_bar, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from relativenas_optuna.search.finals.records import FinalsRecord, Work
@@ -24,13 +26,15 @@ class FinalsProgress(Shown):
     Args:
         console: Console to print on.
         search: Search whose finals are shown.
+        on_rung: Called when a rung is complete.
     """
 
-    def __init__(self, console: Console, search: Search) -> None:
+    def __init__(self, console: Console, search: Search, *, on_rung: Callable[[], None]) -> None:
         finals = search.plan.finals
         assert finals is not None
         batch_size = finals.batch_size or search.plan.settings.batch_size
         self._steps = max(1, math.ceil(len(search.objective.training) / batch_size))
+        self._on_rung = on_rung
         self._rungs = 0  # that were complete at the last change
         self._done, self._batches = 0, 0
         self._progress = progress_bar(console)
@@ -58,6 +62,7 @@ class FinalsProgress(Shown):
         complete = [r for r, size in enumerate(record.sizes) if len(record.scores(r)) == size]
         for rung in complete[self._rungs :]:
             say(self._progress, rung_line(record, rung))
+            self._on_rung()
         self._rungs = len(complete)
         total = sum(n * e for n, e in zip(record.sizes, record.epochs, strict=True))
         rung = min(self._rungs, len(record.sizes) - 1)

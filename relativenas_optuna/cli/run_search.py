@@ -143,6 +143,11 @@ def search_to_the_end(
         del images  # the objective has copied them
         reporter = reporter_of(study, plan.out, console.warn)
         reporters = [] if reporter is None else [reporter]
+
+        def write() -> None:
+            for reporter in reporters:
+                reporter.write(study)
+
         beside = workers_beside(
             workers - 1, storage=console.storage, study=console.study, device=device
         )
@@ -153,10 +158,9 @@ def search_to_the_end(
                 if search.scored < search.total:
                     with console.progress(search) as progress:
                         search.run([progress.after, *reporters], progress.failed)
-                        for reporter in reporters:
-                            reporter.write(study)
+                        write()
                 if search.plan.finals is not None:
-                    with console.finals(search) as finals:
+                    with console.finals(search, on_rung=write) as finals:
                         search.run_finals(finals.hooks)
             if search.plan.finals is None:
                 with console.counting("scoring the best again", search.choices) as advance:

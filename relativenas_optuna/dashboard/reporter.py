@@ -13,6 +13,7 @@ from relativenas_optuna.dashboard.state import KEY, read_state, rows_of
 from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.search.finals.progress import changes_of_finals
 from relativenas_optuna.storages.transactions import database_of, is_deleted
 from relativenas_optuna.storages.urls import is_in_memory
 
@@ -115,7 +116,7 @@ class DashboardReporter:
         whole, _, _ = self._written.get(study.study_name, (0, 0, 0))
         while whole < len(generations) and generations[whole].complete:
             whole += 1
-        return whole, trials, int(ended)
+        return whole, trials, 2 * changes_of_finals(study) + ended
 
     def _population(self, study: optuna.Study) -> Population | None:
         return population_in(study, self._replays.setdefault(study.study_name, Replay()))

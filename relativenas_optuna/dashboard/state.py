@@ -23,8 +23,9 @@ class DashboardState:
     """The progress and the notes that optuna-dashboard shows for a study.
 
     Attributes:
-        stage: Shown progress: number of complete generations, number of trials, and 1 if the search
-            has ended, otherwise 0; (-1, -1, -1) before the first write.
+        stage: Shown progress: number of complete generations, number of trials, and twice the
+            number of changes of the finals, plus 1 if the search has ended; (-1, -1, -1) before the
+            first write.
         notes: Versions of our trial notes by trial id, as text.
         study_note: Version of our study note; None if there is none.
     """

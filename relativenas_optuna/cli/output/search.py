@@ -102,9 +102,9 @@ class Console:
         """Return the progress bar of a search."""
         return SearchProgress(self._notices, search)
 
-    def finals(self, search: Search) -> FinalsProgress:
-        """Return the progress bar of the finals of a search."""
-        return FinalsProgress(self._notices, search)
+    def finals(self, search: Search, *, on_rung: Callable[[], None]) -> FinalsProgress:
+        """Return the progress bar of the finals of a search; see `FinalsProgress`."""
+        return FinalsProgress(self._notices, search, on_rung=on_rung)
 
     def counting(self, what: str, total: int) -> AbstractContextManager[Callable[[], None]]:
         """Show a progress bar for `total` steps; see `progress.counting`."""

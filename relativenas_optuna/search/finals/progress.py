@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seats.worker import is_dead
 from relativenas_optuna.search.choice import if_readable
 from relativenas_optuna.search.finals.records import SHORTLIST
@@ -27,6 +29,14 @@ def readable_finals(study: optuna.Study, plan: SearchPlan) -> FinalsRecord | Non
         record.settings == plan.finals and record.generations >= plan.settings.generations
     )
     return record if fits else None
+
+
+def changes_of_finals(study: optuna.Study) -> int:
+    """Return how often the record of a study's finals was changed; 0 without a readable one."""
+    with suppress(SearchError):
+        record = FinalsStore(study).read()
+        return 0 if record is None else record.version + 1
+    return 0
 
 
 def finals_status(record: FinalsRecord) -> FinalsStatus:

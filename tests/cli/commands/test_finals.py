@@ -19,6 +19,7 @@ from relativenas_optuna.search.search import Search
 from relativenas_optuna.search.study_access import study_at
 from relativenas_optuna.visualization._snapshot import StudySnapshot
 from tests.helpers.command import call, write_study_file
+from tests.helpers.dashboard_shown import note as stored_note
 
 Capture = pytest.CaptureFixture[str]
 DATABASE = "sqlite:///relativenas.db"
@@ -103,6 +104,8 @@ def test_another_target_is_another_result_of_a_finished_search(
     full = call(capfd, "search", *STUDY, "--for", "full").out
     assert "is finished" not in full
     assert "(--for full)" in full
+    with study_at(DATABASE, "mine", read_only=True) as study:
+        assert "(--for full)" in stored_note(study)
     assert "is finished: 1 generations" in call(capfd, "search", *STUDY, "--for", "full").out
     none = call(capfd, "search", *STUDY, "--finals", "0").out
     assert "the best of the last generation, scored again" in none
