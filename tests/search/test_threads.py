@@ -136,7 +136,7 @@ def busy(processes: int) -> Iterator[None]:
 
 def seconds_of_search(folder: Path, name: str, **environment: str) -> float:
     """Return how long a search of the digits takes."""
-    words = ["search", "--study", name, "--population", "4", "--generations", "2"]
+    words = ["search", "--study", name, "--population", "4", "--generations", "1"]
     surroundings = {name: value for name, value in ENVIRONMENT.items() if name != VARIABLE}
     start = time.monotonic()
     subprocess.run(
