@@ -12,6 +12,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import FolderInUseError, SearchError
     from relativenas_optuna.search.choice import Choice, Finalist, best_architectures
+    from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.search.search import Search
     from relativenas_optuna.search.seat_loop import score_seats
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Choice",
     "Finalist",
+    "FinalsSettings",
     "FolderInUseError",
     "Search",
     "SearchError",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "Choice": "search.choice",
     "Finalist": "search.choice",
+    "FinalsSettings": "search.finals.settings",
     "FolderInUseError": "exceptions",
     "Search": "search.search",
     "SearchError": "exceptions",

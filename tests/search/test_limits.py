@@ -16,6 +16,7 @@ from relativenas_optuna.exceptions import SearchError, SettingsError
 from relativenas_optuna.networks import cost, costs_of
 from relativenas_optuna.networks.network import CifarNetwork
 from relativenas_optuna.search.choice import RANDOM_ARCHITECTURES
+from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.limits import LimitRequest, SearchLimits, check_same_limits
 from relativenas_optuna.search.plan import PLAN_ATTRIBUTE, SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
@@ -110,6 +111,18 @@ def test_no_trial_is_above_a_limit_of_the_network_that_is_trained(
     assert len(evaluated) > RANDOM_ARCHITECTURES
     assert len(set(evaluated[-RANDOM_ARCHITECTURES:])) > 1
     assert all(parameters().of(SPACE.params(one)) <= tight() for one in evaluated)
+
+
+def test_nobody_in_the_finals_is_above_a_limit(data: Path, tmp_path: Path) -> None:
+    finals = FinalsSettings(shortlist=8, rungs=1, passes=1, cells=3, channels=2, target="full")
+    plain = search(data, tmp_path, limits=LimitRequest(parameters=tight()))
+    found = Search(plain.study, replace(plain.plan, finals=finals), device="cpu")
+    found.run()
+    finalists = found.choose().finalists
+    assert [finalist.predicted for finalist in finalists].count(True) == 4
+    assert len({finalist.genotype for finalist in finalists}) == 8
+    costs = [parameters().of(SPACE.params(one.genotype)) for one in finalists]  # type: ignore[arg-type]
+    assert max(costs) <= tight()
 
 
 def test_the_study_stores_the_limits_for_its_workers(data: Path, tmp_path: Path) -> None:

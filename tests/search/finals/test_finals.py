@@ -133,6 +133,21 @@ def test_finals_that_are_interrupted_go_on_to_the_same_result(
     assert without_times(record) == without_times(whole)
 
 
+@pytest.mark.parametrize("sampler", ["migo", "random", "optuna.samplers:TPESampler"])
+def test_searches_of_every_sampler_have_finals(sampler: str, data: Path, tmp_path: Path) -> None:
+    settings = asdict(SETTINGS) | {"population": 8, "generations": 2}
+    request = SearchRequest(
+        data=str(data), out=str(tmp_path), seed=SEED, settings=settings, sampler=sampler
+    )
+    study = optuna.create_study()
+    search = Search(study, replace(SearchPlan.of(study, request), finals=FINALS), device="cpu")
+    search.run()
+    choice = search.choose()
+    assert len(choice.finalists) == 4
+    assert [f.most_likely for f in choice.finalists].count(True) == (sampler == "migo")
+    assert [f.predicted for f in choice.finalists].count(True) == 2
+
+
 def test_all_evaluations_are_heard_of(data: Path, tmp_path: Path) -> None:
     search = begin(optuna.create_study(), tmp_path, data, generations=1)
     search.run()
