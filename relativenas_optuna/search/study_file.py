@@ -23,7 +23,7 @@ _SEARCH_KEYS = (
     *("data", "size", "space", "sampler", "preset", "seed", "out", "weights"),
     *("finals", "target"),
 )
-_FIGURES = ("accuracy", "accuracy_over_random")
+_FIGURES = ("accuracy", "accuracy_over_random", "standalone_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Figure:
     """A figure that a study must reach.
 
     Attributes:
-        name: "accuracy" or "accuracy_over_random"; see `StudyFile`.
+        name: "accuracy", "accuracy_over_random" or "standalone_accuracy"; see `StudyFile`.
         least: Smallest accepted value, 0 to 1.
         value: Value that the study reached, -1 to 1.
     """
@@ -55,7 +55,8 @@ class StudyFile:
         request: Settings of the search; a relative data folder starts at the current folder.
         reach: Smallest accepted value of each figure, 0 to 1. "accuracy" is the accuracy of the
             winner with the final shared weights. "accuracy_over_random" is that accuracy minus the
-            median accuracy of random architectures with the same weights.
+            median accuracy of random architectures with the same weights. "standalone_accuracy" is
+            the accuracy of the winner after its last training in the finals, 0 without finals.
     """
 
     study: str
@@ -110,6 +111,7 @@ class StudyFile:
         values = {
             "accuracy": accuracy,
             "accuracy_over_random": accuracy - choice.random_accuracy,
+            "standalone_accuracy": choice.winner.ranked.standalone or 0.0,
         }
         return [Figure(name=n, least=least, value=values[n]) for n, least in self.reach.items()]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice, Finalist
+from relativenas_optuna.search.finals.scores import RungScore
 from relativenas_optuna.search.study_file import StudyFile
 from relativenas_optuna.spaces.published_cells import published
 
@@ -42,6 +44,8 @@ def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         preset = "small"
         seed = 7
         out = "results"
+        finals = 4
+        target = "full"
         [settings]
         channels = 4
         learning_rate = 0.05
@@ -53,6 +57,7 @@ def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert described.study == "mine"
     assert (request.data, request.size, request.preset) == ("images", 32, "small")
     assert (request.seed, request.out) == (7, "results")
+    assert (request.finals, request.target) == (4, "full")
     assert request.settings == {"channels": 4, "learning_rate": 0.05}
     assert described.reach == {"accuracy": 0.9}
 
@@ -118,3 +123,14 @@ def test_a_figure_is_reached_when_it_is_as_large_as_it_must_be(tmp_path: Path) -
     assert [figure.name for figure in figures] == ["accuracy", "accuracy_over_random"]
     assert [figure.reached for figure in figures] == [True, False]
     assert figures[1].value == pytest.approx(0.2)
+
+
+def test_the_standalone_accuracy_is_that_of_the_last_rung_of_the_finals(tmp_path: Path) -> None:
+    described = read(tmp_path, 'study = "x"\n[reach]\nstandalone_accuracy = 0.5')
+    choice = choice_with(0.9, 0.3)
+    (figure,) = described.check(choice)
+    assert (figure.value, figure.reached) == (0.0, False)  # without finals
+    rungs = (RungScore(loss=2.0, accuracy=0.2), RungScore(loss=1.0, accuracy=0.5))
+    winner = replace(choice.winner, finals=rungs)
+    (figure,) = described.check(replace(choice, finalists=(winner,)))
+    assert (figure.value, figure.reached) == (0.5, True)
