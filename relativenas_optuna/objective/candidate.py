@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from relativenas_optuna.exceptions import DataError
@@ -32,7 +33,7 @@ from relativenas_optuna.training.loop import (
     evaluate,
     train_epoch,
 )
-from relativenas_optuna.training.randomness import generators
+from relativenas_optuna.training.randomness import Generators, generators
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.protocol import SharedNetwork
@@ -162,10 +163,10 @@ class CandidateTrainer(Generic[A]):
             raise ValueError(
                 f"{error}: take settings that fit, as 'digits' does for small images"
             ) from None
-        self._training, self._validation = training, validation
-        self._settings = settings
-        self._seed = seed
-        self._device = training.device
+        self.training, self._validation = training, validation
+        self.settings = settings
+        self.seed = seed
+        self.device = training.device
         self._loss, self._metric = loss, metric
         self._autocast = torch.bfloat16 if settings.precision == "bfloat16" else None
         own = initial_supernet(
@@ -176,7 +177,7 @@ class CandidateTrainer(Generic[A]):
             in_channels=training.images.shape[1],
             num_classes=len(training.classes),
             seed=seed,
-        ).to(self._device)
+        ).to(self.device)
         self.supernet = own.to(memory_format=torch.channels_last)
         _check_size(training, getattr(own, "least_size", 1))
         if supernet is not None:
@@ -188,7 +189,7 @@ class CandidateTrainer(Generic[A]):
     @cached_property
     def costs(self) -> PathCosts[A]:
         """Counter of the cost of architectures for these images, which needs no training."""
-        channels, height, width = self._training.images.shape[1:]
+        channels, height, width = self.training.images.shape[1:]
         return PathCosts(self.supernet, (channels, height, width))
 
     def train(self, genotype: A, place: Seat, *, report: Report | None = None) -> Outcome:
@@ -204,10 +205,10 @@ class CandidateTrainer(Generic[A]):
         Raises:
             Stopped: `report` ended the epoch; the candidate has no score.
         """
-        phases, watch = Phases(), Watch(self._device)
+        phases, watch = Phases(), Watch(self.device)
         with self.weights.candidate(genotype) as candidate:
             phases.inherit = watch.lap()
-            training = self._epoch(candidate, genotype, self._training, place, report)
+            training = self._epoch(candidate, genotype, self.training, place, report)
             phases.train = watch.lap()
             score = self._score(genotype)
             phases.validate = watch.lap()
@@ -220,15 +221,60 @@ class CandidateTrainer(Generic[A]):
     def evaluate(self, genotype: A) -> Evaluation:
         """Score an architecture untrained, with batch norms calibrated on the training images."""
         with self.weights.candidate(genotype):
-            calibrate(
-                lambda images: self.supernet(images, genotype),
-                self._training,
-                module=self.supernet,
-                batch_size=self._settings.batch_size,
-                generator=torch.Generator().manual_seed(self._seed),
-                memory_format=torch.channels_last,
-            )
-            return self._score(genotype)
+            return self.calibrated_score(genotype, self.training)
+
+    def calibrated_score(self, genotype: A, images: Images) -> Evaluation:
+        """Calibrate the batch norms of an architecture in place, and score it.
+
+        Args:
+            genotype: Architecture whose `weights.candidate` block is open.
+            images: Images to calibrate on.
+        """
+        calibrate(
+            lambda batch: self.supernet(batch, genotype),
+            images,
+            module=self.supernet,
+            batch_size=self.settings.batch_size,
+            generator=torch.Generator().manual_seed(self.seed),
+            memory_format=torch.channels_last,
+        )
+        return self._score(genotype)
+
+    def optimizer(self, parameters: list[nn.Parameter], rate: float) -> torch.optim.Optimizer:
+        """Return SGD with the settings' momentum and weight decay, at a learning rate."""
+        return torch.optim.SGD(
+            parameters,
+            lr=rate,
+            momentum=self.settings.momentum,
+            weight_decay=self.settings.weight_decay,
+        )
+
+    def epoch(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        parameters: list[nn.Parameter],
+        images: Images,
+        *,
+        optimizer: torch.optim.Optimizer,
+        random: Generators,
+        report: Report | None = None,
+    ) -> EpochResult:
+        """Train the supernet in place for one pass over images; see `train_epoch`."""
+        return train_epoch(
+            forward,
+            parameters,
+            images,
+            module=self.supernet,
+            optimizer=optimizer,
+            generators=random,
+            augmentation=self._augmentation,
+            batch_size=self.settings.batch_size,
+            loss=self._loss,
+            clip=self.settings.clip,
+            memory_format=torch.channels_last,
+            autocast=self._autocast,
+            report=report,
+        )
 
     @contextmanager
     def steps(self, genotype: A) -> Iterator[CandidateSteps]:
@@ -240,11 +286,11 @@ class CandidateTrainer(Generic[A]):
         with self.weights.candidate(genotype) as candidate:
             yield CandidateSteps(
                 train=lambda count: self._epoch(
-                    candidate, genotype, self._training.subset(range(count)), first
+                    candidate, genotype, self.training.subset(range(count)), first
                 ),
                 score=lambda count: self._score(genotype, self._validation.subset(range(count))),
-                training=min(self._settings.batch_size, len(self._training)),
-                scoring=min(2 * self._settings.batch_size, len(self._validation)),
+                training=min(self.settings.batch_size, len(self.training)),
+                scoring=min(2 * self.settings.batch_size, len(self._validation)),
             )
 
     def _epoch(
@@ -255,29 +301,19 @@ class CandidateTrainer(Generic[A]):
         place: Seat,
         report: Report | None = None,
     ) -> EpochResult:
-        settings = self._settings
-        random = generators(self._seed, place.generation, place.number, device=self._device)
+        settings = self.settings
+        random = generators(self.seed, place.generation, place.number, device=self.device)
         drop_path = settings.drop_path_of(place.generation)
-        return train_epoch(
+        return self.epoch(
             lambda images: self.supernet(
                 images, genotype, drop_path=drop_path, generator=random.drop_path
             ),
             candidate.parameters,
             images,
-            module=self.supernet,
-            optimizer=torch.optim.SGD(
-                candidate.parameters,
-                lr=settings.learning_rate_of(place.generation),
-                momentum=settings.momentum,
-                weight_decay=settings.weight_decay,
+            optimizer=self.optimizer(
+                candidate.parameters, settings.learning_rate_of(place.generation)
             ),
-            generators=random,
-            augmentation=self._augmentation,
-            batch_size=settings.batch_size,
-            loss=self._loss,
-            clip=settings.clip,
-            memory_format=torch.channels_last,
-            autocast=self._autocast,
+            random=random,
             report=report,
         )
 
@@ -286,7 +322,7 @@ class CandidateTrainer(Generic[A]):
             lambda images: self.supernet(images, genotype),
             self._validation if images is None else images,
             module=self.supernet,
-            batch_size=2 * self._settings.batch_size,  # without gradients there is room for more
+            batch_size=2 * self.settings.batch_size,  # without gradients there is room for more
             loss=self._loss,
             metric=self._metric,
             memory_format=torch.channels_last,

@@ -12,6 +12,7 @@ from relativenas_optuna._utils.checked_fields import Range, Share, check_fields
 from relativenas_optuna._utils.limits import MAX_SEED, MOST
 
 PRECISIONS = ("float32", "bfloat16")
+_STAGES = 10  # of the training on uniform paths, about; a killed search loses one of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,13 @@ class SearchSettings:
         precision: "float32", or "bfloat16" for automatic mixed precision. Mixed precision is faster
             only if the device computes in bfloat16, which many CPUs do not. Calibration, losses and
             the shared weights are float32 in both.
+        uniform_epochs: Epochs of training on uniformly drawn paths, a new path for each batch,
+            before the first generation. The learning rate and drop-path then follow these epochs,
+            and candidates are only scored. 0 for the paper's way: each candidate trains for one
+            epoch.
+        tuning: Share of an epoch, 0 to 1, that each candidate trains for before it is scored if
+            `uniform_epochs` is above 0, with a tenth of `learning_rate`. The shared weights stay as
+            they are.
 
     Raises:
         ValueError: A value is out of range.
@@ -60,19 +68,40 @@ class SearchSettings:
     flip: bool = True
     cutout: Annotated[int, Range(0, MOST["size"])] = 16
     precision: Annotated[str, PRECISIONS] = "float32"
+    uniform_epochs: Annotated[int, Range(0)] = 0
+    tuning: Share = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)
 
     def learning_rate_of(self, generation: int) -> float:
         """Return the learning rate of a generation, by a cosine schedule."""
-        phase = math.pi * min(generation / self.generations, 1)
-        span = self.learning_rate - self.learning_rate_end
-        return self.learning_rate_end + span / 2 * (1 + math.cos(phase))
+        return self._learning_rate(generation / self.generations)
 
     def drop_path_of(self, generation: int) -> float:
         """Return the drop-path probability of a generation."""
         return self.drop_path * min(generation / self.generations, 1)
+
+    @property
+    def uniform_stages(self) -> tuple[range, ...]:
+        """The epochs on uniform paths in stages, after each of which the weights are committed."""
+        length = max(1, self.uniform_epochs // _STAGES)
+        epochs = range(self.uniform_epochs)
+        return tuple(epochs[first : first + length] for first in epochs[::length])
+
+    def uniform_learning_rate_of(self, epoch: int) -> float:
+        """Return the learning rate of an epoch on uniform paths, by a cosine schedule."""
+        return self._learning_rate(epoch / self.uniform_epochs)
+
+    def uniform_drop_path_of(self, epoch: int) -> float:
+        """Return the drop-path probability of an epoch on uniform paths."""
+        return self.drop_path * epoch / self.uniform_epochs
+
+    def _learning_rate(self, done: float) -> float:
+        """Return the learning rate after a share of the schedule."""
+        phase = math.pi * min(done, 1)
+        span = self.learning_rate - self.learning_rate_end
+        return self.learning_rate_end + span / 2 * (1 + math.cos(phase))
 
 
 PRESETS: Mapping[str, SearchSettings] = MappingProxyType(

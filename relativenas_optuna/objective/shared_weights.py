@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.weight_set import Trained, WeightSet
     from relativenas_optuna.samplers.seats.claims import Seat
     from relativenas_optuna.samplers.seats.population import Population
+
+_PAUSE = 0.5  # seconds between two looks at the stages of another process
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,37 @@ class SharedWeights:
         if has_seat:
             self._scored[seat] = scored
         return between
+
+    def train_stages(
+        self, number: int, train: Callable[[int], None], waiting: Callable[[int], None]
+    ) -> None:
+        """Train all weights in stages, of which each is one commit, until all are committed.
+
+        One of several processes trains a stage, and the others wait. If it ends, another one trains
+        that stage from its begin.
+
+        Args:
+            number: Number of stages.
+            train: Function that trains all weights in place for a stage, from 0.
+            waiting: Function that is called, again and again, with the stage that another process
+                trains.
+        """
+        weights, checkpoint = self._weights, self._checkpoint
+        if checkpoint is None:
+            while weights.version < number:
+                with weights.trained_in_place():
+                    train(weights.version)
+            return
+        checkpoint.store_first(weights)
+        while (stage := self.begin(None)) < number:
+            with checkpoint.training_lock() as free:
+                if free and self.begin(None) == stage:
+                    with weights.trained_in_place():
+                        train(stage)
+                        checkpoint.commit_whole(weights)
+            if not free:
+                waiting(stage)
+                time.sleep(_PAUSE)
 
     def settle(self, population: Callable[[], Population | None]) -> None:
         """Commit each waiting learner whose partner has failed for good.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 IDENTITY = "relative_nas:study"  # user attribute
 SEED = "relative_nas:objective_seed"  # user attribute
 IMAGES = "relative_nas:objective_images"  # user attribute
+UNIFORM_EPOCHS = "relative_nas:objective_uniform_epochs"  # user attribute
 
 
 class StudyWeights:
@@ -39,6 +40,7 @@ class StudyWeights:
         parse: Function that returns the architecture of a text.
         seed: Seed of the objective.
         images: Fingerprint of the objective's images.
+        uniform_epochs: Epochs on uniform paths, see `SearchSettings`.
 
     Raises:
         OSError: The folder of the checkpoint cannot be made or written to.
@@ -53,9 +55,11 @@ class StudyWeights:
         *,
         seed: int,
         images: str,
+        uniform_epochs: int = 0,
     ) -> None:
         self._weights, self._parse = weights, parse
         self._seed, self._images = seed, images
+        self._uniform_epochs = uniform_epochs
         self._study: str | None = None
         self._place = None if isinstance(checkpoint, Checkpoint) else checkpoint
         given = checkpoint if isinstance(checkpoint, Checkpoint) else None
@@ -69,7 +73,7 @@ class StudyWeights:
 
         Raises:
             DataError: The study was started with other images.
-            ValueError: The study was started with another seed.
+            ValueError: The study was started with another seed or number of epochs.
         """
         # A new study can have the name and number of a deleted one, so they do not identify it.
         key = str(agreed(study, IDENTITY, uuid4().hex))
@@ -83,6 +87,12 @@ class StudyWeights:
                 f"they were trained on; got {self._seed}"
             )
         self._compare_images(study, agreed(study, IMAGES, self._images))
+        epochs = agreed(study, UNIFORM_EPOCHS, self._uniform_epochs)
+        if epochs != self._uniform_epochs:
+            raise ValueError(
+                f"uniform_epochs must be {epochs}, with which study {study.study_name!r} was "
+                f"started, so that its scores compare; got {self._uniform_epochs}"
+            )
         if self._study is not None:
             self.shared.leave()
         if self._place is not None:
@@ -93,6 +103,10 @@ class StudyWeights:
             )
             checkpoint = Checkpoint(self._place, pointer=pointer, search=key)
             self.shared = SharedWeights(self._weights, checkpoint, self._parse)
+        # Weights of uniform paths are trained again to the same bits, and their scores compare.
+        if self._uniform_epochs > 0:
+            self._study = key
+            return
         if self._study is None and not self.shared.kept and has_scores(study):
             warnings.warn(
                 f"study {study.study_name!r} has scores, but the weights begin anew: give the "

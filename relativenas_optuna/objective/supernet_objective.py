@@ -31,6 +31,7 @@ from relativenas_optuna.objective.trials import (
     record,
     reporting,
 )
+from relativenas_optuna.objective.uniform_paths import UniformPaths
 from relativenas_optuna.samplers.populations import population_in
 from relativenas_optuna.samplers.seats.claims import Seat, claim_of
 from relativenas_optuna.samplers.seats.population import partner_of
@@ -41,7 +42,7 @@ from relativenas_optuna.training.data.load import Images, as_images
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import optuna
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.initial import Build
     from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
+    from relativenas_optuna.objective.uniform_paths import UniformProgress
     from relativenas_optuna.spaces.costs import AdditiveCost
     from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.training.data.dataset import MapDataset
@@ -73,6 +75,13 @@ class SupernetObjective(Generic[A]):
     trains all choices of a parameter equally often, as far as its size allows. The abstract of
     MIGO-NAS leaves three details open, which are ours: a trial trains for one epoch, commits when
     it is scored, and the learning rate falls from sweep to sweep.
+
+    With `settings.uniform_epochs` above 0 candidates are not trained. The shared weights are
+    trained before the first score, on paths that are drawn uniformly, a new one for each batch
+    (Guo et al., ECCV 2020). Then no trial changes them, and a candidate is scored with batch norms
+    calibrated on at most 512 training images. So all scores of a study compare, whatever the
+    sampler and the number of workers, and an architecture that a search tries often has no
+    advantage. `prepare` does the training at once.
 
     The order of images, augmentation and drop-path follow from the seed, generation and seat; a
     trial without a seat has a place by its number (see `trials.place_of`). On one machine's CPU
@@ -119,6 +128,9 @@ class SupernetObjective(Generic[A]):
             process can continue the search: a folder; an Optuna artifact store, for a study in a
             SQL database; or a `Checkpoint`. None keeps them in memory, and a study that is
             continued with a new objective warns that its weights start anew.
+        paths: Function that draws the architecture of a path from a random generator, for
+            `settings.uniform_epochs`; None for `space.random`. Of the architectures that compute
+            the same, only the representative is taken (see `spaces.Canonical`).
 
     Raises:
         DataError: The images cannot be used; a `ValueError`.
@@ -144,6 +156,7 @@ class SupernetObjective(Generic[A]):
         second: str | None = None,
         pruning: bool = False,
         checkpoint: Checkpoint | ArtifactStore | str | Path | None = None,
+        paths: Callable[[np.random.Generator], A] | None = None,
     ) -> None:
         check_seed(seed)
         check_space(space)
@@ -185,10 +198,23 @@ class SupernetObjective(Generic[A]):
             pruning=pruning,
         )
         self._pruning = pruning
+        self._uniform: UniformPaths[A] | None = None
+        if self.settings.uniform_epochs > 0:
+            if pruning:
+                raise ValueError(
+                    "pruning must be False with settings.uniform_epochs above 0, because "
+                    "candidates are scored without an epoch of training; got True"
+                )
+            self._uniform = UniformPaths(self._trainer, space, paths)
         self.supernet, self.weights = self._trainer.supernet, self._trainer.weights
         self._lock = threading.Lock()
         self._of_study = StudyWeights(
-            self.weights, checkpoint, space.parse, seed=seed, images=images
+            self.weights,
+            checkpoint,
+            space.parse,
+            seed=seed,
+            images=images,
+            uniform_epochs=self.settings.uniform_epochs,
         )
 
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, float]:
@@ -220,11 +246,21 @@ class SupernetObjective(Generic[A]):
             seat, partner = (None, None) if claim is None else (claim.seat, partner_of(claim))
             with self._lock:
                 self._of_study.open(trial.study)
-                place = place_of(trial, seat, self.settings.population)
                 text = self.space.text(genotype)
+                if self._uniform is not None:
+                    loss = self._uniform_score(self._uniform, trial, genotype, text, seat)
+                    return self._goals.values(trial.study, loss, costs)
+                place = place_of(trial, seat, self.settings.population)
                 scored = None if seat is None else self._of_study.shared.known(seat, text)
                 if scored is not None:
-                    record(trial, scored, text, Phases(), seat)
+                    record(
+                        trial,
+                        text,
+                        Phases(),
+                        seat,
+                        accuracy=scored.accuracy,
+                        train_loss=scored.train_loss,
+                    )
                     return self._goals.values(trial.study, scored.loss, costs)
                 self._of_study.shared.settle(lambda: population_in(trial.study))
                 start = self._of_study.shared.begin(partner)
@@ -246,7 +282,16 @@ class SupernetObjective(Generic[A]):
                     maximise=trial.study.directions[0] == StudyDirection.MAXIMIZE,
                 )
                 outcome.phases.commit += watch.lap()
-                record(trial, scored, text, outcome.phases, seat, start=start, stale=stale)
+                record(
+                    trial,
+                    text,
+                    outcome.phases,
+                    seat,
+                    accuracy=scored.accuracy,
+                    train_loss=scored.train_loss,
+                    start=start,
+                    stale=stale,
+                )
                 return self._goals.values(trial.study, scored.loss, costs)
         except BaseException:
             if not failed_itself:
@@ -258,13 +303,16 @@ class SupernetObjective(Generic[A]):
         """Score an architecture on the validation images with the newest weights, untrained.
 
         The batch norms of its path first take the statistics of the training images, because the
-        shared statistics mix all trained paths. The weight set is unchanged afterwards.
+        shared statistics mix all trained paths. The weight set is unchanged afterwards. With
+        `settings.uniform_epochs` above 0 the result is what a trial would get.
 
         Raises:
             ValueError: The genotype is not in the space.
         """
         with self._lock:
             self._of_study.shared.begin(None)
+            if self._uniform is not None:
+                return self._uniform.score(genotype)
             return self._trainer.evaluate(genotype)
 
     @contextmanager
@@ -288,6 +336,28 @@ class SupernetObjective(Generic[A]):
         with self._lock, self._trainer.steps(genotype) as steps:
             yield steps
 
+    def prepare(
+        self, study: optuna.Study, report: Callable[[UniformProgress], None] = lambda _: None
+    ) -> None:
+        """Train the shared weights on uniform paths, as far as no process has done so already.
+
+        The first trial does it too. It does nothing if `settings.uniform_epochs` is 0.
+
+        Args:
+            study: Study whose trials will be scored.
+            report: Function that is called with the progress after each epoch, and every half
+                second while another process trains.
+
+        Raises:
+            DivergedError: The loss or a weight became NaN or infinite; a `ValueError`.
+            ValueError: The study was started with another seed, other images or another number of
+                epochs.
+        """
+        with self._lock:
+            self._of_study.open(study)
+            if self._uniform is not None:
+                self._uniform.prepare(self._of_study.shared, report)
+
     @cached_property
     def costs(self) -> dict[str, AdditiveCost]:
         """The "parameters" and "multiply_adds" of a stand-alone network at the supernet's size.
@@ -296,6 +366,25 @@ class SupernetObjective(Generic[A]):
         size has other costs, see `networks.costs_of`. Raises as `networks.network_costs`.
         """
         return counted_costs(self._trainer.costs, self.space)
+
+    def _uniform_score(
+        self,
+        uniform: UniformPaths[A],
+        trial: optuna.Trial,
+        genotype: A,
+        text: str,
+        seat: Seat | None,
+    ) -> float:
+        """Score a trial with weights that no trial changes; return its loss or metric."""
+        uniform.prepare(self._of_study.shared)
+        watch, phases = Watch(self.device), Phases()
+        score = uniform.score(genotype)
+        phases.validate = watch.lap()
+        if not (math.isfinite(score.loss) and math.isfinite(score.score)):
+            return math.nan
+        start = self.weights.version
+        record(trial, text, phases, seat, accuracy=score.accuracy, start=start)
+        return score.score
 
     @property
     def waiting(self) -> list[Seat]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from relativenas_optuna.objective.candidate import Phases
-    from relativenas_optuna.objective.checkpoints.record import CandidateScore
     from relativenas_optuna.training.loop import Report
 
 
@@ -108,11 +107,12 @@ def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
 
 def record(
     trial: optuna.Trial,
-    scored: CandidateScore,
     text: str,
     phases: Phases,
     seat: Seat | None,
     *,
+    accuracy: float,
+    train_loss: float | None = None,
     start: int | None = None,
     stale: int | None = None,
 ) -> None:
@@ -120,16 +120,18 @@ def record(
 
     Args:
         trial: Trial of the candidate.
-        scored: Results of the candidate.
         text: Text of the architecture.
         phases: Seconds of each phase.
         seat: Seat of the candidate; None under a sampler without seats.
+        accuracy: Share of the validation images classified correctly, 0 to 1.
+        train_loss: Mean loss during training; None if the candidate was not trained.
         start: Number of commits behind the weights that the candidate started with.
         stale: Number of commits by others before the candidate's own; None if it has none.
     """
     trial.set_user_attr("genotype", text)
-    trial.set_user_attr("accuracy", scored.accuracy)
-    trial.set_user_attr("train_loss", scored.train_loss)
+    trial.set_user_attr("accuracy", accuracy)
+    if train_loss is not None:
+        trial.set_user_attr("train_loss", train_loss)
     for name, seconds in vars(phases).items():
         trial.set_user_attr(f"seconds_{name}", round(seconds, 4))
     if seat is not None:

@@ -130,6 +130,30 @@ class WeightSet:
                 candidate.close()
                 self._candidate = None
 
+    @contextmanager
+    def trained_in_place(self) -> Iterator[list[nn.Parameter]]:
+        """Yield all parameters of the supernet, which may be trained in place, as one commit.
+
+        After an exception the weights are as before, to the last bit. No gradients stay.
+
+        Raises:
+            RuntimeError: A candidate is being trained.
+        """
+        self._refuse_during_training("trained_in_place")
+        before, version = _clones(self._state), self.version
+        parameters: list[nn.Parameter] = list(self.supernet.parameters())
+        try:
+            with kept_memory():
+                yield parameters
+            self.version = version + 1
+        except BaseException:
+            _write(before, self._state)
+            self.version = version
+            raise
+        finally:
+            for parameter in parameters:
+                parameter.grad = None
+
     def commit_pair(self, fast: Trained, slow: Trained) -> None:
         """Write the weights of a pair into the shared weights, by the rule of the paper.
 

@@ -9,7 +9,16 @@ import pytest
 from relativenas_optuna.objective.settings import PRESETS, SearchSettings, check_seed, preset
 
 PAPER = preset("paper")
-WHOLE = ("nodes", "channels", "cells", "population", "generations", "batch_size", "padding")
+WHOLE = (
+    "nodes",
+    "channels",
+    "cells",
+    "population",
+    "generations",
+    "batch_size",
+    "padding",
+    "uniform_epochs",
+)
 INF, NAN = math.inf, math.nan
 
 BAD: dict[str, list[Any]] = {
@@ -30,6 +39,8 @@ BAD: dict[str, list[Any]] = {
     "flip": [1, 0, None, "no"],
     "cutout": [-1],
     "precision": ["float16", "bf16", "", None, 32, True],
+    "uniform_epochs": [-1],
+    "tuning": [-0.1, 1.1, NAN],
 }
 
 

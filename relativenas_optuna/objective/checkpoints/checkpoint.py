@@ -22,6 +22,7 @@ from relativenas_optuna.objective.weight_set import Trained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from optuna.artifacts._protocol import ArtifactStore
@@ -214,7 +215,7 @@ class Checkpoint:
                     shared = self._versions.content(weights)
                 else:
                     # From the first commit on there are weights to return to.
-                    shared = self._versions.initial_content(weights)
+                    shared = self._versions.whole_content(weights)
                     own = [ledger.put_version(version, shared)]
                     record = replace(record, versions=(own[0],))
                 content = replaced(shared, learned)
@@ -229,3 +230,58 @@ class Checkpoint:
             self._versions.note(weights, own[-1], content)
             ledger.remove(record.file_names - after.file_names)
         return max(0, version - (min(started, waited.start_version) if waited else started))
+
+    def store_first(self, weights: WeightSet) -> None:
+        """Store the weights of a weight set if the search has none yet.
+
+        Raises:
+            OSError, StorageInternalError: The file or the pointer cannot be written.
+        """
+        self._store_whole(weights, weights.version, lambda record: not record.versions)
+
+    def commit_whole(self, weights: WeightSet) -> bool:
+        """Store all weights of a weight set as the version after its own.
+
+        Args:
+            weights: Weight set within `WeightSet.trained_in_place`, so that its version is the one
+                that the training started with.
+
+        Returns:
+            False if another process has committed that version; nothing is stored then, and `sync`
+            loads the other one.
+
+        Raises:
+            OSError, StorageInternalError: The file or the pointer cannot be written.
+        """
+        before = weights.version
+        return self._store_whole(weights, before + 1, lambda record: record.version == before)
+
+    def _store_whole(
+        self, weights: WeightSet, number: int, allowed: Callable[[Record], bool]
+    ) -> bool:
+        """Store all weights as a version, unless the record does not allow it."""
+        ledger = self._ledger
+        with ledger.locked():
+            while True:
+                text, found = ledger.read()
+                record = found or Record(search=ledger.search)
+                if not allowed(record):
+                    return False
+                content = self._versions.whole_content(weights)
+                version = ledger.put_version(number, content)
+                after = record.committed(version, [])
+                if ledger.advance(text, after):
+                    break
+                ledger.remove([version.file.name])
+            self._versions.note(weights, version, content)
+            ledger.remove(record.file_names - after.file_names)
+        return True
+
+    def training_lock(self) -> AbstractContextManager[bool]:
+        """Keep other processes of this machine from training the same stage.
+
+        It yields False if another process holds the lock, which the end of a process releases. In
+        an artifact store, which has no locks, it yields True; two processes may then train the same
+        stage, and the first one is committed.
+        """
+        return self._ledger.training_lock()

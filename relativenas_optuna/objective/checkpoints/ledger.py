@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +173,15 @@ class Ledger:
                 self._store.clean(record.file_names, search=self.search, has_lock=has_lock)
             yield
 
+    def training_lock(self) -> AbstractContextManager[bool]:
+        """Yield False if another process of this machine holds this lock, at least.
+
+        In a store without locks it yields True.
+        """
+        if isinstance(self._store, FolderStore):
+            return self._store.training_lock(self.search)
+        return nullcontext(True)
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove files that do not count; warn of a file that cannot be removed."""
         for name in sorted(names):
@@ -229,8 +238,8 @@ class LoadedVersions:
         """Note that a weight set has a version."""
         self._loaded[weights] = _Loaded(version, content)
 
-    def initial_content(self, weights: WeightSet) -> bytes:
-        """Return the content of a file with weights before the first commit."""
+    def whole_content(self, weights: WeightSet) -> bytes:
+        """Return the content of a file with all present weights of a weight set."""
         metadata = {"search": self._ledger.search, _FACTS: json.dumps(facts(weights.supernet))}
         return to_bytes(weights.snapshot(), metadata)
 

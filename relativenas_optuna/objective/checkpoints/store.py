@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Collection
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from uuid import uuid4
+
+from filelock import Timeout
 
 from relativenas_optuna._utils.checked_fields import Count, check_fields
 from relativenas_optuna._utils.files import write_whole
@@ -155,6 +157,25 @@ class FolderStore:
     def lock(self) -> AbstractContextManager[bool]:
         """Lock the folder among the processes of this machine, at least; see `Store`."""
         return locked(self.folder / _LOCK_NAME, timeout=_LOCK_TIMEOUT)
+
+    @contextmanager
+    def training_lock(self, search: str) -> Iterator[bool]:
+        """Yield False if another process holds this lock, which ends with its process.
+
+        Where the folder has no locks it yields True.
+
+        Args:
+            search: Identifier of the search that the process trains for.
+        """
+        with ExitStack() as stack:
+            path = self.folder / f".training-{_tag(search)}.lock"
+            try:
+                stack.enter_context(locked(path, timeout=0, remove=True))
+            except Timeout:
+                free = False
+            else:
+                free = True
+            yield free
 
     def clean(self, keep: Collection[str], *, search: str, has_lock: bool) -> None:
         """Remove the files that killed processes left; see `Store`.
