@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["Timeout", "locked"]
+
 _PAUSE = 0.01  # seconds between two attempts
 
 

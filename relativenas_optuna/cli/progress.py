@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from relativenas_optuna.evaluation.standalone.result import Epoch
+    from relativenas_optuna.objective.uniform_paths import UniformProgress
     from relativenas_optuna.search.search import Search
 
 _BESIDE_THE_BAR = 68  # columns
@@ -67,6 +68,21 @@ class SearchProgress(Shown):
         self._task = self._progress.add_task("", total=search.total)
         self._show()
 
+    def paths(self, progress: UniformProgress) -> None:
+        """Show the training of the shared weights; the `on_paths` of `Search.run`."""
+        by = "another worker trains" if progress.waiting else "training"
+        epoch = min(progress.done + 1, progress.total)
+        self._progress.update(
+            self._task,
+            completed=progress.done,
+            total=progress.total,
+            best="",
+            description=f"{by} shared weights: epoch {epoch} of {progress.total}",
+        )
+        if progress.done == progress.total:
+            say(self._progress, f"shared weights trained for {progress.total} epochs")
+            self._show()
+
     def after(self, study: Study, trial: FrozenTrial) -> None:
         """Show a trial that has ended; a callback of `Search.run`."""
         if trial.value is None:
@@ -101,6 +117,7 @@ class SearchProgress(Shown):
         self._progress.update(
             self._task,
             completed=self._scored,
+            total=self._search.total,
             best=best,
             description=f"generation {generation + 1}/{settings.generations} "
             f"member {member + 1}/{settings.population}",

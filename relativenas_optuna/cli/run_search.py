@@ -157,7 +157,7 @@ def search_to_the_end(
             with beside:
                 if search.scored < search.total:
                     with console.progress(search) as progress:
-                        search.run([progress.after, *reporters], progress.failed)
+                        search.run([progress.after, *reporters], progress.failed, progress.paths)
                         write()
                 if search.plan.finals is not None:
                     with console.finals(search, on_rung=write) as finals:

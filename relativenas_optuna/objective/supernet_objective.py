@@ -248,8 +248,19 @@ class SupernetObjective(Generic[A]):
                 self._of_study.open(trial.study)
                 text = self.space.text(genotype)
                 if self._uniform is not None:
-                    loss = self._uniform_score(self._uniform, trial, genotype, text, seat)
-                    return self._goals.values(trial.study, loss, costs)
+                    self._uniform.prepare(self._of_study.shared)
+                    watch, phases = Watch(self.device), Phases()
+                    try:
+                        score = self._uniform.score(genotype)
+                    except Exception:
+                        failed_itself = True
+                        raise
+                    phases.validate = watch.lap()
+                    if not (math.isfinite(score.loss) and math.isfinite(score.score)):
+                        return self._goals.values(trial.study, math.nan, costs)
+                    start = self.weights.version
+                    record(trial, text, phases, seat, accuracy=score.accuracy, start=start)
+                    return self._goals.values(trial.study, score.score, costs)
                 place = place_of(trial, seat, self.settings.population)
                 scored = None if seat is None else self._of_study.shared.known(seat, text)
                 if scored is not None:
@@ -366,25 +377,6 @@ class SupernetObjective(Generic[A]):
         size has other costs, see `networks.costs_of`. Raises as `networks.network_costs`.
         """
         return counted_costs(self._trainer.costs, self.space)
-
-    def _uniform_score(
-        self,
-        uniform: UniformPaths[A],
-        trial: optuna.Trial,
-        genotype: A,
-        text: str,
-        seat: Seat | None,
-    ) -> float:
-        """Score a trial with weights that no trial changes; return its loss or metric."""
-        uniform.prepare(self._of_study.shared)
-        watch, phases = Watch(self.device), Phases()
-        score = uniform.score(genotype)
-        phases.validate = watch.lap()
-        if not (math.isfinite(score.loss) and math.isfinite(score.score)):
-            return math.nan
-        start = self.weights.version
-        record(trial, text, phases, seat, accuracy=score.accuracy, start=start)
-        return score.score
 
     @property
     def waiting(self) -> list[Seat]:

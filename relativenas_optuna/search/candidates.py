@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.trial import TrialState
 
-from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.seats.claims import Seat
-from relativenas_optuna.samplers.seats.population import Proposal
 from relativenas_optuna.search.choice import RANDOM_ARCHITECTURES
+from relativenas_optuna.search.random_architectures import random_architecture
 from relativenas_optuna.spaces.protocol import most_likely
 
 if TYPE_CHECKING:
@@ -84,17 +83,10 @@ class Candidates:
         generation = self._plan.settings.generations
         rng = np.random.default_rng([self._plan.seed, generation, *key])
         limited = self._population.settings.within_limits()
-        encoding = Encoding.of(self.space.distributions)
         # Numbers beyond the seats of a generation, whose redraws have their own keys.
         number = self._plan.settings.population + start
         while True:
-            if limited is None:
-                yield self.space.random(rng)
-            else:
-                anywhere = rng.uniform(encoding.low, encoding.high)
-                position = limited.drawn(anywhere, generation, number)
-                proposal = Proposal(encoding, position)
-                yield self.space.genotype(self._population.parameters_at(proposal))
+            yield random_architecture(self.space, limited, rng, generation, number)
             number += 1
 
     def _complete(self, *, first: int = 0) -> list[FrozenTrial]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.candidates import Candidates
 from relativenas_optuna.search.choice import FINALISTS, Choice, Finalist
-from relativenas_optuna.search.defaults import RELATIVENAS
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ def chosen(
     """
     space = objective.space
     candidates = Candidates(population, plan, space)
-    last = plan.settings.generations - 1
-    best = candidates.best(FINALISTS, first=last if plan.sampler == RELATIVENAS else 0)
+    best = candidates.best(FINALISTS, first=plan.first_generation)
     expected = candidates.most_likely()
     if expected is not None:
         best.setdefault(expected, candidates.trial_of(expected))

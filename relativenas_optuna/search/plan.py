@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import optuna
 
     from relativenas_optuna.samplers.seats.sampler import PopulationSampler
+    from relativenas_optuna.spaces.descriptors import DescriptorFunction
     from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.spaces.registry import RegisteredSpace
     from relativenas_optuna.training.data.images import Images
@@ -94,9 +95,23 @@ class SearchPlan:
         """The group of candidates that finalists are chosen from, as words for a message.
 
         Only the generations of "relativenas" improve as a whole, so the finalists of other samplers
-        come from all candidates.
+        come from all candidates. So do those of scores that compare.
         """
-        return "the last generation" if self.sampler == RELATIVENAS else "all candidates"
+        return "all candidates" if self._counts_all_generations else "the last generation"
+
+    @property
+    def first_generation(self) -> int:
+        """The first generation that finalists are chosen from; see `finalists_of`."""
+        return 0 if self._counts_all_generations else self.settings.generations - 1
+
+    @property
+    def _counts_all_generations(self) -> bool:
+        return self.scores_compare or self.sampler != RELATIVENAS
+
+    @property
+    def scores_compare(self) -> bool:
+        """True if all scores of the search are from the same weights."""
+        return self.settings.uniform_epochs > 0
 
     @classmethod
     def of(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
@@ -184,11 +199,14 @@ class SearchPlan:
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan
 
-    def new_sampler(self, space: Space[Any]) -> PopulationSampler:
+    def new_sampler(
+        self, space: Space[Any], descriptors: DescriptorFunction | None = None
+    ) -> PopulationSampler:
         """Return a sampler for this search.
 
         Args:
             space: The search space, `search_space`.
+            descriptors: Descriptors of architectures, see `sampler_named`; None for none.
 
         Raises:
             SearchError: The sampler is not found, or cannot search this space.
@@ -200,6 +218,8 @@ class SearchPlan:
             generations=self.settings.generations,
             seed=self.seed,
             limits=None if self.limits is None else self.limits.by_name(self.space, self.nodes),
+            scores_compare=self.scores_compare,
+            descriptors=descriptors,
         )
 
     def for_images(self, images: Images) -> SearchPlan:

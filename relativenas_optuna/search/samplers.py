@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from relativenas_optuna.spaces.costs import Limit
+    from relativenas_optuna.spaces.descriptors import DescriptorFunction
 
 _NUMBERS_ONLY = "draws categories at random instead of searching them"
 _ENDS_ITSELF = "lists the whole search space, and ends the search itself"
@@ -47,6 +48,8 @@ def sampler_named(
     generations: int,
     seed: int,
     limits: Mapping[str, Limit] | None = None,
+    scores_compare: bool = False,
+    descriptors: DescriptorFunction | None = None,
 ) -> PopulationSampler:
     """Return the sampler of a search.
 
@@ -60,6 +63,9 @@ def sampler_named(
         generations: Number of generations.
         seed: Seed of all random numbers, 0 to 2**32 - 1.
         limits: Limits that every proposal keeps; see `check_keeps_limits`.
+        scores_compare: True if all scores are from the same weights, so that a fast learner of
+            "relativenas" may keep its score (preset "plain" in place of "paper").
+        descriptors: Descriptors of architectures for the model of preset "plain"; None for none.
 
     Raises:
         SearchError: No sampler has that name, or it cannot search this space in these generations.
@@ -75,9 +81,12 @@ def sampler_named(
                 f"population must be even with sampler {name!r}, for members form pairs; got "
                 f"{population}"
             )
+        if name == RANDOM:
+            return RelativeNASSampler(**arguments, preset="random")
+        if scores_compare:
+            return RelativeNASSampler(**arguments, preset="plain", descriptors=descriptors)
         # The shared weights change, so scores soon go out of date: no preset that keeps them.
-        preset = "random" if name == RANDOM else "paper"
-        return RelativeNASSampler(**arguments, preset=preset)
+        return RelativeNASSampler(**arguments, preset="paper")
     if name == MIGO:
         _check_sweep(space, population)
         return MIGOSampler(**arguments)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.exceptions import SearchError, SpaceError
 from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
@@ -19,25 +19,31 @@ from relativenas_optuna.search.busy_cpus import slow_threads_reported
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
 from relativenas_optuna.search.choosing import chosen, chosen_by_finals
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
-from relativenas_optuna.search.defaults import DATA_NAMES, MIGO
+from relativenas_optuna.search.defaults import DATA_NAMES, MIGO, RELATIVENAS
 from relativenas_optuna.search.finals.run import FinalsHooks, run_finals
 from relativenas_optuna.search.finals.shortlist import EVALUATED
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
+from relativenas_optuna.spaces.descriptors import DescriptorFunction, space_descriptors
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.training.data.load import DataError, load_images
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     import optuna
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.objective.uniform_paths import UniformProgress
     from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.search.finals.records import FinalsRecord
+    from relativenas_optuna.spaces.costs import AdditiveCost
+    from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.training.data.images import Images
 
 
@@ -47,11 +53,14 @@ class Search:
     A search can be interrupted and continued at any moment. With one process, on a CPU, and with
     the same number of threads, its losses, populations and weights are then identical to those of
     an uninterrupted search. With several processes, the weights depend on the order of commits.
+    With `uniform_epochs` in the settings all scores are from the same weights, with any number of
+    processes.
 
     A larger number of generations continues a study and keeps its scores. The learning rate and
     drop-path depend on the number of generations. The result therefore equals a search with the
-    larger number from the start only in two cases: `learning_rate_end` equals `learning_rate` and
-    `drop_path` is 0, or the first generation had not ended.
+    larger number from the start only in three cases: `uniform_epochs` is above 0,
+    `learning_rate_end` equals `learning_rate` and `drop_path` is 0, or the first generation had not
+    ended.
 
     Args:
         study: Study of the search; its sampler is replaced.
@@ -136,7 +145,10 @@ class Search:
             seed=plan.seed,
             device=device,
             checkpoint=checkpoint,
+            paths=uniform_paths(plan, space),
         )
+        if plan.scores_compare and plan.sampler == RELATIVENAS:
+            self.sampler = study.sampler = plan.new_sampler(space, self._descriptors(space))
         networks = registered.network is not None or hasattr(self.objective.supernet, "standalone")
         self.lacks_finals = plan.finals is not None and not networks
         if self.lacks_finals:
@@ -183,14 +195,22 @@ class Search:
         self,
         callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]] = (),
         on_failure: Callable[[FrozenTrial, Exception], None] | None = None,
+        on_paths: Callable[[UniformProgress], None] = lambda _: None,
     ) -> None:
         """Score all remaining seats, together with the other workers of the study.
+
+        With `uniform_epochs` in the settings the shared weights are trained before.
 
         Args:
             callbacks: Called with the study and each trial that this worker ended, like the
                 callbacks of `study.optimize`.
             on_failure: Called with each trial whose training raised an error, and with the error;
                 see `score_seats`. None to let the first error end the run.
+            on_paths: Called with the progress of the training of the shared weights; see
+                `SupernetObjective.prepare`.
+
+        Raises:
+            DivergedError: The training of the shared weights diverged.
         """
 
         def after(trial: FrozenTrial) -> None:
@@ -199,6 +219,7 @@ class Search:
 
         watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
         with watched:
+            self.objective.prepare(self.study, on_paths)
             score_seats(
                 self.study,
                 self.sampler,
@@ -234,8 +255,8 @@ class Search:
         With finals, it is the winner of the finals, which are run if they have not ended.
 
         Without finals, the best 5 candidates of the last generation are evaluated again with the
-        final weights.
-        Under another sampler than "relativenas" they are the best 5 of all generations. Under
+        final weights. Under another sampler than "relativenas", and with `uniform_epochs` in the
+        settings, they are the best 5 of all generations. Under
         "migo" the most likely architecture is evaluated too, and wins. 20 random architectures are
         evaluated for comparison.
 
@@ -284,6 +305,13 @@ class Search:
         """The last seat that has a score in the study; None if no seat has one."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
+
+    def _descriptors(self, space: Space[Any]) -> DescriptorFunction | None:
+        """Return the descriptors of a space, with the costs of the supernet's networks if known."""
+        costs: Mapping[str, AdditiveCost] = {}
+        with suppress(SpaceError, ValueError):  # the costs of a custom space may be no sums
+            costs = self.objective.costs
+        return space_descriptors(space, costs)
 
     def _lost(self) -> SearchError:
         name = "folder of the first run with --out"

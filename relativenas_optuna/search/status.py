@@ -24,6 +24,7 @@ from relativenas_optuna.search.status_record import (
     WorkerStatus,
 )
 from relativenas_optuna.search.study_facts import best_trials, last_written, sampler_of
+from relativenas_optuna.search.uniform_status import trained_epochs
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.search_storage import SearchStorage
 
@@ -52,7 +53,7 @@ def status_of(study: optuna.Study) -> Status:
     finished = choice is not None and plan is not None and choice.is_of(plan)
     seen = () if view is None else view.generations[:generations]
     scored = sum(
-        member.state in ("scored", "failed") and not member.kept
+        member.state in ("scored", "failed") and (plan is not None or not member.kept)
         for generation in seen
         for member in generation.members
     )
@@ -60,6 +61,9 @@ def status_of(study: optuna.Study) -> Status:
     lost = _lost(study, trials, view)
     running = [t for t in trials if t.state == TrialState.RUNNING and t.number not in lost]
     left = None if total is None else total - scored
+    if left is not None and plan is not None and view is not None and view.preset == "plain":
+        # Fast learners keep their scores, so half of the seats of a generation need no trial.
+        left -= (plan.settings.generations - len(seen)) * plan.settings.population // 2
     one = len(study.directions) == 1
     finals = None if plan is None else readable_finals(study, plan)
     population = 0 if view is None else view.population_size
@@ -86,6 +90,8 @@ def status_of(study: optuna.Study) -> Status:
         front=None if one else len(best_trials(study)),
         history=_history(seen) if one else (),
         finals=None if finals is None else finals_status(finals),
+        trained_epochs=None if plan is None else trained_epochs(study, plan),
+        uniform_epochs=(plan.settings.uniform_epochs or None) if plan is not None else None,
         seconds_left=seconds_left(trials, left=left, population=population)
         if running and left
         else finals_seconds_left(finals),

@@ -117,6 +117,8 @@ class Status:
         front: Number of trials on the Pareto front; None with one objective.
         history: The complete generations.
         finals: Progress of the finals; None before they begin, and without finals.
+        trained_epochs: Epochs on uniform paths that are trained; None in a search without them.
+        uniform_epochs: Epochs on uniform paths in all; None in a search without them.
         seconds_left: Estimated seconds until the end of the search; None if unknown.
         finished: True if the search has ended and its winner is chosen.
         last_written: Local time at which a trial last started or ended; None without trials.
@@ -144,6 +146,8 @@ class Status:
     front: int | None
     history: tuple[GenerationStatus, ...]
     finals: FinalsStatus | None
+    trained_epochs: int | None
+    uniform_epochs: int | None
     seconds_left: float | None
     finished: bool
     last_written: datetime | None
@@ -162,7 +166,14 @@ class Status:
     def counts(self) -> tuple[object, ...]:
         """The figures that change only when something happens in the study."""
         numbers = (self.scored, self.running, self.lost, self.failed, self.interrupted, self.pruned)
-        return *numbers, self.workers, self.best, self.finals, self.finished
+        return (
+            *numbers,
+            self.trained_epochs,
+            self.workers,
+            self.best,
+            self.finals,
+            self.finished,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as JSON data."""

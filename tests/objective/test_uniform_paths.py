@@ -20,8 +20,10 @@ from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.objective.uniform_paths import UniformProgress
 from relativenas_optuna.samplers import RelativeNASSampler
-from relativenas_optuna.spaces import NASBench201, NASBench201Cell
+from relativenas_optuna.spaces import Genotype, NASBench201, NASBench201Cell
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
+from relativenas_optuna.training import Images
+from relativenas_optuna.training.loop import Evaluation
 from tests.helpers import supernet_reference, uniform_reference
 from tests.helpers.tiny_search import (
     SEED,
@@ -118,11 +120,12 @@ def test_a_score_calibrates_the_batch_norms_on_a_bounded_number_of_images(
     prepared(bounded)
     seen: list[int] = []
     before = bounded._trainer.calibrated_score
-    monkeypatch.setattr(
-        bounded._trainer,
-        "calibrated_score",
-        lambda genotype, images: seen.append(len(images)) or before(genotype, images),
-    )
+
+    def counted(genotype: Genotype, images: Images) -> Evaluation:
+        seen.append(len(images))
+        return before(genotype, images)
+
+    monkeypatch.setattr(bounded._trainer, "calibrated_score", counted)
     assert bounded.evaluate(genotype) == bounded.evaluate(genotype)
     assert seen == [20]
 
@@ -268,9 +271,13 @@ def test_only_representatives_are_drawn_and_scored() -> None:
     )
     run: list[NASBench201Cell] = []
     forward = scoring.supernet.forward
-    scoring.supernet.forward = lambda images, cell, **options: (  # type: ignore[method-assign]
-        run.append(cell) or forward(images, cell, **options)
-    )
+
+    def noted(images: torch.Tensor, cell: NASBench201Cell, **options: Any) -> torch.Tensor:
+        run.append(cell)
+        logits: torch.Tensor = forward(images, cell, **options)
+        return logits
+
+    scoring.supernet.forward = noted
     scoring.prepare(study())
     assert run == [cell for cell in drawn if space.canonical(cell) == cell]
     assert len(run) == 2 * math.ceil(30 / SETTINGS.batch_size)

@@ -141,3 +141,30 @@ def test_six_generations_killed_twenty_five_times_are_the_undisturbed_ones(tmp_p
     points = [*faults.POINTS, *faults.POINTS, *[""] * 15]
     assert len(points) == 25
     killed_and_ended(points, tmp_path, random.Random(1), generations=6)
+
+
+@pytest.mark.slow
+def test_a_training_of_shared_weights_that_dies_at_every_point_is_the_undisturbed_one(
+    tmp_path: Path,
+) -> None:
+    points = [*mortal.POINTS, "never"]
+    assert dies_at_every(points, tmp_path, uniform_epochs=8) == len(mortal.POINTS)
+
+
+@pytest.mark.slow
+def test_a_training_of_shared_weights_killed_at_random_moments_is_the_undisturbed_one(
+    tmp_path: Path,
+) -> None:
+    killed_and_ended([""] * 12, tmp_path, random.Random(2), uniform_epochs=6)
+
+
+def test_two_workers_that_train_shared_weights_score_as_one_does(tmp_path: Path) -> None:
+    url, data = f"sqlite:///{tmp_path / 's.db'}", write_images(tmp_path / "data")
+    options: dict[str, Any] = {"point": "never", "uniform_epochs": 6}
+    first, hears = mortal.process(url, tmp_path / "out", data, **options)
+    hears.poll(None)  # until the plan is stored
+    second, _ = mortal.process(url, tmp_path / "out", data, **options)
+    for process in (first, second):
+        process.join()
+        assert process.exitcode == 0
+    assert_undisturbed(tmp_path, url, data, uniform_epochs=6)

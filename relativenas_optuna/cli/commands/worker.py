@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.objective.uniform_paths import UniformProgress
+
 _PAUSE = 0.5  # seconds
 
 
@@ -74,8 +76,9 @@ def worker(
     """Join the search of a study that `relativenas search` started.
 
     Any number of workers may join and leave at any time. A worker takes a pair of architectures,
-    trains it from the newest shared weights, and commits the result. After the last generation the
-    workers share the trainings of the finals.
+    trains it from the newest shared weights, and commits the result. With preset small or digits
+    one worker trains the shared weights first, and candidates are only scored. After the last
+    generation the workers share the trainings of the finals.
 
     All workers need access to the study's database, and to the folder of the search or the bucket
     that its --weights names. With a bucket, the machines need no shared disk. Processes started by
@@ -132,6 +135,7 @@ def _work(
             search.run(
                 [lambda _, trial: _after(trial, scored, quiet=as_json), *reporters],
                 lambda trial, error: click.echo(failure(trial, error), err=True),
+                _paths if verbosity() > 0 and not as_json else lambda _: None,
             )
             for reporter in reporters:
                 reporter.write(study)
@@ -162,6 +166,11 @@ def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:
     scored.append(trial.number)
     if verbosity() > 0 and not quiet and trial.value is not None:
         click.echo(scored_line(trial))
+
+
+def _paths(progress: UniformProgress) -> None:
+    by = "trained by another worker" if progress.waiting else "trained here"
+    click.echo(f"shared weights: {progress.done} of {progress.total} epochs, {by}")
 
 
 def _not_begun(study: str, wait: float, why: str = "") -> SearchError:

@@ -89,6 +89,12 @@ class Console:
                 f"images are {width}x{height}: with --size {_USUAL} a candidate needs about "
                 f"1/{round(height * width / _USUAL**2)} of the time and memory"
             )
+        epochs = search.plan.settings.uniform_epochs
+        if epochs:
+            self._note(
+                f"the shared weights are trained for {epochs} epochs on random paths first; then "
+                f"candidates are only scored"
+            )
         done = search.scored
         if 0 < done < search.total:
             self._note(f"going on after {done} of {search.total} candidates")

@@ -42,10 +42,13 @@ class StatusReport:
         """The figures that change during a search, on one line."""
         of = self._of
         generation = "" if of.generation is None else f"generation {self._generation()}; "
+        trained = of.trained_epochs == of.uniform_epochs
+        weights = "" if trained else f"shared weights: {self._weights()}; "
         finals = "" if of.finals is None else f"finals: {self._finals(of.finals)}; "
         return (
-            f"{generation}{self._scored()} scored, {of.running} running, {self._failed()} failed; "
-            f"{self._workers()}; {finals}best {self._best()}; time left: {self._left()}"
+            f"{weights}{generation}{self._scored()} scored, {of.running} running, "
+            f"{self._failed()} failed; {self._workers()}; {finals}best {self._best()}; "
+            f"time left: {self._left()}"
         )
 
     @property
@@ -86,6 +89,7 @@ class StatusReport:
         return [
             ("study", f"{shown_name(of.study)} in {self._storage}"),
             ("search", self._search()),
+            *([] if of.trained_epochs is None else [("weights", self._weights())]),
             *generation,
             ("scored", self._scored()),
             ("running", self._running()),
@@ -116,6 +120,9 @@ class StatusReport:
             begun = of.last_written is not None
             parts.append("of another sampler, without generations" if begun else "not started")
         return "; ".join(parts)
+
+    def _weights(self) -> str:
+        return f"{self._of.trained_epochs} of {self._of.uniform_epochs} epochs trained"
 
     def _generation(self) -> str:
         of = self._of

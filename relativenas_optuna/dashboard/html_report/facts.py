@@ -33,6 +33,9 @@ def overview(status: Status) -> Facts:
     if status.generation is not None:
         of = "" if status.generations is None else f" of {status.generations}"
         facts.append(("generations complete", f"{status.complete_generations}{of}"))
+    if status.trained_epochs is not None:
+        done = f"{status.trained_epochs} of {status.uniform_epochs}"
+        facts.append(("epochs of shared weights", done))
     total = "" if status.total is None else f" of {status.total}"
     facts.append(
         ("candidates scored" if status.data else "trials complete", f"{status.scored}{total}")

@@ -14,11 +14,9 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from uuid import uuid4
 
-from filelock import Timeout
-
 from relativenas_optuna._utils.checked_fields import Count, check_fields
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna._utils.locks import locked
+from relativenas_optuna._utils.locks import Timeout, locked
 from relativenas_optuna._utils.text import brief
 from relativenas_optuna.exceptions import DamagedFileError
 from relativenas_optuna.samplers.seats.worker import this_worker

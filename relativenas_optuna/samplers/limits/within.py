@@ -68,7 +68,7 @@ class WithinLimits:
         """Return True if the architecture at a position `[variables]` keeps all limits."""
         if not self._choices.keep(self._indices(position)):
             return False
-        return not self.limits.functions or self.limits.are_kept(self._params(position))
+        return not self.limits.functions or self.limits.are_kept(self.params(position))
 
     def drawn(self, position: Vector, *key: int) -> Vector:
         """Return a position that was drawn uniformly, or another one drawn within the limits.
@@ -144,7 +144,7 @@ class WithinLimits:
                 best, excess = position, over
             if over <= 0:
                 return position
-        costs = self.limits.costs(self._params(best))
+        costs = self.limits.costs(self.params(best))
         at_most = {name: limit.at_most for name, limit in self.limits.by_name.items()}
         raise SettingsError(
             f"limits={at_most} must be kept by some architecture, and none was found; the "
@@ -174,9 +174,10 @@ class WithinLimits:
         return best, excess
 
     def _excess(self, position: Vector) -> float:
-        return max(self.limits.violations(self._params(position)).values())
+        return max(self.limits.violations(self.params(position)).values())
 
-    def _params(self, position: Vector) -> dict[str, Any]:
+    def params(self, position: Vector) -> dict[str, Any]:
+        """Return all parameters of the architecture at a position `[variables]`."""
         return self._fixed | self._encoding.decode(position)
 
     def _indices(self, position: Vector) -> list[int]:
