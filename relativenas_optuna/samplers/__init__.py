@@ -12,6 +12,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import SettingsError
     from relativenas_optuna.samplers.migo.sampler import MIGOSampler
+    from relativenas_optuna.samplers.regularized_evolution import RegularizedEvolutionSampler
     from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
     from relativenas_optuna.samplers.relative_nas.surrogate.trusted_trial import trusted_trial
     from relativenas_optuna.samplers.search_view import SearchView
@@ -28,6 +29,7 @@ __all__ = [
     "PopulationSampler",
     "PopulationSettings",
     "Proposal",
+    "RegularizedEvolutionSampler",
     "RelativeNASSampler",
     "SearchView",
     "Seat",
@@ -45,6 +47,7 @@ _HOMES = {
     "PopulationArguments": "samplers.seats.settings",
     "Population": "samplers.seats.population",
     "MIGOSampler": "samplers.migo.sampler",
+    "RegularizedEvolutionSampler": "samplers.regularized_evolution",
     "RelativeNASSampler": "samplers.relative_nas.sampler",
     "SearchView": "samplers.search_view",
     "Seat": "samplers.seats.claims",

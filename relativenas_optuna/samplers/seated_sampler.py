@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial, TrialState
 
+    from relativenas_optuna.samplers.limits.limits import Limits
     from relativenas_optuna.samplers.seats.batch import SeatTrial
 
 _SEEDS = 8  # the purpose of the random numbers that are seeds of the proposing sampler
@@ -67,7 +68,13 @@ class SeatedArguments(PopulationArguments):
     def new_settings(self, study: optuna.Study) -> SeatedSettings:
         """Return the settings of a search that starts in a study."""
         common = super().new_settings(study)
-        return SeatedSettings(common.population_size, common.seed, common.space, self.proposer)
+        return SeatedSettings(
+            common.population_size,
+            common.seed,
+            common.space,
+            self.proposer,
+            limits=common.limits,
+        )
 
     def stored(self, settings: PopulationSettings) -> dict[str, Any]:
         """Return the value of each argument, except the space, by a study's settings."""
@@ -106,6 +113,9 @@ class SeatedTrials(WholeGenerations):
                 for trial in trials
             ]
         )
+
+    def _within_limits(self, index: int) -> NDArray[np.float64]:
+        return self.positions(index)  # the proposing sampler keeps the limits
 
     def new_generation(self, index: int) -> WholeGeneration:
         """Return generation `index`."""
@@ -150,6 +160,7 @@ class SeatedSampler(PopulationSampler):
         population_size: Number of seats in a generation, from 1.
         seed: Seed of all random numbers, 0 to 2**32 - 1.
         proposer: Name of the proposing sampler's class.
+        limits: Limits that the proposing sampler keeps; None without any.
     """
 
     population_class = SeatedTrials
@@ -162,8 +173,11 @@ class SeatedSampler(PopulationSampler):
         population_size: int,
         seed: int,
         proposer: str,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__(SeatedArguments(population_size, seed, search_space, proposer))
+        super().__init__(
+            SeatedArguments(population_size, seed, search_space, proposer, limits=limits)
+        )
         self._make = make
         self._seed = seed
         self._proposers: dict[int, BaseSampler] = {}  # by the id of a running trial

@@ -8,5 +8,6 @@ DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"
 TRAINED_CHANNELS, TRAINED_CELLS = 8, 5
 """Size of the network that `relativenas train` builds without --recipe."""
-RELATIVENAS, MIGO, RANDOM = SAMPLERS = ("relativenas", "migo", "random")
-"""Names of samplers: those of the two papers, and the baseline of the first without learning."""
+SAMPLERS = ("relativenas", "migo", "regularized-evolution", "random")
+RELATIVENAS, MIGO, REGULARIZED_EVOLUTION, RANDOM = SAMPLERS
+"""Names of samplers: those of the two papers, and two baselines."""

@@ -15,10 +15,17 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.migo.sampler import MIGOSampler
 from relativenas_optuna.samplers.migo.settings import MIGOArguments
 from relativenas_optuna.samplers.populations import population_in
+from relativenas_optuna.samplers.regularized_evolution import RegularizedEvolutionSampler
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seated_sampler import SeatedSampler
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
-from relativenas_optuna.search.defaults import MIGO, RANDOM, RELATIVENAS, SAMPLERS
+from relativenas_optuna.search.defaults import (
+    MIGO,
+    RANDOM,
+    REGULARIZED_EVOLUTION,
+    RELATIVENAS,
+    SAMPLERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +64,8 @@ def sampler_named(
     its constructor takes them. Its trials get seats, see `SeatedSampler`, if it gives them none.
 
     Args:
-        name: "relativenas", "migo", "random", or MODULE:CLASS of a sampler of Optuna.
+        name: "relativenas", "migo", "regularized-evolution", "random", or MODULE:CLASS of a sampler
+            of Optuna.
         space: Distributions of the parameters.
         population: Members of a generation.
         generations: Number of generations.
@@ -90,6 +98,18 @@ def sampler_named(
     if name == MIGO:
         _check_sweep(space, population)
         return MIGOSampler(**arguments)
+    if name == REGULARIZED_EVOLUTION:
+        # The population is the published one, of 10 trials: a generation only numbers the seats.
+        evolution = RegularizedEvolutionSampler(space, seed=seed, limits=limits or None)
+        _check_learns(name, evolution, population * generations)
+        return SeatedSampler(
+            evolution.with_key,
+            space,
+            population_size=population,
+            seed=seed,
+            proposer=type(evolution).__name__,
+            limits=evolution.limits,
+        )
     found = _class_named(name)
     if issubclass(found, PopulationSampler):
         _check_takes_population(name, found)

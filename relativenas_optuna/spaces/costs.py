@@ -58,7 +58,7 @@ class CostTerm:
         Raises:
             ValueError: A parameter is missing, or the term has no cost for its value.
         """
-        values = tuple(params.get(name) for name in self.parameters)
+        values = tuple(map(params.get, self.parameters))
         if values not in self.costs:
             raise ValueError(
                 f"no cost is known for {dict(zip(self.parameters, values, strict=True))}"

@@ -37,6 +37,7 @@ SAMPLERS = (
     "relativenas",
     "migo",
     pytest.param("optuna.samplers:TPESampler", marks=pytest.mark.slow),
+    pytest.param("regularized-evolution", marks=pytest.mark.slow),
     pytest.param("random", marks=pytest.mark.slow),
 )
 

@@ -87,7 +87,7 @@ def given(request: LimitRequest, space: Any = CELLS) -> SearchLimits:
     return limits
 
 
-@pytest.mark.parametrize("sampler", ["relativenas", "migo", "random"])
+@pytest.mark.parametrize("sampler", ["relativenas", "migo", "regularized-evolution", "random"])
 def test_no_trial_is_above_a_limit_of_the_network_that_is_trained(
     sampler: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

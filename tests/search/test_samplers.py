@@ -82,9 +82,13 @@ def refused(name: str, space: Any = None, *, generations: int = 4) -> str:
     return str(caught.value)
 
 
+def length(trial: optuna.Trial) -> float:
+    return float(len(str(SPACE.suggest(trial))))
+
+
 def first_trial(sampler: PopulationSampler) -> optuna.trial.FrozenTrial:
     study = optuna.create_study(sampler=sampler)
-    study.optimize(lambda trial: float(len(str(SPACE.suggest(trial)))), n_trials=1)
+    study.optimize(length, n_trials=1)
     return study.trials[0]
 
 
@@ -136,6 +140,21 @@ def test_optunas_samplers_propose_for_seats() -> None:
     assert SPACE.contains(SPACE.genotype(one.params))
 
 
+def test_regularized_evolution_mutates_the_best_of_ten_trials() -> None:
+    found = named("regularized-evolution")
+    assert isinstance(found, SeatedSampler)
+    study = optuna.create_study(sampler=found)
+    study.optimize(length, n_trials=20)
+    latest = [trial.params.items() for trial in study.trials[9:19]]
+    child = study.trials[19].params.items()
+    assert min(len(child - parent) for parent in latest) == 1
+    restarted = optuna.create_study(sampler=named("regularized-evolution"))
+    for stop in (7, 20):
+        restarted.sampler = named("regularized-evolution")
+        restarted.optimize(length, n_trials=stop - len(restarted.trials))
+    assert [t.params for t in restarted.trials] == [t.params for t in study.trials]
+
+
 def test_an_own_class_gets_the_arguments_that_it_takes(own: Any) -> None:
     first_trial(named("own_samplers:Given"))
     first_trial(named("own_samplers:Plain"))
@@ -158,7 +177,7 @@ def test_an_own_population_sampler_has_its_own_seats(own: Any) -> None:
     [
         (
             "tpe",
-            "sampler must be one of relativenas, migo, random, or MODULE:CLASS of a sampler of",
+            "sampler must be one of relativenas, migo, regularized-evolution, random, or MODULE:",
         ),
         ("missing_module:A", "module 'missing_module' of sampler 'missing_module:A' cannot be im"),
         ("optuna.samplers:Missing", "must be a sampler class of Optuna; got no such attribute"),

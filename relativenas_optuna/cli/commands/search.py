@@ -83,7 +83,7 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
 @click.option(
     "--sampler",
     metavar="NAME",
-    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (the baseline), or "
+    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (two baselines), or "
     "MODULE:CLASS of any sampler of Optuna, such as optuna.samplers:TPESampler.  "
     f"[default: {RELATIVENAS}]",
 )
