@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-from against_figures import ablation, behind, chart, details, overview, trust
+from against_figures import ablation, anchors, behind, chart, details, overview, trust
 from against_problems import Problem, functions, tables
-from against_samplers import MIGO, ONCE, OURS, PAPER, RIVALS, VARIANTS
+from against_samplers import ANCHORS, MIGO, ONCE, OURS, PAPER, RIVALS, VARIANTS
 from against_traces import STORED, gather, gather_trusted, run, stored, stored_trusted
 
 if TYPE_CHECKING:
@@ -42,16 +42,22 @@ def main() -> None:
     """Run, store, compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    known = [OURS, PAPER, *MIGO, *RIVALS, *VARIANTS]
+    known = [OURS, PAPER, *MIGO, *RIVALS, *VARIANTS, *ANCHORS]
     add("--run", choices=known, action="append", help=f"a sampler (may be repeated); {OURS}")
     add("--sets", choices=SETS, action="append", help="what to run (may be repeated); all")
+    add("--only", default="", help="start of the names of the problems to run")
     add("--seeds", type=int, default=10, help="studies of each sampler on each problem")
     add("--folder", type=Path, default=Path("against-studies"), help="where whole studies are kept")
     add("--compare-only", action="store_true", help="run nothing")
     asked = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sets: dict[str, list[Problem]] = {name: make() for name, make in SETS.items()}
-    problems = [problem for name in asked.sets or SETS for problem in sets[name]]
+    problems = [
+        problem
+        for name in asked.sets or SETS
+        for problem in sets[name]
+        if problem.name.startswith(asked.only)
+    ]
     for name in [] if asked.compare_only else asked.run or [OURS]:
         began = time.monotonic()
         for path in run(asked.folder, name, problems, range(asked.seeds)):
@@ -81,6 +87,7 @@ def compare(sets: dict[str, list[str]]) -> None:
         text += [f"### {group}", ""]
         text += [behind(regrets, "TPE", problems)] if "TPE" in names else []
         text += [details(regrets, [*names, *(["GP"] if regrets["GP"] else [])], problems)]
+    text += [anchors(regrets | {name: stored(name) for name in ANCHORS})]
     text += [trust(regrets, trusted, stored(ONCE))]
     text += [ablation(regrets[OURS], {name: stored(name) for name in VARIANTS})]
     STORED.mkdir(parents=True, exist_ok=True)

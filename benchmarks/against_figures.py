@@ -59,8 +59,7 @@ def details(regrets: Regrets, names: Sequence[str], problems: Sequence[str]) -> 
             if values is None:
                 cells.append("")
                 continue
-            low, high = interval(values[:, 99])
-            cells.append(f"{values[:, 99].mean():.3g} ({low:.3g} to {high:.3g})")
+            cells.append(_mean(values[:, 99]))
         lines.append(f"| {problem} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -126,6 +125,33 @@ def ablation(ours: Mapping[str, Vector], variants: Regrets) -> str:
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def anchors(regrets: Regrets) -> str:
+    """Return tables of the mean regret on NAS-Bench-201 of all samplers, and of simple searches."""
+    problems = [p for p in sorted(regrets[OURS]) if p.startswith("nasbench201")]
+    lines = []
+    for trials in (50, 100):
+        lines += [
+            f"### NAS-Bench-201 beside simple searches: regret after {trials} trials",
+            "",
+            "Mean and its 95 % interval, by the seeds that are stored.",
+            "",
+            "| | seeds | " + " | ".join(problems) + " |",
+            "|---" * (len(problems) + 2) + "|",
+        ]
+        for name, found in regrets.items():
+            values = [found[problem][:, trials - 1] for problem in problems if problem in found]
+            if values:
+                cells = [_mean(found[p][:, trials - 1]) if p in found else "" for p in problems]
+                lines.append(f"| {name} | {len(values[0])} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _mean(values: Vector) -> str:
+    low, high = interval(values)
+    return f"{values.mean():.3g} ({low:.3g} to {high:.3g})"
 
 
 def chart(regrets: Regrets, names: Sequence[str], groups: dict[str, list[str]], path: Path) -> None:

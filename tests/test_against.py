@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from optuna.distributions import IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+from relativenas_optuna.spaces import NASBENCH201_OPERATIONS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
+import against_baselines
 import against_problems
 import against_statistics
 import against_traces
@@ -100,3 +103,47 @@ def test_what_is_trusted_of_stored_studies_comes_back_at_the_checkpoints(
     assert np.flatnonzero(~np.isnan(found[0])).tolist() == [49, 99, 119]
     assert found[0, [49, 99, 119]].tolist() == [0, 0, 0]  # some thirty scores of each point
     assert against_traces.checkpoints(500) == [50, 100, 200, 500]
+
+
+@pytest.fixture(scope="module")
+def table() -> Problem:
+    """Return a table of the names and choices of NAS-Bench-201, whose loss is a sum of choices."""
+    space: dict[str, BaseDistribution] = {
+        f"Op{i}": CategoricalDistribution(NASBENCH201_OPERATIONS) for i in range(6)
+    }
+    losses = np.indices((5,) * 6).sum(axis=0).reshape(-1, 1).astype(float)
+    return against_problems.Table("nasbench201-sum", space, False, 500, losses)
+
+
+def test_a_local_search_moves_to_the_first_better_neighbour(table: Problem) -> None:
+    steps = against_baselines.local_search(table, seed=0)
+    here = next(steps)
+    asked = [here]
+    while table.true(here) > 0:
+        point = steps.send(table.true(asked[-1]))
+        assert point not in asked
+        assert sum(a != b for a, b in zip(point, here, strict=True)) == 1
+        asked.append(point)
+        if table.true(point) < table.true(here):
+            here = point
+    for _ in range(25):  # no neighbour is better: it restarts anywhere
+        point = steps.send(table.true(asked[-1]))
+        asked.append(point)
+    assert sum(a != b for a, b in zip(asked[-1], here, strict=True)) > 1
+
+
+def test_the_largest_cells_come_first_and_equal_ones_in_random_order(table: Problem) -> None:
+    orders = [list(against_baselines.by_size(table, seed)) for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    conv_3x3 = NASBENCH201_OPERATIONS.index("nor_conv_3x3")
+    assert orders[0][0] == [conv_3x3] * 6
+    assert len(set(map(tuple, orders[0]))) == 5**6
+
+
+def test_the_descriptors_of_a_table_are_those_of_its_cells(table: Problem) -> None:
+    describe = against_baselines.described(table)
+    assert describe is not None
+    found = describe(dict.fromkeys(table.space, "nor_conv_3x3"))
+    assert (found["nor_conv_3x3"], found["longest path"]) == (6, 3)
+    assert found["log parameters"] > 13
+    assert against_baselines.described(FUNCTIONS[0]) is None
