@@ -44,7 +44,7 @@ def live_tensors() -> tuple[int, float]:
 def main(candidates: int) -> None:
     """Measure and print."""
     torch.set_num_threads(1)
-    settings = replace(preset("small"), channels=4, batch_size=16)
+    settings = replace(preset("small"), uniform_epochs=0, channels=4, batch_size=16)
     data = noise(32, 0), noise(32, 1)
     trainer = CandidateTrainer(SPACE, *data, settings=settings, seed=0)
     genotypes = [SPACE.random(np.random.default_rng(n)) for n in range(candidates)]

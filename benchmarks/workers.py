@@ -138,7 +138,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="whether it runs, not how fast")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    load = Load(replace(preset("small"), generations=options.generations), images=500)
+    load = Load(
+        replace(preset("small"), uniform_epochs=0, generations=options.generations), images=500
+    )
     if options.quick:
         tiny = replace(load.settings, nodes=1, channels=2, cells=3, generations=2, population=4)
         load, options.repetitions = Load(tiny, images=20), 1

@@ -45,6 +45,7 @@ def main() -> None:
     began = time.monotonic()
     settings = replace(
         preset("small"),
+        uniform_epochs=0,
         channels=arguments.channels,
         cells=3 * arguments.stage_cells + 2,
         population=arguments.population,

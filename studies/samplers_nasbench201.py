@@ -141,6 +141,7 @@ def run(
     began = time.process_time()
     settings = replace(
         preset("small"),
+        uniform_epochs=0,
         channels=arguments.channels,
         cells=3 * arguments.stage_cells + 2,
         population=arguments.population,

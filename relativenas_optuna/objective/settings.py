@@ -113,22 +113,24 @@ PRESETS: Mapping[str, SearchSettings] = MappingProxyType(
             channels=8,
             cells=5,
             population=8,
-            generations=8,
+            generations=12,
             batch_size=64,
             drop_path=0.0,
             cutout=8,
+            uniform_epochs=32,
         ),
         # Images of 8 pixels that mean something else when mirrored.
         "digits": SearchSettings(
             channels=8,
             cells=5,
             population=8,
-            generations=6,
+            generations=10,
             batch_size=32,
             drop_path=0.0,
             padding=1,
             flip=False,
             cutout=2,
+            uniform_epochs=24,
         ),
     }
 )

@@ -106,6 +106,7 @@ def test_a_worker_ends_with_one_line(
     url = f"sqlite:///{tmp_path / 'study.db'}"
     write_study_file(tmp_path, "s")
     settings = {"nodes": 1, "channels": 2, "cells": 3, "population": 2, "generations": LONG}
+    settings["uniform_epochs"] = 0
     with storage_at(url) as storage:
         study = optuna.create_study(study_name="s", storage=storage)
         request = SearchRequest(data="images", preset="digits", settings=settings, finals=0)

@@ -38,6 +38,7 @@ finals = {finals}
 nodes = 1
 channels = 2
 cells = 3
+uniform_epochs = 0
 population = 2
 generations = {generations}
 {more}

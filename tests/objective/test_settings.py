@@ -68,6 +68,12 @@ def test_the_paper_preset_is_the_papers() -> None:
     assert (PAPER.clip, PAPER.padding, PAPER.flip, PAPER.cutout) == (5, 4, True, 16)
 
 
+def test_only_the_paper_trains_each_candidate() -> None:
+    epochs = {name: settings.uniform_epochs for name, settings in PRESETS.items()}
+    assert epochs.pop("paper") == 0
+    assert min(epochs.values()) > 0
+
+
 def test_every_field_has_values_that_are_refused() -> None:
     assert set(BAD) == {field.name for field in fields(SearchSettings)}
 
