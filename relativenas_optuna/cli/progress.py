@@ -62,6 +62,7 @@ class SearchProgress(Shown):
     def __init__(self, console: Console, search: Search) -> None:
         self._search = search
         self._scored = search.scored
+        self._complete = self._complete_generations()
         values = [t.value for t in search.study.get_trials(deepcopy=False) if t.value is not None]
         self._best = min(values, default=math.nan)
         self._progress = progress_bar(console)
@@ -94,10 +95,10 @@ class SearchProgress(Shown):
             self._best = min(trial.value, self._best)  # this order replaces an initial NaN
             if verbosity() > 0:
                 say(self._progress, scored_line(trial))
-        population = self._search.plan.settings.population
-        before, self._scored = self._scored, self._search.scored
+        self._scored = self._search.scored
         self._show()
-        for generation in range(before // population, self._scored // population):
+        before, self._complete = self._complete, self._complete_generations()
+        for generation in range(before, self._complete):
             self._generation(generation)
 
     def failed(self, trial: FrozenTrial, error: Exception) -> None:
@@ -122,6 +123,12 @@ class SearchProgress(Shown):
             description=f"generation {generation + 1}/{settings.generations} "
             f"member {member + 1}/{settings.population}",
         )
+
+    def _complete_generations(self) -> int:
+        """Return how many generations have all their scores; fast learners may keep theirs."""
+        population, settings = self._search.population, self._search.plan.settings
+        seen = () if population is None else population.generations[: settings.generations]
+        return sum(generation.complete for generation in seen)
 
     def _generation(self, generation: int) -> None:
         summary = self._search.summary_of(generation)

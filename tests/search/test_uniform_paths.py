@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from rich.console import Console
 
 from relativenas_optuna.cli.output.status import StatusReport
+from relativenas_optuna.cli.progress import SearchProgress
 from relativenas_optuna.objective.uniform_paths import UniformProgress
 from relativenas_optuna.search.limits import LimitRequest
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
@@ -127,6 +130,19 @@ def test_the_status_shows_how_far_the_training_is(data: Path, tmp_path: Path) ->
     report = StatusReport(status_of(found.study), storage="sqlite:///s.db")
     assert "2 of 2 epochs trained" in report.text
     assert "epochs" not in report.line
+
+
+def test_the_progress_bar_shows_the_training_and_then_every_generation(
+    data: Path, tmp_path: Path
+) -> None:
+    found, file = search(data, tmp_path / "out"), io.StringIO()
+    with SearchProgress(Console(file=file, width=100), found) as progress:
+        found.run([progress.after], on_paths=progress.paths)
+    first, *others = file.getvalue().splitlines()
+    assert first == "shared weights trained for 2 epochs"
+    assert [line.partition(":")[0] for line in others] == [
+        f"generation {number}" for number in range(1, GENERATIONS + 1)
+    ]
 
 
 def test_a_search_without_such_epochs_shows_none_of_it(data: Path, tmp_path: Path) -> None:
