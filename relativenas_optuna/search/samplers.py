@@ -89,12 +89,12 @@ def sampler_named(
                 f"population must be even with sampler {name!r}, for members form pairs; got "
                 f"{population}"
             )
-        if name == RANDOM:
-            return RelativeNASSampler(**arguments, preset="random")
-        if scores_compare:
-            return RelativeNASSampler(**arguments, preset="plain", descriptors=descriptors)
-        # The shared weights change, so scores soon go out of date: no preset that keeps them.
-        return RelativeNASSampler(**arguments, preset="paper")
+        # Scores of shared weights that change soon go out of date: "paper" keeps none.
+        preset = "plain" if scores_compare else "paper"
+        preset = "random" if name == RANDOM else preset
+        return RelativeNASSampler(
+            **arguments, preset=preset, descriptors=descriptors if preset == "plain" else None
+        )
     if name == MIGO:
         _check_sweep(space, population)
         return MIGOSampler(**arguments)
