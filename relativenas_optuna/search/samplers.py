@@ -99,7 +99,7 @@ def sampler_named(
         _check_sweep(space, population)
         return MIGOSampler(**arguments)
     if name == REGULARIZED_EVOLUTION:
-        # The population is the published one, of 10 trials: a generation only numbers the seats.
+        # Its population is the latest 10 trials, whatever the size of a generation of seats.
         evolution = RegularizedEvolutionSampler(space, seed=seed, limits=limits or None)
         _check_learns(name, evolution, population * generations)
         return SeatedSampler(
