@@ -47,9 +47,9 @@ class Candidates:
             distinct.setdefault(self.space.genotype(trial.params), trial)
         return dict(islice(distinct.items(), count))
 
-    def visited(self) -> list[Any]:
-        """Return all architectures that were scored, the best first."""
-        return list(self.best(len(self._complete())))
+    def visited(self) -> dict[Any, FrozenTrial | None]:
+        """Return all architectures that were scored and their best trials, the best first."""
+        return self.best(len(self._complete()))
 
     def trial_of(self, genotype: Any) -> FrozenTrial | None:
         """Return the best trial that scored an architecture; None if no trial did."""

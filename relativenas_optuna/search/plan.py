@@ -91,6 +91,16 @@ class SearchPlan:
         return self.settings.nodes
 
     @property
+    def training_passes(self) -> int:
+        """Number of passes over the training images that take about as long as the search."""
+        candidates = self.settings.population * self.settings.generations
+        if not self.scores_compare:
+            return candidates
+        # Half of the candidates are scored, for fast learners keep their scores. To calibrate and
+        # score one takes half a pass.
+        return self.settings.uniform_epochs + candidates // 4
+
+    @property
     def finalists_of(self) -> str:
         """The group of candidates that finalists are chosen from, as words for a message.
 

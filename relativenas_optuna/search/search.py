@@ -256,9 +256,9 @@ class Search:
 
         Without finals, the best 5 candidates of the last generation are evaluated again with the
         final weights. Under another sampler than "relativenas", and with `uniform_epochs` in the
-        settings, they are the best 5 of all generations. Under
-        "migo" the most likely architecture is evaluated too, and wins. 20 random architectures are
-        evaluated for comparison.
+        settings, they are the best 5 of all generations. Under "migo" the most likely architecture
+        is evaluated too, and wins. In both cases 20 random architectures are evaluated for
+        comparison.
 
         Args:
             on_scored: Called after each evaluation, at most `choices` times.

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from relativenas_optuna.samplers.populations import starting_claim
 from relativenas_optuna.samplers.search_view import SearchView
 from relativenas_optuna.search.choice import readable_choice, readable_plan
+from relativenas_optuna.search.finals.halving import planned_passes
 from relativenas_optuna.search.finals.progress import (
     finals_seconds_left,
     finals_status,
@@ -66,6 +67,10 @@ def status_of(study: optuna.Study) -> Status:
         left -= (plan.settings.generations - len(seen)) * plan.settings.population // 2
     one = len(study.directions) == 1
     finals = None if plan is None else readable_finals(study, plan)
+    passes = 0
+    if plan is not None and plan.finals is not None and not plan.settings.uniform_epochs:
+        # A pass of the finals takes about as long as a candidate that is trained.
+        passes = planned_passes(plan.finals, plan.training_passes)
     population = 0 if view is None else view.population_size
     return Status(
         study=study.study_name,
@@ -92,7 +97,7 @@ def status_of(study: optuna.Study) -> Status:
         finals=None if finals is None else finals_status(finals),
         trained_epochs=None if plan is None else trained_epochs(study, plan),
         uniform_epochs=(plan.settings.uniform_epochs or None) if plan is not None else None,
-        seconds_left=seconds_left(trials, left=left, population=population)
+        seconds_left=seconds_left(trials, left=left + passes, population=population)
         if running and left
         else finals_seconds_left(finals),
         finished=finished,

@@ -41,9 +41,12 @@ def value(trial: optuna.Trial) -> float:
     return trial.suggest_float("x", -1, 1) ** 2 + trial.suggest_float("y", -1, 1)
 
 
-def planned(study: optuna.Study, *, generations: int = 3) -> None:
+def planned(
+    study: optuna.Study, *, generations: int = 3, finals: int | None = None, **settings: int
+) -> None:
     """Say of a study what `relativenas search` would."""
-    request = SearchRequest(settings={"population": 4, "generations": generations})
+    settings |= {"population": 4, "generations": generations}
+    request = SearchRequest(settings=settings, finals=finals)
     # As `SearchPlan.store` does, which loads PyTorch.
     study.set_user_attr(PLAN_ATTRIBUTE, asdict(SearchPlan.of(study, request)))
 
@@ -75,6 +78,21 @@ def test_a_study_is_counted_as_its_trials_are() -> None:
     assert (first.best, first.median) == (values[0], (values[1] + values[2]) / 2)
     assert first.diversity == view.generations[0].diversity
     assert status.seconds_left is not None
+
+
+def test_a_pass_of_the_finals_counts_as_long_as_a_candidate() -> None:
+    study = begun()
+    planned(study, finals=0, uniform_epochs=0)
+    study.optimize(value, n_trials=6)
+    study.ask()
+    without = status_of(study).seconds_left
+    study.set_user_attr(PLAN_ATTRIBUTE, None)
+    planned(study, finals=8, uniform_epochs=0)
+    left = status_of(study).seconds_left
+    assert without is not None
+    assert left is not None
+    passes = 8 * 1 + 4 * 1 + 2 * 2  # of 12 planned ones; a training has one epoch at least
+    assert left / without == pytest.approx((6 + passes) / 6)
 
 
 def test_a_failed_objective_and_a_worker_that_ended_are_told_apart() -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from relativenas_optuna.search.finals.scores import RungScore
+    from relativenas_optuna.search.finals.settings import FinalsSettings
 
 _LEAST = 2  # architectures of a rung: one alone has nothing to be compared with
 _WEIGHT_OF_SIZE = 0.5
@@ -39,6 +40,18 @@ def rung_epochs(sizes: Sequence[int], passes: int) -> tuple[int, ...]:
             pass. Every rung has at least one epoch.
     """
     return tuple(max(1, round(passes / len(sizes) / size)) for size in sizes)
+
+
+def planned_passes(settings: FinalsSettings, candidates: int) -> int:
+    """Return the number of passes over the training images that finals of a whole shortlist take.
+
+    Args:
+        settings: Settings of the finals.
+        candidates: Number of candidates of the search.
+    """
+    sizes = rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
+    epochs = rung_epochs(sizes, settings.passes or candidates)
+    return sum(size * count for size, count in zip(sizes, epochs, strict=True))
 
 
 def ranking(

@@ -27,7 +27,7 @@ class FinalsSettings:
         rungs: Largest number of rungs, 1 to 10; there are fewer if two architectures are left.
         keep: Share of a rung that advances to the next one, above 0 to 1.
         passes: Number of passes over the training images, in all trainings together; None for as
-            many as the candidates of the search have. Each training has at least one per rung.
+            many as take about as long as the search. Each training has at least one per rung.
         cells: Number of cells of the trained networks.
         channels: Channels of the first cell's nodes.
         pixels: Largest side of the images in pixels; larger images are resized to it.

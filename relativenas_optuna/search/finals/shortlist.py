@@ -90,11 +90,16 @@ def with_shortlist(
     own = (list(_distinct(space, by_score)) or by_score)[: math.ceil(settings.shortlist / 2)]
     if expected in scored and expected not in own:
         own[-1] = expected
-    pool = [*candidates.visited(), *known, *candidates.more_random(_POOL)]
+    losses = {architecture: found.score.loss for architecture, found in known.items()}
+    visited = candidates.visited()
+    if plan.scores_compare:  # those of the search are of the final weights too
+        for architecture, trial in visited.items():
+            if trial is not None and trial.value is not None:
+                losses.setdefault(architecture, trial.value)
     predicted = by_prediction(
         objective,
-        {architecture: found.score.loss for architecture, found in known.items()},
-        list(dict.fromkeys(pool)),
+        losses,
+        list(dict.fromkeys([*visited, *known, *candidates.more_random(_POOL)])),
         target=settings.target,
     )
     chosen = list(own)
@@ -107,8 +112,7 @@ def with_shortlist(
         if architecture in known and architecture not in own:
             chosen.append(architecture)
     sizes = rung_sizes(len(chosen), rungs=settings.rungs, keep=settings.keep)
-    passes = settings.passes or plan.settings.population * plan.settings.generations
-    epochs = rung_epochs(sizes, passes)
+    epochs = rung_epochs(sizes, settings.passes or plan.training_passes)
     counter = trainer(epochs)
 
     def entrant(architecture: Any) -> Entrant:

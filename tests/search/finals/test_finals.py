@@ -148,6 +148,16 @@ def test_searches_of_every_sampler_have_finals(sampler: str, data: Path, tmp_pat
     assert [f.predicted for f in choice.finalists].count(True) == 2
 
 
+def test_a_search_with_uniform_paths_has_finals(data: Path, tmp_path: Path) -> None:
+    search = begin(optuna.create_study(), tmp_path, data, uniform_epochs=2)
+    assert search.plan.training_passes == 2 + SEATS // 4
+    search.run()
+    choice = search.choose()
+    assert len(choice.finalists) == 4
+    for finalist in choice.finalists:  # the scores of the search are those of the final weights
+        assert finalist.search_loss in (None, finalist.loss)
+
+
 def test_all_evaluations_are_heard_of(data: Path, tmp_path: Path) -> None:
     search = begin(optuna.create_study(), tmp_path, data, generations=1)
     search.run()

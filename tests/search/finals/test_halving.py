@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relativenas_optuna.search.finals.halving import (
+    planned_passes,
     ranking,
     rung_epochs,
     rung_sizes,
     with_size,
 )
 from relativenas_optuna.search.finals.scores import DIVERGED, RungScore
+from relativenas_optuna.search.finals.settings import FinalsSettings
 
 
 def score(accuracy: float, loss: float = 1.0) -> RungScore:
@@ -59,6 +61,12 @@ def test_the_passes_are_kept_to_half_an_epoch_of_each_training(
     assert min(epochs) >= 1
     for size, count in zip(sizes, epochs, strict=True):
         assert count == 1 or abs(size * count - passes / len(sizes)) <= size / 2 + 1e-6
+
+
+def test_planned_passes_are_those_of_all_trainings() -> None:
+    assert planned_passes(FinalsSettings(), 48) == 8 * 2 + 4 * 4 + 2 * 8
+    assert planned_passes(FinalsSettings(passes=64), 48) == 8 * 3 + 4 * 5 + 2 * 11
+    assert planned_passes(FinalsSettings(shortlist=2), 9) == 2 * 4  # rounded to even
 
 
 def test_the_small_target_ranks_by_accuracy_then_loss_then_order() -> None:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -75,6 +77,17 @@ class Trainings:
 def worker(study: optuna.Study, start: FinalsRecord = START, **changes: Any) -> FinalsWorker:
     arguments: dict[str, Any] = {"shortlist": shortlist, "train": Trainings()}
     return FinalsWorker(FinalsStore(study), start, **arguments | changes)
+
+
+def with_clock(
+    patch: pytest.MonkeyPatch,
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Give finals another clock; threads of other tests keep theirs."""
+    clock = SimpleNamespace(monotonic=monotonic, sleep=sleep)
+    for module in ("search.finals.loop", "_utils.stopwatch"):
+        patch.setattr(f"relativenas_optuna.{module}.time", clock)
 
 
 ALL = [*(Work(0, entrant) for entrant in range(4)), Work(1, 1), Work(1, 2)]
@@ -242,8 +255,7 @@ def test_a_worker_elsewhere_is_dead_after_two_minutes_of_silence(
                 lambda now: now.with_claim(replace(claim, beats=1), Work(0, 0)) if now else None
             )
 
-    monkeypatch.setattr("time.monotonic", lambda: seconds)
-    monkeypatch.setattr("time.sleep", sleep)
+    with_clock(monkeypatch, lambda: seconds, sleep)
     trainings = Trainings()
     assert worker(study, train=trainings).run() is not None
     assert trainings.done == [*ALL[1:4], Work(0, 0), *ALL[4:]]
@@ -252,7 +264,7 @@ def test_a_worker_elsewhere_is_dead_after_two_minutes_of_silence(
 
 def test_a_worker_gives_signs_of_life(study: optuna.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = 0.0
-    monkeypatch.setattr("time.monotonic", lambda: seconds)
+    with_clock(monkeypatch, lambda: seconds)
     beats: list[int] = []
 
     def train(record: FinalsRecord, entrant: Entrant, rung: int, alive: Alive) -> RungScore:
