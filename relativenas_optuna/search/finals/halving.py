@@ -59,9 +59,10 @@ def ranking(
 ) -> list[int]:
     """Return the architectures of one rung, the best first.
 
-    Those whose training diverged or failed come last. The target "small" ranks by accuracy; equal
-    accuracies are ranked by loss, then by the order in the shortlist. The target "full" ranks by
-    the rank by accuracy plus half the rank by the number of parameters, where more are better.
+    Those whose training diverged or failed come last. The target "small" ranks by loss, which
+    tells more than the accuracy on few images; equal losses are ranked by accuracy, then by the
+    order in the shortlist. The target "full" ranks by the rank by loss plus half the rank by the
+    number of parameters, where more are better.
     Short trainings of thin networks underrate large architectures, and half the rank of the size
     mends that.
 
@@ -70,14 +71,12 @@ def ranking(
         parameters: Number of parameters of every architecture.
         target: "small" or "full".
     """
-    by_accuracy = sorted(
-        scores, key=lambda i: (scores[i].diverged, -scores[i].accuracy, _loss(scores[i]), i)
-    )
+    by_loss = sorted(scores, key=lambda i: (_loss(scores[i]), -scores[i].accuracy, i))
     if target != FULL:
-        return by_accuracy
-    sound = [i for i in by_accuracy if not scores[i].diverged]
-    merit = with_size([by_accuracy.index(i) for i in sound], [parameters[i] for i in sound])
-    return [sound[n] for n in merit] + by_accuracy[len(sound) :]
+        return by_loss
+    sound = [i for i in by_loss if not scores[i].diverged]
+    merit = with_size([by_loss.index(i) for i in sound], [parameters[i] for i in sound])
+    return [sound[n] for n in merit] + by_loss[len(sound) :]
 
 
 def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:

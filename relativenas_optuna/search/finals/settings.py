@@ -31,11 +31,12 @@ class FinalsSettings:
         cells: Number of cells of the trained networks.
         channels: Channels of the first cell's nodes.
         pixels: Largest side of the images in pixels; larger images are resized to it.
-        batch_size: Images in a step, at least 2; None for the batch size of the search.
-        learning_rate: Learning rate at the start of each rung; it falls to 0 by a cosine.
-        target: "small" to rank by the validation accuracy alone, for a network of about the size
-            that is trained here. "full" to rank by accuracy and number of parameters together, for
-            a network that is trained long and at full size, where larger architectures gain more.
+        batch_size: Images in a step, at least 2; None for the batch size of the search, or for a
+            smaller one with 40 steps in an epoch, see `batch_size_of`.
+        learning_rate: Learning rate of all rungs.
+        target: "small" to rank by the validation loss alone, for a network of about the size that
+            is trained here. "full" to rank by loss and number of parameters together, for a
+            network that is trained long and at full size, where larger architectures gain more.
 
     Raises:
         ValueError: A value is out of range.
@@ -59,7 +60,7 @@ class FinalsSettings:
 PRESET_FINALS: Mapping[str, FinalsSettings | None] = MappingProxyType(
     {
         "paper": None,  # the paper has none
-        "small": FinalsSettings(batch_size=32),
+        "small": FinalsSettings(),
         # Images of 8 pixels need less depth, and their networks are slow for their size.
         "digits": FinalsSettings(cells=6),
     }

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 _TARGETS = {
     "small": (
-        "ranked for a network of about this size (--for small), by the validation accuracy alone. "
+        "ranked for a network of about this size (--for small), by the validation loss alone. "
         "In short trainings of small networks large architectures are often behind: for a network "
         "that is trained long and at full size give --for full"
     ),
     FULL: (
         "ranked for a network that is trained long and at full size (--for full), by the rank by "
-        "validation accuracy plus half the rank by number of parameters, because short trainings "
+        "validation loss plus half the rank by number of parameters, because short trainings "
         "of small networks underrate large architectures. For a network of about this size give "
         "--for small"
     ),

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from relativenas_optuna._utils.checked_fields import from_data
 from relativenas_optuna.networks.initial_weights import draw_weights
@@ -28,7 +30,7 @@ from relativenas_optuna.training.randomness import generators
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.search.finals.settings import FinalsSettings
@@ -36,15 +38,31 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.data.images import Images
 
 _ENTRY = "final"  # of a file's metadata
+_WINDOW = 0.8  # epochs that the average of the weights is over
+_LEAST_STEPS, _LEAST_BATCH = 40, 16
+
+
+def batch_size_of(images: int, *, most: int) -> int:
+    """Return the number of images in a step: a power of two with at least 40 steps in an epoch.
+
+    Few images need small batches, since a short training needs steps.
+
+    Args:
+        images: Number of images to train on.
+        most: Largest result; the smallest one is 16, or `most` if that is less.
+    """
+    wanted = 2 ** max(0, math.floor(math.log2(images / _LEAST_STEPS))) if images else 1
+    return min(most, max(_LEAST_BATCH, wanted))
 
 
 class FinalsTrainer:
     """A trainer of stand-alone networks that continues each network from rung to rung.
 
     All architectures have the same order of images, augmentation and seed of the initial weights,
-    so that differences between them are less due to chance. Each rung has a cosine schedule of the
-    learning rate from its start to its end and a new momentum, so that architectures are compared
-    after the same complete schedule (warm restarts: Loshchilov and Hutter, ICLR 2017).
+    so that differences between them are less due to chance. The learning rate is constant, and an
+    exponential moving average of the weights over about the last epoch is scored. It is nearly as
+    good at any moment as weights after a falling learning rate, so that architectures can be
+    compared after every rung.
 
     The weights after each rung are a file of `folder`. A missing or damaged file costs only time:
     its rung is trained again. On a CPU with the same number of threads, the result is the same to
@@ -85,7 +103,9 @@ class FinalsTrainer:
             cutout=round(share * search.cutout),
         )
         self._settings, self._search = settings, search
-        self._batch_size = settings.batch_size or search.batch_size
+        self._batch_size = settings.batch_size or batch_size_of(
+            len(training), most=search.batch_size
+        )
         self._autocast = torch.bfloat16 if search.precision == "bfloat16" else None
         self._epochs, self._seed, self._folder = tuple(epochs), seed, folder
         self._images: str | None = None  # fingerprint, computed when it is needed
@@ -124,34 +144,58 @@ class FinalsTrainer:
         if found is not None:
             return found
         network = self._initial(genotype).to(self._training.device)
+        average = self._averaged(network)
+        both = nn.ModuleDict({"network": network, "average": average})
         if rung > 0:
             before, weights = self._after(genotype, rung - 1, on_batch)
             if weights is None:
                 return before, None
-            network.load_state_dict(weights)
-        score = self._score(network) if self._train(network, rung, on_batch) else DIVERGED
+            both.load_state_dict(weights)
+        trained = self._train(network, average, rung, on_batch)
+        score = self._score(average) if trained and _is_finite(both) else DIVERGED
         if score.diverged:
             return DIVERGED, None
-        self._write(arguments, network, score)
-        return score, network.state_dict()
+        self._write(arguments, both, score)
+        return score, both.state_dict()
 
-    def _train(self, network: nn.Module, rung: int, on_batch: Callable[[], None]) -> bool:
+    def _averaged(self, network: nn.Module) -> AveragedModel:
+        """Return the moving average of a network's weights and buffers over about an epoch.
+
+        Until an epoch is done, the average is over the larger part of the steps so far, so that
+        initial weights do not count.
+        """
+        most = 1 - 1 / max(2, _WINDOW * len(self._training) / self._batch_size)
+
+        def update(averages: Any, current: Any, steps: Tensor | int) -> None:
+            if not averages[0].is_floating_point():  # the batch norms' counts of batches
+                torch._foreach_copy_(averages, current)
+                return
+            done = int(steps)
+            torch._foreach_lerp_(averages, current, 1 - min(most, (1 + done) / (10 + done)))
+
+        return AveragedModel(network, multi_avg_fn=torch.no_grad()(update), use_buffers=True)
+
+    def _train(
+        self,
+        network: nn.Module,
+        average: AveragedModel,
+        rung: int,
+        on_batch: Callable[[], None],
+    ) -> bool:
         """Train for one rung; return False if the training diverged."""
-        search, epochs = self._search, self._epochs[rung]
+        search = self._search
         optimizer = torch.optim.SGD(
             network.parameters(),
             lr=self._settings.learning_rate,
             momentum=search.momentum,
             weight_decay=search.weight_decay,
         )
-        for epoch in range(epochs):
 
-            def after_batch(images: int, epoch: int = epoch) -> None:
-                done = (epoch + images / len(self._training)) / epochs
-                for group in optimizer.param_groups:
-                    group["lr"] = self._settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
-                on_batch()
+        def after_batch(images: int) -> None:
+            average.update_parameters(network)
+            on_batch()
 
+        for epoch in range(self._epochs[rung]):
             result = train_epoch(
                 network,
                 network.parameters(),
@@ -168,7 +212,7 @@ class FinalsTrainer:
             )
             if not math.isfinite(result.loss):
                 return False
-        return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
+        return True
 
     def _score(self, network: nn.Module) -> RungScore:
         score = evaluate(
@@ -247,3 +291,7 @@ class FinalsTrainer:
             return from_data(RungScore, entry["score"]), tensors
         except UNREADABLE:
             return None  # the rung is trained again
+
+
+def _is_finite(module: nn.Module) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in module.state_dict().values())

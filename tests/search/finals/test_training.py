@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from relativenas_optuna.networks.io.tensors_file import load
+from relativenas_optuna.search.finals import training as finals_training
 from relativenas_optuna.search.finals.settings import FinalsSettings
-from relativenas_optuna.search.finals.training import FinalsTrainer
+from relativenas_optuna.search.finals.training import FinalsTrainer, batch_size_of
 from relativenas_optuna.spaces.space_genotype import SpaceGenotype
+from relativenas_optuna.training.loop import evaluate
 from tests.helpers.tiny_search import SETTINGS, SPACE, same_bits, tiny_images
 
 FINALS = FinalsSettings(cells=3, channels=2)
 TRAINING, VALIDATION = tiny_images().split(0.5, seed=0)
+BATCH = batch_size_of(len(TRAINING), most=SETTINGS.batch_size)
 ONE, OTHER = (SPACE.random(np.random.default_rng(seed)) for seed in (0, 1))
 
 
@@ -56,7 +60,7 @@ def test_a_rung_goes_on_from_the_rung_before_wherever_it_was_trained(tmp_path: P
 def test_what_is_stored_is_not_trained_again(tmp_path: Path) -> None:
     batches: list[None] = []
     first = trainer(tmp_path).train(ONE, 0, lambda: batches.append(None))
-    steps = -(-len(TRAINING) // SETTINGS.batch_size)
+    steps = -(-len(TRAINING) // BATCH)
     assert len(batches) == steps
     assert trainer(tmp_path).train(ONE, 0, lambda: batches.append(None)) == first
     assert len(batches) == steps
@@ -93,22 +97,42 @@ def test_settings_of_later_rungs_and_of_the_shortlist_take_what_is_stored(tmp_pa
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_learning_rate_falls_to_zero_in_every_rung(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates: list[float] = []
-    step = torch.optim.SGD.step
+def test_the_average_is_over_about_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[dict[str, torch.Tensor]] = []
+    scored: list[dict[str, torch.Tensor]] = []
+    update = AveragedModel.update_parameters
 
-    def noted(self: torch.optim.SGD, *arguments: Any, **options: Any) -> Any:
-        rates.append(self.param_groups[0]["lr"])
-        return step(self, *arguments, **options)
+    def noted(self: AveragedModel, network: torch.nn.Module) -> None:
+        steps.append({name: t.clone() for name, t in network.state_dict().items()})
+        update(self, network)
 
-    monkeypatch.setattr(torch.optim.SGD, "step", noted)
-    trainer().train(ONE, 1)
-    steps = -(-len(TRAINING) // SETTINGS.batch_size)
-    assert len(rates) == 3 * steps
-    for rung in (rates[:steps], rates[steps:]):
-        assert rung[0] == FINALS.learning_rate
-        assert rung == sorted(rung, reverse=True)
-    assert rates[-1] < 0.05 * FINALS.learning_rate
+    def scoring(network: AveragedModel, *arguments: Any, **options: Any) -> Any:
+        scored.append({name: t.clone() for name, t in network.module.state_dict().items()})
+        return evaluate(network, *arguments, **options)
+
+    monkeypatch.setattr(AveragedModel, "update_parameters", noted)
+    monkeypatch.setattr(finals_training, "evaluate", scoring)
+    trainer(epochs=(9, 9)).train(ONE, 1)
+    of_epoch = -(-len(TRAINING) // BATCH)
+    assert len(steps) == 18 * of_epoch
+    most = 1 - 1 / max(2, 0.8 * len(TRAINING) / BATCH)
+    expected = {name: t.double() for name, t in steps[0].items()}
+    for number, weights in enumerate(steps[1:], start=1):
+        kept = min(most, (1 + number) / (10 + number))
+        expected = {n: kept * old + (1 - kept) * weights[n] for n, old in expected.items()}
+    for name, tensor in scored[-1].items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor.double(), expected[name], rtol=1e-4, atol=1e-6)
+        else:
+            assert torch.equal(tensor, steps[-1][name])
+
+
+@pytest.mark.parametrize(
+    ("images", "most", "size"),
+    [(0, 64, 16), (719, 32, 16), (1279, 64, 16), (1280, 64, 32), (25_000, 256, 256), (9, 8, 8)],
+)
+def test_few_images_have_small_batches(images: int, most: int, size: int) -> None:
+    assert batch_size_of(images, most=most) == size
 
 
 def test_a_training_that_diverges_has_no_loss_and_no_file(tmp_path: Path) -> None:
@@ -128,7 +152,8 @@ def test_torchs_random_numbers_stay_as_they_are() -> None:
 def test_parameters_are_those_of_the_trained_network(tmp_path: Path) -> None:
     trainer(tmp_path).train(ONE, 0)
     (tensors,) = weights(tmp_path)
-    learnt = [t for n, t in tensors.items() if "running_" not in n and "num_batches" not in n]
+    own = {n: t for n, t in tensors.items() if n.startswith("network.")}
+    learnt = [t for n, t in own.items() if "running_" not in n and "num_batches" not in n]
     assert trainer().parameters(ONE) == sum(tensor.numel() for tensor in learnt)
 
 
