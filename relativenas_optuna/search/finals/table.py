@@ -35,11 +35,11 @@ def finals_headings(choice: Choice) -> tuple[str, ...]:
 
 
 def finals_rows(choice: Choice) -> list[tuple[str, ...]]:
-    """Return a row for each finalist: accuracies in percent after each rung, and its facts."""
+    """Return a row for each finalist: accuracy and loss after each rung, and its facts."""
     rows = []
     for rank, finalist in enumerate(choice.finalists, start=1):
         accuracies = [
-            "diverged" if score.diverged else f"{100 * score.accuracy:.2f} %"
+            "diverged" if score.loss is None else f"{100 * score.accuracy:.2f} % ({score.loss:.3f})"
             for score in finalist.finals
         ]
         missing = [""] * (len(choice.epochs) - len(accuracies))

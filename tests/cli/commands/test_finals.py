@@ -88,7 +88,7 @@ def test_finals_are_shown_by_every_command(folder: Path, capfd: Capture) -> None
     assert call(capfd, "report", *STUDY, "--out", "page.html").status == 0
     page = (folder / "page.html").read_text()
     assert "<th>after 1 epoch</th>" in page
-    assert f"<td>{alone}</td>" in page
+    assert f"<td>{alone} (" in page
     assert "accuracy, trained alone" in page
     (stored,) = [json.loads(call(capfd, "search", *STUDY, "--json").out)]
     assert stored["finalists"][0]["finals"][-1]["accuracy"] == won.finals[-1].accuracy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,10 @@ def test_the_finals_choose_the_winner(finished: Search) -> None:
     assert (record.sizes, record.epochs) == ((4, 2), (1, 2))
     assert choice.is_of(finished.plan)
     assert [len(finalist.finals) for finalist in choice.finalists] == [2, 2, 1, 1]
-    last = [finalist.finals[-1].accuracy for finalist in choice.finalists]
-    assert last[:2] == sorted(last[:2], reverse=True)
-    assert last[2:] == sorted(last[2:], reverse=True)
-    assert choice.winner.finals[-1].accuracy == last[0]
+    last = [finalist.finals[-1].loss or math.inf for finalist in choice.finalists]
+    assert last[:2] == sorted(last[:2])
+    assert last[2:] == sorted(last[2:])
+    assert choice.winner.finals[-1].loss == last[0]
     assert next(iter(best_architectures(finished.study))) == choice.winner.genotype
     assert status_of(finished.study).finished
 
