@@ -10,7 +10,7 @@ import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.text import seconds_between
+from relativenas_optuna._utils.text import duration, seconds_between
 from relativenas_optuna.cli.terminal import on_screen, verbosity
 from relativenas_optuna.samplers.seats.claims import seat_of
 
@@ -139,6 +139,11 @@ class SearchProgress(Shown):
                 f"generation {generation + 1}: best loss {best:.4f}, median {median:.4f}, "
                 f"diversity {diversity:.2f}",
             )
+        if generation == 0 and self._search.plan.time is None:
+            left = self._search.seconds_left(generation + 1)
+            if left is not None:
+                words = f"about {duration(left)} left for all generations and the choice"
+                say(self._progress, words)
 
 
 class TrainingProgress(Shown):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from relativenas_optuna.cli.output.search import Console
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
     from relativenas_optuna.search.plan import SearchRequest
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
@@ -44,7 +46,7 @@ def searched(
         workers: Number of processes that search together, at least 1.
         threads: Number of CPU threads of each process; None to choose one.
     """
-    images = None
+    begun, images = monotonic(), None
     if is_missing_file(console.storage):
         images = images_of_new_search(console, request, device)
     with (
@@ -67,6 +69,7 @@ def searched(
             workers=workers,
             threads=threads,
             images=images,
+            begun=begun,
         )
 
 
@@ -96,7 +99,8 @@ def images_of_new_search(console: Console, request: SearchRequest, device: str |
             with locked(plan.out), TemporaryDirectory() as folder:
                 images = images_of_plan(plan)
                 local = plan.weights is None or "://" not in plan.weights
-                here = replace(plan, out=folder, weights=None if local else plan.weights)
+                weights = None if local else plan.weights
+                here = replace(plan, out=folder, weights=weights, time=None)
                 Search(study, here, device=str(found), images=images)
     return images
 
@@ -110,6 +114,7 @@ def search_to_the_end(
     workers: int = 1,
     threads: int | None = None,
     images: Images | None = None,
+    begun: float | None = None,
 ) -> Choice:
     """Run or continue the search of a study to its end, and report the result.
 
@@ -121,6 +126,7 @@ def search_to_the_end(
         workers: Number of processes that search together, at least 1.
         threads: Number of CPU threads of each process; None to choose one.
         images: Images of the plan; None to load them.
+        begun: Value of `time.monotonic` from which the time of the plan counts; None for now.
 
     Raises:
         Interrupted: A signal interrupted the search; the message says what was saved.
@@ -134,12 +140,26 @@ def search_to_the_end(
 
     # Checked before the data, which may have to be downloaded.
     found = resolve_device(device)
+    lines: list[str | None] = []
+
+    def choose_threads(objective: SupernetObjective[Any]) -> None:
+        lines.append(set_search_threads(study, objective, threads, workers=workers))
+
     with ExitStack() as stack:
         places = [place for place in (plan.out, plan.place) if "://" not in place]
         with empty_folders_removed(*places):
             make_folder(plan.out)
             stack.enter_context(locked(plan.out))
-            search = Search(study, plan, device=str(found), images=images, warn=console.warn)
+            search = Search(
+                study,
+                plan,
+                device=str(found),
+                images=images,
+                warn=console.warn,
+                begun=begun,
+                before_measuring=choose_threads,
+                workers=workers,
+            )
         del images  # the objective has copied them
         reporter = reporter_of(study, plan.out, console.warn)
         reporters = [] if reporter is None else [reporter]
@@ -153,7 +173,10 @@ def search_to_the_end(
         )
         try:
             console.begins(search)
-            console.threads(set_search_threads(search, threads, workers=workers))
+            if not lines:
+                choose_threads(search.objective)
+            console.threads(lines[0])
+            console.time(search)
             with beside:
                 if search.scored < search.total:
                     with console.progress(search) as progress:
@@ -169,7 +192,7 @@ def search_to_the_end(
                 choice = search.choose()
             for reporter in reporters:
                 reporter.write(study, ended=True)
-            console.ended(choice, plan)
+            console.ended(choice, search.plan)
         except KeyboardInterrupt:
             raise Interrupted(console.saved(search)) from None
     return choice

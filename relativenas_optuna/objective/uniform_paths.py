@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.randomness import Generators
 
 _PATHS, _TUNING = 201, 202  # purposes of random numbers; samplers have others
-_CALIBRATION_IMAGES = 512
+CALIBRATION_IMAGES = 512
+"""Training images, at most, that the batch norms of a scored architecture are calibrated on."""
 _TUNING_RATE = 0.1  # of the learning rate
 
 
@@ -169,7 +170,7 @@ class UniformPaths(Generic[A]):
 
     @cached_property
     def _calibration(self) -> Images:
-        return self._images(_CALIBRATION_IMAGES)
+        return self._images(CALIBRATION_IMAGES)
 
     def _images(self, number: int) -> Images:
         """Return a number of training images drawn by the seed; all if there are no more."""

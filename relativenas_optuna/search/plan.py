@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from relativenas_optuna._utils.checked_fields import from_data
+from relativenas_optuna._utils.checked_fields import Range, check_value, from_data
 from relativenas_optuna._utils.files import file_name
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
 from relativenas_optuna.objective.settings import FIELD_NAMES, SearchSettings, check_seed, preset
+from relativenas_optuna.search.budget import Budget, Speed, shown
 from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_OUT, RELATIVENAS
 from relativenas_optuna.search.finals.settings import (
     PRESET_FINALS,
@@ -56,6 +57,10 @@ class SearchPlan:
             including the commit of pairs.
         limits: Limits that every candidate keeps; None without limits.
         finals: Settings of the finals; None for a winner by the shared score alone.
+        time: Seconds that the whole search takes; None for no budget.
+        speed: Speed that the generations and epochs of `settings` were planned with; None without
+            `time`, and before it was measured. The passes of the finals are planned when they
+            begin, from the time that is left then.
     """
 
     search: str
@@ -70,6 +75,8 @@ class SearchPlan:
     space: str = CELLS
     limits: SearchLimits | None = None
     finals: FinalsSettings | None = None
+    time: Annotated[float, Range(1)] | None = None
+    speed: Speed | None = None
 
     @property
     def place(self) -> str:
@@ -122,6 +129,15 @@ class SearchPlan:
     def scores_compare(self) -> bool:
         """True if all scores of the search are from the same weights."""
         return self.settings.uniform_epochs > 0
+
+    def budget(self, speed: Speed) -> Budget:
+        """Return the planner of this search at a speed."""
+        return Budget(
+            settings=self.settings,
+            finals=self.finals,
+            speed=speed,
+            keeps_scores=self.scores_compare and self.sampler == RELATIVENAS,
+        )
 
     @classmethod
     def of(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
@@ -186,6 +202,7 @@ class SearchPlan:
         name = request.preset or ("digits" if data == "digits" else "small")
         seed = 0 if request.seed is None else request.seed
         check_seed(seed)
+        _check_time(request)
         space = load_space(CELLS if request.space is None else request.space)
         sampler = RELATIVENAS if request.sampler is None else request.sampler
         settings = _settings(request, preset(name), sampler, space)
@@ -205,6 +222,7 @@ class SearchPlan:
             space=space.name,
             limits=limits,
             finals=requested_finals(name, PRESET_FINALS[name], request.finals, request.target),
+            time=request.time,
         )
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan
@@ -242,6 +260,23 @@ class SearchPlan:
             return self
         return replace(self, limits=self.limits.for_images(images.shape, len(images.classes)))
 
+    def _with_time(self, seconds: float, study_name: str) -> dict[str, Any]:
+        """Return the changes by which this plan gets more time."""
+        if self.time is None or self.speed is None:
+            raise SearchError(
+                f"time {shown(seconds)} does not fit study {study_name!r}, which was started "
+                f"without one: leave it out to go on, give --generations to extend the search, or "
+                f"take another --study"
+            )
+        if seconds < self.time:
+            raise SearchError(
+                f"time must be at least {shown(self.time)}, with which study {study_name!r} was "
+                f"started; got {shown(seconds)}: leave it out to go on, or take another --study"
+            )
+        more = self.budget(self.speed).more_generations(seconds - self.time)
+        longer = replace(self.settings, generations=self.settings.generations + more)
+        return {"time": seconds, "settings": longer}
+
     @classmethod
     def read(cls, stored: Any, study_name: str) -> SearchPlan:
         """Return the plan from the value of a study's attribute.
@@ -265,7 +300,8 @@ class SearchPlan:
         """Return this plan with the requested changes that a started study allows.
 
         These are the number of generations, the finals, the folders of data and results, and the
-        place of the weights.
+        place of the weights. More time adds generations, and a number of generations ends the
+        budget of time.
 
         Args:
             request: Requested settings; None keeps the value of the plan.
@@ -295,9 +331,14 @@ class SearchPlan:
                     f"{begun[name]!r}: leave it out to go on, or take another --study"
                 )
         check_same_limits(request.limits, self.limits, study_name)
+        _check_time(request)
         changes: dict[str, Any] = {} if moved is None else {"data": moved}
         if generations is not None:
             changes["settings"] = replace(self.settings, generations=generations)
+            if generations != self.settings.generations:
+                changes |= {"time": None, "speed": None}
+        if request.time not in (None, self.time):
+            changes |= self._with_time(request.time, study_name)
         if request.out is not None:
             changes["out"] = str(Path(request.out).absolute())
         if request.weights is not None:
@@ -306,6 +347,17 @@ class SearchPlan:
             self.preset, self.finals, request.finals, request.target
         )
         return replace(self, **changes)
+
+
+def _check_time(request: SearchRequest) -> None:
+    if request.time is None:
+        return
+    check_value("time", Annotated[float, Range(1)], request.time)
+    if request.settings.get("generations") is not None:
+        raise SearchError(
+            f"generations must be left out with a time, which plans them; got "
+            f"{request.settings['generations']!r}"
+        )
 
 
 def _settings(

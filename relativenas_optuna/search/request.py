@@ -35,6 +35,9 @@ class SearchRequest:
         finals: Number of architectures in the finals, 2 to 64; 0 for no finals.
         target: Network that the finals choose for, "small" (the default) or "full"; see
             `FinalsSettings`.
+        time: Seconds that the whole search takes, on this machine; the number of generations, the
+            epochs of the shared weights and the finals follow from it and from the measured speed.
+            None for those of the settings. A started search can get more time.
     """
 
     data: str | None = None
@@ -49,3 +52,4 @@ class SearchRequest:
     limits: LimitRequest = field(default_factory=LimitRequest)
     finals: Annotated[int, Range(0)] | None = None
     target: Annotated[str, TARGETS] | None = None
+    time: Annotated[float, Range(1)] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +17,18 @@ from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
-from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
+from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.choosing import chosen, chosen_by_finals
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
-from relativenas_optuna.search.defaults import DATA_NAMES, MIGO, RELATIVENAS
+from relativenas_optuna.search.defaults import DATA_NAMES, RELATIVENAS
 from relativenas_optuna.search.finals.run import FinalsHooks, run_finals
-from relativenas_optuna.search.finals.shortlist import EVALUATED
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
+from relativenas_optuna.search.speed import choices, has_networks, measured_speed, planned
+from relativenas_optuna.search.time_used import TimeUsed
 from relativenas_optuna.spaces.descriptors import DescriptorFunction, space_descriptors
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.training.data.load import DataError, load_images
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+    from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
     from relativenas_optuna.objective.uniform_paths import UniformProgress
     from relativenas_optuna.samplers.seats.population import Population
+    from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.finals.records import FinalsRecord
     from relativenas_optuna.spaces.costs import AdditiveCost
     from relativenas_optuna.spaces.protocol import Space
@@ -70,6 +74,11 @@ class Search:
         images: Images of the plan; None to load them.
         warn: Called with one line if other programs begin to slow the search down; None for no
             warning.
+        begun: Value of `time.monotonic` when the work began, from which the time of the plan
+            counts; None for now.
+        before_measuring: Called with the objective before the speed is measured for a new plan with
+            a time, to set the number of threads.
+        workers: Number of processes that search together, for estimates of time.
 
     Attributes:
         study: Study of the search.
@@ -77,6 +86,7 @@ class Search:
         sampler: Sampler of the search.
         objective: Objective that trains and scores the candidates.
         lacks_finals: True if finals were planned, but the space has no stand-alone networks.
+        time_plan: What the search does in its time, if this object has planned it; else None.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
@@ -98,10 +108,14 @@ class Search:
         leads: bool = True,
         images: Images | None = None,
         warn: Callable[[str], None] | None = None,
+        begun: float | None = None,
+        before_measuring: Callable[[SupernetObjective[Any]], None] = lambda _: None,
+        workers: int = 1,
     ) -> None:
+        start = time.monotonic() if begun is None else begun
         self.study = study
         self.plan = plan
-        begun = SearchPlan.stored_in(study) is not None
+        stored = SearchPlan.stored_in(study) is not None
         newest = self._newest
         if newest is not None and newest.generation >= plan.settings.generations:
             raise SearchError(
@@ -115,7 +129,7 @@ class Search:
         self.sampler = plan.new_sampler(space)
         study.sampler = self.sampler
         check_same_sampler(study, self.sampler, plan.sampler)
-        if plan.data not in DATA_NAMES and begun and not Path(plan.data).exists():
+        if plan.data not in DATA_NAMES and stored and not Path(plan.data).exists():
             raise DataError(
                 f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
                 f"not on this machine: say with --data where they are now"
@@ -137,26 +151,26 @@ class Search:
             check_search_memory(
                 settings, images=len(images), input_size=images.shape, space=registered
             )
-        self.objective = SupernetObjective(
-            space,
-            images,
-            supernet=supernet_builder(registered, settings),
-            settings=settings,
-            seed=plan.seed,
-            device=device,
-            checkpoint=checkpoint,
-            paths=uniform_paths(plan, space),
-        )
+        self.time_plan: TimePlan | None = None
+        if plan.time is not None and plan.speed is None:
+            measured = _objective(plan, images, device)
+            before_measuring(measured)
+            used = time.monotonic() - start
+            self.time_plan, self.plan = planned(plan, measured, used=used, workers=workers)
+            plan, settings = self.plan, self.plan.settings
+            self.sampler = study.sampler = plan.new_sampler(space)
+            del measured
+        self.objective = _objective(plan, images, device, checkpoint)
         if plan.scores_compare and plan.sampler == RELATIVENAS:
             self.sampler = study.sampler = plan.new_sampler(space, self._descriptors(space))
-        networks = registered.network is not None or hasattr(self.objective.supernet, "standalone")
-        self.lacks_finals = plan.finals is not None and not networks
+        self.lacks_finals = plan.finals is not None and not has_networks(plan, self.objective)
         if self.lacks_finals:
             self.plan = plan = replace(plan, finals=None)
         self.objective.check_images(study)  # before the plan of a started study changes
         if leads:
             plan.store(study)
-        self._leads = leads
+        self._leads, self._workers = leads, workers
+        self._clock = None if plan.time is None else TimeUsed(study, leads=leads, begun=start)
         # Only the search that leads warns, not the workers that join it.
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
@@ -180,16 +194,29 @@ class Search:
     @property
     def choices(self) -> int:
         """Largest number of architectures that are scored again with the final weights."""
-        finals = self.plan.finals
-        # With finals, also each architecture that the model chooses.
-        best = FINALISTS if finals is None else (EVALUATED + 1) * finals.shortlist
-        return best + RANDOM_ARCHITECTURES + (self.plan.sampler == MIGO)
+        return choices(self.plan)
+
+    @property
+    def seconds_used(self) -> float | None:
+        """Seconds of the plan's time that are used; None without a time. See `TimeUsed`."""
+        return None if self._clock is None else self._clock.seconds
 
     @property
     def scored(self) -> int:
         """Number of seats that have a score."""
         population = self.population
         return 0 if population is None else population.scored_seats(self.plan.settings.generations)
+
+    def seconds_left(self, generations: int) -> float | None:
+        """Return about how many seconds the search takes after a number of its generations.
+
+        It times a few steps, in about two seconds. The result is None with several workers, which
+        would disturb the measurement.
+        """
+        if self._workers > 1:
+            return None
+        speed = measured_speed(self.objective, self.plan, workers=self._workers)
+        return self.plan.budget(speed).left(generations, self.plan.training_passes)
 
     def run(
         self,
@@ -217,8 +244,11 @@ class Search:
             for callback in callbacks:
                 callback(self.study, trial)
 
+        clock = self._clock
+        if clock is not None:
+            after, on_paths = clock.then(after), clock.then(on_paths)
         watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
-        with watched:
+        with watched, nullcontext() if clock is None else clock.written():
             self.objective.prepare(self.study, on_paths)
             score_seats(
                 self.study,
@@ -240,14 +270,22 @@ class Search:
         """
         if self.plan.finals is None:
             return None
-        return run_finals(
-            self.study,
-            self.plan,
-            self.objective,
-            lambda: self.population,
-            leads=self._leads,
-            hooks=hooks or FinalsHooks(),
-        )
+        hooks = hooks or FinalsHooks()
+        clock = self._clock
+        if clock is not None:
+            hooks = replace(
+                hooks, on_scored=clock.then(hooks.on_scored), on_batch=clock.then(hooks.on_batch)
+            )
+        with nullcontext() if clock is None else clock.written():
+            return run_finals(
+                self.study,
+                self.plan,
+                self.objective,
+                lambda: self.population,
+                leads=self._leads,
+                hooks=hooks,
+                clock=clock,
+            )
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:
         """Choose the winner among the best candidates, and store the choice in the study.
@@ -330,3 +368,20 @@ def images_of_plan(plan: SearchPlan) -> Images:
         DataError: The images are missing or cannot be used as they are.
     """
     return load_images(plan.data, size=plan.size, download=True)
+
+
+def _objective(
+    plan: SearchPlan, images: Images, device: str | None, checkpoint: Checkpoint | None = None
+) -> SupernetObjective[Any]:
+    registered = load_space(plan.space)
+    space = registered.space(plan.settings.nodes)
+    return SupernetObjective(
+        space,
+        images,
+        supernet=supernet_builder(registered, plan.settings),
+        settings=plan.settings,
+        seed=plan.seed,
+        device=device,
+        checkpoint=checkpoint,
+        paths=uniform_paths(plan, space),
+    )

@@ -10,6 +10,7 @@ from relativenas_optuna._utils.checked_fields import Share, check_fields, check_
 from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import FIELD_NAMES, preset
+from relativenas_optuna.search.budget import seconds_in
 from relativenas_optuna.search.limits import LimitRequest
 from relativenas_optuna.search.request import SearchRequest
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SEARCH_KEYS = (
     *("data", "size", "space", "sampler", "preset", "seed", "out", "weights"),
-    *("finals", "target"),
+    *("finals", "target", "time"),
 )
 _FIGURES = ("accuracy", "accuracy_over_random", "standalone_accuracy")
 
@@ -87,6 +88,8 @@ class StudyFile:
         search, settings, limits, reach = tables.values()
         _known("entry", content, ("study", *tables))
         _known("entry of [search]", search, _SEARCH_KEYS)
+        if isinstance(search.get("time"), str):
+            search["time"] = seconds_in(search["time"])
         _known("entry of [settings]", settings, FIELD_NAMES)
         _known("entry of [limits]", limits, [one.name for one in fields(LimitRequest)])
         _known("entry of [reach]", reach, _FIGURES)

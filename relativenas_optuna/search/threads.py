@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,16 +15,23 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from relativenas_optuna.search.search import Search
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
 
 THREADS_ATTRIBUTE = "relative_nas:threads"
 
 
-def set_search_threads(search: Search, given: int | None = None, *, workers: int = 1) -> str | None:
+def set_search_threads(
+    study: optuna.Study,
+    objective: SupernetObjective[Any],
+    given: int | None = None,
+    *,
+    workers: int = 1,
+) -> str | None:
     """Set the number of PyTorch's threads for a search, see `training.threads.set_threads`.
 
     Args:
-        search: The search; a training step of its supernet is timed.
+        study: Study of the search.
+        objective: Objective of the search; a training step of its supernet is timed.
         given: Number of threads that the user asked for; None to choose one.
         workers: Number of processes on this machine that search together, this one included.
 
@@ -33,13 +40,13 @@ def set_search_threads(search: Search, given: int | None = None, *, workers: int
     """
 
     def measure(most: int) -> ThreadChoice:
-        with search.objective.steps() as steps:
+        with objective.steps() as steps:
             return choose_threads(steps.train, steps.training, most=most)
 
     return set_study_threads(
-        search.study,
+        study,
         given,
-        device=search.objective.device.type,
+        device=objective.device.type,
         workers=workers,
         attribute=THREADS_ATTRIBUTE,
         measure=measure,

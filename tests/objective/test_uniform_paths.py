@@ -115,7 +115,7 @@ def test_a_score_calibrates_the_batch_norms_on_a_bounded_number_of_images(
     exact = uniform()
     prepared(exact)
     assert exact.evaluate(genotype) == exact._trainer.evaluate(genotype)  # of 30 images
-    monkeypatch.setattr("relativenas_optuna.objective.uniform_paths._CALIBRATION_IMAGES", 20)
+    monkeypatch.setattr("relativenas_optuna.objective.uniform_paths.CALIBRATION_IMAGES", 20)
     bounded = uniform()
     prepared(bounded)
     seen: list[int] = []

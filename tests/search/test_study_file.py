@@ -62,6 +62,12 @@ def test_a_file_is_read_as_it_is_written(tmp_path: Path) -> None:
     assert described.reach == {"accuracy": 0.9}
 
 
+@pytest.mark.parametrize("time", ['"1.5m"', "90", "90.0"])
+def test_a_time_is_seconds_or_a_duration(tmp_path: Path, time: str) -> None:
+    described = read(tmp_path, f'study = "mine"\n[search]\ntime = {time}')
+    assert described.request.time == 90
+
+
 def test_a_name_is_enough(tmp_path: Path) -> None:
     described = read(tmp_path, 'study = "mine"')
     assert (described.study, described.request.data, described.reach) == ("mine", None, {})
@@ -93,6 +99,8 @@ def test_the_studies_of_the_project_are_read(path: Path) -> None:
         ),
         ('study = "x"\n[search]\ndata = 1', "data must be text; got 1"),
         ('study = "x"\n[search]\npreset = "huge"', "preset must be one of paper"),
+        ('study = "x"\n[search]\ntime = "soon"', "time must be a duration such as 90s"),
+        ('study = "x"\n[search]\ntime = 0', "time must be a finite number of at least 1; got 0"),
         ('study = "x"\n[settings]\nchanels = 1', "entry of [settings] must be one of nodes"),
         ('study = "x"\n[settings]\npopulation = 1', "population must be a whole number from 2"),
         ('study = "x"\n[settings]\nchannels = 1.5', "channels must be a whole number"),

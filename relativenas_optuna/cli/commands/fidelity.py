@@ -130,7 +130,7 @@ def _measure(
     from relativenas_optuna.training.device import resolve_device
 
     search = Search(study, plan, device=str(resolve_device(device)), leads=False)
-    line = set_search_threads(search, threads)
+    line = set_search_threads(study, search.objective, threads)
     if line is not None and not quiet:
         notices.print(line, soft_wrap=True)
     sample = options["sample"]

@@ -20,8 +20,16 @@ from relativenas_optuna.cli.options.common import (
 )
 from relativenas_optuna.cli.options.limits import limit_options, limit_request
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
+from relativenas_optuna.search.budget import seconds_in
 from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
 from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARGETS
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return None if value is None else seconds_in(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command(
@@ -29,6 +37,7 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
         "relativenas search",
         "relativenas search --data my-images --study mine",
         "relativenas search --study mine --generations 20",
+        "relativenas search --data my-images --study mine --time 30m",
         "relativenas search --space nasbench201 --study nb",
         "relativenas search --data my-images --study mine --for full",
         "relativenas search --max-parameters 3e6 --limit-channels 36 --limit-cells 20",
@@ -103,6 +112,14 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
     f"and at full size, where larger architectures gain more.  [default: {SMALL}]",
 )
 @click.option(
+    "--time",
+    metavar="TIME",
+    callback=lambda _context, _option, value: _seconds(value),
+    help="Time of the whole search, such as 90s, 10m or 1.5h, in place of --generations: a short "
+    "measurement says how long to train, how many generations to score and how long the finals "
+    "are. More time continues a finished search.  [default: no limit]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     metavar="N",
@@ -145,7 +162,7 @@ def search(
     limits = limit_request(options)
     names = (
         *("data", "size", "preset", "seed", "out", "weights", "space", "sampler"),
-        *("finals", "target"),
+        *("finals", "target", "time"),
     )
     request = SearchRequest(
         **{name: options[name] for name in names},

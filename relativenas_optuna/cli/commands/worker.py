@@ -126,7 +126,7 @@ def _work(
         search = Search(study, plan, device=found, leads=False)
         reporter = reporter_of(study, plan.out, lambda line: click.echo(line, err=True))
         reporters = [] if reporter is None else [reporter]
-        line = set_search_threads(search, threads)
+        line = set_search_threads(study, search.objective, threads)
         if not as_json:
             notice(f"worker {os.getpid()} on {found}: {search.scored} of {search.total} scored")
             if line is not None:

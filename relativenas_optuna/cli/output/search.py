@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.text import shown_path, shown_place
+from relativenas_optuna._utils.text import duration, shown_path, shown_place
 from relativenas_optuna.cli.finals_progress import FinalsProgress
 from relativenas_optuna.cli.output.files import write_genotype
 from relativenas_optuna.cli.progress import SearchProgress, counting
 from relativenas_optuna.cli.terminal import console, on_screen
+from relativenas_optuna.search.budget import shown as shown_time
 from relativenas_optuna.search.defaults import MIGO
 from relativenas_optuna.search.finals.progress import readable_finals
 from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.choice import Choice, Ranked
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.search.search import Search
@@ -56,9 +58,12 @@ class Console:
         settings = plan.settings
         space = "" if plan.space == CELLS else f"space {plan.space}, "
         self._note(f"study {self.study!r} in {without_password(self.storage)}")
+        length = f"generations {settings.generations}"
+        if plan.time is not None and plan.speed is None:
+            length = f"time {shown_time(plan.time)}"
         self._note(
             f"data {plan.data}, {space}preset {plan.preset}, population {settings.population}, "
-            f"generations {settings.generations}, seed {plan.seed}"
+            f"{length}, seed {plan.seed}"
             f", sampler {plan.sampler}{_finals(plan)}"
         )
 
@@ -104,6 +109,14 @@ class Console:
         if line is not None:
             self._note(line)
 
+    def time(self, search: Search) -> None:
+        """Print what a search does within its time; nothing for a plan without one."""
+        plan, within = search.plan, search.time_plan
+        if within is not None:
+            self._note(_within(plan, within))
+        elif plan.time is not None and search.seconds_used is not None:
+            self._note(f"time: {duration(search.seconds_used)} of {duration(plan.time)} are used")
+
     def progress(self, search: Search) -> SearchProgress:
         """Return the progress bar of a search."""
         return SearchProgress(self._notices, search)
@@ -126,8 +139,10 @@ class Console:
             self._note("the study was in memory, and ends here")
             return
         shown = without_password(self.storage)
-        more = 2 * max(choice.generations, plan.settings.generations)
-        extend = command("search", "--generations", str(more), storage=shown, study=self.study)
+        more = ("--generations", str(2 * max(choice.generations, plan.settings.generations)))
+        if plan.time is not None:
+            more = ("--time", shown_time(2 * plan.time))
+        extend = command("search", *more, storage=shown, study=self.study)
         self._note(
             f"look at it: {command('dashboard', storage=shown, study=self.study)}", whole=True
         )
@@ -257,3 +272,27 @@ def _finals(plan: SearchPlan) -> str:
     if plan.finals is None:
         return ""
     return f", finals of {plan.finals.shortlist} for {plan.finals.target}"
+
+
+def _within(plan: SearchPlan, within: TimePlan) -> str:
+    """Return one line about what a search does within its time."""
+    parts = []
+    if within.uniform_epochs:
+        parts.append(f"{within.uniform_epochs} epochs of shared weights ({_about(within.weights)})")
+    parts.append(
+        f"{within.generations} generations of {plan.settings.population} ({_about(within.scoring)})"
+    )
+    if plan.finals is not None:
+        parts.append(
+            f"finals of {plan.finals.shortlist} with {within.passes} passes "
+            f"({_about(within.finals)})"
+        )
+    assert plan.time is not None
+    return f"plan for {_about(plan.time)}: {', '.join(parts)}"
+
+
+def _about(seconds: float) -> str:
+    """Return a duration in words: seconds, or minutes with one digit after the point."""
+    if seconds < 90:
+        return duration(seconds)
+    return f"{seconds / 60:.1f} minutes" if seconds < 600 else duration(seconds)

@@ -18,6 +18,7 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.defaults import DATA_NAMES, RANDOM
 from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.time_used import without_time
 
 if TYPE_CHECKING:
     import optuna
@@ -57,6 +58,7 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
             f"candidates: continue it by `relativenas search`, or leave the random search out by "
             f"--no-baseline"
         )
+    plan = without_time(study, plan)
     stored = SearchPlan.stored_in(baseline)
     if stored is None:
         if baseline.get_trials(deepcopy=False):

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna.search.budget import FINALS, REST
 from relativenas_optuna.search.candidates import Candidates
 from relativenas_optuna.search.finals.loop import FinalsWorker
 from relativenas_optuna.search.finals.records import FinalsRecord
 from relativenas_optuna.search.finals.shortlist import with_shortlist
 from relativenas_optuna.search.finals.store import FinalsStore
-from relativenas_optuna.search.finals.training import FinalsTrainer
-from relativenas_optuna.spaces.registry import BUILT_IN
+from relativenas_optuna.search.speed import finals_trainer, seconds_per_image
+from relativenas_optuna.search.time_used import store_passes, stored_passes
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import optuna
 
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.search.finals.records import Entrant, Work
     from relativenas_optuna.search.finals.scores import RungScore
+    from relativenas_optuna.search.finals.training import FinalsTrainer
     from relativenas_optuna.search.plan import SearchPlan
+    from relativenas_optuna.search.time_used import TimeUsed
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _FOLDER = "finals"  # in the folder of results
+_LEAST = 0.25  # of their share of the time, which finals get even if it is used up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,7 @@ def run_finals(
     *,
     leads: bool,
     hooks: FinalsHooks,
+    clock: TimeUsed | None = None,
 ) -> FinalsRecord | None:
     """Run the finals together with the other workers of the study, to their end.
 
@@ -65,6 +71,8 @@ def run_finals(
         population: Function that returns the generations.
         leads: False in a worker that joins a search, which replaces no finals with other settings.
         hooks: Functions to call.
+        clock: Time that the search has used, of a plan with a time. The trainings then take what is
+            left of it, by the measured speed of the networks in the shortlist.
 
     Returns:
         The finished record; None if the study has other finals by now.
@@ -77,19 +85,24 @@ def run_finals(
     trainers: dict[tuple[int, ...], FinalsTrainer] = {}
 
     def trainer(epochs: tuple[int, ...]) -> FinalsTrainer:
-        assert plan.finals is not None
         if epochs not in trainers:
-            trainers[epochs] = FinalsTrainer(
-                objective.training,
-                objective.validation,
-                settings=plan.finals,
-                search=plan.settings,
-                built_in=plan.space in BUILT_IN,
-                epochs=epochs,
-                seed=plan.seed,
-                folder=Path(plan.out, _FOLDER) if leads or Path(plan.out).is_dir() else None,
-            )
+            folder = Path(plan.out, _FOLDER) if leads or Path(plan.out).is_dir() else None
+            trainers[epochs] = finals_trainer(objective, plan, epochs, folder)
         return trainers[epochs]
+
+    def passes(networks: Sequence[AnyGenotype]) -> int:
+        assert plan.finals is not None
+        generations = plan.settings.generations
+        if plan.finals.passes is not None:
+            return plan.finals.passes
+        if clock is None:
+            return plan.training_passes
+        if (stored := stored_passes(study, generations)) is not None:
+            return stored
+        of_image = seconds_per_image(trainer(()), networks, objective.device)
+        found = _passes_left(plan, clock, of_image * len(objective.training), len(networks))
+        store_passes(study, generations, found)
+        return found
 
     def shortlist(record: FinalsRecord, alive: Callable[[], None]) -> FinalsRecord:
         def scored() -> None:
@@ -104,6 +117,7 @@ def run_finals(
             objective,
             Candidates(members, plan, objective.space),
             trainer,
+            passes,
             plan=plan,
             study_name=study.study_name,
             on_scored=scored,
@@ -129,3 +143,19 @@ def run_finals(
         on_failure=hooks.on_failure,
     )
     return worker.run()
+
+
+def _passes_left(plan: SearchPlan, clock: TimeUsed, of_pass: float, entrants: int) -> int:
+    """Return the passes of finals that fit into the time that is left.
+
+    Args:
+        plan: Plan of the search, with a time.
+        clock: Time that the search has used.
+        of_pass: Seconds of one pass.
+        entrants: Number of architectures in the shortlist.
+    """
+    assert plan.time is not None
+    assert plan.speed is not None
+    left = plan.time * (1 - REST / 2) - clock.seconds
+    least = _LEAST * FINALS * plan.time
+    return plan.budget(plan.speed).passes(max(left, least), of_pass=of_pass, entrants=entrants)

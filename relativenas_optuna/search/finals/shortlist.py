@@ -14,7 +14,7 @@ from relativenas_optuna.spaces.canonical import canonical
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from optuna.trial import FrozenTrial
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.records import FinalsRecord
     from relativenas_optuna.search.finals.training import FinalsTrainer
     from relativenas_optuna.search.plan import SearchPlan
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.loop import Evaluation
 
 EVALUATED = 2
@@ -43,6 +44,7 @@ def with_shortlist(
     objective: SupernetObjective[Any],
     candidates: Candidates,
     trainer: Callable[[tuple[int, ...]], FinalsTrainer],
+    passes: Callable[[Sequence[AnyGenotype]], int],
     *,
     plan: SearchPlan,
     study_name: str,
@@ -61,6 +63,7 @@ def with_shortlist(
         objective: Objective with the final weights.
         candidates: Candidates of the search.
         trainer: Function that returns the trainer for the epochs of the rungs.
+        passes: Function that returns the passes of all trainings for the shortlist.
         plan: Plan of the search.
         study_name: Name of the study, for the error message.
         on_scored: Called after each evaluation.
@@ -112,7 +115,8 @@ def with_shortlist(
         if architecture in known and architecture not in own:
             chosen.append(architecture)
     sizes = rung_sizes(len(chosen), rungs=settings.rungs, keep=settings.keep)
-    epochs = rung_epochs(sizes, settings.passes or plan.training_passes)
+    networks = [genotype_from_text(space.text(one), plan.space) for one in chosen]
+    epochs = rung_epochs(sizes, passes(networks))
     counter = trainer(epochs)
 
     def entrant(architecture: Any) -> Entrant:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.loop import EpochResult
+    from relativenas_optuna.training.randomness import Generators
 
 _ENTRY = "final"  # of a file's metadata
 _WINDOW = 0.8  # epochs that the average of the weights is over
@@ -135,6 +137,29 @@ class FinalsTrainer:
         """
         return self._after(genotype, rung, on_batch)[0]
 
+    def step(self, genotype: AnyGenotype) -> tuple[Callable[[], object], int]:
+        """Return a function that trains a new network for one step, and the images in a step.
+
+        It serves to measure the time of a training; nothing is kept.
+
+        Args:
+            genotype: Architecture of the network.
+
+        Raises:
+            SpaceError: The space has no stand-alone networks.
+        """
+        network = self._initial(genotype).to(self._training.device)
+        average, optimizer = self._averaged(network), self._optimizer(network)
+        images = self._training.subset(range(min(self._batch_size, len(self._training))))
+        random = generators(self._seed, 0, 0, 0, device=images.device)
+
+        def step() -> None:
+            self._epoch(
+                network, optimizer, images, random, lambda _: average.update_parameters(network)
+            )
+
+        return step, len(images)
+
     def _after(
         self, genotype: AnyGenotype, rung: int, on_batch: Callable[[], None]
     ) -> tuple[RungScore, Mapping[str, Tensor] | None]:
@@ -183,36 +208,49 @@ class FinalsTrainer:
         on_batch: Callable[[], None],
     ) -> bool:
         """Train for one rung; return False if the training diverged."""
-        search = self._search
-        optimizer = torch.optim.SGD(
-            network.parameters(),
-            lr=self._settings.learning_rate,
-            momentum=search.momentum,
-            weight_decay=search.weight_decay,
-        )
+        optimizer = self._optimizer(network)
 
         def after_batch(images: int) -> None:
             average.update_parameters(network)
             on_batch()
 
         for epoch in range(self._epochs[rung]):
-            result = train_epoch(
-                network,
-                network.parameters(),
-                self._training,
-                module=network,
-                optimizer=optimizer,
-                generators=generators(self._seed, rung, epoch, 0, device=self._training.device),
-                augmentation=self._augmentation,
-                batch_size=self._batch_size,
-                clip=search.clip,
-                memory_format=torch.channels_last,
-                autocast=self._autocast,
-                on_batch=after_batch,
-            )
+            random = generators(self._seed, rung, epoch, 0, device=self._training.device)
+            result = self._epoch(network, optimizer, self._training, random, after_batch)
             if not math.isfinite(result.loss):
                 return False
         return True
+
+    def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            network.parameters(),
+            lr=self._settings.learning_rate,
+            momentum=self._search.momentum,
+            weight_decay=self._search.weight_decay,
+        )
+
+    def _epoch(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        images: Images,
+        random: Generators,
+        on_batch: Callable[[int], None],
+    ) -> EpochResult:
+        return train_epoch(
+            network,
+            network.parameters(),
+            images,
+            module=network,
+            optimizer=optimizer,
+            generators=random,
+            augmentation=self._augmentation,
+            batch_size=self._batch_size,
+            clip=self._search.clip,
+            memory_format=torch.channels_last,
+            autocast=self._autocast,
+            on_batch=on_batch,
+        )
 
     def _score(self, network: nn.Module) -> RungScore:
         score = evaluate(

@@ -1,0 +1,42 @@
+"""The option --time of `relativenas search`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.command import call, write_images, write_study_file
+
+Capture = pytest.CaptureFixture[str]
+SEARCH = ("search", "--data", "images", "--preset", "digits", "--finals", "2", "--threads", "1")
+
+
+def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Capture) -> None:
+    write_images(folder / "images")
+    line = call(capfd, *SEARCH, "--time", "1").line
+    assert re.search(r"time must be at least \d+s for these images, which 2 generations", line)
+    out = call(capfd, *SEARCH, "--time", "12s").out
+    assert "population 8, time 12s, seed 0" in out
+    planned = (
+        r"plan for 12 seconds: \d+ epochs of shared weights \(\d+ seconds?\), \d+ generations of 8 "
+        r"\(\d+ seconds?\), finals of 2 with \d+ passes \(\d+ seconds?\)"
+    )
+    assert re.search(planned, out)
+    assert "left for all generations" not in out
+    assert "search --time 24s" in out
+    assert "is finished" in call(capfd, *SEARCH, "--time", "12s").out
+    line = call(capfd, *SEARCH, "--time", "6s").line
+    assert "time must be at least 12s, with which study 'relativenas' was started; got 6s" in line
+
+
+def test_a_wrong_duration_is_one_line(folder: Path, capfd: Capture) -> None:
+    line = call(capfd, *SEARCH, "--time", "soon").line
+    assert "time must be a duration such as 90s, 10m or 1.5h" in line
+    assert "got 'soon'" in line
+
+
+def test_without_a_time_the_rest_is_estimated(folder: Path, capfd: Capture) -> None:
+    out = call(capfd, "run", write_study_file(folder, "mine")).out
+    assert re.search(r"about \d+ seconds? left for all generations and the choice", out)

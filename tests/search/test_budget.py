@@ -1,0 +1,182 @@
+"""Plans within a time: durations, bounds, and what more time changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.search.budget import (
+    FINALS,
+    LEAST_EPOCHS,
+    LEAST_GENERATIONS,
+    MOST_TRIALS,
+    REST,
+    SCORING,
+    WEIGHTS,
+    Budget,
+    Speed,
+    TimePlan,
+    seconds_in,
+    shown,
+)
+from relativenas_optuna.search.finals.settings import FinalsSettings
+
+SMALL = replace(preset("small"), uniform_epochs=0, tuning=0.0)
+UNIFORM = replace(SMALL, uniform_epochs=1)
+
+per_image = st.floats(1e-5, 1e-1)
+speeds = st.builds(
+    Speed.of_images,
+    st.sampled_from([SMALL, UNIFORM, replace(UNIFORM, tuning=0.5)]),
+    training=st.integers(50, 50_000),
+    validation=st.integers(50, 50_000),
+    calibration=st.integers(50, 512),
+    evaluations=st.integers(0, 70),
+    train=per_image,
+    score=per_image,
+    final=per_image,
+    workers=st.integers(1, 5),
+)
+budgets = st.builds(
+    Budget,
+    settings=st.sampled_from([SMALL, UNIFORM]),
+    finals=st.none() | st.builds(FinalsSettings, shortlist=st.integers(2, 16)),
+    speed=speeds,
+    keeps_scores=st.booleans(),
+)
+
+
+def planned(budget: Budget, seconds: float, used: float = 0.0) -> TimePlan | None:
+    try:
+        return budget.plan(seconds, used=used)
+    except SearchError:
+        return None
+
+
+def seconds_of(plan: TimePlan) -> float:
+    return plan.weights + plan.scoring + plan.finals
+
+
+@given(budgets, st.floats(1, 1e6), st.floats(0, 0.5))
+def test_a_plan_fits_into_its_time(budget: Budget, seconds: float, used: float) -> None:
+    plan = planned(budget, seconds, used * seconds)
+    assume(plan is not None)
+    assert plan is not None
+    assert seconds_of(plan) <= (1 - used) * seconds * (1 - REST) * (1 + 1e-6)
+    assert plan.generations >= LEAST_GENERATIONS
+    uniform = budget.settings.uniform_epochs > 0
+    assert plan.uniform_epochs >= LEAST_EPOCHS if uniform else plan.uniform_epochs == 0
+    assert plan.passes >= 1 if budget.finals else plan.passes == 0
+    if budget.keeps_scores:
+        assert plan.generations * budget.settings.population / 2 <= MOST_TRIALS
+
+
+@given(budgets, st.floats(1, 1e6), st.floats(1, 10))
+def test_more_time_is_never_less_work(budget: Budget, seconds: float, more: float) -> None:
+    plan, longer = planned(budget, seconds), planned(budget, more * seconds)
+    assume(plan is not None)
+    assert plan is not None
+    assert longer is not None
+    assert longer.uniform_epochs >= plan.uniform_epochs
+    assert longer.generations >= plan.generations
+    assert longer.passes >= plan.passes
+
+
+@given(budgets, st.floats(1e-3, 1e6))
+def test_the_named_least_time_is_enough(budget: Budget, seconds: float) -> None:
+    try:
+        budget.plan(seconds)
+    except SearchError as error:
+        least = str(error).split("at least ")[1].split(" ")[0]
+        assert budget.plan(seconds_in(least)).generations >= LEAST_GENERATIONS
+        assert seconds_in(least) > seconds
+
+
+def test_time_is_divided_by_the_shares() -> None:
+    speed = Speed.of_images(
+        UNIFORM,
+        training=1000,
+        validation=1000,
+        calibration=512,
+        evaluations=0,
+        train=1e-4,
+        score=3e-5,
+        final=1e-4,
+    )
+    budget = Budget(
+        settings=UNIFORM,
+        finals=FinalsSettings(),
+        speed=speed,
+        keeps_scores=False,
+    )
+    plan = budget.plan(1000)
+    assert plan.weights == pytest.approx(1000 * WEIGHTS, rel=0.02)
+    assert plan.scoring == pytest.approx(1000 * SCORING, rel=0.02)
+    assert plan.finals == pytest.approx(1000 * FINALS, rel=0.02)
+    assert plan.uniform_epochs == pytest.approx(1000 * WEIGHTS / 0.1, rel=0.02)
+    assert plan.passes == pytest.approx(1000 * FINALS / 0.1, rel=0.02)
+    alone = replace(budget, finals=None).plan(1000)
+    assert alone.weights + alone.scoring == pytest.approx(1000 * (1 - REST), rel=0.02)
+    trained = replace(
+        budget,
+        settings=SMALL,
+        speed=Speed.of_images(
+            SMALL,
+            training=1000,
+            validation=1000,
+            calibration=512,
+            evaluations=0,
+            train=1e-4,
+            score=3e-5,
+            final=1e-4,
+        ),
+    ).plan(1000)
+    assert trained.uniform_epochs == 0
+    assert trained.scoring == pytest.approx(1000 * (WEIGHTS + SCORING), rel=0.02)
+    assert trained.generations == math.floor(trained.scoring / (8 * 0.13) + 0.5)
+
+
+@given(budgets, st.floats(1, 1e6))
+def test_more_time_for_a_started_search_adds_generations(budget: Budget, seconds: float) -> None:
+    try:
+        more = budget.more_generations(seconds)
+    except SearchError:
+        return
+    assert more >= 1
+    assert more * budget.speed.candidate / budget.speed.workers <= seconds
+
+
+@given(budgets, st.floats(0, 1e5), st.floats(1e-3, 1e3), st.integers(2, 16))
+def test_passes_are_the_most_that_fit(
+    budget: Budget, seconds: float, of_pass: float, entrants: int
+) -> None:
+    assume(budget.finals is not None)
+    passes = budget.passes(seconds, of_pass=of_pass, entrants=entrants)
+    assert passes >= 1
+    assert budget._trainings(passes + 1, of_pass, entrants) > seconds
+    assert passes == 1 or budget._trainings(passes, of_pass, entrants) <= seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("10m", 600), ("1.5h", 5400), ("600", 600), (" 2 M ", 120), (".5h", 1800)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert seconds_in(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5m", "10 minutes", "m", "1d", "1e3", "nan", "9" * 400])
+def test_other_texts_are_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="time must be a duration such as 90s, 10m or"):
+        seconds_in(text)
+
+
+@given(st.floats(0.1, 1e7))
+def test_a_shown_duration_is_at_least_the_real_one(seconds: float) -> None:
+    assert seconds * (1 - 1e-8) <= seconds_in(shown(seconds)) <= 1.1 * seconds + 1
