@@ -19,9 +19,8 @@ BIN = Path(sys.executable).parent
 WORKERS = ["--standalone", "--nproc-per-node", "2", "--no-python"]
 
 # The search is a worker too; it chooses the best architecture when all candidates are scored.
-search = subprocess.Popen(
-    [BIN / "relativenas", "search", *STUDY, "--population", "4", "--generations", "2"]
-)
+SHORT = ["--population", "4", "--generations", "2", "--finals", "0"]
+search = subprocess.Popen([BIN / "relativenas", "search", *STUDY, *SHORT])
 subprocess.run([BIN / "torchrun", *WORKERS, BIN / "relativenas", "worker", *STUDY], check=True)
 assert search.wait() == 0
 
@@ -29,6 +28,4 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.load_study(study_name="torchrun", storage=open_storage(STORAGE))
 claims = [json.loads(trial.system_attrs["population:claim"]) for trial in study.trials]
 workers = {claim["worker"]["pid"] for claim in claims}
-stale = [trial.user_attrs.get("stale_commits", 0) for trial in study.trials]
 print(f"{len(study.trials)} trials by {len(workers)} workers")
-print(f"commits of others between the start of a pair and its own commit: {stale}")
