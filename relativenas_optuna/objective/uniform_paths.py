@@ -14,6 +14,7 @@ from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.objective.candidate import A
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.spaces.canonical import canonical, canonical_draw
+from relativenas_optuna.training.calibration import CALIBRATION_IMAGES, sample_of
 from relativenas_optuna.training.randomness import generators
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.randomness import Generators
 
 _PATHS, _TUNING = 201, 202  # purposes of random numbers; samplers have others
-CALIBRATION_IMAGES = 512
 """Training images, at most, that the batch norms of a scored architecture are calibrated on."""
 _TUNING_RATE = 0.1  # of the learning rate
 
@@ -162,7 +162,11 @@ class UniformPaths(Generic[A]):
                 trainer.epoch(
                     lambda images: trainer.supernet(images, genotype),
                     candidate.parameters,
-                    self._images(max(2, round(share * len(trainer.training)))),
+                    sample_of(
+                        trainer.training,
+                        max(2, round(share * len(trainer.training))),
+                        seed=trainer.seed,
+                    ),
                     optimizer=trainer.optimizer(candidate.parameters, rate),
                     random=random,
                 )
@@ -170,15 +174,7 @@ class UniformPaths(Generic[A]):
 
     @cached_property
     def _calibration(self) -> Images:
-        return self._images(CALIBRATION_IMAGES)
-
-    def _images(self, number: int) -> Images:
-        """Return a number of training images drawn by the seed; all if there are no more."""
-        training = self._trainer.training
-        if number >= len(training):
-            return training
-        random = torch.Generator().manual_seed(self._trainer.seed)
-        return training.subset(torch.randperm(len(training), generator=random)[:number])
+        return sample_of(self._trainer.training, CALIBRATION_IMAGES, seed=self._trainer.seed)
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from relativenas_optuna.objective.uniform_paths import CALIBRATION_IMAGES
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.search.budget import Speed, TimePlan
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES
@@ -20,6 +19,7 @@ from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.spaces.registry import BUILT_IN, load_space
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
+from relativenas_optuna.training.calibration import CALIBRATION_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

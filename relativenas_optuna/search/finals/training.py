@@ -23,6 +23,7 @@ from relativenas_optuna.spaces.registry import NetworkSizes
 from relativenas_optuna.spaces.space_genotype import is_built_in, space_of
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.training.augmentation import Augmentation
+from relativenas_optuna.training.calibration import CALIBRATION_IMAGES, calibrate, sample_of
 from relativenas_optuna.training.data.fingerprint import digest
 from relativenas_optuna.training.loop import evaluate, train_epoch
 from relativenas_optuna.training.randomness import generators
@@ -184,7 +185,7 @@ class FinalsTrainer:
         return score, both.state_dict()
 
     def _averaged(self, network: nn.Module) -> AveragedModel:
-        """Return the moving average of a network's weights and buffers over about an epoch.
+        """Return the moving average of a network's weights over about an epoch.
 
         Until an epoch is done, the average is over the larger part of the steps so far, so that
         initial weights do not count.
@@ -192,13 +193,10 @@ class FinalsTrainer:
         most = 1 - 1 / max(2, _WINDOW * len(self._training) / self._batch_size)
 
         def update(averages: Any, current: Any, steps: Tensor | int) -> None:
-            if not averages[0].is_floating_point():  # the batch norms' counts of batches
-                torch._foreach_copy_(averages, current)
-                return
             done = int(steps)
             torch._foreach_lerp_(averages, current, 1 - min(most, (1 + done) / (10 + done)))
 
-        return AveragedModel(network, multi_avg_fn=torch.no_grad()(update), use_buffers=True)
+        return AveragedModel(network, multi_avg_fn=torch.no_grad()(update))
 
     def _train(
         self,
@@ -253,6 +251,18 @@ class FinalsTrainer:
         )
 
     def _score(self, network: nn.Module) -> RungScore:
+        """Score a network after its batch norms took the statistics of training images.
+
+        Those of the last steps belong to single weights, not to their average.
+        """
+        calibrate(
+            network,
+            sample_of(self._training, CALIBRATION_IMAGES, seed=self._seed),
+            module=network,
+            batch_size=2 * self._batch_size,
+            generator=torch.Generator().manual_seed(self._seed),
+            memory_format=torch.channels_last,
+        )
         score = evaluate(
             network,
             self._validation,
