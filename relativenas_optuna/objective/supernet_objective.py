@@ -15,14 +15,9 @@ from torch.nn import functional
 
 from relativenas_optuna.networks.additive_cost import counted_costs
 from relativenas_optuna.networks.network_cost import CostLimits
-from relativenas_optuna.objective.candidate import (
-    A,
-    CandidateSteps,
-    CandidateTrainer,
-    Phases,
-    Watch,
-)
+from relativenas_optuna.objective.candidate import A, CandidateTrainer
 from relativenas_optuna.objective.goals import Goals
+from relativenas_optuna.objective.outcome import Phases, Watch
 from relativenas_optuna.objective.settings import SearchSettings, check_seed, preset
 from relativenas_optuna.objective.study_weights import StudyWeights
 from relativenas_optuna.objective.trials import (
@@ -52,6 +47,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.initial import Build
     from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
+    from relativenas_optuna.objective.outcome import CandidateSteps
     from relativenas_optuna.objective.uniform_paths import UniformProgress
     from relativenas_optuna.spaces.costs import AdditiveCost
     from relativenas_optuna.spaces.protocol import Space
@@ -235,80 +231,87 @@ class SupernetObjective(Generic[A]):
                 was started with another seed or other images.
         """
         check_trial(trial)
-        failed_itself = False
+        of_architecture: list[Exception] = []
         try:
             self._goals.check(trial.study)
             genotype = suggest(self.space, trial)
             costs = self._goals.count(trial, genotype)
-            if not costs.allowed:
-                return self._goals.values(trial.study, None, costs)
-            claim = claim_of(trial)
-            seat, partner = (None, None) if claim is None else (claim.seat, partner_of(claim))
-            with self._lock:
-                self._of_study.open(trial.study)
-                text = self.space.text(genotype)
-                if self._uniform is not None:
-                    self._uniform.prepare(self._of_study.shared)
-                    watch, phases = Watch(self.device), Phases()
-                    try:
-                        score = self._uniform.score(genotype)
-                    except Exception:
-                        failed_itself = True
-                        raise
-                    phases.validate = watch.lap()
-                    if not (math.isfinite(score.loss) and math.isfinite(score.score)):
-                        return self._goals.values(trial.study, math.nan, costs)
-                    start = self.weights.version
-                    record(trial, text, phases, seat, accuracy=score.accuracy, start=start)
-                    return self._goals.values(trial.study, score.score, costs)
-                place = place_of(trial, seat, self.settings.population)
-                scored = None if seat is None else self._of_study.shared.known(seat, text)
-                if scored is not None:
-                    record(
-                        trial,
-                        text,
-                        Phases(),
-                        seat,
-                        accuracy=scored.accuracy,
-                        train_loss=scored.train_loss,
-                    )
-                    return self._goals.values(trial.study, scored.loss, costs)
-                self._of_study.shared.settle(lambda: population_in(trial.study))
-                start = self._of_study.shared.begin(partner)
-                try:
-                    with reporting(trial, enabled=self._pruning) as report:
-                        outcome = self._trainer.train(genotype, place, report=report)
-                except Exception:
-                    failed_itself = True
-                    raise
-                if outcome.diverged:
-                    return self._goals.values(trial.study, math.nan, costs)
-                scored, watch = outcome.scored(place, text), Watch(self.device)
-                stale = self._of_study.shared.end(
-                    scored,
-                    outcome.trained,
-                    start_version=start,
-                    partner=partner,
-                    has_seat=seat is not None,
-                    maximise=trial.study.directions[0] == StudyDirection.MAXIMIZE,
-                )
-                outcome.phases.commit += watch.lap()
-                record(
-                    trial,
-                    text,
-                    outcome.phases,
-                    seat,
-                    accuracy=scored.accuracy,
-                    train_loss=scored.train_loss,
-                    start=start,
-                    stale=stale,
-                )
-                return self._goals.values(trial.study, scored.loss, costs)
-        except BaseException:
-            if not failed_itself:
+            loss: float | None = None
+            if costs.allowed:
+                with self._lock:
+                    self._of_study.open(trial.study)
+                    score = self._trained if self._uniform is None else self._untrained
+                    loss = score(trial, genotype, of_architecture)
+            return self._goals.values(trial.study, loss, costs)
+        except BaseException as error:
+            if error not in of_architecture:
                 with suppress(UpdateFinishedTrialError):  # another process ended it meanwhile
                     mark_interrupted(trial.storage, trial._trial_id)
             raise
+
+    def _trained(self, trial: optuna.Trial, genotype: A, errors: list[Exception]) -> float:
+        """Return the loss of a candidate after its epoch, and commit its weights.
+
+        The result is NaN if the training diverged. Errors of the architecture are added to
+        `errors`.
+        """
+        claim, text = claim_of(trial), self.space.text(genotype)
+        seat, partner = (None, None) if claim is None else (claim.seat, partner_of(claim))
+        place = place_of(trial, seat, self.settings.population)
+        shared = self._of_study.shared
+        known = None if seat is None else shared.known(seat, text)
+        if known is not None:
+            record(
+                trial, text, Phases(), seat, accuracy=known.accuracy, train_loss=known.train_loss
+            )
+            return known.loss
+        shared.settle(lambda: population_in(trial.study))
+        start = shared.begin(partner)
+        with _added_to(errors), reporting(trial, enabled=self._pruning) as report:
+            outcome = self._trainer.train(genotype, place, report=report)
+        if outcome.diverged:
+            return math.nan
+        scored, watch = outcome.scored(place, text), Watch(self.device)
+        stale = shared.end(
+            scored,
+            outcome.trained,
+            start_version=start,
+            partner=partner,
+            has_seat=seat is not None,
+            maximise=trial.study.directions[0] == StudyDirection.MAXIMIZE,
+        )
+        outcome.phases.commit += watch.lap()
+        record(
+            trial,
+            text,
+            outcome.phases,
+            seat,
+            accuracy=scored.accuracy,
+            train_loss=scored.train_loss,
+            start=start,
+            stale=stale,
+        )
+        return scored.loss
+
+    def _untrained(self, trial: optuna.Trial, genotype: A, errors: list[Exception]) -> float:
+        """Return the loss of a candidate with the shared weights; see `_trained`."""
+        assert self._uniform is not None
+        self._uniform.prepare(self._of_study.shared)
+        watch, phases, claim = Watch(self.device), Phases(), claim_of(trial)
+        with _added_to(errors):
+            score = self._uniform.score(genotype)
+        phases.validate = watch.lap()
+        if not (math.isfinite(score.loss) and math.isfinite(score.score)):
+            return math.nan
+        record(
+            trial,
+            self.space.text(genotype),
+            phases,
+            None if claim is None else claim.seat,
+            accuracy=score.accuracy,
+            start=self.weights.version,
+        )
+        return score.score
 
     def evaluate(self, genotype: A) -> Evaluation:
         """Score an architecture on the validation images with the newest weights, untrained.
@@ -394,6 +397,16 @@ class SupernetObjective(Generic[A]):
         """Commit learners whose partners failed for good; to call after the last trial."""
         with self._lock:
             self._of_study.shared.settle(lambda: population_in(study))
+
+
+@contextmanager
+def _added_to(errors: list[Exception]) -> Iterator[None]:
+    """Add an exception of the `with` block to a list."""
+    try:
+        yield
+    except Exception as error:
+        errors.append(error)
+        raise
 
 
 def _instance(name: str, value: Any, kind: type[_T]) -> _T:

@@ -18,7 +18,7 @@ from relativenas_optuna.training.loop import Stopped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from relativenas_optuna.objective.candidate import Phases
+    from relativenas_optuna.objective.outcome import Phases
     from relativenas_optuna.training.loop import Report
 
 
