@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from relativenas_optuna.exceptions import SearchError, SpaceError
+from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
@@ -22,6 +22,7 @@ from relativenas_optuna.search.choosing import chosen, chosen_by_finals
 from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
 from relativenas_optuna.search.defaults import DATA_NAMES, RELATIVENAS
 from relativenas_optuna.search.finals.run import FinalsHooks, run_finals
+from relativenas_optuna.search.known_costs import descriptors_of
 from relativenas_optuna.search.memory import check_search_memory
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.random_architectures import uniform_paths
@@ -29,13 +30,12 @@ from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
 from relativenas_optuna.search.speed import choices, has_networks, measured_speed, planned
 from relativenas_optuna.search.time_used import TimeUsed
-from relativenas_optuna.spaces.descriptors import DescriptorFunction, space_descriptors
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.training.data.load import DataError, load_images
 from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     import optuna
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.finals.records import FinalsRecord
-    from relativenas_optuna.spaces.costs import AdditiveCost
-    from relativenas_optuna.spaces.protocol import Space
     from relativenas_optuna.training.data.images import Images
 
 
@@ -162,7 +160,7 @@ class Search:
             del measured
         self.objective = _objective(plan, images, device, checkpoint)
         if plan.scores_compare and plan.sampler == RELATIVENAS:
-            self.sampler = study.sampler = plan.new_sampler(space, self._descriptors(space))
+            self.sampler = study.sampler = plan.new_sampler(space, descriptors_of(self.objective))
         self.lacks_finals = plan.finals is not None and not has_networks(plan, self.objective)
         if self.lacks_finals:
             self.plan = plan = replace(plan, finals=None)
@@ -343,13 +341,6 @@ class Search:
         """The last seat that has a score in the study; None if no seat has one."""
         trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
-
-    def _descriptors(self, space: Space[Any]) -> DescriptorFunction | None:
-        """Return the descriptors of a space, with the costs of the supernet's networks if known."""
-        costs: Mapping[str, AdditiveCost] = {}
-        with suppress(SpaceError, ValueError):  # the costs of a custom space may be no sums
-            costs = self.objective.costs
-        return space_descriptors(space, costs)
 
     def _lost(self) -> SearchError:
         name = "folder of the first run with --out"

@@ -20,6 +20,7 @@ from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.spaces.registry import BUILT_IN, load_space
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.calibration import CALIBRATION_IMAGES
+from relativenas_optuna.training.step_time import images_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 _DRAWS = 301  # purpose of random numbers
 _SECONDS = 1.0  # of the steps of each kind of network
 _FEWEST, _MOST = 4, 16  # architectures whose steps are timed
-_FEW = 8  # images of the steps that show how many images a timed step can have
-_STEP = 0.3  # seconds of a timed step, if it can have that few images
+_STEP = 0.3  # seconds of a timed step
 
 
 def planned(
@@ -184,11 +184,9 @@ def _drawn(objective: SupernetObjective[Any], plan: SearchPlan) -> Iterator[Any]
 
 
 def _images(step: Callable[[int], object], images: int, device: torch.device) -> int:
-    """Return how many images a timed step has: all, or as many as take about `_STEP` seconds."""
-    few = min(_FEW, images)
-    step(few)
-    seconds = max(1e-9, _seconds(lambda: step(few), device))
-    return max(few, min(images, int(few * _STEP / seconds)))
+    return images_of_step(
+        lambda count: _seconds(lambda: step(count), device), images, seconds=_STEP
+    )
 
 
 def _seconds(step: Callable[[], object], device: torch.device) -> float:

@@ -15,6 +15,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from relativenas_optuna._utils.cores import available_cores
+from relativenas_optuna.training.step_time import images_of_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 VARIABLE = "OMP_NUM_THREADS"
 """Environment variable with the number of threads that the user wants."""
 
-_FEW = 8  # images of the steps that show how many images a timed step can have
-_STEP = 0.5  # seconds of a timed step with one thread, if it can have that few images
+_STEP = 0.5  # seconds of a timed step with one thread
 _ROUNDS = range(3, 9)  # timed steps of each number of threads
 _SECONDS = 1.0  # after which no more than the fewest steps are timed
 _HOPELESS = 2.0  # times as long as the best number: more threads are not tried
@@ -121,7 +121,9 @@ def choose_threads(
     try:
         if most > 1:
             with torch.random.fork_rng(devices=[]):
-                count = _images_of_step(step, images)
+                count = images_of_step(
+                    lambda count: seconds_of(lambda: step(count), 1), images, seconds=_STEP
+                )
                 times = _measured(lambda: step(count), _counts(most))
     except BaseException:
         torch.set_num_threads(before)
@@ -130,14 +132,6 @@ def choose_threads(
     chosen = ThreadChoice(fewest_fast(seconds) if seconds else 1, most, seconds)
     torch.set_num_threads(chosen.threads)
     return chosen
-
-
-def _images_of_step(step: Callable[[int], object], images: int) -> int:
-    """Return how many images a timed step has: all, or as many as take about `_STEP` seconds."""
-    few = min(_FEW, images)
-    seconds_of(lambda: step(few), 1)  # the first step takes longer
-    of_image = seconds_of(lambda: step(few), 1) / few
-    return max(few, min(images, int(_STEP / of_image)))
 
 
 def _counts(most: int) -> list[int]:

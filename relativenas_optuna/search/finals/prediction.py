@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.samplers.relative_nas.surrogate.score_predictor import ScorePredictor
 from relativenas_optuna.search.finals.halving import with_size
 from relativenas_optuna.search.finals.settings import FULL
-from relativenas_optuna.spaces.descriptors import space_descriptors
+from relativenas_optuna.search.known_costs import descriptors_of, known_costs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
-    from relativenas_optuna.spaces.costs import AdditiveCost
-
-_SIZE = "parameters"
 
 
 def by_prediction(
@@ -41,24 +36,17 @@ def by_prediction(
         target: "small" or "full".
     """
     space = objective.space
-    costs = _costs(objective)
     predictor = ScorePredictor(
         space.distributions,
         [space.params(architecture) for architecture in losses],
         list(losses.values()),
-        space_descriptors(space, costs),
+        descriptors_of(objective),
     )
     params = [space.params(architecture) for architecture in architectures]
     means = predictor.predict(params)[0]
     order = sorted(range(len(architectures)), key=lambda n: (means[n], n))
-    if target == FULL and _SIZE in costs:
-        sizes = [round(costs[_SIZE].of(params[n])) for n in order]
+    size = known_costs(objective).get("parameters")
+    if target == FULL and size is not None:
+        sizes = [round(size.of(params[n])) for n in order]
         order = [order[n] for n in with_size(range(len(order)), sizes)]
     return [architectures[n] for n in order]
-
-
-def _costs(objective: SupernetObjective[Any]) -> dict[str, AdditiveCost]:
-    """Return the costs of a space at the size of the supernet; none if they are no sums."""
-    with suppress(SpaceError, ValueError):  # a custom space may have others
-        return objective.costs
-    return {}
