@@ -107,17 +107,27 @@ def trained(
         )
         functional.cross_entropy(logits, batch.labels).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(used, settings.clip)
-        with torch.no_grad():
-            for i, parameter in enumerate(used):
-                if parameter.grad is None:  # prepares an input that no node reads
-                    continue
-                change = parameter.grad.add(parameter, alpha=settings.weight_decay)
-                if i in buffers:
-                    buffers[i].mul_(settings.momentum).add_(change)
-                else:
-                    buffers[i] = change
-                parameter.add_(buffers[i], alpha=-rate)
+        sgd_step(used, buffers, settings, rate)
     return network
+
+
+@torch.no_grad()
+def sgd_step(
+    parameters: list[nn.Parameter],
+    buffers: dict[int, Tensor],
+    settings: SearchSettings,
+    rate: float,
+) -> None:
+    """Take a step of SGD with momentum, whose buffers are kept by position."""
+    for i, parameter in enumerate(parameters):
+        if parameter.grad is None:  # no node reads it
+            continue
+        change = parameter.grad.add(parameter, alpha=settings.weight_decay)
+        if i in buffers:
+            buffers[i].mul_(settings.momentum).add_(change)
+        else:
+            buffers[i] = change
+        parameter.add_(buffers[i], alpha=-rate)
 
 
 @torch.no_grad()

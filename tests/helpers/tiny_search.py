@@ -24,6 +24,8 @@ from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.samplers.seats.replay import Replay
+from relativenas_optuna.search.choice import Choice
+from relativenas_optuna.search.search import Search
 from relativenas_optuna.spaces import CellSpace, Genotype
 from relativenas_optuna.training import Images, load_images
 
@@ -168,3 +170,9 @@ def searched(seats: int = SEATS, **options: Any) -> tuple[Scoring, optuna.Study]
     found = study(sampler=sampler(seed=options.get("seed", SEED)))
     until_scored(found, scoring, seats)
     return scoring, found
+
+
+def choice_of(search: Search) -> Choice:
+    choice = Choice.stored_in(search.study)
+    assert choice is not None
+    return choice

@@ -15,7 +15,7 @@ from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.spaces import Genotype
 from relativenas_optuna.training import Images, generators
-from tests.helpers.supernet_reference import augmented
+from tests.helpers.supernet_reference import augmented, sgd_step
 
 KEY = 201  # of the random numbers of paths
 
@@ -55,15 +55,6 @@ def train(
                 functional.cross_entropy(logits, batch.labels).backward()  # type: ignore[no-untyped-call]
                 used = [p for p in parameters if p.grad is not None]
                 nn.utils.clip_grad_norm_(used, settings.clip)
-                with torch.no_grad():
-                    for i, parameter in enumerate(parameters):
-                        if parameter.grad is None:
-                            continue
-                        change = parameter.grad.add(parameter, alpha=settings.weight_decay)
-                        if i in buffers:
-                            buffers[i].mul_(settings.momentum).add_(change)
-                        else:
-                            buffers[i] = change
-                        parameter.add_(buffers[i], alpha=-rate)
+                sgd_step(parameters, buffers, settings, rate)
         for parameter in parameters:
             parameter.grad = None

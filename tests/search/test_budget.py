@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.objective.settings import preset
+from relativenas_optuna.objective.settings import SearchSettings, preset
 from relativenas_optuna.search.budget import (
     FINALS,
     LEAST_EPOCHS,
@@ -98,9 +98,9 @@ def test_the_named_least_time_is_enough(budget: Budget, seconds: float) -> None:
         assert seconds_in(least) > seconds
 
 
-def test_time_is_divided_by_the_shares() -> None:
-    speed = Speed.of_images(
-        UNIFORM,
+def speed_of(settings: SearchSettings) -> Speed:
+    return Speed.of_images(
+        settings,
         training=1000,
         validation=1000,
         calibration=512,
@@ -109,10 +109,13 @@ def test_time_is_divided_by_the_shares() -> None:
         score=3e-5,
         final=1e-4,
     )
+
+
+def test_time_is_divided_by_the_shares() -> None:
     budget = Budget(
         settings=UNIFORM,
         finals=FinalsSettings(),
-        speed=speed,
+        speed=speed_of(UNIFORM),
         keeps_scores=False,
     )
     plan = budget.plan(1000)
@@ -126,16 +129,7 @@ def test_time_is_divided_by_the_shares() -> None:
     trained = replace(
         budget,
         settings=SMALL,
-        speed=Speed.of_images(
-            SMALL,
-            training=1000,
-            validation=1000,
-            calibration=512,
-            evaluations=0,
-            train=1e-4,
-            score=3e-5,
-            final=1e-4,
-        ),
+        speed=speed_of(SMALL),
     ).plan(1000)
     assert trained.uniform_epochs == 0
     assert trained.scoring == pytest.approx(1000 * (WEIGHTS + SCORING), rel=0.02)

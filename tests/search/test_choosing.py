@@ -14,12 +14,12 @@ from relativenas_optuna.dashboard.html_report.page import page_of
 from relativenas_optuna.dashboard.study_note import study_note
 from relativenas_optuna.dashboard.trial_note import Best
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
-from relativenas_optuna.search.choice import FINALISTS, Choice, best_architectures
+from relativenas_optuna.search.choice import FINALISTS, best_architectures
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from relativenas_optuna.search.status import status_of
 from relativenas_optuna.visualization._snapshot import StudySnapshot
-from tests.helpers.tiny_search import SETTINGS, SPACE, write_images
+from tests.helpers.tiny_search import SETTINGS, SPACE, choice_of, write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +43,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Search:
     search.run()
     search.choose()
     return search
-
-
-def choice_of(search: Search) -> Choice:
-    choice = Choice.stored_in(search.study)
-    assert choice is not None
-    return choice
 
 
 def test_the_most_likely_architecture_wins(finished: Search) -> None:

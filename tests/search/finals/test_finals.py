@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 import pytest
 
-from relativenas_optuna.search.choice import RANDOM_ARCHITECTURES, Choice, best_architectures
+from relativenas_optuna.search.choice import RANDOM_ARCHITECTURES, best_architectures
 from relativenas_optuna.search.finals.records import FinalsRecord
 from relativenas_optuna.search.finals.run import FinalsHooks
 from relativenas_optuna.search.finals.settings import FinalsSettings
@@ -19,7 +19,7 @@ from relativenas_optuna.search.finals.store import FinalsStore
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from relativenas_optuna.search.status import status_of
-from tests.helpers.tiny_search import SEATS, SEED, SETTINGS, SPACE, write_images
+from tests.helpers.tiny_search import SEATS, SEED, SETTINGS, SPACE, choice_of, write_images
 
 FINALS = FinalsSettings(shortlist=4, cells=3, channels=2, passes=8)
 
@@ -60,12 +60,6 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Search:
     search.run()
     search.choose()
     return search
-
-
-def choice_of(search: Search) -> Choice:
-    choice = Choice.stored_in(search.study)
-    assert choice is not None
-    return choice
 
 
 def test_the_finals_choose_the_winner(finished: Search) -> None:

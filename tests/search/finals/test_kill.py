@@ -44,6 +44,15 @@ def assert_undisturbed(url: str, out: Path, undisturbed: tuple[Choice, Path]) ->
     assert not record.claims
 
 
+def assert_ends_undisturbed(
+    url: str, out: Path, data: Path, undisturbed: tuple[Choice, Path]
+) -> None:
+    process, _ = mortal.process(url, out, data, point="never")
+    process.join()
+    assert process.exitcode == 0
+    assert_undisturbed(url, out, undisturbed)
+
+
 def test_finals_that_die_at_every_point_in_turn_are_the_undisturbed_ones(
     tmp_path: Path, undisturbed: tuple[Choice, Path]
 ) -> None:
@@ -52,10 +61,7 @@ def test_finals_that_die_at_every_point_in_turn_are_the_undisturbed_ones(
         process, _ = mortal.process(url, tmp_path / "out", data, point=point)
         process.join()
         assert process.exitcode == -signal.SIGKILL
-    process, _ = mortal.process(url, tmp_path / "out", data, point="never")
-    process.join()
-    assert process.exitcode == 0
-    assert_undisturbed(url, tmp_path / "out", undisturbed)
+    assert_ends_undisturbed(url, tmp_path / "out", data, undisturbed)
 
 
 @pytest.mark.slow
@@ -70,10 +76,7 @@ def test_finals_that_are_killed_at_random_moments_are_the_undisturbed_ones(
         process.join(moments.uniform(0.0, 1.0))
         process.kill()
         process.join()
-    process, _ = mortal.process(url, tmp_path / "out", data, point="never")
-    process.join()
-    assert process.exitcode == 0
-    assert_undisturbed(url, tmp_path / "out", undisturbed)
+    assert_ends_undisturbed(url, tmp_path / "out", data, undisturbed)
 
 
 @pytest.mark.slow
