@@ -65,7 +65,9 @@ class _Callback:
     """Switch for psycopg2's wait callback, of which a process has only one.
 
     The callback is set only during calls of these connections, since psycopg2 refuses COPY while
-    one is set. A callback that the program has set, for example for gevent, stays.
+    one is set. A callback that the program has set, for example for gevent, stays. psycopg2's own
+    connections in other threads use the callback too if it is set when their calls begin, and raise
+    "wait callback not available" if it is unset before these calls wait.
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import optuna
 import pytest
-from optuna.storages import RDBStorage
 
 from relativenas_optuna import RelativeNASSampler
 from relativenas_optuna.cli.commands.ask_tell.samplers import asked_sampler
@@ -44,17 +43,19 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def delete(url: str) -> None:
-    """Delete the study "s" as `optuna delete-study` does."""
-    storage = RDBStorage(url)
-    # Optuna fails where another process adds a trial meanwhile.
-    for _ in range(20):
-        with suppress(Exception):
-            optuna.delete_study(study_name="s", storage=storage)
-        if not optuna.get_all_study_names(storage):
-            break
-    assert not optuna.get_all_study_names(storage)
-    storage.remove_session()
-    storage.engine.dispose()
+    """Delete the study "s" with the storage of this package.
+
+    A plain connection of psycopg2 may fail while another thread ends a call of ours, see
+    `storages.psycopg2_waiting`.
+    """
+    with storage_at(url) as storage:
+        # Optuna fails where another process adds a trial meanwhile.
+        for _ in range(20):
+            with suppress(Exception):
+                optuna.delete_study(study_name="s", storage=storage)
+            if not optuna.get_all_study_names(storage):
+                break
+        assert not optuna.get_all_study_names(storage)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def test_finals_are_shown_by_every_command(folder: Path, capfd: Capture) -> None
     stop_after(3)
     status = call(capfd, "status", *STUDY).out
     assert "finals      3 of 6 trainings, rung 1 of 2, 0 running; best accuracy" in status
-    assert "go on: relativenas search" in status
+    assert "relativenas search --study mine" in status
     assert json.loads(call(capfd, "status", *STUDY, "--json").out)["finals"]["done"] == 3
     assert "The finals: **3 of 6 trainings are done**" in note()
 
