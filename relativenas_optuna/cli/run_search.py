@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import optuna
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.cli.output.search import Console
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.plan import SearchRequest
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
@@ -46,9 +47,11 @@ def searched(
         workers: Number of processes that search together, at least 1.
         threads: Number of CPU threads of each process; None to choose one.
     """
-    begun, images = monotonic(), None
+    begun, prepared = monotonic(), None
     if is_missing_file(console.storage):
-        images = images_of_new_search(console, request, device)
+        prepared = prepared_in_memory(
+            console, request, device=device, workers=workers, threads=threads, begun=begun
+        )
     with (
         storage_at(console.storage) as storage,
         study_to_search(storage, console.study) as study,
@@ -59,8 +62,10 @@ def searched(
         if choice is not None and choice.is_of(plan):
             console.already_finished(choice, plan)
             return choice
-        if images is None:
+        if prepared is None:
             console.preparing(plan)
+        else:
+            plan = prepared.of(plan)
         return search_to_the_end(
             console,
             study,
@@ -68,13 +73,48 @@ def searched(
             device=device,
             workers=workers,
             threads=threads,
-            images=images,
+            prepared=prepared,
             begun=begun,
         )
 
 
-def images_of_new_search(console: Console, request: SearchRequest, device: str | None) -> Images:
-    """Prepare a search in memory and return its images.
+class Prepared(NamedTuple):
+    """What a new search needs and was made before its study.
+
+    Attributes:
+        images: All images of its data.
+        plan: Plan of the search, with what follows from its time.
+        time_plan: What the search does within its time; None without a time.
+    """
+
+    images: Images
+    plan: SearchPlan
+    time_plan: TimePlan | None
+
+    def of(self, plan: SearchPlan) -> SearchPlan:
+        """Return the plan of the study with what follows from its time."""
+        planned = self.plan
+        if plan.time is None or plan.speed is not None:
+            return plan
+        return replace(
+            plan,
+            settings=planned.settings,
+            finals=planned.finals,
+            speed=planned.speed,
+            images=planned.images,
+        )
+
+
+def prepared_in_memory(
+    console: Console,
+    request: SearchRequest,
+    *,
+    device: str | None,
+    workers: int,
+    threads: int | None,
+    begun: float,
+) -> Prepared:
+    """Prepare a search in memory.
 
     An invalid request raises here, before a database file is created.
 
@@ -82,11 +122,15 @@ def images_of_new_search(console: Console, request: SearchRequest, device: str |
         console: Console of the study, which prints the plan.
         request: Requested settings of the search.
         device: Device of the search; None for the best one.
+        workers: Number of processes that will search together.
+        threads: Number of CPU threads of each process; None to choose one.
+        begun: Value of `time.monotonic` from which the time of the plan counts.
 
     Raises:
         Exception: See `Search` for all errors.
     """
     from relativenas_optuna.search.search import Search, images_of_plan
+    from relativenas_optuna.search.threads import set_search_threads
     from relativenas_optuna.training.device import resolve_device
 
     with storage_at("sqlite://") as storage:
@@ -100,9 +144,18 @@ def images_of_new_search(console: Console, request: SearchRequest, device: str |
                 images = images_of_plan(plan)
                 local = plan.weights is None or "://" not in plan.weights
                 weights = None if local else plan.weights
-                here = replace(plan, out=folder, weights=weights, time=None)
-                Search(study, here, device=str(found), images=images)
-    return images
+                search = Search(
+                    study,
+                    replace(plan, out=folder, weights=weights),
+                    device=str(found),
+                    images=images,
+                    begun=begun,
+                    before_measuring=lambda o: set_search_threads(
+                        study, o, threads, workers=workers
+                    ),
+                    workers=workers,
+                )
+    return Prepared(images, search.plan, search.time_plan)
 
 
 def search_to_the_end(
@@ -113,7 +166,7 @@ def search_to_the_end(
     device: str | None,
     workers: int = 1,
     threads: int | None = None,
-    images: Images | None = None,
+    prepared: Prepared | None = None,
     begun: float | None = None,
 ) -> Choice:
     """Run or continue the search of a study to its end, and report the result.
@@ -125,7 +178,7 @@ def search_to_the_end(
         device: Device of the search; None for the best one.
         workers: Number of processes that search together, at least 1.
         threads: Number of CPU threads of each process; None to choose one.
-        images: Images of the plan; None to load them.
+        prepared: What was prepared before the study was made; None if nothing was.
         begun: Value of `time.monotonic` from which the time of the plan counts; None for now.
 
     Raises:
@@ -154,13 +207,14 @@ def search_to_the_end(
                 study,
                 plan,
                 device=str(found),
-                images=images,
+                images=None if prepared is None else prepared.images,
                 warn=console.warn,
                 begun=begun,
                 before_measuring=choose_threads,
                 workers=workers,
+                time_plan=None if prepared is None else prepared.time_plan,
             )
-        del images  # the objective has copied them
+        del prepared  # the objective has copied its images
         reporter = reporter_of(study, plan.out, console.warn)
         reporters = [] if reporter is None else [reporter]
 

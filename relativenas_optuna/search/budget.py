@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WEIGHTS, SCORING, FINALS = 0.40, 0.15, 0.40
 REST = 1 - WEIGHTS - SCORING - FINALS
 LEAST_EPOCHS, LEAST_GENERATIONS = 1, 2
+MOST_EPOCHS = 200
+"""Epochs of the shared weights, after which the time goes to the finals instead."""
 MOST_TRIALS = 400
 """Trials after which the model of preset "plain" makes proposals slow."""
 _FORWARD = 1 / 3  # of the time of a training step: a backward pass takes about two forward passes
@@ -146,6 +148,7 @@ class Budget:
         """Return the plan for a time.
 
         Each kind of work gets its least amount, and a fixed share of the time that is left over.
+        What the most epochs and trials leave of it goes to the finals.
 
         Args:
             seconds: The time in seconds.
@@ -171,8 +174,11 @@ class Budget:
         scoring = min(scoring + spare * to_scoring / whole, self._scoring(self._most_generations))
         spare = max(0.0, (seconds - used) * (1 - REST) - weights - scoring - finals)
         if (whole := to_weights + to_finals) > 0:
-            weights += spare * to_weights / whole
-            finals += spare * to_finals / whole
+            more = spare * to_weights / whole
+            if to_finals:
+                more = min(more, (MOST_EPOCHS - LEAST_EPOCHS) * self.speed.epoch)
+                finals += spare - more
+            weights += more
         epochs = max(LEAST_EPOCHS, _whole(weights, self.speed.epoch)) if uniform else 0
         generations = max(LEAST_GENERATIONS, self._generations(scoring))
         passes = 0 if self.finals is None else self.passes(finals - self.speed.choosing)

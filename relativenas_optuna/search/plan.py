@@ -61,6 +61,10 @@ class SearchPlan:
         speed: Speed that the generations and epochs of `settings` were planned with; None without
             `time`, and before it was measured. The passes of the finals are planned when they
             begin, from the time that is left then.
+        images: Number of images that are used, of each class the same share; None for all. A short
+            `time` reduces it.
+        keeps_shortlist: True if the length of the shortlist was asked for, so that `time` does not
+            change it.
     """
 
     search: str
@@ -77,6 +81,8 @@ class SearchPlan:
     finals: FinalsSettings | None = None
     time: Annotated[float, Range(1)] | None = None
     speed: Speed | None = None
+    images: Annotated[int, Range(2)] | None = None
+    keeps_shortlist: bool = False
 
     @property
     def place(self) -> str:
@@ -223,6 +229,7 @@ class SearchPlan:
             limits=limits,
             finals=requested_finals(name, PRESET_FINALS[name], request.finals, request.target),
             time=request.time,
+            keeps_shortlist=request.finals is not None,
         )
         plan.new_sampler(plan.search_space)  # raises if the sampler cannot be used
         return plan

@@ -28,7 +28,8 @@ from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
-from relativenas_optuna.search.speed import choices, has_networks, measured_speed, planned
+from relativenas_optuna.search.speed import choices, has_networks, measured_speed
+from relativenas_optuna.search.time_plan import images_in_time, planned
 from relativenas_optuna.search.time_used import TimeUsed
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.training.data.load import DataError, load_images
@@ -69,7 +70,7 @@ class Search:
         plan: Plan of the search.
         device: Device of the training, such as "cuda:1"; see `SupernetObjective`.
         leads: True to store the plan in the study; False in a worker that joins a search.
-        images: Images of the plan; None to load them.
+        images: All images of the plan's data; None to load them.
         warn: Called with one line if other programs begin to slow the search down; None for no
             warning.
         begun: Value of `time.monotonic` when the work began, from which the time of the plan
@@ -77,6 +78,7 @@ class Search:
         before_measuring: Called with the objective before the speed is measured for a new plan with
             a time, to set the number of threads.
         workers: Number of processes that search together, for estimates of time.
+        time_plan: Plan of the time from which the plan has its settings and speed; None for none.
 
     Attributes:
         study: Study of the search.
@@ -84,7 +86,7 @@ class Search:
         sampler: Sampler of the search.
         objective: Objective that trains and scores the candidates.
         lacks_finals: True if finals were planned, but the space has no stand-alone networks.
-        time_plan: What the search does in its time, if this object has planned it; else None.
+        time_plan: What the search does in its time, if it was just planned; else None.
 
     Raises:
         SearchError: The study has scores of more generations than planned, or its weights are
@@ -107,8 +109,9 @@ class Search:
         images: Images | None = None,
         warn: Callable[[str], None] | None = None,
         begun: float | None = None,
-        before_measuring: Callable[[SupernetObjective[Any]], None] = lambda _: None,
+        before_measuring: Callable[[SupernetObjective[Any]], object] = lambda _: None,
         workers: int = 1,
+        time_plan: TimePlan | None = None,
     ) -> None:
         start = time.monotonic() if begun is None else begun
         self.study = study
@@ -149,15 +152,16 @@ class Search:
             check_search_memory(
                 settings, images=len(images), input_size=images.shape, space=registered
             )
-        self.time_plan: TimePlan | None = None
+        self.time_plan = time_plan
         if plan.time is not None and plan.speed is None:
             measured = _objective(plan, images, device)
             before_measuring(measured)
             used = time.monotonic() - start
-            self.time_plan, self.plan = planned(plan, measured, used=used, workers=workers)
+            self.time_plan, self.plan = planned(plan, measured, images, used=used, workers=workers)
             plan, settings = self.plan, self.plan.settings
             self.sampler = study.sampler = plan.new_sampler(space)
             del measured
+        images = images_in_time(plan, images)
         self.objective = _objective(plan, images, device, checkpoint)
         if plan.scores_compare and plan.sampler == RELATIVENAS:
             self.sampler = study.sampler = plan.new_sampler(space, descriptors_of(self.objective))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
-from relativenas_optuna.search.budget import Speed, TimePlan
+from relativenas_optuna.search.budget import Speed
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES
 from relativenas_optuna.search.defaults import MIGO
 from relativenas_optuna.search.finals.shortlist import EVALUATED
@@ -35,32 +34,6 @@ _FEWEST, _MOST = 4, 16  # architectures whose steps are timed
 _STEP = 0.3  # seconds of a timed step
 
 
-def planned(
-    plan: SearchPlan, objective: SupernetObjective[Any], *, used: float, workers: int
-) -> tuple[TimePlan, SearchPlan]:
-    """Return what a search does within its time, and its plan with these numbers.
-
-    Args:
-        plan: Plan of the search, with a time, for its images.
-        objective: Objective of the search, whose steps are timed.
-        used: Seconds of the time that are used.
-        workers: Number of processes that will search together.
-
-    Raises:
-        SearchError: The time is too short.
-    """
-    seconds = plan.time
-    assert seconds is not None
-    if not has_networks(plan, objective):
-        plan = replace(plan, finals=None)
-    speed = measured_speed(objective, plan, workers=workers)
-    within = plan.budget(speed).plan(seconds, used=used)
-    settings = replace(
-        plan.settings, generations=within.generations, uniform_epochs=within.uniform_epochs
-    )
-    return within, replace(plan, settings=settings, speed=speed)
-
-
 def has_networks(plan: SearchPlan, objective: SupernetObjective[Any]) -> bool:
     """Return True if the space of a search has stand-alone networks, which finals train."""
     registered = load_space(plan.space)
@@ -82,10 +55,43 @@ def _new_scores(plan: SearchPlan) -> int:
     return choices(plan) - best
 
 
-def measured_speed(
-    objective: SupernetObjective[Any], plan: SearchPlan, *, workers: int = 1
-) -> Speed:
-    """Measure the speed of a search on its real networks, in about two seconds.
+class ImageSeconds(NamedTuple):
+    """The seconds that one image takes in each kind of step.
+
+    Attributes:
+        train: Training step of the supernet.
+        score: Scoring with the supernet.
+        final: Training step of a network of the finals; 0 without finals.
+    """
+
+    train: float
+    score: float
+    final: float
+
+    def speed(self, plan: SearchPlan, *, training: int, validation: int, workers: int) -> Speed:
+        """Return the speed of a search.
+
+        Args:
+            plan: Plan of the search.
+            training: Number of images to train on.
+            validation: Number of images to score with.
+            workers: Number of processes that search together.
+        """
+        return Speed.of_images(
+            plan.settings,
+            training=training,
+            validation=validation,
+            calibration=min(CALIBRATION_IMAGES, training),
+            evaluations=_new_scores(plan),
+            train=self.train,
+            score=self.score,
+            final=self.final,
+            workers=workers,
+        )
+
+
+def measured_seconds(objective: SupernetObjective[Any], plan: SearchPlan) -> ImageSeconds:
+    """Measure the steps of a search on its real networks, in about two seconds.
 
     Random architectures are drawn, because their costs differ. The median of their times counts,
     because other programs can delay a step for seconds. Weights and random states are as before
@@ -94,7 +100,6 @@ def measured_speed(
     Args:
         objective: Objective of the search.
         plan: Plan of the search, for its images and without impossible finals.
-        workers: Number of processes that search together, which do not run yet.
     """
     with torch.random.fork_rng(devices=[]):
         train, score = _of_supernet(objective, plan)
@@ -104,15 +109,23 @@ def measured_speed(
             texts = map(objective.space.text, _drawn(objective, plan))
             networks = (genotype_from_text(text, plan.space) for text in texts)
             final = seconds_per_image(trainer, networks, objective.device)
-    return Speed.of_images(
-        plan.settings,
+    return ImageSeconds(train, score, final)
+
+
+def measured_speed(
+    objective: SupernetObjective[Any], plan: SearchPlan, *, workers: int = 1
+) -> Speed:
+    """Return the speed of a search with all images of its objective; see `measured_seconds`.
+
+    Args:
+        objective: Objective of the search.
+        plan: Plan of the search, for its images and without impossible finals.
+        workers: Number of processes that search together, which do not run yet.
+    """
+    return measured_seconds(objective, plan).speed(
+        plan,
         training=len(objective.training),
         validation=len(objective.validation),
-        calibration=min(CALIBRATION_IMAGES, len(objective.training)),
-        evaluations=_new_scores(plan),
-        train=train,
-        score=score,
-        final=final,
         workers=workers,
     )
 

@@ -15,6 +15,7 @@ from relativenas_optuna.search.budget import (
     FINALS,
     LEAST_EPOCHS,
     LEAST_GENERATIONS,
+    MOST_EPOCHS,
     MOST_TRIALS,
     REST,
     SCORING,
@@ -118,12 +119,12 @@ def test_time_is_divided_by_the_shares() -> None:
         speed=speed_of(UNIFORM),
         keeps_scores=False,
     )
-    plan = budget.plan(1000)
-    assert plan.weights == pytest.approx(1000 * WEIGHTS, rel=0.02)
-    assert plan.scoring == pytest.approx(1000 * SCORING, rel=0.02)
-    assert plan.finals == pytest.approx(1000 * FINALS, rel=0.02)
-    assert plan.uniform_epochs == pytest.approx(1000 * WEIGHTS / 0.1, rel=0.02)
-    assert plan.passes == pytest.approx(1000 * FINALS / 0.1, rel=0.02)
+    plan = budget.plan(1000, used=1000 - 40)
+    assert plan.weights == pytest.approx(40 * WEIGHTS, rel=0.1)
+    assert plan.scoring == pytest.approx(40 * SCORING, rel=0.1)
+    assert plan.finals == pytest.approx(40 * FINALS, rel=0.1)
+    assert plan.uniform_epochs == round(plan.weights / 0.1)
+    assert plan.passes == pytest.approx(plan.finals / 0.1, rel=0.15)
     alone = replace(budget, finals=None).plan(1000)
     assert alone.weights + alone.scoring == pytest.approx(1000 * (1 - REST), rel=0.02)
     trained = replace(
@@ -134,6 +135,15 @@ def test_time_is_divided_by_the_shares() -> None:
     assert trained.uniform_epochs == 0
     assert trained.scoring == pytest.approx(1000 * (WEIGHTS + SCORING), rel=0.02)
     assert trained.generations == math.floor(trained.scoring / (8 * 0.13) + 0.5)
+
+
+def test_the_finals_get_what_the_shared_weights_do_not_need() -> None:
+    budget = Budget(
+        settings=UNIFORM, finals=FinalsSettings(), speed=speed_of(UNIFORM), keeps_scores=False
+    )
+    plan = budget.plan(1000)
+    assert plan.uniform_epochs == MOST_EPOCHS
+    assert plan.finals == pytest.approx(1000 * (1 - REST - SCORING) - plan.weights, rel=0.02)
 
 
 @given(budgets, st.floats(1, 1e6))

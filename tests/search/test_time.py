@@ -44,7 +44,7 @@ def asked(data: Path, out: Path, *, uniform: int = 1, **request: Any) -> SearchR
 def search(study: optuna.Study, request: SearchRequest, finals: bool = True) -> Search:
     plan = SearchPlan.of(study, request)
     if finals and plan.finals is not None:
-        plan = replace(plan, finals=FINALS)
+        plan = replace(plan, finals=FINALS, keeps_shortlist=True)
     return Search(study, plan, device="cpu")
 
 

@@ -276,7 +276,7 @@ def _finals(plan: SearchPlan) -> str:
 
 def _within(plan: SearchPlan, within: TimePlan) -> str:
     """Return one line about what a search does within its time."""
-    parts = []
+    parts = [] if plan.images is None else [f"{plan.images} of the images"]
     if within.uniform_epochs:
         parts.append(f"{within.uniform_epochs} epochs of shared weights ({_about(within.weights)})")
     parts.append(

@@ -17,6 +17,7 @@ def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Captu
     write_images(folder / "images")
     line = call(capfd, *SEARCH, "--time", "1").line
     assert re.search(r"time must be at least \d+s for these images, which 2 generations", line)
+    assert [path.name for path in folder.iterdir()] == ["images"]
     out = call(capfd, *SEARCH, "--time", "12s").out
     assert "population 8, time 12s, seed 0" in out
     planned = (

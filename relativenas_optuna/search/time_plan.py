@@ -1,0 +1,160 @@
+"""Plan a search for a given time, with fewer images and another shortlist if the time needs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.finals.halving import rung_sizes
+from relativenas_optuna.search.speed import has_networks, measured_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
+    from relativenas_optuna.search.budget import TimePlan
+    from relativenas_optuna.search.finals.settings import FinalsSettings
+    from relativenas_optuna.search.plan import SearchPlan
+    from relativenas_optuna.search.speed import ImageSeconds
+    from relativenas_optuna.training.data.images import Images
+
+SHORTLISTS = (32, 16, 8, 4, 2)
+LEAST_IMAGES, LEAST_OF_CLASS = 1000, 20  # that a time may reduce the images to
+ENOUGH_EPOCHS, ENOUGH_GENERATIONS, ENOUGH_ENTRANTS = 12, 6, 8
+_PASSES = 2  # epochs of each training in a rung, from which on a longer shortlist is better
+
+
+def planned(
+    plan: SearchPlan,
+    objective: SupernetObjective[Any],
+    images: Images,
+    *,
+    used: float,
+    workers: int,
+) -> tuple[TimePlan, SearchPlan]:
+    """Return what a search does within its time, and its plan with these numbers.
+
+    Args:
+        plan: Plan of the search, with a time, for its images.
+        objective: Objective of the search with all images, whose steps are timed.
+        images: All images.
+        used: Seconds of the time that are used.
+        workers: Number of processes that will search together.
+
+    Raises:
+        SearchError: The time is too short.
+    """
+    if not has_networks(plan, objective):
+        plan = replace(plan, finals=None)
+    return best_plan(
+        plan, measured_seconds(objective, plan), images.labels, used=used, workers=workers
+    )
+
+
+def best_plan(
+    plan: SearchPlan, seconds: ImageSeconds, labels: Tensor, *, used: float, workers: int
+) -> tuple[TimePlan, SearchPlan]:
+    """Return the best plan for a time and a measured speed; see `planned`.
+
+    All images are used if the time is enough for 12 epochs of shared weights (6 generations if each
+    candidate trains) and for finals of 8 architectures. Otherwise it is half of them, a quarter,
+    and so on, down to 1,000 images or 20 of a class. The shortlist of the finals is the longest one
+    of which each training can have two epochs in a rung, unless its length was asked for.
+
+    Args:
+        plan: Plan of the search, with a time, for its images.
+        seconds: Measured seconds of the steps.
+        labels: Class of each image, `[n]`.
+        used: Seconds of the time that are used.
+        workers: Number of processes that will search together.
+
+    Raises:
+        SearchError: The time is too short.
+    """
+    found, error = None, None
+    for number in _numbers(labels):
+        training = max(2, round(plan.settings.train_fraction * number))
+        parts = training, max(2, number - training)
+        try:
+            within, planned = _with_shortlist(plan, seconds, parts, used, workers)
+        except SearchError as short:
+            error = short
+            continue
+        if number < len(labels):
+            planned = replace(planned, images=number)
+        found = within, planned
+        if _is_enough(within, planned):
+            break
+    if found is None:
+        assert error is not None
+        raise error
+    return found
+
+
+def images_in_time(plan: SearchPlan, images: Images) -> Images:
+    """Return the images that a plan uses, with equal shares of each class."""
+    if plan.images is None or plan.images >= len(images):
+        return images
+    return images.split(plan.images / len(images), seed=plan.seed)[0]
+
+
+def _numbers(labels: Tensor) -> Iterator[int]:
+    """Yield numbers of images to use, the largest first."""
+    counts = labels.bincount()
+    whole, smallest = len(labels), int(counts[counts > 0].min())
+    share = 1.0
+    while share == 1 or (share * whole >= LEAST_IMAGES and share * smallest >= LEAST_OF_CLASS):
+        yield round(share * whole)
+        share /= 2
+
+
+def _with_shortlist(
+    plan: SearchPlan, seconds: ImageSeconds, parts: tuple[int, int], used: float, workers: int
+) -> tuple[TimePlan, SearchPlan]:
+    """Return the plan for a number of images with the best shortlist; raise if none fits."""
+    found, error = None, None
+    for finals in _finals(plan):
+        one = replace(plan, finals=finals)
+        speed = seconds.speed(one, training=parts[0], validation=parts[1], workers=workers)
+        assert plan.time is not None
+        try:
+            within = one.budget(speed).plan(plan.time, used=used)
+        except SearchError as short:
+            error = short
+            continue
+        settings = replace(
+            plan.settings, generations=within.generations, uniform_epochs=within.uniform_epochs
+        )
+        found = within, replace(one, settings=settings, speed=speed)
+        if finals is None or within.passes >= _PASSES * _trainings(finals):
+            break
+    if found is None:
+        assert error is not None
+        raise error
+    return found
+
+
+def _finals(plan: SearchPlan) -> list[FinalsSettings | None]:
+    """Return the finals to choose from, the longest first."""
+    if plan.finals is None or plan.keeps_shortlist or plan.finals.passes is not None:
+        return [plan.finals]
+    return [replace(plan.finals, shortlist=number) for number in SHORTLISTS]
+
+
+def _is_enough(within: TimePlan, planned: SearchPlan) -> bool:
+    finals = planned.finals
+    enough = within.uniform_epochs >= ENOUGH_EPOCHS
+    if not within.uniform_epochs:
+        enough = within.generations >= ENOUGH_GENERATIONS
+    if finals is None:
+        return enough
+    entrants = finals.shortlist >= ENOUGH_ENTRANTS or planned.keeps_shortlist
+    return enough and entrants and within.passes >= _PASSES * _trainings(finals)
+
+
+def _trainings(finals: FinalsSettings) -> int:
+    """Return the number of trainings of all rungs."""
+    return sum(rung_sizes(finals.shortlist, rungs=finals.rungs, keep=finals.keep))
