@@ -11,6 +11,7 @@ from relativenas_optuna._utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from relativenas_optuna.networks.build_network import build
+    from relativenas_optuna.networks.timm_models import register_with_timm
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
     from relativenas_optuna.samplers.migo.sampler import MIGOSampler
     from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
@@ -33,6 +34,7 @@ __all__ = [
     "build",
     "open_storage",
     "published",
+    "register_with_timm",
     "trusted_trial",
 ]
 
@@ -46,6 +48,7 @@ _HOMES = {
     "build": "networks.build_network",
     "open_storage": "storages.opening",
     "published": "spaces.published_cells",
+    "register_with_timm": "networks.timm_models",
     "trusted_trial": "samplers.relative_nas.surrogate.trusted_trial",
 }
 

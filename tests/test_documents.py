@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/internals.md")
+PAGES = (
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "docs/backbones.md",
+    "docs/internals.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -32,7 +32,7 @@ LIBRARIES = {
     "spaces": {"numpy", "optuna"},
     "storages": {"MySQLdb", "optuna", "psycopg", "psycopg2", "pymysql", "sqlalchemy"},
     "samplers": {"numpy", "optuna", "psutil", "scipy", "sqlalchemy", "threadpoolctl"},
-    "networks": {"numpy", "safetensors", "torch"},
+    "networks": {"numpy", "safetensors", "timm", "torch"},
     "training": {"PIL", "numpy", "psutil", "sklearn", "torch", "torchvision"},
     "visualization": {"matplotlib", "numpy", "optuna", "plotly"},
     "objective": {"numpy", "optuna", "torch"},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.evaluation.standalone.run import training_run
+    from relativenas_optuna.evaluation.tasks.detection.pyramid import PyramidBackbone
     from relativenas_optuna.exceptions import DivergedError, ExportError
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Latency",
     "LatencyRequest",
     "Measured",
+    "PyramidBackbone",
     "Recipe",
     "Result",
     "agreement",
@@ -50,6 +52,7 @@ _HOMES = {
     "Latency": "evaluation.measurement.latency",
     "LatencyRequest": "evaluation.measurement.latency_table",
     "Measured": "evaluation.measurement.measure",
+    "PyramidBackbone": "evaluation.tasks.detection.pyramid",
     "RECIPES": "evaluation.standalone.recipe",
     "Recipe": "evaluation.standalone.recipe",
     "Result": "evaluation.standalone.result",

@@ -12,8 +12,10 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import ProtocolError
     from relativenas_optuna.networks.additive_cost import costs_of, network_costs
+    from relativenas_optuna.networks.backbone import Backbone, FeatureInfo
     from relativenas_optuna.networks.build_network import build
     from relativenas_optuna.networks.conformance import check_supernet
+    from relativenas_optuna.networks.feature_maps import FeatureMapNetwork
     from relativenas_optuna.networks.initial import initial_supernet
     from relativenas_optuna.networks.initial_weights import draw_weights
     from relativenas_optuna.networks.io.network_file import (
@@ -34,14 +36,18 @@ if TYPE_CHECKING:
     from relativenas_optuna.networks.path_cost import PathCosts
     from relativenas_optuna.networks.protocol import SharedNetwork
     from relativenas_optuna.networks.supernet import Supernet
+    from relativenas_optuna.networks.timm_models import register_with_timm
 
 __all__ = [
     "OPERATIONS",
+    "Backbone",
     "CellNetwork",
     "CifarNetwork",
     "Cost",
     "CostLimits",
     "FactorizedReduce",
+    "FeatureInfo",
+    "FeatureMapNetwork",
     "ImageNetNetwork",
     "LatencyTable",
     "NASBench201Network",
@@ -61,15 +67,19 @@ __all__ = [
     "load_network",
     "network_bytes",
     "network_costs",
+    "register_with_timm",
     "save_network",
 ]
 
 _HOMES = {
+    "Backbone": "networks.backbone",
     "CellNetwork": "networks.network",
     "CifarNetwork": "networks.network",
     "Cost": "networks.network_cost",
     "CostLimits": "networks.network_cost",
     "FactorizedReduce": "networks.layers.operations",
+    "FeatureInfo": "networks.backbone",
+    "FeatureMapNetwork": "networks.feature_maps",
     "ImageNetNetwork": "networks.network",
     "LatencyTable": "networks.latency",
     "NASBench201Network": "networks.nasbench201",
@@ -90,6 +100,7 @@ _HOMES = {
     "load_network": "networks.io.network_file",
     "network_bytes": "networks.io.network_file",
     "network_costs": "networks.additive_cost",
+    "register_with_timm": "networks.timm_models",
     "save_network": "networks.io.network_file",
 }
 

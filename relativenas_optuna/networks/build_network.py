@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from relativenas_optuna.networks.backbone import Backbone
 from relativenas_optuna.networks.io.network_file import StoredNetwork, read_weights
 from relativenas_optuna.networks.io.state_dicts import fitting, is_imagenet, sizes_in, starting_anew
 from relativenas_optuna.networks.network import FAMILIES
@@ -31,7 +32,9 @@ def build(
     auxiliary: bool = False,
     pool_norm: bool | None = None,
     weights: str | Path | StoredNetwork | None = None,
-) -> Any:  # a CellNetwork, or another module for other spaces
+    features_only: bool = False,
+    out_indices: Sequence[int] | None = None,
+) -> Any:  # a CellNetwork, a Backbone, or another module for other spaces
     """Build the stand-alone network of an architecture, by default at the size of the paper.
 
     With `weights`, sizes that are None are those of the file. For another number of classes the
@@ -55,20 +58,31 @@ def build(
         weights: A file of trained weights: one of `relativenas train`, which ends in
             `.safetensors`, or one that `torch.save` wrote, as the published ones. Code in it is
             never run. The result of `read_weights` is accepted too. None for initial weights.
+        features_only: True to return a `Backbone`: the network without its classifier, which
+            returns a list of feature maps. They have the strides 2, 4, 8, 16 and 32 for
+            "imagenet", otherwise 1, 2 and 4.
+        out_indices: Maps that the backbone returns, in increasing order, for example (3, 4) or
+            (-2, -1) for the last two; None for all.
 
     Returns:
-        A `CellNetwork` for a pair of cells, another `torch.nn.Module` for other spaces.
+        A `CellNetwork` for a pair of cells, another `torch.nn.Module` for other spaces; a
+        `Backbone` with `features_only`.
 
     Raises:
-        ValueError: The name, the data set, an operation or a size is unknown or out of range; the
-            file cannot be read, or is of another network.
+        ValueError: The name, the data set, an operation, a size or an index is unknown or out of
+            range; the file cannot be read, or is of another network. Or an argument cannot be
+            given with, or without, `features_only`.
         TypeError: The first argument is neither a genotype nor a name.
 
     Example:
         >>> network = build("RelativeNAS", "cifar10", channels=4, cells=5).eval()
         >>> network(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 10])
+        >>> backbone = build("RelativeNAS", "imagenet", features_only=True, out_indices=(3, 4))
+        >>> backbone.feature_info.channels(), backbone.feature_info.reduction()
+        ([368, 736], [16, 32])
     """
+    _check_features_only(features_only, out_indices, num_classes=num_classes, auxiliary=auxiliary)
     if dataset is not None and dataset not in FAMILIES:
         raise ValueError(f"dataset must be one of {', '.join(FAMILIES)}, got {dataset!r}")
     genotype = (
@@ -77,10 +91,10 @@ def build(
     if not isinstance(genotype, Genotype | SpaceGenotype):
         raise TypeError(f"genotype_or_name must be a Genotype or a name, got {genotype!r}")
     stored = read_weights(weights) if isinstance(weights, str | Path) else weights
-    known = {} if stored is None else _sizes_of(stored)
-    if dataset is not None:
+    known = {} if stored is None else sizes_of(stored)
+    if dataset is not None and not features_only:
         known["num_classes"] = FAMILIES[dataset].num_classes
-    name = dataset or _dataset_of(stored)
+    name = dataset or dataset_of(stored)
     family = FAMILIES[name]
 
     def size(name: str, asked: int | None, usual: int) -> int:
@@ -97,13 +111,16 @@ def build(
         of = None if stored is None else stored.description
         pool_norm = published_pool_norm(genotype) if of is None else of.pool_norm
 
+    def finished(network: Any) -> Any:
+        return Backbone(network, out_indices) if features_only else network
+
     def made(*, meta: bool = False) -> Any:
         return any_network(
             genotype, name, sizes, auxiliary=auxiliary, pool_norm=pool_norm, meta=meta
         )
 
     if stored is None:
-        return made()
+        return finished(made())
     bare = made(meta=True)  # what does not fit may be too large for this machine
     anew = starting_anew(bare, stored.state)
     state = fitting(bare, stored.state, stored.where, anew=anew)
@@ -112,10 +129,26 @@ def build(
     network.load_state_dict(state, strict=False)
     for message in anew.values():
         warnings.warn(f"{message} ({stored.where})", stacklevel=2)
-    return network
+    return finished(network)
 
 
-def _sizes_of(stored: StoredNetwork) -> dict[str, int]:
+def _check_features_only(
+    features_only: bool, out_indices: Sequence[int] | None, **settings: object
+) -> None:
+    """Raise if an argument has no meaning with, or without, `features_only`.
+
+    Raises:
+        ValueError: There is one; the message names it.
+    """
+    if not features_only and out_indices is not None:
+        raise ValueError("out_indices needs features_only=True")
+    for name, value in settings.items():
+        if features_only and value:
+            raise ValueError(f"a backbone has no classifier: leave {name} out, got {value!r}")
+
+
+def sizes_of(stored: StoredNetwork) -> dict[str, int]:
+    """Return the sizes of the network that some weights are of, by their names in `build`."""
     if stored.description is None or isinstance(stored.description.genotype, Genotype):
         return sizes_in(stored.state)
     of = stored.description
@@ -127,9 +160,10 @@ def _sizes_of(stored: StoredNetwork) -> dict[str, int]:
     }
 
 
-def _dataset_of(stored: StoredNetwork | None) -> str:
+def dataset_of(stored: StoredNetwork | None, default: str = "cifar10") -> str:
+    """Return the kind of network that some weights are of; `default` without weights."""
     if stored is None:
-        return "cifar10"
+        return default
     if stored.description is not None:
         return stored.description.dataset
     return "imagenet" if is_imagenet(stored.state) else "cifar10"

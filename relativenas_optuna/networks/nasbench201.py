@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.networks.layers.cell import DropPath
+from relativenas_optuna.networks.feature_maps import FeatureMapNetwork
+from relativenas_optuna.networks.layers.cell import NO_DROP_PATH, DropPath
 from relativenas_optuna.networks.nasbench201_stages import StageCell, Stages
 from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201, NASBench201Cell
 from relativenas_optuna.spaces.registry import NetworkSizes
 
 
-class NASBench201Network(Stages):
+class NASBench201Network(Stages, FeatureMapNetwork):
     """The stand-alone network of an architecture, by default at the paper's size for CIFAR-10.
+
+    `feature_info` lists the output of the last cell of each stage.
 
     Args:
         genotype: The architecture.
@@ -50,6 +53,7 @@ class NASBench201Network(Stages):
             in_channels=in_channels,
         )
         self.genotype = genotype
+        self._list_maps(self.outputs())
 
     def forward(
         self,
@@ -60,6 +64,18 @@ class NASBench201Network(Stages):
     ) -> Tensor:
         """Return the logits of a batch, `[b, num_classes]`; see `NASBench201Supernet.forward`."""
         return self.run(images, self.genotype, DropPath(drop_path, generator))
+
+    def _features(
+        self, images: Tensor, keep: Collection[str] = (), *, stop: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.features(images, self.genotype, NO_DROP_PATH, keep, stop=stop)
+
+    def _normalised(self, last: Tensor) -> Tensor:
+        normalised: Tensor = self.lastact(last)
+        return normalised
+
+    def _prune_norm(self) -> None:
+        self.lastact = nn.Sequential()
 
 
 class NASBench201Supernet(Stages):

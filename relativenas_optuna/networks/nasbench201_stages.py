@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import reduce
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from relativenas_optuna.networks.feature_maps import Output
 from relativenas_optuna.networks.layers.cell import DropPath, check_images, check_sizes
 from relativenas_optuna.networks.layers.operations import drop_path as drop_samples
 from relativenas_optuna.spaces.nasbench201 import EDGES, NASBench201Cell
@@ -131,13 +132,51 @@ class Stages(nn.Module):
         self.cells = nn.ModuleList(parts)
         self.lastact = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         self.global_pooling = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes)
+        self.classifier: Any = nn.Linear(channels, num_classes)
+
+    def outputs(self) -> Iterator[Output]:
+        """Yield the output of the stem and of each cell and reduction."""
+        channels, stride = self.channels, 1
+        yield Output("stem", channels, stride)
+        for index, part in enumerate(self.cells):
+            if isinstance(part, Reduction):
+                channels, stride = 2 * channels, 2 * stride
+            yield Output(f"cells.{index}", channels, stride)
+
+    def features(
+        self,
+        images: Tensor,
+        cell: NASBench201Cell,
+        dropping: DropPath,
+        keep: Collection[str] = (),
+        *,
+        stop: bool = False,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run stem and cells on images `[b, in_channels, h, w]`.
+
+        Args:
+            images: The batch.
+            cell: The architecture.
+            dropping: Settings of drop-path.
+            keep: Names of cells, for example "cells.4", whose outputs are returned.
+            stop: True to end as soon as these outputs are there.
+
+        Returns:
+            The last output, and the kept outputs by name.
+        """
+        check_images(images, self.in_channels, self.least_size)
+        x = self.stem(images)
+        kept: dict[str, Tensor] = {}
+        for index, part in enumerate(self.cells):
+            if stop and len(kept) == len(keep):
+                break
+            x = part(x, cell, dropping) if isinstance(part, StageCell) else part(x)
+            if (name := f"cells.{index}") in keep:
+                kept[name] = x
+        return x, kept
 
     def run(self, images: Tensor, cell: NASBench201Cell, dropping: DropPath) -> Tensor:
         """Return logits `[b, num_classes]` for images `[b, in_channels, h, w]`."""
-        check_images(images, self.in_channels, self.least_size)
-        x = self.stem(images)
-        for part in self.cells:
-            x = part(x, cell, dropping) if isinstance(part, StageCell) else part(x)
+        x, _ = self.features(images, cell, dropping)
         logits: Tensor = self.classifier(self.global_pooling(self.lastact(x)).flatten(1))
         return logits

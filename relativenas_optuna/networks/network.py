@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,9 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from relativenas_optuna.networks.feature_maps import FeatureMapNetwork, Output
 from relativenas_optuna.networks.layers.auxiliary import AuxiliaryHead
 from relativenas_optuna.networks.layers.cell import (
+    NO_DROP_PATH,
     STEM_MULTIPLIER,
+    CellShape,
     DropPath,
     FixedCell,
     check_images,
@@ -25,9 +28,15 @@ from relativenas_optuna.networks.layers.operations import check_operations
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.spaces.registry import NetworkSizes
 
+_HALF = 2
+"""Position in the first part of the ImageNet stem of the ReLU at half the height and width."""
 
-class CellNetwork(nn.Module):
+
+class CellNetwork(FeatureMapNetwork):
     """A stand-alone network: stacked cells between a stem and a classifier.
+
+    `feature_info` lists maps of the stem, and the outputs of the last cell before each reduction
+    and of the last cell of all.
 
     Args:
         genotype: The architecture.
@@ -61,14 +70,14 @@ class CellNetwork(nn.Module):
             channels=channels, cells=cells, num_classes=num_classes, in_channels=in_channels
         )
         self.genotype = genotype
-        self.in_channels = in_channels
+        self.in_channels, self.num_classes = in_channels, num_classes
         self.pool_norm = pool_norm
-        stem_channels, stem_reduces = self._build_stem(in_channels, channels)
+        stem = self._build_stem(in_channels, channels)
         shapes, outputs = stack(
             cells=cells,
             channels=channels,
-            stem_channels=stem_channels,
-            stem_reduces=stem_reduces,
+            stem_channels=stem[-1].channels,
+            stem_reduces=len(stem) > 1,
             nodes=(len(genotype.normal.concat), len(genotype.reduce.concat)),
         )
         self.cells = nn.ModuleList(
@@ -77,10 +86,13 @@ class CellNetwork(nn.Module):
             )
             for shape in shapes
         )
-        self._auxiliary_cell = 2 * cells // 3
+        self._stem_modules = [output.module for output in stem]
+        self._list_maps([*stem, *_cell_outputs(stem[-1].stride, shapes, outputs)])
+        auxiliary_cell = 2 * cells // 3
+        self._auxiliary_module = f"cells.{auxiliary_cell}"
         self.auxiliary_head = (
             AuxiliaryHead(
-                outputs[self._auxiliary_cell],
+                outputs[auxiliary_cell],
                 num_classes,
                 pool_stride=self.auxiliary_pool_stride,
                 last_norm=self.auxiliary_last_norm,
@@ -92,12 +104,16 @@ class CellNetwork(nn.Module):
         self.classifier = nn.Linear(outputs[-1], num_classes)
 
     @abstractmethod
-    def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
-        """Build the stem; return its channels, and True if its older output is larger."""
+    def _build_stem(self, in_channels: int, channels: int) -> list[Output]:
+        """Build the stem; return its outputs, each with twice the stride of the one before.
+
+        The last two are inputs 0 and 1 of the first cell, which have the same number of channels.
+        A single output is both inputs.
+        """
 
     @abstractmethod
-    def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return inputs 0 and 1 of the first cell."""
+    def _run_stem(self, images: Tensor) -> list[Tensor]:
+        """Return the outputs of the stem."""
 
     def forward(
         self,
@@ -121,16 +137,35 @@ class CellNetwork(nn.Module):
         Raises:
             ValueError: The shape of the batch, or `drop_path`, is out of range.
         """
+        helps = self.training and self.auxiliary_head is not None
+        keep = {self._auxiliary_module} if helps else set()
+        last, kept = self._features(images, keep, dropping=DropPath(drop_path, generator))
+        logits = self.forward_head(last)
+        if self.auxiliary_head is None or not helps:
+            return logits
+        return logits, self.auxiliary_head(kept[self._auxiliary_module])
+
+    def _features(
+        self,
+        images: Tensor,
+        keep: Collection[str] = (),
+        *,
+        stop: bool = False,
+        dropping: DropPath = NO_DROP_PATH,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         check_images(images, self.in_channels, self.least_size)
-        dropping = DropPath(drop_path, generator)
-        auxiliary = None
-        older, newer = self._run_stem(images)
+        stem = self._run_stem(images)
+        older, newer = (2 * stem)[-2:]
+        named = zip(self._stem_modules, stem, strict=True)
+        kept = {name: output for name, output in named if name in keep}
+        del stem, named  # so that outputs that are not kept are freed
         for index, cell in enumerate(self.cells):
+            if stop and len(kept) == len(keep):
+                break
             older, newer = newer, cell(older, newer, dropping)
-            if index == self._auxiliary_cell and self.auxiliary_head is not None and self.training:
-                auxiliary = self.auxiliary_head(newer)
-        logits: Tensor = self.classifier(self.global_pooling(newer).flatten(1))
-        return logits if auxiliary is None else (logits, auxiliary)
+            if (name := f"cells.{index}") in keep:
+                kept[name] = newer
+        return newer, kept
 
 
 class CifarNetwork(CellNetwork):
@@ -143,13 +178,12 @@ class CifarNetwork(CellNetwork):
     auxiliary_pool_stride = 3
     auxiliary_last_norm = True
 
-    def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
+    def _build_stem(self, in_channels: int, channels: int) -> list[Output]:
         self.stem = cifar_stem(in_channels, channels)
-        return STEM_MULTIPLIER * channels, False
+        return [Output("stem", STEM_MULTIPLIER * channels, 1)]
 
-    def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.stem(images)
-        return features, features
+    def _run_stem(self, images: Tensor) -> list[Tensor]:
+        return [self.stem(images)]
 
 
 class ImageNetNetwork(CellNetwork):
@@ -162,7 +196,7 @@ class ImageNetNetwork(CellNetwork):
     auxiliary_pool_stride = 2
     auxiliary_last_norm = False
 
-    def _build_stem(self, in_channels: int, channels: int) -> tuple[int, bool]:
+    def _build_stem(self, in_channels: int, channels: int) -> list[Output]:
         if channels < 2:
             raise ValueError(f"channels must be at least 2 for ImageNet, got {channels}")
         self.stem0 = nn.Sequential(
@@ -177,11 +211,31 @@ class ImageNetNetwork(CellNetwork):
             nn.Conv2d(channels, channels, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(channels),
         )
-        return channels, True
+        return [
+            Output(f"stem0.{_HALF}", channels // 2, 2),
+            Output("stem0", channels, 4),
+            Output("stem1", channels, 8),
+        ]
 
-    def _run_stem(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        older = self.stem0(images)
-        return older, self.stem1(older)
+    def _run_stem(self, images: Tensor) -> list[Tensor]:
+        half = self.stem0[: _HALF + 1](images)
+        quarter = self.stem0[_HALF + 1 :](half)
+        return [half, quarter, self.stem1(quarter)]
+
+    def _prune_stem(self, last: str) -> None:
+        if last != "stem1":
+            self.stem1 = nn.Sequential()
+        if last == f"stem0.{_HALF}":
+            self.stem0 = self.stem0[: _HALF + 1]
+
+
+def _cell_outputs(
+    stride: int, shapes: tuple[CellShape, ...], channels: tuple[int, ...]
+) -> Iterator[Output]:
+    """Yield the output of each cell behind a stem of that stride."""
+    for index, (shape, count) in enumerate(zip(shapes, channels, strict=True)):
+        stride *= 2 if shape.reduction else 1
+        yield Output(f"cells.{index}", count, stride)
 
 
 def cell_network(genotype: Genotype, sizes: NetworkSizes) -> CifarNetwork:

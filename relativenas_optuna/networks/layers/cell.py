@@ -40,6 +40,9 @@ class DropPath:
             raise ValueError(f"drop_path must be at least 0 and less than 1, got {self.p}")
 
 
+NO_DROP_PATH = DropPath()
+
+
 @dataclass(frozen=True)
 class CellShape:
     """Sizes of a cell and its place in the network.

@@ -1,0 +1,1 @@
+"""Networks on backbones for detection, segmentation and keypoints: a folder for each task."""
