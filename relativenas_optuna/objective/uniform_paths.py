@@ -87,7 +87,7 @@ class UniformPaths(Generic[A]):
         stages, total = settings.uniform_stages, settings.uniform_epochs
 
         def train(stage: int) -> None:
-            self._train(stages[stage], lambda done: report(UniformProgress(done=done, total=total)))
+            self.train(stages[stage], lambda done: report(UniformProgress(done=done, total=total)))
 
         def waiting(stage: int) -> None:
             report(UniformProgress(done=stages[stage].start, total=total, waiting=True))
@@ -108,7 +108,7 @@ class UniformPaths(Generic[A]):
             self._scores[key] = self._score(path)
         return self._scores[key]
 
-    def _train(self, epochs: range, report: Callable[[int], None]) -> None:
+    def train(self, epochs: range, report: Callable[[int], None]) -> None:
         """Train all weights in place for the epochs of a stage; the momentum starts at zero."""
         trainer = self._trainer
         settings = trainer.settings
