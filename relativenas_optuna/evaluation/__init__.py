@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.evaluation.standalone.run import training_run
+    from relativenas_optuna.evaluation.tasks.backbones import TorchvisionBackbone
+    from relativenas_optuna.evaluation.tasks.detection.head import SSDLite
     from relativenas_optuna.evaluation.tasks.detection.pyramid import PyramidBackbone
     from relativenas_optuna.exceptions import DivergedError, ExportError
 
@@ -36,6 +38,8 @@ __all__ = [
     "PyramidBackbone",
     "Recipe",
     "Result",
+    "SSDLite",
+    "TorchvisionBackbone",
     "agreement",
     "export",
     "latency",
@@ -56,6 +60,8 @@ _HOMES = {
     "RECIPES": "evaluation.standalone.recipe",
     "Recipe": "evaluation.standalone.recipe",
     "Result": "evaluation.standalone.result",
+    "SSDLite": "evaluation.tasks.detection.head",
+    "TorchvisionBackbone": "evaluation.tasks.backbones",
     "agreement": "evaluation.fidelity.rank_correlation",
     "export": "evaluation.exporting.export",
     "latency": "evaluation.measurement.latency",
