@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.tasks.backbones import TorchvisionBackbone
     from relativenas_optuna.evaluation.tasks.detection.head import SSDLite
     from relativenas_optuna.evaluation.tasks.detection.pyramid import PyramidBackbone
+    from relativenas_optuna.evaluation.tasks.segmentation.head import BiSeNet
     from relativenas_optuna.exceptions import DivergedError, ExportError
 
 __all__ = [
     "RECIPES",
     "Agreement",
+    "BiSeNet",
     "DivergedError",
     "ExportError",
     "Latency",
@@ -51,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "Agreement": "evaluation.fidelity.rank_correlation",
+    "BiSeNet": "evaluation.tasks.segmentation.head",
     "DivergedError": "exceptions",
     "ExportError": "exceptions",
     "Latency": "evaluation.measurement.latency",
