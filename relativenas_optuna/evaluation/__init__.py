@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.tasks.backbones import TorchvisionBackbone
     from relativenas_optuna.evaluation.tasks.detection.head import SSDLite
     from relativenas_optuna.evaluation.tasks.detection.pyramid import PyramidBackbone
+    from relativenas_optuna.evaluation.tasks.keypoints.head import SimpleBaseline
     from relativenas_optuna.evaluation.tasks.segmentation.head import BiSeNet
     from relativenas_optuna.exceptions import DivergedError, ExportError
 
@@ -41,6 +42,7 @@ __all__ = [
     "Recipe",
     "Result",
     "SSDLite",
+    "SimpleBaseline",
     "TorchvisionBackbone",
     "agreement",
     "export",
@@ -64,6 +66,7 @@ _HOMES = {
     "Recipe": "evaluation.standalone.recipe",
     "Result": "evaluation.standalone.result",
     "SSDLite": "evaluation.tasks.detection.head",
+    "SimpleBaseline": "evaluation.tasks.keypoints.head",
     "TorchvisionBackbone": "evaluation.tasks.backbones",
     "agreement": "evaluation.fidelity.rank_correlation",
     "export": "evaluation.exporting.export",
