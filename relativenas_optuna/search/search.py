@@ -172,7 +172,7 @@ class Search:
         if leads:
             plan.store(study)
         self._leads, self._workers = leads, workers
-        self._clock = None if plan.time is None else TimeUsed(study, leads=leads, begun=start)
+        self._clock = TimeUsed(study, leads=leads, begun=start)
         # Only the search that leads warns, not the workers that join it.
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
 
@@ -201,7 +201,7 @@ class Search:
     @property
     def seconds_used(self) -> float | None:
         """Seconds of the plan's time that are used; None without a time. See `TimeUsed`."""
-        return None if self._clock is None else self._clock.seconds
+        return None if self.plan.time is None else self._clock.seconds
 
     @property
     def scored(self) -> int:
@@ -246,12 +246,10 @@ class Search:
             for callback in callbacks:
                 callback(self.study, trial)
 
-        clock = self._clock
-        if clock is not None:
-            after, on_paths = clock.then(after), clock.then(on_paths)
+        after = self._clock.then(after)
         watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
-        with watched, nullcontext() if clock is None else clock.written():
-            self.objective.prepare(self.study, on_paths)
+        with watched, self._clock.written():
+            self.objective.prepare(self.study, self._clock.then(on_paths))
             score_seats(
                 self.study,
                 self.sampler,
@@ -274,11 +272,10 @@ class Search:
             return None
         hooks = hooks or FinalsHooks()
         clock = self._clock
-        if clock is not None:
-            hooks = replace(
-                hooks, on_scored=clock.then(hooks.on_scored), on_batch=clock.then(hooks.on_batch)
-            )
-        with nullcontext() if clock is None else clock.written():
+        hooks = replace(
+            hooks, on_scored=clock.then(hooks.on_scored), on_batch=clock.then(hooks.on_batch)
+        )
+        with clock.written():
             return run_finals(
                 self.study,
                 self.plan,
@@ -286,7 +283,7 @@ class Search:
                 lambda: self.population,
                 leads=self._leads,
                 hooks=hooks,
-                clock=clock,
+                clock=None if self.plan.time is None else clock,
             )
 
     def choose(self, on_scored: Callable[[], None] = lambda: None) -> Choice:

@@ -1,4 +1,4 @@
-"""The time that a search with a time budget has used, kept in its study."""
+"""The time that a search has used, kept in its study."""
 
 from __future__ import annotations
 
@@ -80,6 +80,11 @@ class TimeUsed:
     def _recorded(self) -> float:
         # `user_attrs` of an Optuna study reads the storage.
         return _number(study_attribute(self._study, USED_ATTRIBUTE))
+
+
+def seconds_used(study: optuna.Study) -> float | None:
+    """Return the wall time of a study's search in seconds; None if it was not recorded."""
+    return _number(study_attribute(study, USED_ATTRIBUTE)) or None
 
 
 def stored_passes(study: optuna.Study, generations: int) -> int | None:
