@@ -74,11 +74,11 @@ class SearchSettings:
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def learning_rate_of(self, generation: int) -> float:
+    def learning_rate_of(self, generation: float) -> float:
         """Return the learning rate of a generation, by a cosine schedule."""
         return self._learning_rate(generation / self.generations)
 
-    def drop_path_of(self, generation: int) -> float:
+    def drop_path_of(self, generation: float) -> float:
         """Return the drop-path probability of a generation."""
         return self.drop_path * min(generation / self.generations, 1)
 

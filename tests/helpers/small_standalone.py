@@ -62,6 +62,7 @@ def train(
     data: Images | None = None,
     test: Images | None = None,
     seed: int = SEED,
+    seconds: float | None = None,
     on_epoch: Callable[[Any], None] | None = None,
     **changes: Any,
 ) -> Result:
@@ -73,6 +74,7 @@ def train(
         seed=seed,
         out=out,
         test=test,
+        seconds=seconds,
         device="cpu",
         name="tiny",
         on_epoch=on_epoch,

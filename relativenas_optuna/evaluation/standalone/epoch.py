@@ -48,8 +48,8 @@ class Schedule(Protocol):
     @property
     def cutout(self) -> int: ...  # noqa: D102
 
-    def learning_rate_of(self, number: int, /) -> float: ...  # noqa: D102
-    def drop_path_of(self, number: int, /) -> float: ...  # noqa: D102
+    def learning_rate_of(self, epoch: float, /) -> float: ...  # noqa: D102
+    def drop_path_of(self, epoch: float, /) -> float: ...  # noqa: D102
 
 
 def sgd(network: nn.Module, schedule: Schedule) -> torch.optim.SGD:
@@ -74,6 +74,7 @@ def one_epoch(
     *,
     schedule: Schedule,
     epoch: int,
+    place: float | None = None,
     seed: int,
     augmentation: Augmentation,
     run: nn.Module | None = None,
@@ -89,10 +90,11 @@ def one_epoch(
     Args:
         network: Network from images `[b, c, h, w]` to its output. Drop-path is used if its
             `forward` takes `drop_path` and `generator`.
-        optimizer: Optimizer of the network; its learning rate is set to that of the epoch.
+        optimizer: Optimizer of the network; its learning rate is set to that of the place.
         images: Images to train on, on the device of the network.
         schedule: Settings of the training.
         epoch: Number of the epoch, from 0.
+        place: Place in the schedule in epochs, from 0; None for that of the epoch.
         seed: Seed of the training, 0 to 2**64 - 1.
         augmentation: Augmentation of the batches.
         run: Module around the network that computes instead of it; None computes with the network.
@@ -103,13 +105,14 @@ def one_epoch(
         no_sync: Context manager for backward passes without an exchange of gradients.
         on_batch: Function that is called after every batch with the number of images done so far.
     """
+    place = epoch if place is None else place
     for group in optimizer.param_groups:
-        group["lr"] = schedule.learning_rate_of(epoch)
+        group["lr"] = schedule.learning_rate_of(place)
     random = generators(seed, epoch, device=images.device)
     module = network if run is None else run
     forwards: list[Forward] = [module] * batch_parts.accumulate
     if "drop_path" in signature(network.forward).parameters:
-        probability = schedule.drop_path_of(epoch)
+        probability = schedule.drop_path_of(place)
         forwards = [
             partial(module, drop_path=probability, generator=generator)
             for generator in _of_parts(random, seed, epoch, batch_parts, images.device)

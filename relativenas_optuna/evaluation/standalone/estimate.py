@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import statistics
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import torch
 
 from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
-from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer, counts
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.training.data.streamed import StreamedImages
+from relativenas_optuna.training.step_time import images_of_step
 from relativenas_optuna.training.threads import ThreadChoice, choose_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 _FEW = 8  # images of the first step, which shows whether whole batches are fast enough to time
 _PATIENCE = 5.0  # seconds for a whole batch
 _STEPS = 2
+_LEAST, _MEASURE = 3, 0.5  # measured steps, and their seconds in all
 
 
 def seconds_of_epoch(
@@ -56,6 +63,48 @@ def seconds_of_epoch(
     # The first steps of a process take longer than others.
     waited_for = of_image(few, 1) * batch < _PATIENCE
     return len(training) * (of_image(batch, _STEPS) if waited_for else of_image(few, 1))
+
+
+def measured_epoch(
+    genotype: AnyGenotype,
+    training: AnyImages,
+    *,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+) -> float:
+    """Return the duration of an epoch in seconds, the validation included, by timing whole steps.
+
+    It takes about a second, or three steps if these take longer. The median counts, since
+    other programs can delay a step.
+
+    Args:
+        genotype: The architecture.
+        training: All training images, the validation part included.
+        recipe: Recipe of the training.
+        seed: Seed of the training, which draws the validation part.
+        device: Device to train on, in one process.
+    """
+    trained, validated = counts(training, recipe, seed=seed)
+
+    def trainer_of(count: int) -> StandaloneTrainer:
+        return _trainer_of(genotype, training, count, count, recipe=recipe, device=device)
+
+    def seconds(step: Callable[[], object]) -> float:
+        start = perf_counter()
+        step()
+        return perf_counter() - start
+
+    def of_few(images: int) -> float:
+        return seconds(partial(_train, trainer_of(images)))
+
+    most = min(max(2, recipe.batch_size // recipe.accumulate), len(training))
+    batch = images_of_step(of_few, most, seconds=_PATIENCE)
+    trainer, part = trainer_of(batch), training.subset(range(batch))
+    _train(trainer)  # the first step takes longer
+    step = _median(lambda: seconds(partial(_train, trainer)))
+    score = _median(lambda: seconds(partial(trainer.score, part))) if validated else 0.0
+    return (trained * step + validated * score) / batch
 
 
 def choose_training_threads(
@@ -99,6 +148,14 @@ def _trainer_of(
     return StandaloneTrainer(
         genotype, part, recipe=trial, seed=0, group=ProcessGroup(device=device)
     )
+
+
+def _median(measure: Callable[[], float]) -> float:
+    """Return the median of measured times, of at least three, and for at least `_MEASURE`."""
+    times: list[float] = []
+    while len(times) < _LEAST or sum(times) < _MEASURE:
+        times.append(measure())
+    return statistics.median(times)
 
 
 def _train(trainer: StandaloneTrainer) -> None:

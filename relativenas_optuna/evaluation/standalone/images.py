@@ -14,6 +14,11 @@ from relativenas_optuna.training.data.streamed import StreamedImages, stream_fol
 AnyImages = Images | StreamedImages
 
 
+def has_test(data: str) -> bool:
+    """Return True if a data set or folder of images has test images."""
+    return data in DATA_SETS or has_part(Path(data), False)
+
+
 def images_for(
     recipe: Recipe, data: str, *, readers: int | None = None
 ) -> tuple[AnyImages, AnyImages | None]:
@@ -32,7 +37,7 @@ def images_for(
     Raises:
         DataError: The data set is missing or cannot be used.
     """
-    tested = data in DATA_SETS or has_part(Path(data), False)
+    tested = has_test(data)
     if not recipe.random_resized_crop:
         size = recipe.size or None
         training = load_images(data, size=size, download=True)

@@ -104,16 +104,17 @@ class Recipe:
                 f"color_jitter must be 0 without random_resized_crop; got {self.color_jitter}"
             )
 
-    def learning_rate_of(self, epoch: int) -> float:
-        """Return the learning rate of an epoch; `epoch` counts from 0."""
+    def learning_rate_of(self, epoch: float) -> float:
+        """Return the learning rate after a number of epochs, from 0; it may have a fraction."""
         if epoch < self.warmup_epochs:
-            return self.learning_rate * (epoch + 1) / self.warmup_epochs
+            rising = self.learning_rate * (epoch + 1) / self.warmup_epochs
+            return min(self.learning_rate, rising)
         done = (epoch - self.warmup_epochs) / (self.epochs - self.warmup_epochs)
         left = 1 - done if self.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
         return self.learning_rate_end + (self.learning_rate - self.learning_rate_end) * left
 
-    def drop_path_of(self, epoch: int) -> float:
-        """Return the drop-path probability of an epoch; `epoch` counts from 0."""
+    def drop_path_of(self, epoch: float) -> float:
+        """Return the drop-path probability after a number of epochs, from 0."""
         return self.drop_path * epoch / self.epochs
 
 

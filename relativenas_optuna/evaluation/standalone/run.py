@@ -43,6 +43,7 @@ def training_run(
     seed: int,
     out: Path,
     test: Images | StreamedImages | None = None,
+    seconds: float | None = None,
     device: torch.device | str | None = None,
     name: str = "",
     on_begin: Callable[[Sequence[Epoch]], None] | None = None,
@@ -66,6 +67,10 @@ def training_run(
         out: Folder of this training, which no other training may use; made if it is missing. The
             state, the log, the curve and the trained network are written to it.
         test: Test images with the classes of the training images; None to test nothing.
+        seconds: Wall time of all epochs in seconds, validation and files included, for one process.
+            The learning rate then follows the time, for which the epochs of the recipe stand, and
+            the last epoch may take only a part of the images. None to train the epochs of the
+            recipe.
         device: Name of the device; None takes the best one, see `resolve_device`.
         name: Name of the architecture, for the files and the result.
         on_begin: Function that is called before the first epoch, with the epochs done earlier.
@@ -90,13 +95,17 @@ def training_run(
             stack.enter_context(locked(str(out), use="trained", option="--out"))
             remove_unfinished(out)
         stack.enter_context(kept_memory())
-        trainer = StandaloneTrainer(genotype, training, recipe=recipe, seed=seed, group=processes)
+        trainer = StandaloneTrainer(
+            genotype, training, recipe=recipe, seed=seed, group=processes, seconds=seconds
+        )
         arguments = arguments_of(
             genotype, training, test, recipe=recipe, seed=seed, processes=processes.processes
         )
+        if seconds is not None:
+            arguments["seconds"] = seconds
         state = State.read(out, arguments, trainer)
         processes.require_same_number(len(state.history), "epochs in the training's folder")
-        finished = Result.read(out) if len(state.history) == recipe.epochs else None
+        finished = Result.read(out) if trainer.is_done(state.history) else None
         if finished is not None:
             return finished
 
@@ -130,8 +139,8 @@ def _train(
     if callbacks.on_begin is not None:
         callbacks.on_begin(state.history)
     log.begin(state.history)
-    for number in range(len(state.history), trainer.recipe.epochs):
-        epoch = trainer.epoch(number, callbacks.on_batch)
+    while not trainer.is_done(state.history):
+        epoch = trainer.epoch(len(state.history), callbacks.on_batch, state.history)
         state.add(epoch, trainer.network)
         if trainer.group.writes_files:
             state.write(out, trainer)

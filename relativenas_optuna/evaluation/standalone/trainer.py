@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from relativenas_optuna.evaluation.standalone.setup import (
     scaler_of,
     unused_parameters,
 )
+from relativenas_optuna.evaluation.standalone.time_limit import TimeLimit
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.networks.activations import activation_bytes
 from relativenas_optuna.networks.meta_copy import meta_copy
@@ -28,7 +30,7 @@ from relativenas_optuna.training.loop import evaluate
 from relativenas_optuna.training.step_memory import check_step_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -62,6 +64,8 @@ class StandaloneTrainer:
         recipe: Recipe of the training.
         seed: Seed of the validation part, the initial weights and the training.
         group: Processes that train together.
+        seconds: Wall time of the training in seconds, for which the epochs of the recipe stand;
+            None to train these epochs.
 
     Attributes:
         genotype: The architecture.
@@ -83,7 +87,14 @@ class StandaloneTrainer:
         recipe: Recipe,
         seed: int,
         group: ProcessGroup,
+        seconds: float | None = None,
     ) -> None:
+        if seconds is not None and group.processes > 1:
+            raise ValueError(
+                f"seconds must be None for a training by {group.processes} processes, whose clocks "
+                f"differ; got {seconds}"
+            )
+        self._limit = None if seconds is None else TimeLimit(seconds, recipe.epochs)
         self.genotype, self.recipe, self.group = genotype, recipe, group
         self._seed = seed
         self._parts = BatchParts(
@@ -120,26 +131,44 @@ class StandaloneTrainer:
         self._training = training.to(group.device)
         self._validation = validation and validation.to(group.device)
 
-    def epoch(self, number: int, on_batch: Callable[[int], None] | None) -> Epoch:
+    def is_done(self, history: Sequence[Epoch]) -> bool:
+        """Return True if the training is over after the epochs in `history`."""
+        if self._limit is None:
+            return len(history) >= self.recipe.epochs
+        return self._limit.is_over(history)
+
+    def epoch(
+        self,
+        number: int,
+        on_batch: Callable[[int], None] | None,
+        history: Sequence[Epoch] = (),
+    ) -> Epoch:
         """Train for one epoch and score the validation part.
 
         Args:
             number: Number of the epoch, from 0.
             on_batch: Function that is called after every batch with the number of images done so
                 far; None to call nothing.
+            history: The epochs before, for a training with a time; its last epoch may take only a
+                part of the images.
 
         Raises:
             DivergedError: The loss or a weight is not finite.
         """
-        start = perf_counter()
+        start, limit, images, place = perf_counter(), self._limit, self._training, float(number)
+        if limit is not None:
+            limit.begin_epoch(history)
+            place = limit.place
+            images = limit.part(images, history, least=self.recipe.batch_size, seed=self._seed)
         if self._running is None:  # not earlier, since wrapping copies the weights that are loaded
             self._running = self.group.data_parallel(self.network, unused=self._unused)
         trained = one_epoch(
             self.network,
             self.optimizer,
-            self._training,
+            images,
             schedule=self.recipe,
             epoch=number,
+            place=place,
             seed=self._seed,
             augmentation=self._augmentation,
             run=self._running,
@@ -148,24 +177,34 @@ class StandaloneTrainer:
             scaler=self.scaler,
             batch_parts=self._parts,
             no_sync=self.group.no_sync(self._running),
-            on_batch=on_batch,
+            on_batch=partial(self._after_batch, on_batch),
         )
         self.group.average_buffers(self.network)
         loss, accuracy = self._means(trained.loss, trained.accuracy, trained.count)
         self._require_finite(number, loss)
+        scoring = perf_counter()
         found = None if self._validation is None else self.score(self._validation)
+        if limit is not None:
+            limit.validation_seconds = perf_counter() - scoring
         if found is not None:
             self._require_finite(number, found[0])
         return Epoch(
             epoch=number,
-            learning_rate=self.recipe.learning_rate_of(number),
-            drop_path=self.recipe.drop_path_of(number),
+            learning_rate=self.recipe.learning_rate_of(place),
+            drop_path=self.recipe.drop_path_of(place),
             training_loss=loss,
             training_accuracy=accuracy,
             validation_loss=None if found is None else found[0],
             validation_accuracy=None if found is None else found[1],
-            seconds=perf_counter() - start,
+            seconds=perf_counter() - start if limit is None else limit.end_epoch(),
         )
+
+    def _after_batch(self, on_batch: Callable[[int], None] | None, images: int) -> None:
+        if self._limit is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate_of(self._limit.place)
+        if on_batch is not None:
+            on_batch(images)
 
     def score(self, images: Images | StreamedImages) -> tuple[float, float]:
         """Return cross-entropy and accuracy on some images, which are divided among processes."""

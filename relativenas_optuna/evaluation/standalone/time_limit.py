@@ -1,0 +1,82 @@
+"""End a training after a wall time: the place in the schedule, and the last part of an epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
+    from relativenas_optuna.evaluation.standalone.result import Epoch
+
+_RECENT = 3  # epochs, at least one of them with all images
+_LEFT = 0.02  # share of the time that may be left over at the end
+
+
+@dataclass
+class TimeLimit:
+    """The wall time that a training may take, and how much of it is used.
+
+    All of the time counts: training, validation, and writing of files after an epoch. The time
+    before an interruption counts, but not the pause after it.
+
+    Attributes:
+        seconds: Wall time of the whole training in seconds.
+        epochs: Length of the schedule in epochs, which the time stands for.
+        validation_seconds: Seconds that the validation after an epoch took; 0 before the first.
+    """
+
+    seconds: float
+    epochs: int
+    validation_seconds: float = 0.0
+    _since: float = field(default_factory=perf_counter)
+    _before: float = 0.0  # seconds of the epochs that are over
+
+    def begin_epoch(self, history: Sequence[Epoch]) -> None:
+        """Take over the seconds of the epochs that are over."""
+        self._before = _used(history)
+
+    def end_epoch(self) -> float:
+        """Return the seconds since the end of the epoch before, or since this object was made."""
+        start, self._since = self._since, perf_counter()
+        return self._since - start
+
+    @property
+    def place(self) -> float:
+        """Place in the schedule in epochs, by the time that is used: 0 to `epochs`."""
+        used = self._before + perf_counter() - self._since
+        return self.epochs * min(1.0, used / self.seconds)
+
+    def is_over(self, history: Sequence[Epoch]) -> bool:
+        """Return True if less than 2 % of the time is left after the epochs in `history`."""
+        return _used(history) > (1 - _LEFT) * self.seconds
+
+    def part(
+        self, images: AnyImages, history: Sequence[Epoch], *, least: int, seed: int
+    ) -> AnyImages:
+        """Return the images of the next epoch: all, or a random part if the time ends before.
+
+        Args:
+            images: Images to train on.
+            history: Epochs that are over, at least the first of which had all images.
+            least: Least number of images, that of a batch.
+            seed: Seed of the draw.
+        """
+        if not history:
+            return images
+        whole = max(epoch.seconds for epoch in history[-_RECENT:]) - self.validation_seconds
+        left = self.seconds - _used(history) - self.validation_seconds
+        if left >= whole:
+            return images
+        count = max(min(least, len(images)), int(len(images) * left / whole))
+        order = torch.Generator().manual_seed(seed + len(history))
+        return images.subset(torch.randperm(len(images), generator=order)[:count].tolist())
+
+
+def _used(history: Sequence[Epoch]) -> float:
+    return sum(epoch.seconds for epoch in history)
