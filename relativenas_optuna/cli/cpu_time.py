@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 LONGEST = 24  # hours of a training on a CPU that need no --yes
 
 
-def require_patience(seconds: float, epochs: int) -> None:
+def require_patience(seconds: float, epochs: int, *, unit: str = "epochs") -> None:
     """Raise if a training takes a CPU more than `LONGEST` hours.
 
     Args:
         seconds: Duration of one epoch, in seconds.
         epochs: Number of epochs.
+        unit: Noun for the epochs, if they are something else.
 
     Raises:
         SearchError: The training takes longer. The message suggests faster ways.
@@ -30,7 +31,7 @@ def require_patience(seconds: float, epochs: int) -> None:
     whole = seconds * epochs
     if whole > 3600 * LONGEST:
         raise SearchError(
-            f"{epochs} epochs of {duration(seconds)} would take this CPU about "
+            f"{epochs} {unit} of {duration(seconds)} would take this CPU about "
             f"{duration(whole)}: take a GPU (--device cuda), a shorter recipe (--recipe short), "
             f"or begin all the same with --yes"
         )

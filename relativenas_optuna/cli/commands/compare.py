@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.cpu_time import announce_trainings
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
     device_option,
+    duration_value,
     storage_option,
     study_option,
     threads_option,
 )
 from relativenas_optuna.cli.output.search import Console
-from relativenas_optuna.cli.progress import counting
+from relativenas_optuna.cli.run_against import compared_in_time
+from relativenas_optuna.cli.run_comparison import (
+    ComparedSearch,
+    compared_alike,
+    prepared,
+    set_comparison_threads,
+)
 from relativenas_optuna.cli.run_search import baseline_architecture
 from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.evaluation.comparison.baseline import baseline_name
+from relativenas_optuna.evaluation.comparison.figures import SMALL_IMAGE, STEMS
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.architectures import published_of, scored_architectures
 from relativenas_optuna.search.defaults import DATA_NAMES
@@ -33,19 +40,12 @@ from relativenas_optuna.search.run_folder import empty_folders_removed, locked, 
 from relativenas_optuna.search.study_access import check_study, study_at
 
 if TYPE_CHECKING:
-    import optuna
-    import rich.console
-
-    from relativenas_optuna.evaluation.comparison.contestants import Contestant
     from relativenas_optuna.evaluation.comparison.report import Comparison
     from relativenas_optuna.evaluation.comparison.workers import Conditions
-    from relativenas_optuna.evaluation.standalone.images import AnyImages
-    from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.threads import ThreadChoice
 
 _MOST = 1000
-_FOLDER = "compare"
-_THREADS = "relative_nas:compare_threads"
+_FOLDER, _AGAINST = "compare", "against"
+_RANDOM = 5
 
 
 @click.command(
@@ -53,18 +53,39 @@ _THREADS = "relative_nas:compare_threads"
         "relativenas compare --study my",
         "relativenas compare --study my --random 10 --seeds 3 --workers 2",
         "relativenas compare --study my --recipe short --set epochs=100",
+        "relativenas compare --study my --against resnet18 --against mobilenet_v3_small --time 10m",
         "relativenas show --study my-random            show the result of the random search",
     ),
 )
 @storage_option
 @study_option
 @click.option(
+    "--against",
+    metavar="NETWORK",
+    multiple=True,
+    help="Classification network of torchvision to compare with, such as resnet18 or "
+    "mobilenet_v3_small; may be repeated. All then get the same wall time.",
+)
+@click.option(
+    "--time",
+    metavar="TIME",
+    callback=lambda _context, _option, value: duration_value(value),
+    help="Wall time of each architecture with --against, such as 90s, 10m or 1.5h; for the found "
+    "one it includes the search.  [default: that of the search and of the recipe's training]",
+)
+@click.option(
+    "--stem",
+    type=click.Choice(STEMS),
+    help="First layers of the networks of --against: torchvision's; small, with a 3x3 convolution "
+    "of stride 1 and no pooling; or both, each as a row.  [default: both for images under "
+    f"{SMALL_IMAGE} pixels, as far as the time allows, otherwise torchvision]",
+)
+@click.option(
     "--random",
     type=click.IntRange(1, _MOST),
     metavar="N",
-    default=5,
-    show_default=True,
-    help="Number of architectures drawn at random from the study's space.",
+    help="Number of architectures drawn at random from the study's space.  "
+    f"[default: {_RANDOM}; none with --against]",
 )
 @click.option(
     "--seeds",
@@ -72,7 +93,15 @@ _THREADS = "relative_nas:compare_threads"
     metavar="N",
     default=2,
     show_default=True,
-    help="Number of trainings of each architecture; their seeds are 0, 1, 2 and so on.",
+    help="Number of trainings of each architecture; their seeds are --seed, --seed + 1 and so on.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED - _MOST),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Seed of the first training of each architecture.",
 )
 @click.option(
     "--recipe",
@@ -109,7 +138,8 @@ _THREADS = "relative_nas:compare_threads"
 @click.option(
     "--out",
     metavar="FOLDER",
-    help="Folder for tables, figures and trainings.  [default: compare in the study's folder]",
+    help="Folder for tables, figures and trainings.  [default: compare in the study's folder; with "
+    "--against, against]",
 )
 @click.option("--yes", is_flag=True, help="Train even if a CPU needs more than a day.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one line of JSON.")
@@ -121,11 +151,16 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
     There are three baselines: the best architecture of a random search, a published architecture,
     and architectures drawn at random from the study's space. The random search has the same weight
     sharing, number of candidates and learning rates. All architectures are trained from initial
-    weights with one recipe and the same seeds, and tested on images that influenced no choice.
+    weights with one recipe and the same seeds, and tested on images that influenced no choice. The
+    random search is stored in study NAME-random.
 
-    The random search is stored in study NAME-random. Give the same command again to continue after
-    an interruption.
+    With --against the baselines are networks of torchvision and the published architecture. All
+    get the same wall time: the found architecture for its search and its training, the others for
+    their training.
+
+    Give the same command again to continue after an interruption.
     """
+    _check_together(options)
     notices = console(stderr=as_json, notices=True)
     published = published_of(options["published"])
     with study_at(storage, study, create=False) as found:
@@ -138,38 +173,30 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         check_study(found, plan.search_space)
         plan = _with_images_of_now(plan, options["data"], study)
         best = next(iter(scored_architectures(found)))
-        out = Path(options["out"] or Path(plan.out, _FOLDER)).absolute()
+        folder = _AGAINST if options["against"] else _FOLDER
+        out = Path(options["out"] or Path(plan.out, folder)).absolute()
         with empty_folders_removed(str(out)), ExitStack() as stack:
             make_folder(str(out))
             stack.enter_context(locked(str(out), use="compared", option="--out"))
-            conditions, images = _prepared(plan, out, options)
-            line = _set_threads(found, best, conditions, images[0], options)
+            conditions, images = prepared(plan, out, options)
+            # These imports load PyTorch, which takes seconds.
+            from relativenas_optuna.cli.output.comparison import FILES, show, write
+
+            line = set_comparison_threads(found, best, conditions, images[0], options)
             if line is not None:
                 notices.print(line, soft_wrap=True)
-            if conditions.device == "cpu":
-                announce_trainings(notices, best, conditions, images[0], options)
-            drawn = None
-            if not options["no_baseline"]:
-                watch = Console(storage=storage, study=baseline_name(study), stderr=as_json)
-                drawn = baseline_architecture(
-                    found._storage,
-                    found,
-                    plan,
-                    console=watch,
-                    device=options["device"],
-                    threads=options["threads"],
-                )
-                _set_threads(found, best, conditions, images[0], options)
-            # This import loads PyTorch, which takes seconds, so commands without it start fast.
-            from relativenas_optuna.cli.output.comparison import FILES, show, write
-            from relativenas_optuna.evaluation.comparison.contestants import contestants
-
-            everyone = contestants(
-                plan, found=best, drawn=drawn, published=published, random=options["random"]
+            compared = compared_in_time if options["against"] else _compared_by_recipe
+            search = ComparedSearch(
+                storage=storage,
+                study=found,
+                plan=plan,
+                best=best,
+                published=published,
+                out=out,
+                as_json=as_json,
+                notices=notices,
             )
-            comparison = _compared(
-                notices, everyone, conditions, images, study=study, options=options
-            )
+            comparison = compared(search, conditions, images, options)
             write(comparison, out)
     if as_json:
         click.echo(json.dumps(comparison.to_data(), allow_nan=False))
@@ -179,97 +206,45 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         notices.print(f"\nwritten:    {shown_path(out)}: {files}", soft_wrap=True)
 
 
+def _compared_by_recipe(
+    of: ComparedSearch, conditions: Conditions, images: Any, options: dict[str, Any]
+) -> Comparison:
+    """Compare with a random search and random architectures, all with the recipe's epochs."""
+    from relativenas_optuna.evaluation.comparison.contestants import contestants
+
+    if conditions.device == "cpu":
+        announce_trainings(of.notices, of.best, conditions, images[0], options)
+    drawn, study = None, of.study.study_name
+    if not options["no_baseline"]:
+        drawn = baseline_architecture(
+            of.study._storage,
+            of.study,
+            of.plan,
+            console=Console(storage=of.storage, study=baseline_name(study), stderr=of.as_json),
+            device=options["device"],
+            threads=options["threads"],
+        )
+        set_comparison_threads(of.study, of.best, conditions, images[0], options)
+    everyone = contestants(
+        of.plan, found=of.best, drawn=drawn, published=of.published, random=options["random"]
+    )
+    return compared_alike(of.notices, everyone, conditions, images, study=study, options=options)
+
+
+def _check_together(options: dict[str, Any]) -> None:
+    """Set the number of random architectures, and raise if options do not go together."""
+    for name in ("time", "stem"):
+        if not options["against"] and options[name] is not None:
+            raise SearchError(
+                f"--{name} needs --against NETWORK, such as --against resnet18: give it, or leave "
+                f"--{name} out"
+            )
+    if options["random"] is None:
+        options["random"] = 0 if options["against"] else _RANDOM
+
+
 def _with_images_of_now(plan: SearchPlan, data: str | None, study: str) -> SearchPlan:
     """Return the plan with the path in `data` if its images are not where they were."""
     if data is None or {data, plan.data} & {*DATA_NAMES} or Path(plan.data).exists():
         return plan
     return plan.for_request(SearchRequest(data=data), study)
-
-
-def _prepared(
-    plan: SearchPlan, out: Path, options: dict[str, Any]
-) -> tuple[Conditions, tuple[AnyImages, AnyImages]]:
-    """Return the conditions and images of all trainings; raise before the random search."""
-    from relativenas_optuna.evaluation.comparison.workers import Conditions
-    from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
-    from relativenas_optuna.evaluation.standalone.setup import check_fit
-    from relativenas_optuna.training.device import resolve_device
-
-    data = options["data"] or plan.data
-    recipe = recipe_of(options["recipe"], options["changes"], data=data, size=plan.size)
-    conditions = Conditions(
-        data=data,
-        recipe=recipe,
-        device=str(resolve_device(options["device"])),
-        out=out / "trainings",
-    )
-    images = conditions.images()
-    check_fit(conditions.recipe, *images)
-    return conditions, images
-
-
-def _set_threads(
-    study: optuna.Study,
-    genotype: AnyGenotype,
-    conditions: Conditions,
-    training: AnyImages,
-    options: dict[str, Any],
-) -> str | None:
-    """Set the number of CPU threads of each training, and return one line for people."""
-    from relativenas_optuna.evaluation.standalone.estimate import choose_training_threads
-    from relativenas_optuna.search.threads import set_study_threads
-
-    def measure(most: int) -> ThreadChoice:
-        return choose_training_threads(genotype, training, recipe=conditions.recipe, most=most)
-
-    return set_study_threads(
-        study,
-        options["threads"],
-        device=conditions.device,
-        workers=options["workers"],
-        attribute=_THREADS,
-        measure=measure,
-    )
-
-
-def _compared(
-    notices: rich.console.Console,
-    everyone: list[Contestant],
-    conditions: Conditions,
-    images: tuple[AnyImages, AnyImages],
-    *,
-    study: str,
-    options: dict[str, Any],
-) -> Comparison:
-    """Train all architectures under a progress bar, and return the comparison."""
-    from relativenas_optuna.evaluation.comparison.contestants import (
-        compared,
-        training_jobs,
-        training_of,
-    )
-    from relativenas_optuna.evaluation.comparison.report import Comparison, training_line
-    from relativenas_optuna.evaluation.comparison.workers import train_all
-
-    seeds = range(options["seeds"])
-    jobs, results = training_jobs(everyone, seeds), {}
-    bar = counting(notices, f"training {len(everyone)} architectures", len(jobs))
-    try:
-        with bar as advance:
-            for job, result in train_all(conditions, images, jobs, workers=options["workers"]):
-                results[job] = result
-                advance()
-                line = training_line(jobs[job], training_of(result))
-                notices.print(f"{len(results)} of {len(jobs)}: {line}", soft_wrap=True)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"{len(results)} of {len(jobs)} trainings are over, and the whole epochs of others are "
-            f"saved in {shown_path(conditions.out)}"
-        ) from None
-    return Comparison(
-        study=study,
-        data=conditions.data,
-        recipe=asdict(conditions.recipe),
-        seeds=tuple(seeds),
-        baseline=None if options["no_baseline"] else baseline_name(study),
-        compared=compared(everyone, seeds, results),
-    )

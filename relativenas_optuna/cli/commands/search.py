@@ -11,6 +11,7 @@ from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
     device_option,
+    duration_value,
     json_option,
     space_option,
     storage_option,
@@ -20,16 +21,8 @@ from relativenas_optuna.cli.options.common import (
 )
 from relativenas_optuna.cli.options.limits import limit_options, limit_request
 from relativenas_optuna.objective.settings import PRECISIONS, PRESETS
-from relativenas_optuna.search.budget import seconds_in
 from relativenas_optuna.search.defaults import RELATIVENAS, SAMPLERS
 from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARGETS
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        return None if value is None else seconds_in(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.command(
@@ -114,7 +107,7 @@ def _seconds(value: str | None) -> float | None:
 @click.option(
     "--time",
     metavar="TIME",
-    callback=lambda _context, _option, value: _seconds(value),
+    callback=lambda _context, _option, value: duration_value(value),
     help="Time of the whole search, such as 90s, 10m or 1.5h, in place of --generations: a short "
     "measurement says how long to train, how many generations to score and how long the finals "
     "are. More time continues a finished search.  [default: no limit]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from relativenas_optuna.search.budget import seconds_in
 from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from relativenas_optuna.spaces.names import BUILT_IN_NAMES
 
@@ -17,6 +18,18 @@ def named_study(value: str) -> str:
     if not value.strip():
         raise click.BadParameter(f"a study needs a name; got {value!r}")
     return value
+
+
+def duration_value(value: str | None) -> float | None:
+    """Return the seconds of an option's duration, see `seconds_in`; None stays None.
+
+    Raises:
+        BadParameter: The value is no duration.
+    """
+    try:
+        return None if value is None else seconds_in(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 STORAGE_VARIABLE = "RELATIVENAS_STORAGE"

@@ -16,9 +16,9 @@ from relativenas_optuna.evaluation.comparison.figures import (
     FOUND,
     PUBLISHED,
     RANDOM,
+    TORCHVISION,
     deviation,
 )
-from relativenas_optuna.evaluation.comparison.report import COLUMNS
 from relativenas_optuna.visualization.drawing._save import save_figure
 from relativenas_optuna.visualization.drawing._scatter import Mark, Measured, draw_scatter
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MARKS = {
     RANDOM: Mark(colour="#6e6e6e", shape="o", size=7),
     PUBLISHED: Mark(colour="#009e73", shape="s"),
+    TORCHVISION: Mark(colour="#cc79a7", shape="D"),
     DRAWN: Mark(colour="#d55e00", shape="^", size=9),
     FOUND: Mark(colour="#0072b2", shape="*", size=14),
 }
@@ -45,12 +46,12 @@ FILES = ("compare.md", "compare.json", "compare.png")
 def show(comparison: Comparison, console: Console) -> None:
     """Print the table of a comparison, and its conclusions as sentences."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column in COLUMNS:
+    for number, column in enumerate(comparison.columns):
         # Figures are not wrapped; headings are, to leave room for the figures.
         table.add_column(
             column.replace(" ", "\n").replace("-", "-\n"),
-            justify="left" if column == COLUMNS[0] else "right",
-            no_wrap=True,
+            justify="right" if number else "left",
+            no_wrap=number > 0 or comparison.seconds is None,
         )
     for row in comparison.rows():
         table.add_row(*row)
@@ -101,6 +102,7 @@ def save_chart(comparison: Comparison, path: Path) -> None:
             if seeds > 1
             else "one training each",
             across="multiply-adds of one image, millions",
+            log_across=comparison.seconds is not None,
             upward="test accuracy, %",
             band=band,
             band_label="dashed line and grey band: mean of the random ones and one deviation",

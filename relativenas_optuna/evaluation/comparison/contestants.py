@@ -39,11 +39,13 @@ class Contestant:
         kind: One of `figures.KINDS`.
         name: Name in the table.
         genotype: The architecture.
+        optional: True if it may be left out when the time is too short for it.
     """
 
     kind: str
     name: str
     genotype: AnyGenotype
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def contestants(
     drawn: AnyGenotype | None,
     published: Named,
     random: int,
+    rivals: Iterable[Contestant] = (),
 ) -> list[Contestant]:
     """Return the architectures that take part, in the order of the table.
 
@@ -81,6 +84,7 @@ def contestants(
         drawn: Best architecture of the random search with shared weights; None to leave it out.
         published: An architecture from the literature.
         random: Number of random architectures.
+        rivals: More contestants, which come before the random ones.
     """
     named = [Contestant(kind=FOUND, name=FOUND, genotype=found)]
     if drawn is not None:
@@ -88,6 +92,7 @@ def contestants(
     named.append(Contestant(kind=PUBLISHED, name=published.name, genotype=published.genotype))
     return [
         *named,
+        *rivals,
         *(
             Contestant(kind=RANDOM, name=f"random {number}", genotype=genotype)
             for number, genotype in enumerate(_random_architectures(plan, random), start=1)
@@ -110,11 +115,25 @@ def training_jobs(everyone: Iterable[Contestant], seeds: Iterable[int]) -> dict[
 
 
 def compared(
-    everyone: Iterable[Contestant], seeds: Sequence[int], results: Mapping[TrainingJob, Result]
+    everyone: Iterable[Contestant],
+    seeds: Sequence[int],
+    results: Mapping[TrainingJob, Result],
+    latencies: Mapping[AnyGenotype, float],
 ) -> tuple[Compared, ...]:
-    """Return the contestants with the results of their trainings."""
+    """Return the contestants with the results of their trainings.
+
+    Args:
+        everyone: The contestants.
+        seeds: Seeds of the trainings.
+        results: Result of each training.
+        latencies: Latency for one image in seconds of the architectures that it was measured for.
+    """
     return tuple(
-        _compared(one, [results[TrainingJob(one.genotype, seed)] for seed in seeds])
+        _compared(
+            one,
+            [results[TrainingJob(one.genotype, seed)] for seed in seeds],
+            latencies.get(one.genotype),
+        )
         for one in everyone
     )
 
@@ -130,7 +149,7 @@ def training_of(result: Result) -> Training:
     )
 
 
-def _compared(contestant: Contestant, results: Sequence[Result]) -> Compared:
+def _compared(contestant: Contestant, results: Sequence[Result], latency: float | None) -> Compared:
     return Compared(
         kind=contestant.kind,
         name=contestant.name,
@@ -138,10 +157,14 @@ def _compared(contestant: Contestant, results: Sequence[Result]) -> Compared:
         parameters=results[0].parameters,
         multiply_adds=results[0].multiply_adds,
         trainings=tuple(map(training_of, results)),
+        epochs=results[0].epochs,
+        latency=latency,
     )
 
 
 def _random_architectures(plan: SearchPlan, count: int) -> list[AnyGenotype]:
+    if count == 0:
+        return []
     space = plan.search_space
     rng = np.random.default_rng([plan.seed, _DRAWS])
     drawn: dict[AnyGenotype, None] = {}

@@ -11,9 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LEVEL = 0.95
-FOUND, DRAWN, PUBLISHED, RANDOM = KINDS = ("found", "random search", "published", "random")
+KINDS = ("found", "random search", "published", "torchvision", "random")
+FOUND, DRAWN, PUBLISHED, TORCHVISION, RANDOM = KINDS
 """Kinds of architectures: the best of the search, the best of a random search with shared weights,
-one from the literature, and one drawn from the space."""
+one from the literature, a network of torchvision, and one drawn from the space."""
+
+STEMS = ("torchvision", "small", "both")
+"""Stems of torchvision's networks that a comparison may have."""
+
+SMALL_IMAGE = 64
+"""Side in pixels below which the small stem is usual."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,8 @@ class Compared:
         parameters: Number of learnt parameters.
         multiply_adds: Number of multiply-adds for one image.
         trainings: One training for each seed.
+        epochs: Number of epochs of each training.
+        latency: Median latency for one image in seconds; None if it was not measured.
     """
 
     kind: str
@@ -53,6 +62,8 @@ class Compared:
     parameters: int
     multiply_adds: int
     trainings: tuple[Training, ...]
+    epochs: int
+    latency: float | None = None
 
     @property
     def accuracies(self) -> list[float]:

@@ -6,7 +6,9 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._utils.text import duration
 from relativenas_optuna.evaluation.comparison.figures import (
+    FOUND,
     RANDOM,
     Compared,
     Training,
@@ -26,6 +28,17 @@ COLUMNS = (
     "multiply-adds, M",
     "seconds",
 )
+TIMED_COLUMNS = (
+    "network",
+    "test accuracy, %",
+    "parameters",
+    "multiply-adds, M",
+    "latency, ms",
+    "epochs",
+    "search, s",
+    "training, s",
+)
+"""Columns of a comparison in which all have the same time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +52,10 @@ class Comparison:
         seeds: Seeds of the trainings.
         baseline: Name of the study of the random search with shared weights; None if left out.
         compared: The architectures, exactly one of them of kind `FOUND`.
+        seconds: Wall time that each architecture had for its training in seconds, and the found one
+            for its search too; None if all trainings have the epochs of the recipe.
+        search_seconds: Wall time of the search in seconds; None without `seconds`.
+        held_out: True if training images were held out to test with.
     """
 
     study: str
@@ -47,12 +64,22 @@ class Comparison:
     seeds: tuple[int, ...]
     baseline: str | None
     compared: tuple[Compared, ...]
+    seconds: float | None = None
+    search_seconds: float | None = None
+    held_out: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Titles of the columns of the table."""
+        return COLUMNS if self.seconds is None else TIMED_COLUMNS
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Return the rows of the table, each with one text per column of `COLUMNS`.
+        """Return the rows of the table, each with one text per column of `columns`.
 
         If there are several random architectures, two more rows show them as a group.
         """
+        if self.search_seconds is not None:
+            return [_timed_row(one, self.search_seconds) for one in self.compared]
         group = [one for one in self.compared if one.kind == RANDOM]
         rows = [_row(one) for one in self.compared]
         if len(group) < 2:
@@ -73,10 +100,26 @@ class Comparison:
         words = [] if not of else [f"The found architecture beats {won} of {of} random ones."]
         words += [difference.meaning for difference in differences(self.compared)]
         return [
+            *self._conditions(),
             *words,
             "A deviation (±) is the standard deviation of trainings over seeds; for all random "
             "ones together it is that of their means over architectures.",
         ]
+
+    def _conditions(self) -> list[str]:
+        """Return sentences on the time and the test images, of a comparison with equal time."""
+        if self.seconds is None or self.search_seconds is None:
+            return []
+        told = [
+            f"Each network had about {duration(self.seconds)}; the search of the found one took "
+            f"{duration(self.search_seconds)} of it."
+        ]
+        if self.held_out:
+            told.append(
+                "There are no test images, so a fifth of the images was held out of all trainings; "
+                "the search has seen it."
+            )
+        return told
 
     def to_markdown(self) -> str:
         """Return the comparison as a Markdown page."""
@@ -86,8 +129,8 @@ class Comparison:
             "",
             f"Data: {self.data}. Seeds: {', '.join(map(str, self.seeds))}.",
             "",
-            _line(COLUMNS),
-            _line(["---", *["---:"] * (len(COLUMNS) - 1)]),
+            _line(self.columns),
+            _line(["---", *["---:"] * (len(self.columns) - 1)]),
             *map(_line, self.rows()),
             "",
             *(f"- {sentence}" for sentence in self.sentences()),
@@ -108,6 +151,9 @@ class Comparison:
             "recipe": dict(self.recipe),
             "seeds": list(self.seeds),
             "baseline": self.baseline,
+            "time": self.seconds,
+            "search_seconds": self.search_seconds,
+            "held_out": self.held_out,
             "architectures": [_data(one) for one in self.compared],
             "random": {
                 "count": of,
@@ -140,6 +186,19 @@ def _row(one: Compared) -> tuple[str, ...]:
         _spread(one.validation),
         f"{one.parameters:,}",
         f"{one.multiply_adds / 1e6:.2f}",
+        f"{one.seconds:,.0f}",
+    )
+
+
+def _timed_row(one: Compared, search_seconds: float) -> tuple[str, ...]:
+    return (
+        one.name,
+        _spread(one.accuracies),
+        f"{one.parameters:,}",
+        f"{one.multiply_adds / 1e6:.2f}",
+        "" if one.latency is None else f"{1000 * one.latency:.2f}",
+        f"{one.epochs:,}",
+        f"{search_seconds:,.0f}" if one.kind == FOUND else "",
         f"{one.seconds:,.0f}",
     )
 

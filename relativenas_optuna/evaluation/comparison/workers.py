@@ -7,14 +7,15 @@ import os
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.signals import ctrl_c_ignored
+from relativenas_optuna.evaluation.comparison.torchvision_models import TORCHVISION_SPACE
 from relativenas_optuna.evaluation.standalone.images import images_for
 from relativenas_optuna.exceptions import DataError, DivergedError
 from relativenas_optuna.spaces.registry import load_space
-from relativenas_optuna.spaces.space_genotype import SpaceGenotype
+from relativenas_optuna.spaces.space_genotype import SpaceGenotype, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
+    from relativenas_optuna.spaces.space_genotype import AnyGenotype
+
+HELD_OUT = 0.2
+"""Share of the training images that are held out to test with, if there are no test images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +41,37 @@ class Conditions:
         recipe: Recipe of the trainings.
         device: Name of the device to train on.
         out: Folder with a sub-folder for each training.
+        seconds: Wall time of the training of each architecture in seconds, by its text; None to
+            train the epochs of the recipe.
+        holds_out: True to test with a fifth of the training images, which are not trained on, if
+            the data has no test images.
     """
 
     data: str
     recipe: Recipe
     device: str
     out: Path
+    seconds: Mapping[str, float] | None = None
+    holds_out: bool = False
+
+    def recipe_of(self, genotype: AnyGenotype) -> Recipe:
+        """Return the recipe of the training of an architecture."""
+        recipe = self.recipe
+        if space_of(genotype) == TORCHVISION_SPACE:
+            # What only our own networks have.
+            recipe = replace(recipe, family="cifar", auxiliary=0.0, pool_norm="auto")
+        return recipe
 
     def images(self) -> tuple[AnyImages, AnyImages]:
         """Load the training images and the test images.
 
         Raises:
-            DataError: The images cannot be loaded, or there are no test images.
+            DataError: The images cannot be loaded; or there are no test images, and `holds_out` is
+                False.
         """
         training, test = images_for(self.recipe, self.data)
+        if test is None and self.holds_out:
+            training, test = training.split(1 - HELD_OUT, seed=0)
         if test is None:
             raise DataError(
                 f"data {self.data!r} has no test images to compare with: put them in its "
@@ -84,6 +106,7 @@ class JobRunner:
             SearchError: The folder holds a training under other conditions.
             ValueError: The training failed.
         """
+        of = self._conditions
         # Imported late, so that a test can replace it by something faster.
         from relativenas_optuna.evaluation.standalone.run import training_run
 
@@ -91,11 +114,12 @@ class JobRunner:
             return training_run(
                 job.genotype,
                 self._training,
-                recipe=self._conditions.recipe,
+                recipe=of.recipe_of(job.genotype),
                 seed=job.seed,
-                out=self._conditions.out / job.folder,
+                out=of.out / job.folder,
                 test=self._test,
-                device=self._conditions.device,
+                seconds=None if of.seconds is None else of.seconds[job.genotype.to_text()],
+                device=of.device,
                 name=name,
             )
         except DivergedError as error:

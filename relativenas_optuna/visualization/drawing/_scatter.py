@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -74,6 +75,7 @@ def draw_scatter(
     upward: str,
     band: tuple[float, float] | None = None,
     band_label: str = "",
+    log_across: bool = False,
 ) -> Figure:
     """Draw points with their values as ticks, and a line of one standard deviation to each side.
 
@@ -87,7 +89,10 @@ def draw_scatter(
         upward: Title of the vertical axis.
         band: Mean and standard deviation of a group, drawn as a line and a band; None for no band.
         band_label: Explanation of the band, below the note.
+        log_across: True for a logarithmic horizontal axis; all `x` are then above 0.
     """
+    if log_across:
+        points = [replace(point, x=math.log10(point.x)) for point in points]
     figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")
     axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, _ACROSS / _WIDTH, _UPWARD / _HEIGHT))
     ends = [y for p in points for y in (*p.values, p.y - p.spread, p.y + p.spread)]
@@ -96,6 +101,8 @@ def draw_scatter(
         ends += [mean - deviation, mean + deviation]
         axes.axhspan(mean - deviation, mean + deviation, color=_BAND, linewidth=0, zorder=0)
         axes.axhline(mean, color=_PALE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    if log_across:
+        axes.xaxis.set_major_formatter(lambda x, _: f"{float(f'{10**x:.3g}'):,g}")
     axes.set(xlim=_limits([p.x for p in points]), ylim=_limits(ends))
     axes.grid(color=_GRID, linewidth=0.7, zorder=0.5)
     axes.set_axisbelow(True)

@@ -82,8 +82,10 @@ def test_an_architecture_with_two_names_is_trained_once() -> None:
     ]
     jobs = training_jobs(twice, range(2))
     assert len(jobs) == 2
-    found, drawn = compared(twice, range(2), {job: result(job) for job in jobs})
+    results, latencies = {job: result(job) for job in jobs}, {twice[0].genotype: 0.5}
+    found, drawn = compared(twice, range(2), results, latencies)
     assert (found.name, drawn.name) == ("found", "drawn")
     assert found.trainings == drawn.trainings
     assert found.accuracies == pytest.approx([0.5, 0.6])
     assert (found.parameters, found.multiply_adds) == (7, 9)
+    assert (found.epochs, found.latency, drawn.latency) == (2, 0.5, 0.5)

@@ -33,6 +33,8 @@ def compared(kind: str, accuracies: list[float], name: str = "") -> Compared:
         genotype="normal: node2 a(0)\nreduce: node2 a(0)",
         parameters=1000,
         multiply_adds=2_500_000,
+        epochs=3,
+        latency=0.002,
         trainings=tuple(
             Training(seed=i, test_accuracy=a, validation_accuracy=None, seconds=2.0 * i)
             for i, a in enumerate(accuracies)
@@ -142,6 +144,15 @@ def test_the_order_of_architectures_does_not_matter() -> None:
         {d.other: (d.points, d.margin) for d in differences(order)}
         for order in (everyone, everyone[::-1])
     )
-    assert one.keys() == other.keys() == {"random search", "published", "2 random architectures"}
+    assert (
+        one.keys()
+        == other.keys()
+        == {
+            "random search",
+            "published",
+            "torchvision",
+            "2 random architectures",
+        }
+    )
     for name, figures in one.items():
         assert figures == pytest.approx(other[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,32 @@ def test_the_terminal_table_cuts_no_cell(width: int) -> None:
     for row in COMPARISON.rows():
         (line,) = [line for line in text.splitlines() if line.strip().startswith(row[0] + " ")][:1]
         assert all(cell in line for cell in row)
+
+
+TIMED = replace(
+    COMPARISON,
+    compared=tuple(one for one in COMPARISON.compared if one.kind != RANDOM),
+    baseline=None,
+    seconds=600.0,
+    search_seconds=240.0,
+    held_out=True,
+)
+
+
+def test_rows_of_equal_time_show_search_latency_and_epochs() -> None:
+    rows = {row[0]: dict(zip(TIMED.columns, row, strict=True)) for row in TIMED.rows()}
+    assert set(rows) == {"found", "random search", "P"}
+    assert [row["search, s"] for row in rows.values()] == ["240", "", ""]
+    assert {row["latency, ms"] for row in rows.values()} == {"2.00"}
+    assert {(row["epochs"], row["training, s"]) for row in rows.values()} == {("3", "1")}
+
+
+def test_equal_time_is_in_sentences_and_data(tmp_path: Path) -> None:
+    first, second, *_ = TIMED.sentences()
+    assert first == (
+        "Each network had about 10 minutes; the search of the found one took 4 minutes of it."
+    )
+    assert "the search has seen it" in second
+    write(TIMED, tmp_path)
+    data = json.loads((tmp_path / "compare.json").read_text())
+    assert (data["time"], data["search_seconds"], data["held_out"]) == (600, 240, True)
