@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from relativenas_optuna.evaluation import BiSeNet
-from relativenas_optuna.networks import cost
 from tests.helpers.networks import random_images
 from tests.helpers.task_networks import (
-    STAND_INS,
     multiply_adds,
     parameters,
     small_backbone,
@@ -23,14 +21,6 @@ def test_the_published_network_has_its_counts() -> None:
         images = torch.empty(2, 3, 1024, 1024)
     assert parameters(network) == 6_944_645
     assert multiply_adds(network.train(), images) == pytest.approx(35.35e9, rel=0.01)
-    assert cost(network, (3, 1024, 1024)).multiply_adds == pytest.approx(33.81e9, rel=1e-3)
-
-
-@pytest.mark.parametrize("name", STAND_INS)
-def test_networks_of_the_papers_tables_stand_in(name: str) -> None:
-    with torch.device("meta"):
-        network = BiSeNet(name).eval()
-        assert network(torch.empty(1, 3, 128, 256)).shape == (1, 19, 128, 256)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (65, 47)])
