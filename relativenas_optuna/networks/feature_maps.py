@@ -55,13 +55,15 @@ def take_indices(count: int, indices: int | Sequence[int] | None) -> list[int]:
 class FeatureMapNetwork(nn.Module):
     """A base class of classifiers that give the last map of every stride.
 
-    A subclass has a stem, `cells`, `global_pooling` and `classifier`.
+    A subclass has a stem, `cells`, `global_pooling` and `classifier`. It calls `_list_maps` at the
+    end of its `__init__`, and has the method `_features`.
 
     Attributes:
         feature_info: For each map, from the largest to the smallest: `num_chs`, its channels;
             `reduction`, the height of an image divided by that of the map; `module`, the name of
             the module that gives it.
         num_features: Channels of the last map.
+        num_classes: Number of classes; 0 without a classifier.
     """
 
     feature_info: list[dict[str, Any]]

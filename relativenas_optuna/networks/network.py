@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,9 +16,9 @@ from relativenas_optuna.networks.layers.auxiliary import AuxiliaryHead
 from relativenas_optuna.networks.layers.cell import (
     NO_DROP_PATH,
     STEM_MULTIPLIER,
-    CellShape,
     DropPath,
     FixedCell,
+    cell_outputs,
     check_images,
     check_sizes,
     cifar_stem,
@@ -35,8 +35,7 @@ _HALF = 2
 class CellNetwork(FeatureMapNetwork):
     """A stand-alone network: stacked cells between a stem and a classifier.
 
-    `feature_info` lists maps of the stem, and the outputs of the last cell before each reduction
-    and of the last cell of all.
+    `feature_info` lists maps of the stem, and the output of the last cell of every stride.
 
     Args:
         genotype: The architecture.
@@ -87,7 +86,7 @@ class CellNetwork(FeatureMapNetwork):
             for shape in shapes
         )
         self._stem_modules = [output.module for output in stem]
-        self._list_maps([*stem, *_cell_outputs(stem[-1].stride, shapes, outputs)])
+        self._list_maps([*stem, *cell_outputs(stem[-1].stride, shapes, outputs)])
         auxiliary_cell = 2 * cells // 3
         self._auxiliary_module = f"cells.{auxiliary_cell}"
         self.auxiliary_head = (
@@ -137,13 +136,11 @@ class CellNetwork(FeatureMapNetwork):
         Raises:
             ValueError: The shape of the batch, or `drop_path`, is out of range.
         """
-        helps = self.training and self.auxiliary_head is not None
-        keep = {self._auxiliary_module} if helps else set()
+        head = self.auxiliary_head if self.training else None
+        keep = () if head is None else (self._auxiliary_module,)
         last, kept = self._features(images, keep, dropping=DropPath(drop_path, generator))
         logits = self.forward_head(last)
-        if self.auxiliary_head is None or not helps:
-            return logits
-        return logits, self.auxiliary_head(kept[self._auxiliary_module])
+        return logits if head is None else (logits, head(kept[self._auxiliary_module]))
 
     def _features(
         self,
@@ -156,9 +153,8 @@ class CellNetwork(FeatureMapNetwork):
         check_images(images, self.in_channels, self.least_size)
         stem = self._run_stem(images)
         older, newer = (2 * stem)[-2:]
-        named = zip(self._stem_modules, stem, strict=True)
-        kept = {name: output for name, output in named if name in keep}
-        del stem, named  # so that outputs that are not kept are freed
+        kept = {n: x for n, x in zip(self._stem_modules, stem, strict=True) if n in keep}
+        del stem  # so that outputs that are not kept are freed
         for index, cell in enumerate(self.cells):
             if stop and len(kept) == len(keep):
                 break
@@ -227,15 +223,6 @@ class ImageNetNetwork(CellNetwork):
             self.stem1 = nn.Sequential()
         if last == f"stem0.{_HALF}":
             self.stem0 = self.stem0[: _HALF + 1]
-
-
-def _cell_outputs(
-    stride: int, shapes: tuple[CellShape, ...], channels: tuple[int, ...]
-) -> Iterator[Output]:
-    """Yield the output of each cell behind a stem of that stride."""
-    for index, (shape, count) in enumerate(zip(shapes, channels, strict=True)):
-        stride *= 2 if shape.reduction else 1
-        yield Output(f"cells.{index}", count, stride)
 
 
 def cell_network(genotype: Genotype, sizes: NetworkSizes) -> CifarNetwork:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from relativenas_optuna.networks import (
+    Backbone,
     FeatureMapNetwork,
     NetworkDescription,
     build,
@@ -242,6 +244,17 @@ def test_a_backbone_can_be_exported() -> None:
     exported = torch.export.export(backbone, (images,)).module()
     for x, y in zip(exported(images), backbone(images), strict=True):
         torch.testing.assert_close(x, y)
+
+
+def test_a_classifier_of_timm_becomes_a_backbone_too() -> None:
+    classifier = timm.create_model("resnet10t")
+    backbone = Backbone(classifier, (2, -1)).eval()
+    theirs = timm.create_model("resnet10t", features_only=True, out_indices=(2, 4)).eval()
+    theirs.load_state_dict(backbone.network.state_dict(), strict=False)
+    images = random_images(1, 3, 64, 64)
+    for x, y in zip(backbone(images), theirs(images), strict=True):
+        torch.testing.assert_close(x, y)
+    assert backbone.feature_info.channels() == theirs.feature_info.channels()
 
 
 class Plain(nn.Module):

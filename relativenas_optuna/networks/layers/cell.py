@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
+from relativenas_optuna.networks.feature_maps import Output
 from relativenas_optuna.networks.layers.norm import BatchNorm2d
 from relativenas_optuna.networks.layers.operations import (
     FactorizedReduce,
@@ -98,6 +99,21 @@ def stack(
         older, newer, larger = newer, channels * nodes[reduction], reduction
         outputs.append(newer)
     return tuple(shapes), tuple(outputs)
+
+
+def cell_outputs(
+    stride: int, shapes: tuple[CellShape, ...], channels: tuple[int, ...]
+) -> Iterator[Output]:
+    """Yield the output of each cell.
+
+    Args:
+        stride: Stride of the newer output of the stem.
+        shapes: Shape of each cell.
+        channels: Number of output channels of each cell.
+    """
+    for index, (shape, count) in enumerate(zip(shapes, channels, strict=True)):
+        stride *= 2 if shape.reduction else 1
+        yield Output(f"cells.{index}", count, stride)
 
 
 class CellModule(nn.Module):
