@@ -7,7 +7,9 @@ CIFAR-10 at the size of the paper (Dong and Yang, ICLR 2020).
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +66,12 @@ def digits(cell: NASBench201Cell) -> str:
 def cell_of(text: str) -> NASBench201Cell:
     """Return the architecture of six digits; see `digits`."""
     return NASBench201Cell(tuple(NASBENCH201_OPERATIONS[int(digit)] for digit in text))
+
+
+def every_cell() -> Iterator[NASBench201Cell]:
+    """Yield all 15,625 architectures."""
+    for operations in product(NASBENCH201_OPERATIONS, repeat=6):
+        yield NASBench201Cell(operations)
 
 
 def drawn(count: int, *, seed: int) -> list[NASBench201Cell]:

@@ -26,7 +26,7 @@ def by_prediction(
 
     A Gaussian process learns the losses from the choices of an architecture, the descriptors of its
     space and its costs. The losses are all of the same shared weights, so that they can be
-    compared. The target "full" adds half the rank by the number of parameters, where the costs of
+    compared. The target "full" adds the rank by the number of parameters, where the costs of
     the space are known; see `halving.ranking`.
 
     Args:

@@ -19,7 +19,7 @@ _TARGETS = {
     ),
     FULL: (
         "ranked for a network that is trained long and at full size (--for full), by the rank by "
-        "validation loss plus half the rank by number of parameters, because short trainings "
+        "validation loss plus rank by number of parameters, because short trainings "
         "of small networks underrate large architectures. For a network of about this size give "
         "--for small"
     ),

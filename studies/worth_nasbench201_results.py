@@ -1,0 +1,75 @@
+"""Figures and tables of the study `worth_nasbench201`."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from nasbench201_table import cell_of, every_cell, parameters, table_accuracy
+from scipy.stats import t
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def results(runs: Path, rows: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the records of all runs, with the accuracy of the table and the regret in points."""
+    found = []
+    for path in sorted(runs.glob("*.json")):
+        record = json.loads(path.read_text())
+        if record["row"] in rows:
+            cell = cell_of(record["found"])
+            accuracy = table_accuracy(cell)
+            found.append(
+                record
+                | {
+                    "accuracy": round(accuracy, 3),
+                    "regret": round(_best(record["limit"]) - accuracy, 3),
+                    "parameters": parameters(cell),
+                }
+            )
+    return sorted(found, key=lambda r: (r["limit"], rows.index(r["row"]), r["seed"]))
+
+
+@cache
+def _best(limit: int) -> float:
+    """Return the accuracy of the best cell within a limit."""
+    cells = (cell for cell in every_cell() if not limit or parameters(cell) <= limit)
+    return max(map(table_accuracy, cells))
+
+
+def tables(found: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table per limit as Markdown, with 95 % intervals over the seeds."""
+    text = []
+    for limit in sorted({record["limit"] for record in found}):
+        here = [record for record in found if record["limit"] == limit]
+        bound = f"at most {limit / 1e6:.1f} M parameters" if limit else "no limit"
+        text += [
+            f"{bound}, best accuracy {_best(limit):.2f} %",
+            "",
+            "| | accuracy % | regret | median regret | passes | seeds |",
+            "|---|---|---|---|---|---|",
+        ]
+        for row in dict.fromkeys(record["row"] for record in here):
+            runs = [record for record in here if record["row"] == row]
+            regrets = [record["regret"] for record in runs]
+            passes = statistics.mean(record["passes"] for record in runs)
+            text.append(
+                f"| {row} | {statistics.mean(r['accuracy'] for r in runs):.2f} | "
+                f"{_interval(regrets)} | {statistics.median(regrets):.2f} | {passes:.0f} | "
+                f"{len(runs)} |"
+            )
+        text.append("")
+    return "\n".join(text)
+
+
+def _interval(values: Sequence[float]) -> str:
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return f"{mean:.2f}"
+    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean:.2f} ± {half:.2f}"
