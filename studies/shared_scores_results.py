@@ -104,7 +104,7 @@ def table(found: Mapping[str, Any]) -> str:
         lines.append(row(name, "loss", runs, _interval([run["pair accuracy"] for run in runs])))
         if all("corrected" in run for run in runs):
             lines.append(row(f"{name}, corrected for passes", "corrected", runs, ""))
-    every = next(iter(found.values()), [])
+    every: list[Any] = next(iter(found.values()), [])
     if every:
         lines.append(row("number of parameters", "size", every, ""))
     return "\n".join(lines)

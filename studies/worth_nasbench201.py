@@ -111,7 +111,7 @@ class Bench:
         search.objective.prepare(study)
         return search
 
-    def optuna(self, sampler: BaseSampler) -> NASBench201Cell:
+    def by_sampler(self, sampler: BaseSampler) -> NASBench201Cell:
         """Return what a sampler of Optuna finds with the shared weights and the same finals.
 
         Proposals over the limit are told as infeasible and are not scored.
@@ -314,10 +314,10 @@ ROWS: dict[str, Callable[[Bench], NASBench201Cell]] = {
     "RelativeNAS, this preset": lambda bench: bench.search("relativenas"),
     "RelativeNAS, paper": lambda bench: bench.search("relativenas", paper=True),
     "random search, shared weights and finals": lambda bench: bench.search("random"),
-    "TPE, shared weights and finals": lambda bench: bench.optuna(
+    "TPE, shared weights and finals": lambda bench: bench.by_sampler(
         optuna.samplers.TPESampler(seed=bench.seed)
     ),
-    "NSGA-II, shared weights and finals": lambda bench: bench.optuna(
+    "NSGA-II, shared weights and finals": lambda bench: bench.by_sampler(
         optuna.samplers.NSGAIISampler(population_size=8, seed=bench.seed)
     ),
     "random cells trained alone, halving": lambda bench: bench.halved(
