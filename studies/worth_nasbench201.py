@@ -248,7 +248,9 @@ class Bench:
             "population": 10 if paper else 8,
             "generations": sizes.passes // 10 if paper else TRIALS // 8,
         }
-        limits = LimitRequest(parameters=self.limit, channels=16, cells=17)
+        limits = LimitRequest()
+        if self.limit:
+            limits = LimitRequest(parameters=self.limit, channels=16, cells=17)
         request = SearchRequest(
             data=sizes.data,
             seed=self.seed,
@@ -257,7 +259,7 @@ class Bench:
             sampler=sampler,
             space="nasbench201",
             settings=settings,
-            limits=limits if self.limit else LimitRequest(),
+            limits=limits,
             finals=0 if paper else SHORTLIST,
             target=None if paper else FULL,
         )
