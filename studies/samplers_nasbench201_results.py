@@ -176,6 +176,12 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def plus_minus(values: Sequence[float]) -> str:
+    """Return the mean and half the length of the interval as text, "1.23 ± 0.45"."""
+    mean, _, high = interval(values)
+    return f"{mean:.2f}" if len(values) < 2 else f"{mean:.2f} ± {high - mean:.2f}"
+
+
 def interval_text(values: Sequence[float], sign: str = "") -> str:
     """Return the mean and the interval of some values as text."""
     mean, low, high = interval(values)

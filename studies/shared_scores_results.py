@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nasbench201_table import SPACE, cell_of, parameters, table_accuracy
-from scipy.stats import kendalltau, rankdata, t
+from samplers_nasbench201_results import plus_minus
+from scipy.stats import kendalltau, rankdata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,25 +94,17 @@ def table(found: Mapping[str, Any]) -> str:
     ]
 
     def row(name: str, score: str, runs: list[Any], pairs: str) -> str:
-        cells = [_interval([run[score][m] for run in runs]) for m in ("tau", "top half")]
-        cells.append(_interval([run[score]["precision"] for run in runs]))
+        cells = [plus_minus([run[score][m] for run in runs]) for m in ("tau", "top half")]
+        cells.append(plus_minus([run[score]["precision"] for run in runs]))
         both = f"{score} and size"
-        cells.append(_interval([run[both]["tau"] for run in runs]) if both in runs[0] else "")
+        cells.append(plus_minus([run[both]["tau"] for run in runs]) if both in runs[0] else "")
         return f"| {' | '.join([name, *cells, pairs])} |"
 
     for name, runs in found.items():
-        lines.append(row(name, "loss", runs, _interval([run["pair accuracy"] for run in runs])))
+        lines.append(row(name, "loss", runs, plus_minus([run["pair accuracy"] for run in runs])))
         if all("corrected" in run for run in runs):
             lines.append(row(f"{name}, corrected for passes", "corrected", runs, ""))
     every: list[Any] = next(iter(found.values()), [])
     if every:
         lines.append(row("number of parameters", "size", every, ""))
     return "\n".join(lines)
-
-
-def _interval(values: list[float]) -> str:
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:.2f}"
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:.2f} ± {half:.2f}"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nasbench201_table import cell_of, every_cell, parameters, table_accuracy
-from scipy.stats import t
+from samplers_nasbench201_results import plus_minus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,16 +59,8 @@ def tables(found: Sequence[Mapping[str, Any]]) -> str:
             passes = statistics.mean(record["passes"] for record in runs)
             text.append(
                 f"| {row} | {statistics.mean(r['accuracy'] for r in runs):.2f} | "
-                f"{_interval(regrets)} | {statistics.median(regrets):.2f} | {passes:.0f} | "
+                f"{plus_minus(regrets)} | {statistics.median(regrets):.2f} | {passes:.0f} | "
                 f"{len(runs)} |"
             )
         text.append("")
     return "\n".join(text)
-
-
-def _interval(values: Sequence[float]) -> str:
-    mean = statistics.mean(values)
-    if len(values) < 2:
-        return f"{mean:.2f}"
-    half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:.2f} ± {half:.2f}"
