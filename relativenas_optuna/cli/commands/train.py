@@ -153,8 +153,8 @@ def _train(
     from relativenas_optuna.evaluation.standalone.estimate import seconds_of_epoch
     from relativenas_optuna.evaluation.standalone.images import images_for
     from relativenas_optuna.evaluation.standalone.run import training_run
+    from relativenas_optuna.evaluation.standalone.setup import counts
     from relativenas_optuna.evaluation.standalone.threads import set_training_threads
-    from relativenas_optuna.evaluation.standalone.trainer import counts
     from relativenas_optuna.training.device import resolve_device
 
     device = resolve_device(options["device"], index=local_rank())  # before the data

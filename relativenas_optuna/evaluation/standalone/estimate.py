@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
-from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer, counts
+from relativenas_optuna.evaluation.standalone.setup import counts
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.training.data.streamed import StreamedImages
 from relativenas_optuna.training.step_time import images_of_step

@@ -16,6 +16,7 @@ from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.spaces.space_genotype import is_built_in
+from relativenas_optuna.training.data.images import split_indices
 from relativenas_optuna.training.data.streamed import StreamedImages
 
 if TYPE_CHECKING:
@@ -125,6 +126,20 @@ def check_fit(
             f"test images must have the shape of the training images, {training.shape}; got "
             f"{test.shape}"
         )
+
+
+def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> tuple[int, int]:
+    """Return the numbers of images that a training trains on and validates with.
+
+    Raises:
+        DataError: There is a validation part, and a class has fewer than two images.
+    """
+    if not recipe.validation_fraction:
+        return len(training), 0
+    trained, validated = split_indices(
+        training.labels, training.classes, 1 - recipe.validation_fraction, seed=seed
+    )
+    return len(trained), len(validated)
 
 
 def precision_of(recipe: Recipe, device: torch.device) -> torch.dtype | None:

@@ -25,7 +25,6 @@ from relativenas_optuna.networks.activations import activation_bytes
 from relativenas_optuna.networks.meta_copy import meta_copy
 from relativenas_optuna.spaces.space_genotype import cells_of, is_built_in
 from relativenas_optuna.training.batch_parts import BatchParts
-from relativenas_optuna.training.data.images import split_indices
 from relativenas_optuna.training.loop import evaluate
 from relativenas_optuna.training.step_memory import check_step_memory
 
@@ -39,20 +38,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.streamed import StreamedImages
-
-
-def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> tuple[int, int]:
-    """Return the numbers of images that a training trains on and validates with.
-
-    Raises:
-        DataError: There is a validation part, and a class has fewer than two images.
-    """
-    if not recipe.validation_fraction:
-        return len(training), 0
-    trained, validated = split_indices(
-        training.labels, training.classes, 1 - recipe.validation_fraction, seed=seed
-    )
-    return len(trained), len(validated)
 
 
 class StandaloneTrainer:

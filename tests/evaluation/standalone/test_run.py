@@ -18,8 +18,8 @@ from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES
 from relativenas_optuna.evaluation.standalone.result import Epoch, Result
 from relativenas_optuna.evaluation.standalone.run import training_run
-from relativenas_optuna.evaluation.standalone.setup import RecipeLoss
-from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer, counts
+from relativenas_optuna.evaluation.standalone.setup import RecipeLoss, counts
+from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
 from relativenas_optuna.exceptions import DivergedError, SearchError
 from relativenas_optuna.networks.io.network_file import load_network
 from relativenas_optuna.networks.network_cost import cost
