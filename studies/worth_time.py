@@ -141,8 +141,10 @@ def relativenas(folder: Path, *words: str) -> str:
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
+        check=False,
     )
+    if ended.returncode:  # the command has said why
+        sys.exit(ended.returncode)
     return ended.stdout
 
 

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna._utils.text import duration
 from relativenas_optuna.cli.terminal import on_screen
 from relativenas_optuna.evaluation.comparison.figures import (
     DRAWN,
@@ -52,6 +53,7 @@ def show(comparison: Comparison, console: Console) -> None:
             column.replace(" ", "\n").replace("-", "-\n"),
             justify="right" if number else "left",
             no_wrap=number > 0 or comparison.seconds is None,
+            overflow="ellipsis" if number else "fold",
         )
     for row in comparison.rows():
         table.add_row(*row)
@@ -94,13 +96,18 @@ def save_chart(comparison: Comparison, path: Path) -> None:
     spread = deviation(group)
     band = None if spread is None else (statistics.fmean(group), spread)
     seeds = len(comparison.seeds)
+    note = (
+        f"mean of {seeds} seeds, each as a dash, and one standard deviation to each side"
+        if seeds > 1
+        else "one training each"
+    )
+    if comparison.seconds is not None:
+        note = f"{duration(comparison.seconds)} each, with the search; {note}"
     save_figure(
         lambda: draw_scatter(
             points,
             title=f"{comparison.study}: was the search worth it?",
-            note=f"mean of {seeds} seeds, each as a dash, and one standard deviation to each side"
-            if seeds > 1
-            else "one training each",
+            note=note,
             across="multiply-adds of one image, millions",
             log_across=comparison.seconds is not None,
             upward="test accuracy, %",

@@ -31,14 +31,13 @@ COLUMNS = (
 TIMED_COLUMNS = (
     "network",
     "test accuracy, %",
-    "parameters",
+    "params, M",
     "multiply-adds, M",
-    "latency, ms",
+    "ms per image",
     "epochs",
-    "search, s",
-    "training, s",
+    "seconds",
 )
-"""Columns of a comparison in which all have the same time."""
+"""Columns of a comparison in which all have the same time; a search is a summand of its seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +193,11 @@ def _timed_row(one: Compared, search_seconds: float) -> tuple[str, ...]:
     return (
         one.name,
         _spread(one.accuracies),
-        f"{one.parameters:,}",
+        f"{one.parameters / 1e6:.3f}",
         f"{one.multiply_adds / 1e6:.2f}",
         "" if one.latency is None else f"{1000 * one.latency:.2f}",
         f"{one.epochs:,}",
-        f"{search_seconds:,.0f}" if one.kind == FOUND else "",
-        f"{one.seconds:,.0f}",
+        f"{search_seconds:.0f} + {one.seconds:.0f}" if one.kind == FOUND else f"{one.seconds:.0f}",
     )
 
 

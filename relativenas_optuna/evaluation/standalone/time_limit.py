@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ _LEFT = 0.02  # share of the time that may be left over at the end
 class TimeLimit:
     """The wall time that a training may take, and how much of it is used.
 
-    All of the time counts: training, validation, and writing of files after an epoch. The time
-    before an interruption counts, but not the pause after it.
+    The time counts from the first epoch on: training, validation, and the writing of files between
+    two epochs. The time before an interruption counts, but not the pause after it.
 
     Attributes:
         seconds: Wall time of the whole training in seconds.
@@ -34,23 +34,28 @@ class TimeLimit:
     seconds: float
     epochs: int
     validation_seconds: float = 0.0
-    _since: float = field(default_factory=perf_counter)
+    _since: float | None = None  # end of the epoch before
     _before: float = 0.0  # seconds of the epochs that are over
 
     def begin_epoch(self, history: Sequence[Epoch]) -> None:
-        """Take over the seconds of the epochs that are over."""
+        """Take over the seconds of the epochs that are over, and start the clock if it stands."""
         self._before = _used(history)
+        if self._since is None:
+            self._since = perf_counter()
 
     def end_epoch(self) -> float:
-        """Return the seconds since the end of the epoch before, or since this object was made."""
-        start, self._since = self._since, perf_counter()
-        return self._since - start
+        """Return the seconds since the end of the epoch before, or since the clock started."""
+        seconds, self._since = self._of_epoch(), perf_counter()
+        return seconds
 
     @property
     def place(self) -> float:
         """Place in the schedule in epochs, by the time that is used: 0 to `epochs`."""
-        used = self._before + perf_counter() - self._since
+        used = self._before + self._of_epoch()
         return self.epochs * min(1.0, used / self.seconds)
+
+    def _of_epoch(self) -> float:
+        return 0.0 if self._since is None else perf_counter() - self._since
 
     def is_over(self, history: Sequence[Epoch]) -> bool:
         """Return True if less than 2 % of the time is left after the epochs in `history`."""

@@ -20,6 +20,7 @@ _LEFT, _RIGHT, _BOTTOM, _TOP = 0.7, 0.25, 0.62, 0.88
 _ACROSS, _UPWARD = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
 _ROOM = 0.12  # margin around the outermost points, as a share of their extent
 _PALE, _GRID, _BAND = "#7a7a7a", "#e6e6e6", "#efefef"
+_DECADES = 3  # of a logarithmic axis, above which only powers of ten have room
 _FONT = "DejaVu Sans"  # Matplotlib ships it
 
 
@@ -101,9 +102,9 @@ def draw_scatter(
         ends += [mean - deviation, mean + deviation]
         axes.axhspan(mean - deviation, mean + deviation, color=_BAND, linewidth=0, zorder=0)
         axes.axhline(mean, color=_PALE, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    if log_across:
-        axes.xaxis.set_major_formatter(lambda x, _: f"{float(f'{10**x:.3g}'):,g}")
     axes.set(xlim=_limits([p.x for p in points]), ylim=_limits(ends))
+    if log_across:
+        _show_powers(axes)
     axes.grid(color=_GRID, linewidth=0.7, zorder=0.5)
     axes.set_axisbelow(True)
     for name in ("top", "right"):
@@ -190,6 +191,19 @@ def _label(axes: Axes, points: Sequence[Measured], band: tuple[float, float] | N
         [(p.label, inches(p.x, p.y)) for p in reversed(points)], taken, within
     ):
         write(label.box, label.text, colours[label.text])
+
+
+def _show_powers(axes: Axes) -> None:
+    """Label a horizontal axis of decimal logarithms by the numbers, at 1, 2, 5, 10 and so on."""
+    low, high = axes.get_xlim()
+    digits = (1, 2, 5) if high - low < _DECADES else (1,)
+    numbers = [
+        digit * 10.0**power
+        for power in range(math.floor(low), math.ceil(high))
+        for digit in digits
+        if low <= power + math.log10(digit) <= high
+    ]
+    axes.set_xticks([math.log10(number) for number in numbers], [f"{n:,g}" for n in numbers])
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:

@@ -61,7 +61,7 @@ def test_all_have_the_same_time_and_the_search_counts(compared: Outcome) -> None
     assert (data["time"], data["search_seconds"], data["baseline"]) == (TIME, SEARCH, None)
     for one in data["architectures"]:
         time = TIME - SEARCH if one["name"] == "found" else TIME
-        assert one["seconds"] == pytest.approx(time, rel=0.5)
+        assert 0.98 * time <= one["seconds"] < 5 * time  # other programs may run
         assert one["epochs"] >= 1
         assert 0 < one["latency"] < 1
         assert min(one["parameters"], one["multiply_adds"]) > 0
@@ -71,7 +71,7 @@ def test_all_have_the_same_time_and_the_search_counts(compared: Outcome) -> None
     assert "Each network had about 1 second" in compared.out
     assert f"better than {NETWORK}" in compared.out or f"Against {NETWORK} (" in compared.out
     page = Path(OUT, "compare.md").read_text()
-    assert "| latency, ms | epochs | search, s | training, s |" in page
+    assert "| ms per image | epochs | seconds |" in page
     assert Path(OUT, "compare.png").stat().st_size > 10_000
 
 

@@ -14,7 +14,13 @@ from PIL import Image
 from rich.console import Console
 
 from relativenas_optuna.cli.output.comparison import FILES, show, write
-from relativenas_optuna.evaluation.comparison.figures import DRAWN, FOUND, PUBLISHED, RANDOM
+from relativenas_optuna.evaluation.comparison.figures import (
+    DRAWN,
+    FOUND,
+    PUBLISHED,
+    RANDOM,
+    TORCHVISION,
+)
 from relativenas_optuna.evaluation.comparison.report import COLUMNS, Comparison
 from tests.evaluation.comparison.test_figures import compared
 
@@ -113,9 +119,20 @@ TIMED = replace(
 def test_rows_of_equal_time_show_search_latency_and_epochs() -> None:
     rows = {row[0]: dict(zip(TIMED.columns, row, strict=True)) for row in TIMED.rows()}
     assert set(rows) == {"found", "random search", "P"}
-    assert [row["search, s"] for row in rows.values()] == ["240", "", ""]
-    assert {row["latency, ms"] for row in rows.values()} == {"2.00"}
-    assert {(row["epochs"], row["training, s"]) for row in rows.values()} == {("3", "1")}
+    assert [row["seconds"] for row in rows.values()] == ["240 + 1", "1", "1"]
+    assert {row["ms per image"] for row in rows.values()} == {"2.00"}
+    assert {(row["epochs"], row["params, M"]) for row in rows.values()} == {("3", "0.001")}
+
+
+def test_the_table_of_equal_time_fits_a_terminal() -> None:
+    name = "mobilenet_v3_small, small stem"
+    console = Console(width=80, markup=False, record=True, file=io.StringIO())
+    show(
+        replace(TIMED, compared=(*TIMED.compared, compared(TORCHVISION, [0.5, 0.7], name))), console
+    )
+    text = console.export_text()
+    assert "mobilenet_v3_small, " in text
+    assert "\u2026" not in text
 
 
 def test_equal_time_is_in_sentences_and_data(tmp_path: Path) -> None:

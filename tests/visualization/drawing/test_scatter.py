@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,24 @@ def test_points_are_at_their_means_with_a_line_of_one_deviation_and_each_value()
     low, high = axes.get_ylim()
     for y in (y for line in lines for _, y in line):
         assert low < y < high
+
+
+@pytest.mark.parametrize(
+    ("most", "labels"),
+    [
+        (100.0, ["1", "2", "5", "10", "20", "50", "100"]),
+        (1e4, ["1", "10", "100", "1,000", "10,000"]),
+    ],
+)
+def test_a_logarithmic_axis_is_labelled_with_numbers(most: float, labels: list[str]) -> None:
+    points = [replace(POINTS[0], x=1.0), replace(POINTS[1], x=most)]
+    figure = draw_scatter(points, title="t", note="n", across="a", upward="u", log_across=True)
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    assert low < 0 < math.log10(most) < high
+    assert [tick.get_text() for tick in axes.get_xticklabels()][: len(labels)] == labels
+    for tick, label in zip(axes.get_xticks(), labels, strict=False):
+        assert 10**tick == pytest.approx(float(label.replace(",", "")))
 
 
 def test_every_label_and_the_band_are_written_once_in_the_colour_of_the_point() -> None:
