@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 LONGEST = 24  # hours of a training on a CPU that need no --yes
 
 
-def require_patience(seconds: float, epochs: int, *, unit: str = "epochs") -> None:
+def require_patience(
+    seconds: float,
+    epochs: int,
+    *,
+    unit: str = "epochs",
+    shorter: str = "a shorter recipe (--recipe short)",
+) -> None:
     """Raise if a training takes a CPU more than `LONGEST` hours.
 
     Args:
         seconds: Duration of one epoch, in seconds.
         epochs: Number of epochs.
         unit: Noun for the epochs, if they are something else.
+        shorter: A way to work for less time.
 
     Raises:
         SearchError: The training takes longer. The message suggests faster ways.
@@ -32,8 +39,8 @@ def require_patience(seconds: float, epochs: int, *, unit: str = "epochs") -> No
     if whole > 3600 * LONGEST:
         raise SearchError(
             f"{epochs} {unit} of {duration(seconds)} would take this CPU about "
-            f"{duration(whole)}: take a GPU (--device cuda), a shorter recipe (--recipe short), "
-            f"or begin all the same with --yes"
+            f"{duration(whole)}: take a GPU (--device cuda), {shorter}, or "
+            f"begin all the same with --yes"
         )
 
 

@@ -128,7 +128,7 @@ def _with_equal_time(
     trainings = options["seeds"] * len(part)
     most = trainings * time.seconds / options["workers"]
     if conditions.device == "cpu" and not options["yes"]:
-        require_patience(most / trainings, trainings, unit="trainings")
+        require_patience(most / trainings, trainings, unit="trainings", shorter="less --time")
     notices.print(
         f"{trainings} trainings of {shown(time.seconds)} each, less {shown(time.search_seconds)} "
         f"of search for the found architecture; in all up to about {duration(most)}",

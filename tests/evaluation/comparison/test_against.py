@@ -107,6 +107,7 @@ def test_without_test_images_a_part_is_held_out(capfd: Capture) -> None:
         (("--against", "resnet81"), "such as resnet18"),
         (("--against", "alexnet"), "alexnet does not take images of 8x8 pixels"),
         (("--time", "0.41s"), "time must be at least 1s, since the search took 1s and an epoch"),
+        (("--time", "9h"), "take a GPU (--device cuda), less --time, or begin"),
         (("--time", "soon"), "time must be a duration"),
         (("--set", "learning_rates=1"), "a recipe's field must be one of"),
     ],
