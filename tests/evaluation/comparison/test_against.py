@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from relativenas_optuna.evaluation.standalone import estimate
 from relativenas_optuna.search.time_used import USED_ATTRIBUTE, seconds_used
 from relativenas_optuna.storages.opening import storage_at
 from tests.evaluation.comparison.conftest import Capture
-from tests.helpers.command import Outcome, call
+from tests.helpers.command import Outcome, call, started, wait_for
 
 SMALL = ("--set", "channels=2", "--set", "cells=3", "--set", "batch_size=8", "--seeds", "1")
 OUT = "equal"
@@ -87,6 +88,24 @@ def test_finished_rows_are_kept_and_another_network_is_added(
     assert [one["name"] for one in after["architectures"]][3:] == ["shufflenet_v2_x0_5"]
     for old, new in zip(before[:3], after["architectures"][:3], strict=True):
         assert old["trainings"] == new["trainings"]
+
+
+@pytest.mark.slow
+def test_a_killed_comparison_goes_on_with_the_time_that_is_left(
+    folder: Path, capfd: Capture
+) -> None:
+    words = (*WORDS, "--out", "killed", "--time", "2s", "--stem", "torchvision")
+    with started(*words, cwd=folder) as process:
+        wait_for(process, "1 of 3: ")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    ended = {path: path.stat().st_mtime_ns for path in Path("killed").rglob("result.json")}
+    outcome = call(capfd, *words)
+    assert (outcome.status, len(ended)) == (0, 1)
+    assert all(path.stat().st_mtime_ns == time for path, time in ended.items())
+    assert [one["seconds"] >= 0.98 * 1.6 for one in figures("killed")["architectures"]] == [
+        True
+    ] * 3
 
 
 @pytest.mark.slow
