@@ -25,6 +25,7 @@ from relativenas_optuna.search.status_record import (
     WorkerStatus,
 )
 from relativenas_optuna.search.study_facts import best_trials, last_written, sampler_of
+from relativenas_optuna.search.time_used import TimeUsed
 from relativenas_optuna.search.uniform_status import trained_epochs
 from relativenas_optuna.storages.interruption import was_interrupted
 from relativenas_optuna.storages.search_storage import SearchStorage
@@ -72,6 +73,14 @@ def status_of(study: optuna.Study) -> Status:
         # A pass of the finals takes about as long as a candidate that is trained.
         passes = planned_passes(plan.finals, plan.training_passes)
     population = 0 if view is None else view.population_size
+    time = None if plan is None else plan.time
+    used = None if time is None else TimeUsed(study, leads=False).seconds
+    if time is not None and used is not None:
+        left_of_time: float | None = max(0.0, time - used)
+    elif running and left:
+        left_of_time = seconds_left(trials, left=left + passes, population=population)
+    else:
+        left_of_time = finals_seconds_left(finals)
     return Status(
         study=study.study_name,
         directions=tuple(direction.name.lower() for direction in study.directions),
@@ -97,9 +106,9 @@ def status_of(study: optuna.Study) -> Status:
         finals=None if finals is None else finals_status(finals),
         trained_epochs=None if plan is None else trained_epochs(study, plan),
         uniform_epochs=(plan.settings.uniform_epochs or None) if plan is not None else None,
-        seconds_left=seconds_left(trials, left=left + passes, population=population)
-        if running and left
-        else finals_seconds_left(finals),
+        seconds_left=left_of_time,
+        time=time,
+        seconds_used=used,
         finished=finished,
         last_written=last_written(trials),
     )

@@ -120,6 +120,8 @@ class Status:
         trained_epochs: Epochs on uniform paths that are trained; None in a search without them.
         uniform_epochs: Epochs on uniform paths in all; None in a search without them.
         seconds_left: Estimated seconds until the end of the search; None if unknown.
+        time: Seconds that the whole search takes; None without a time.
+        seconds_used: Seconds of `time` that are used; None without a time.
         finished: True if the search has ended and its winner is chosen.
         last_written: Local time at which a trial last started or ended; None without trials.
     """
@@ -149,6 +151,8 @@ class Status:
     trained_epochs: int | None
     uniform_epochs: int | None
     seconds_left: float | None
+    time: float | None
+    seconds_used: float | None
     finished: bool
     last_written: datetime | None
 

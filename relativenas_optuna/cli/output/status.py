@@ -186,6 +186,8 @@ class StatusReport:
             return "none, the search is finished"
         if of.total is None:
             return "not known, for nobody said how many trials there are to be"
+        if of.time is not None and of.seconds_left is not None:
+            return f"about {duration(of.seconds_left)} of {duration(of.time)}"
         if of.seconds_left is not None and (of.running or of.scored >= of.total):
             return f"about {duration(of.seconds_left)}"
         if of.scored >= of.total:

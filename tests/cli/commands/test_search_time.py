@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from relativenas_optuna.search.choice import RESULT_ATTRIBUTE
+from relativenas_optuna.search.study_access import study_at
+from relativenas_optuna.search.time_used import USED_ATTRIBUTE
 from tests.helpers.command import call, write_images, write_study_file
 
 Capture = pytest.CaptureFixture[str]
@@ -28,6 +32,13 @@ def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Captu
     assert "left for all generations" not in out
     assert "search --time 24s" in out
     assert "is finished" in call(capfd, *SEARCH, "--time", "12s").out
+    status = json.loads(call(capfd, "status", "--json").out)
+    assert status["time"] == 12
+    assert status["seconds_used"] > 3
+    with study_at("sqlite:///relativenas.db", "relativenas") as study:
+        study.set_user_attr(RESULT_ATTRIBUTE, None)
+        study.set_user_attr(USED_ATTRIBUTE, 5.0)
+    assert re.search(r"time left +about 7 seconds of 12 seconds", call(capfd, "status").out)
     line = call(capfd, *SEARCH, "--time", "6s").line
     assert "time must be at least 12s, with which study 'relativenas' was started; got 6s" in line
 
