@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from relativenas_optuna.samplers.populations import starting_claim
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seats.claims import Seat
+from relativenas_optuna.storages.interruption import mark_interrupted
 from relativenas_optuna.training.loop import Stopped
 
 if TYPE_CHECKING:
@@ -103,6 +105,26 @@ def reporting(trial: optuna.Trial, *, enabled: bool) -> Iterator[Report | None]:
         yield report if enabled else None
     except Stopped as error:
         raise optuna.TrialPruned(f"the running loss was {error.loss:.4f}") from None
+
+
+@contextmanager
+def marked_if_interrupted(trial: optuna.Trial) -> Iterator[list[Exception]]:
+    """Mark a trial as interrupted if anything but its architecture ends the `with` block.
+
+    An error of the architecture counts as its failure. After any other end, such as Ctrl-C or a
+    full disk, the seat of the trial is assigned again.
+
+    Yields:
+        A list, to which the block adds the errors of the architecture before it raises them.
+    """
+    errors: list[Exception] = []
+    try:
+        yield errors
+    except BaseException as error:
+        if error not in errors:
+            with suppress(UpdateFinishedTrialError):  # another process ended it meanwhile
+                mark_interrupted(trial.storage, trial._trial_id)
+        raise
 
 
 def record(
