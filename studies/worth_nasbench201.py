@@ -9,9 +9,9 @@ and with the largest numbers of parameters of `--limits`, at the size of the tab
     python studies/worth_nasbench201.py --data FOLDER
 
 FOLDER has a sub-folder of images for each class, or such folders in `train`. Every run writes one
-file in the folder of `--runs`, and a file that exists is not run again, so that the command can be
-stopped and repeated. At the end it writes `worth_nasbench201.json` beside this file and prints the
-tables. With the defaults it takes about four hours on one CPU core.
+file in the folder of `--runs`. A run that has a file, or a record in `worth_nasbench201.json`
+beside this file, is not run again, so that the command can be stopped and repeated. At the end it
+writes that file and prints the tables. With the defaults it takes about four hours on one CPU core.
 """
 
 from __future__ import annotations
@@ -340,12 +340,14 @@ def main() -> None:
     images = load_images(arguments.data, size=arguments.size)
     runs = Path(arguments.runs)
     runs.mkdir(parents=True, exist_ok=True)
+    place = Path(arguments.results).with_suffix(".json")
+    done = known(place)
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         for limit in arguments.limits:
             bench: Bench | None = None
             for name in arguments.rows:
                 path = runs / f"{name}-{limit}-{seed}.json"
-                if path.exists():
+                if path.exists() or (name, limit, seed) in done:
                     continue
                 bench = bench or Bench(images, limit, seed, arguments)
                 began, bench.passes = time.process_time(), 0
@@ -360,9 +362,16 @@ def main() -> None:
                 }
                 write(path, record)
                 say(f"{path.name}: {record['found']} in {record['seconds']} s")
-    found_all = results(runs, list(ROWS))
-    Path(arguments.results).with_suffix(".json").write_text(json.dumps(found_all) + "\n")
+    records = [json.loads(path.read_text()) for path in runs.glob("*.json")]
+    found_all = results([*done.values(), *records], list(ROWS))
+    place.write_text("[\n" + ",\n".join(map(json.dumps, found_all)) + "\n]\n")
     say(tables(found_all))
+
+
+def known(place: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
+    """Return the records of a file of results by row, limit and seed; none without the file."""
+    records = json.loads(place.read_text()) if place.exists() else []
+    return {(one["row"], one["limit"], one["seed"]): one for one in records}
 
 
 def parsed() -> argparse.Namespace:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nasbench201_table import cell_of, every_cell, parameters, table_accuracy
 from samplers_nasbench201_results import plus_minus
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def results(runs: Path, rows: Sequence[str]) -> list[dict[str, Any]]:
+def results(records: Iterable[Mapping[str, Any]], rows: Sequence[str]) -> list[dict[str, Any]]:
     """Return the records of all runs, with the accuracy of the table and the regret in points."""
-    found = []
-    for path in sorted(runs.glob("*.json")):
-        record = json.loads(path.read_text())
-        if record["row"] in rows:
-            cell = cell_of(record["found"])
-            accuracy = table_accuracy(cell)
-            found.append(
-                record
-                | {
-                    "accuracy": round(accuracy, 3),
-                    "regret": round(_best(record["limit"]) - accuracy, 3),
-                    "parameters": parameters(cell),
-                }
-            )
-    return sorted(found, key=lambda r: (r["limit"], rows.index(r["row"]), r["seed"]))
+    found = {}
+    for record in records:
+        cell = cell_of(record["found"])
+        accuracy = table_accuracy(cell)
+        found[record["row"], record["limit"], record["seed"]] = {
+            **record,
+            "accuracy": round(accuracy, 3),
+            "regret": round(_best(record["limit"]) - accuracy, 3),
+            "parameters": parameters(cell),
+        }
+    return sorted(found.values(), key=lambda r: (r["limit"], rows.index(r["row"]), r["seed"]))
 
 
 @cache
