@@ -42,9 +42,8 @@ def study_note(study: optuna.Study, seen: StudySnapshot, best: Best) -> str:
         parts.append(f"### {what}\n\n{block(architecture)}")
     if choice is not None and choice.finals is not None:
         shown = wide_table(finals_headings(choice), finals_rows(choice))
-        parts.append(
-            f"### The finals\n\nNetworks trained alone, {target_text(choice.finals)}.\n\n{shown}"
-        )
+        ranked = f"Networks trained stand-alone, {target_text(choice.finals)}."
+        parts.append(f"### The finals\n\n{ranked}\n\n{shown}")
     elif (running := _finals(study, plan)) is not None:
         parts.append(running)
     listed = _listed(study, seen, best)
@@ -72,7 +71,7 @@ def _going_on(study: optuna.Study, plan: SearchPlan | None) -> str:
         url = database_of(study._storage).engine.url
         storage = without_password(url.render_as_string(hide_password=True))
     except TypeError:
-        return "Run the program again that searched it: what was scored is kept in the study."
+        return "Run the program of the search again: all scores are kept in the study."
     if plan is None:
         lines = [
             f"study = optuna.load_study(study_name={study.study_name!r}, storage={storage!r})",
@@ -113,7 +112,7 @@ def _best(seen: StudySnapshot, best: Best, choice: Choice | None) -> tuple[str, 
     if choice is not None:
         winner = choice.winner
         alone = winner.ranked.standalone
-        won = "" if alone is None else f"accuracy {100 * alone:.2f} % trained alone; "
+        won = "" if alone is None else f"accuracy {100 * alone:.2f} % trained stand-alone; "
         return node_lines(winner.genotype.to_text()), (
             f"What the search found: {winner.name}, {won}scored again with the final weights: "
             f"loss {winner.loss:.4f}, accuracy {100 * winner.accuracy:.2f} %"

@@ -119,7 +119,7 @@ class Ranked:
         if self.standalone is None:
             return f"{self.name}: {shared}"
         return (
-            f"{self.name}: accuracy {100 * self.standalone:.2f} % trained alone; with shared "
+            f"{self.name}: accuracy {100 * self.standalone:.2f} % trained stand-alone; with shared "
             f"weights {shared}"
         )
 

@@ -75,7 +75,7 @@ def test_the_status_of_other_studies(capfd: Capture) -> None:
     assert outcome.status == 0
     assert outcome.out.startswith(f"study       {NAME} in {DATABASE}\n")
     assert "without generations" in outcome.out
-    assert "not known, for nobody said how many trials" in outcome.out
+    assert "not known: the study has no planned number of trials" in outcome.out
     assert "not started" in call(capfd, "status", "--study", "two").out
     with storage_at(DATABASE) as storage:
         two = optuna.load_study(study_name="two", storage=storage)

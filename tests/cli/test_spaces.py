@@ -50,7 +50,7 @@ def study_file(folder: Path, space: str, *, generations: int = 1, finals: int = 
 def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, run: Run) -> None:
     found = run("run", study_file(tmp_path, space, finals=2))
     assert (found.status, found.err) == (0, "")
-    assert "the finals: networks of 6 cells and 8 channels, each trained alone" in found.out
+    assert "the finals: networks of 6 cells and 8 channels, each trained stand-alone" in found.out
     assert f"data {tmp_path / 'images'}, space {space}, preset digits" in found.out
     out = tmp_path / "relativenas-out" / "s"
     best = json.loads((out / "best.json").read_text())

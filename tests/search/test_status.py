@@ -219,5 +219,5 @@ def test_the_status_of_a_sampler_of_another_process_says_what_is_not_known(
     monkeypatch.delitem(seats._CLASSES, "OwnSampler")
     status = status_of(study)
     assert (status.sampler, status.population, status.generation) == ("OwnSampler", 4, None)
-    said = "OwnSampler, population 4, whose generations are known to its own module only\n"
+    said = "OwnSampler, population 4, whose generations only its own module can read\n"
     assert said in text_of(study)

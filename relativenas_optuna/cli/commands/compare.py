@@ -64,21 +64,21 @@ _RANDOM = 5
     metavar="NETWORK",
     multiple=True,
     help="Classification network of torchvision to compare with, such as resnet18 or "
-    "mobilenet_v3_small; may be repeated. All then get the same wall time.",
+    "mobilenet_v3_small; may be repeated. All get the same wall time.",
 )
 @click.option(
     "--time",
     metavar="TIME",
     callback=lambda _context, _option, value: duration_value(value),
     help="Wall time of each architecture with --against, such as 90s, 10m or 1.5h; for the found "
-    "one it includes the search.  [default: that of the search and of the recipe's training]",
+    "one it includes the search.  [default: the time of the search and of the recipe's training]",
 )
 @click.option(
     "--stem",
     type=click.Choice(STEMS),
-    help="First layers of the networks of --against: torchvision's; small, with a 3x3 convolution "
-    "of stride 1 and no pooling; or both, each as a row.  [default: both for images under "
-    f"{SMALL_IMAGE} pixels, as far as the time allows, otherwise torchvision]",
+    help="First layers of the networks of --against: torchvision (unchanged); small (a 3x3 "
+    "convolution of stride 1, no pooling); or both, each in its own row.  [default: both for "
+    f"images under {SMALL_IMAGE} pixels if the time is enough, otherwise torchvision]",
 )
 @click.option(
     "--random",
@@ -155,8 +155,7 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
     random search is stored in study NAME-random.
 
     With --against the baselines are networks of torchvision and the published architecture. All
-    get the same wall time: the found architecture for its search and its training, the others for
-    their training.
+    get the same wall time. For the found architecture it includes the search.
 
     Give the same command again to continue after an interruption.
     """
@@ -167,8 +166,8 @@ def compare(storage: str, study: str, as_json: bool, **options: Any) -> None:
         plan = SearchPlan.stored_in(found)
         if plan is None:
             raise SearchError(
-                f"study {study!r} was not searched by `relativenas search`, so that nothing is "
-                f"known of its images: name another --study"
+                f"study {study!r} was not searched by `relativenas search`, so its "
+                f"images are not known: pass another --study"
             )
         check_study(found, plan.search_space)
         plan = _with_images_of_now(plan, options["data"], study)

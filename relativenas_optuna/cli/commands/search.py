@@ -66,7 +66,7 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
     "--generations",
     type=int,
     metavar="N",
-    help="Total number of generations; a larger number continues a finished study.  "
+    help="Total number of generations; a larger number extends a finished search.  "
     "[default: the preset's]",
 )
 @click.option(
@@ -85,8 +85,8 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
 @click.option(
     "--sampler",
     metavar="NAME",
-    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (two baselines), or "
-    "MODULE:CLASS of any sampler of Optuna, such as optuna.samplers:TPESampler.  "
+    help=f"Sampler that proposes the architectures: {', '.join(SAMPLERS)} (the last two are "
+    "baselines), or MODULE:CLASS of any sampler of Optuna, such as optuna.samplers:TPESampler.  "
     f"[default: {RELATIVENAS}]",
 )
 @limit_options
@@ -94,23 +94,25 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
     "--finals",
     type=int,
     metavar="N",
-    help=f"Number of architectures, 2 to {MOST_ENTRANTS}, that are trained alone at the end to "
-    "choose the winner; 0 to choose it by the score with shared weights.  [default: the preset's]",
+    help=f"Number of architectures, 2 to {MOST_ENTRANTS}, that are trained stand-alone at "
+    "the end to choose the winner; 0 to choose it by the score with shared weights.  "
+    "[default: the preset's]",
 )
 @click.option(
     "--for",
     "target",
     type=click.Choice(TARGETS),
-    help="Network that the finals choose for: small, as it is trained here; or full, trained long "
-    f"and at full size, where larger architectures gain more.  [default: {SMALL}]",
+    help="Network that the finals choose for: small, of about the size that the finals train; or "
+    "full, trained long and at full size, where larger architectures gain more.  "
+    f"[default: {SMALL}]",
 )
 @click.option(
     "--time",
     metavar="TIME",
     callback=lambda _context, _option, value: duration_value(value),
-    help="Time of the whole search, such as 90s, 10m or 1.5h, in place of --generations: a short "
-    "measurement says how long to train, how many generations to score and how long the finals "
-    "are. More time continues a finished search.  [default: no limit]",
+    help="Wall time of the whole search, such as 90s, 10m or 1.5h, instead of --generations: the "
+    "search measures its speed, and plans the training of the shared weights, the generations and "
+    "the finals. More time extends a finished search.  [default: no limit]",
 )
 @click.option(
     "--workers",

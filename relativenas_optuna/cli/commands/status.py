@@ -68,7 +68,7 @@ def status(storage: str, study: str, watch: bool, every: float, as_json: bool) -
                 else:
                     output.print(report.text, soft_wrap=True)
         except KeyboardInterrupt:
-            raise Interrupted("the study was only looked at, and is as it was") from None
+            raise Interrupted("the study is unchanged") from None
 
 
 def _watch(output: rich.console.Console, study: optuna.Study, storage: str, every: float) -> None:

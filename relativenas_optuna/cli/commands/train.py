@@ -203,7 +203,7 @@ def _train(
     except KeyboardInterrupt:
         saved = f"{done} of {recipe.epochs} epochs are saved in {shown_path(out.absolute())}"
         if process_count() > 1:  # the command without torchrun would be another training
-            report.interrupted(f"{saved}; the same command of torchrun goes on")
+            report.interrupted(f"{saved}; the same torchrun command continues")
             sys.exit(_INTERRUPTED)
         raise Interrupted(saved) from None
     report.ended(result, named.genotype, data=data, out=out)

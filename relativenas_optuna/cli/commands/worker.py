@@ -88,7 +88,7 @@ def worker(
     end = time.monotonic() + wait
     while is_missing_file(storage):
         if time.monotonic() > end:
-            raise _not_begun(study, wait, f", and {without_password(storage)} is not there")
+            raise _not_begun(study, wait, f", and there is no database {without_password(storage)}")
         time.sleep(_PAUSE)
     with storage_at(storage, create=False) as opened:
         while (planned := _plan(opened, study)) is None:
@@ -145,7 +145,7 @@ def _work(
                 )
             )
         except KeyboardInterrupt:
-            raise Interrupted(f"what was scored is kept in study {name!r}") from None
+            raise Interrupted(f"all scores are kept in study {name!r}") from None
         newest = SearchPlan.stored_in(study)
         # A custom space without stand-alone networks has no finals, whatever the plan says.
         if newest is None or (newest.settings, newest.finals) in (
@@ -159,7 +159,9 @@ def _work(
         data = {"study": name, "worker": os.getpid(), "device": found, "trials": scored}
         click.echo(json.dumps(data))
     else:
-        notice(f"worker {os.getpid()} scored {len(scored)}; study {name!r} is searched")
+        notice(
+            f"worker {os.getpid()} scored {len(scored)}; the search of study {name!r} is finished"
+        )
 
 
 def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:
@@ -176,7 +178,7 @@ def _paths(progress: UniformProgress) -> None:
 def _not_begun(study: str, wait: float, why: str = "") -> SearchError:
     return SearchError(
         f"study {study!r} is not started after {wait:g} seconds{why}: start it by `relativenas "
-        f"search --study {study}`, which other workers then help"
+        f"search --study {study}`"
     )
 
 

@@ -80,7 +80,7 @@ threads_option = click.option(
     type=click.IntRange(1, 1024),
     metavar="N",
     help="Number of CPU threads of each process.  [default: OMP_NUM_THREADS, otherwise that of the "
-    "run that is continued, otherwise the fastest one, measured in a second or two]",
+    "continued run, otherwise the fastest one, which is measured in a few seconds]",
 )
 
 json_option = click.option(

@@ -92,12 +92,15 @@ def network_in(
     network, description, own = open_network(file, named.genotype, dataset)
     if own and architecture is not None and named.genotype != description.genotype:
         raise click.UsageError(
-            f"--architecture is for weights that do not say theirs, and {str(file)!r} is of another"
+            f"--architecture is for weights that do not name theirs, but {str(file)!r} names "
+            f"another one"
         )
     if own and dataset is not None and dataset != description.dataset:
         raise click.UsageError(
-            f"--dataset is for weights that do not say theirs, and {str(file)!r} is a network for "
+            f"--dataset is for weights that do not name theirs, but {str(file)!r} names "
             f"{description.dataset}"
         )
-    taken_for = f"taken for {named.name} trained on {description.dataset}; the file does not say"
+    taken_for = (
+        f"assumed to be {named.name} trained on {description.dataset}; the file does not say"
+    )
     return NetworkIn(network, description, None if own else taken_for)

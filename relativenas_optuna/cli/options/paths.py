@@ -61,15 +61,15 @@ def plan_here(
         place = checked_place(weights)
         if "://" not in place and not Path(place).is_dir():
             raise SearchError(
-                f"weights must be where those of the search are; there is no folder {weights!r}"
+                f"weights must be the folder of the search's weights; there is none at {weights!r}"
             )
         return replace(plan, weights=place)
     if out is None:
         return plan
     if plan.weights is not None:
         raise SearchError(
-            f"out is not needed, for the weights of this search are in {plan.weights!r}: leave it "
-            f"out, or say by --weights where they are here"
+            f"out is not needed, because the weights of this search are in {plan.weights!r}: leave "
+            f"it out, or give their path on this machine by --weights"
         )
     if not Path(out).is_dir():
         raise SearchError(f"out must be the folder of the search; there is none at {out!r}")

@@ -136,7 +136,7 @@ class Console:
         self._genotype(choice.winner.genotype)
         self._write(choice.winner.genotype, out, "best", self.study)
         if is_in_memory(self.storage):
-            self._note("the study was in memory, and ends here")
+            self._note("the study was in memory only, and is not kept")
             return
         shown = without_password(self.storage)
         more = ("--generations", str(2 * max(choice.generations, plan.settings.generations)))
@@ -185,7 +185,7 @@ class Console:
             if folder is not None:
                 self._write(genotype, folder, stem, f"{self.study}, {ranked}")
         if top > len(best):
-            self._note(f"\nthere are no more than {len(best)} different architectures")
+            self._note(f"\nthe study has only {len(best)} different architectures")
 
     def figures(self, figures: Sequence[Figure]) -> None:
         """Print each figure that a study must reach, with the value that it reached."""
@@ -200,7 +200,7 @@ class Console:
         assert settings is not None
         self._print(
             f"\nthe finals: networks of {settings.cells} cells and {settings.channels} channels, "
-            f"each trained alone"
+            f"each trained stand-alone"
         )
         table = [finals_headings(choice), *finals_rows(choice)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -210,9 +210,9 @@ class Console:
         self._print(target_text(settings))
         winner = choice.winner
         self._print(
-            f"{winner.name} won; with the final shared weights, its accuracy is "
-            f"{100 * winner.accuracy:.2f} %, the median of {len(choice.random_accuracies)} random "
-            f"architectures {100 * choice.random_accuracy:.2f} %"
+            f"{winner.name} won; its accuracy with the final shared weights is "
+            f"{100 * winner.accuracy:.2f} %, that of {len(choice.random_accuracies)} random "
+            f"architectures has a median of {100 * choice.random_accuracy:.2f} %"
         )
 
     def _finalists(self, choice: Choice, of: str) -> None:
@@ -238,9 +238,9 @@ class Console:
                 won += others[0].name
             self._print(f"{winner.name} {won}")
         self._print(
-            f"its accuracy is {100 * winner.accuracy:.2f} %, the median of "
-            f"{len(choice.random_accuracies)} random architectures with the same weights "
-            f"{100 * choice.random_accuracy:.2f} %"
+            f"its accuracy is {100 * winner.accuracy:.2f} %, that of "
+            f"{len(choice.random_accuracies)} random architectures with the same weights has a "
+            f"median of {100 * choice.random_accuracy:.2f} %"
         )
 
     def _genotype(self, genotype: AnyGenotype) -> None:

@@ -109,7 +109,7 @@ class StatusReport:
             parts.append(f"data {of.data}, {space}preset {of.search_preset}")
         if of.population is not None:
             preset = "" if of.preset is None else f", preset {of.preset}"
-            unknown = ", whose generations are known to its own module only"
+            unknown = ", whose generations only its own module can read"
             parts.append(
                 f"{of.sampler}{preset}, population {of.population}"
                 f"{unknown if of.complete_generations is None else ''}"
@@ -136,7 +136,7 @@ class StatusReport:
 
     def _running(self) -> str:
         lost = self._of.lost
-        of_lost = f"; {lost} of workers that are gone, to be scored again" if lost else ""
+        of_lost = f"; {lost} of dead workers, to be scored again" if lost else ""
         return f"{self._of.running}{of_lost}"
 
     def _failed(self) -> str:
@@ -147,8 +147,8 @@ class StatusReport:
     def _workers(self) -> str:
         of = self._of
         if not of.workers:
-            told = of.running and "not known: the trials do not say who runs them"
-            return told or "none at work"
+            told = of.running and "not known: the trials do not name their workers"
+            return told or "none alive"
         machines: dict[str, list[str]] = defaultdict(list)
         for worker in of.workers:
             machines[worker.machine].append(str(worker.pid))
@@ -157,7 +157,7 @@ class StatusReport:
 
     def _finals(self, finals: FinalsStatus) -> str:
         if not finals.total:
-            return "the shortlist is being made, or the search was ended before"
+            return "the shortlist is not made yet"
         words = f"{finals.done} of {finals.total} trainings, rung {finals.rung} of {finals.rungs}"
         if finals.done < finals.total:
             words += f", {finals.running} running"
@@ -175,7 +175,7 @@ class StatusReport:
         value = f"loss {of.best.loss:.4f}" if of.data else f"value {of.best.loss:.6g}"
         won = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %, with final weights"
         if of.best.standalone is not None:
-            won += f"; accuracy {100 * of.best.standalone:.2f} % trained alone in the finals"
+            won += f"; accuracy {100 * of.best.standalone:.2f} % trained stand-alone in the finals"
         unscored = PREDICTED if of.best.predicted else MOST_LIKELY
         name = unscored if of.best.trial is None else f"trial {of.best.trial}"
         return f"{name}: {value}{won}"
@@ -185,14 +185,14 @@ class StatusReport:
         if of.finished:
             return "none, the search is finished"
         if of.total is None:
-            return "not known, for nobody said how many trials there are to be"
+            return "not known: the study has no planned number of trials"
         if of.time is not None and of.seconds_left is not None:
             return f"about {duration(of.seconds_left)} of {duration(of.time)}"
         if of.seconds_left is not None and (of.running or of.scored >= of.total):
             return f"about {duration(of.seconds_left)}"
         if of.scored >= of.total:
-            return "the winner is being chosen, or the search was ended before"
-        return "not known yet" if of.running else "not known, for nobody is at it"
+            return "not known: the winner is not chosen yet"
+        return "not known yet" if of.running else "not known: no worker is running"
 
     def _history(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [("generation", "best", "median", "diversity")]

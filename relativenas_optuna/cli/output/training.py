@@ -63,7 +63,7 @@ class TrainingReport:
             classes: Number of classes.
         """
         self._note(
-            f"{trained} images to train on, {validated} to choose by, {tested} to test with, "
+            f"{trained} training images, {validated} validation images, {tested} test images, "
             f"{classes} classes"
         )
 
@@ -85,7 +85,7 @@ class TrainingReport:
         """Print the result of a training, and the command that evaluates the network."""
         kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
         if result.validation_accuracy is None or result.validation_loss is None:
-            self._print(f"\n{kept}, the last one, for no images were set apart to choose by")
+            self._print(f"\n{kept}, the last one, because there are no validation images")
         else:
             of = _score(result.validation_accuracy, result.validation_loss)
             self._print(f"\n{kept}: validation {of}")

@@ -44,7 +44,7 @@ def overview(status: Status) -> Facts:
         facts.append(("failed", str(status.failed)))
     if status.best is not None:
         if status.best.standalone is not None:
-            facts.append(("accuracy, trained alone", f"{100 * status.best.standalone:.2f} %"))
+            facts.append(("stand-alone accuracy", f"{100 * status.best.standalone:.2f} %"))
         if status.best.accuracy is not None:
             facts.append(("accuracy, shared weights", f"{100 * status.best.accuracy:.2f} %"))
         name = "best loss" if status.data else "best value"

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 _TARGETS = {
     "small": (
-        "ranked for a network of about this size (--for small), by the validation loss alone. "
-        "In short trainings of small networks large architectures are often behind: for a network "
-        "that is trained long and at full size give --for full"
+        "ranked for a network of about this size (--for small), by the validation loss. Short "
+        "trainings of small networks underrate large architectures: for a network that is trained "
+        "long and at full size, pass --for full"
     ),
     FULL: (
-        "ranked for a network that is trained long and at full size (--for full), by the rank by "
-        "validation loss plus rank by number of parameters, because short trainings "
-        "of small networks underrate large architectures. For a network of about this size give "
+        "ranked for a network that is trained long and at full size (--for full), by the sum of "
+        "the ranks by validation loss and by number of parameters, because short trainings of "
+        "small networks underrate large architectures. For a network of about this size, pass "
         "--for small"
     ),
 }
@@ -35,7 +35,7 @@ def finals_headings(choice: Choice) -> tuple[str, ...]:
 
 
 def finals_rows(choice: Choice) -> list[tuple[str, ...]]:
-    """Return a row for each finalist: accuracy and loss after each rung, and its facts."""
+    """Return a row for each finalist: accuracy and loss after each rung, and more columns."""
     rows = []
     for rank, finalist in enumerate(choice.finalists, start=1):
         accuracies = [
@@ -59,7 +59,7 @@ def finals_rows(choice: Choice) -> list[tuple[str, ...]]:
 
 
 def target_text(settings: FinalsSettings) -> str:
-    """Return one line that says which target counts in the finals, and why it matters."""
+    """Return one line about the target of the finals, and when to choose the other one."""
     return _TARGETS[settings.target]
 
 

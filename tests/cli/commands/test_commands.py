@@ -67,7 +67,7 @@ def test_show_draws_as_many_as_there_are(tmp_path: Path, capfd: Capture) -> None
     assert outcome.status == 0
     number = len(re.findall(r"^\d+\. trial", outcome.out, re.MULTILINE))
     assert 2 <= number <= 4
-    assert f"there are no more than {number} different architectures" in outcome.out
+    assert f"the study has only {number} different architectures" in outcome.out
     assert len(list((tmp_path / "drawn").iterdir())) == 4 * number
 
 

@@ -87,7 +87,7 @@ def test_published_weights_are_measured_and_said_to_be_taken_for_what_they_are(
     outcome = call(capfd, "evaluate", "golden.pt", "--data", "seven", "--device", "cpu")
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.startswith("golden.pt: 5 cells of 4 channels, 7 classes\n")
-    assert "\ntaken for RelativeNAS trained on cifar10; the file does not say\n" in outcome.out
+    assert "\nassumed to be RelativeNAS trained on cifar10; the file does not say\n" in outcome.out
     assert re.search(r"^accuracy   \d+\.\d\d %, top-5 \d+\.\d\d %$", outcome.out, re.MULTILINE)
     assert "'class" in outcome.out  # names of the data, for the file has none
 
@@ -129,7 +129,7 @@ class Call:
         (("golden.pt", "--architecture", "none"), "architecture must be a file with a genotype"),
         (("golden.pt", "--dataset", "imagenet"), "'golden.pt' is of another network: stem0.0."),
         (("net.safetensors", "--architecture", "DARTS_V1"), "--architecture is for weights that"),
-        (("net.safetensors", "--dataset", "imagenet"), "--dataset is for weights that do not say"),
+        (("net.safetensors", "--dataset", "imagenet"), "--dataset is for weights that do not name"),
         (("net.safetensors", "--data", "seven"), "has 2 classes, but the data has 7"),
         (("net.safetensors", "--data", "odd"), "class 1 is 'other' in the data and 'class1' in"),
         (("net.safetensors", "--data", "images/test"), "pass --part training to score all"),

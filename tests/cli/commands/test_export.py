@@ -75,7 +75,7 @@ def test_json_names_the_written_files(folder: Path, capfd: Capture) -> None:
 def test_published_weights_become_a_file_that_says_what_it_is(folder: Path, capfd: Capture) -> None:
     outcome = call(capfd, "export", "golden.pt", "--format", "safetensors")
     assert (outcome.status, outcome.err) == (0, "")
-    said = "golden.pt: taken for RelativeNAS trained on cifar10; the file does not say\n"
+    said = "golden.pt: assumed to be RelativeNAS trained on cifar10; the file does not say\n"
     assert outcome.out.startswith(said)
     network, description = load_network("golden.safetensors")
     assert same_bits(network.state_dict(), golden().state)

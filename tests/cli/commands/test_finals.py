@@ -63,7 +63,9 @@ def test_finals_are_shown_by_every_command(folder: Path, capfd: Capture) -> None
     searched = call(capfd, "search", *STUDY)
     assert (searched.status, searched.err) == (0, "")
     assert "finals, rung 1 of 2: the first of 4 has accuracy" in searched.out
-    assert "the finals: networks of 6 cells and 8 channels, each trained alone" in searched.out
+    assert (
+        "the finals: networks of 6 cells and 8 channels, each trained stand-alone" in searched.out
+    )
     headings = r"rank +architecture +after 1 epoch +after \d epochs +parameters"
     assert re.search(headings, searched.out)
     assert "ranked for a network of about this size (--for small)" in searched.out
@@ -79,17 +81,18 @@ def test_finals_are_shown_by_every_command(folder: Path, capfd: Capture) -> None
 
     status = call(capfd, "status", *STUDY).out
     assert "finals      6 of 6 trainings, rung 2 of 2; best accuracy" in status
-    assert f"accuracy {alone} trained alone in the finals" in status
+    assert f"accuracy {alone} trained stand-alone in the finals" in status
     shown = call(capfd, "show", *STUDY, "--top", "1").out
-    assert f"1. {won.name}: accuracy {alone} trained alone; with shared weights loss" in shown
-    assert f"What the search found: {won.name}, accuracy {alone} trained alone" in note().replace(
-        "\\", ""
+    assert f"1. {won.name}: accuracy {alone} trained stand-alone; with shared weights loss" in shown
+    assert (
+        f"What the search found: {won.name}, accuracy {alone} trained stand-alone"
+        in note().replace("\\", "")
     )
     assert call(capfd, "report", *STUDY, "--out", "page.html").status == 0
     page = (folder / "page.html").read_text()
     assert "<th>after 1 epoch</th>" in page
     assert f"<td>{alone} (" in page
-    assert "accuracy, trained alone" in page
+    assert "stand-alone accuracy" in page
     (stored,) = [json.loads(call(capfd, "search", *STUDY, "--json").out)]
     assert stored["finalists"][0]["finals"][-1]["accuracy"] == won.finals[-1].accuracy
     assert stored["finals"]["target"] == "small"

@@ -65,7 +65,7 @@ def test_a_file_becomes_a_trained_network_and_the_same_command_says_it_again(
     for line in (
         "mine: file mine.txt",
         r"data images, seed 0, device cpu; 2 epochs of batches of 4, 2 channels, 3 cells",
-        "13 images to train on, 3 to choose by, 16 to test with, 2 classes",
+        "13 training images, 3 validation images, 16 test images, 2 classes",
         r"epoch 1: loss .*, accuracy .* %; validation loss .*, accuracy .* %",
         r"epoch [12] of 2 is kept: validation accuracy .* %, loss .*",
         r"test accuracy .* %, loss .*",
@@ -125,7 +125,7 @@ def test_without_test_images_there_is_no_test(folder: Path, capfd: Capture) -> N
     outcome = call(capfd, *words, "--set", "validation_fraction=0")
     assert outcome.status == 0
     assert "there are no test images" in outcome.out
-    assert "epoch 2 of 2 is kept, the last one, for no images were set apart" in outcome.out
+    assert "kept, the last one, because there are no validation images" in outcome.out
 
 
 @pytest.mark.parametrize(

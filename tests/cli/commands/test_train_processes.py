@@ -84,6 +84,6 @@ def test_ctrl_c_of_torchrun_prints_one_line_without_a_command(
         os.killpg(process.pid, signal.SIGINT)
         outcome = end(process)
     said = re.findall(r"interrupted: (\d+) of 500 epochs are saved in \S+; (.*)", outcome.err)
-    assert [words for _, words in said] == ["the same command of torchrun goes on"]
+    assert [words for _, words in said] == ["the same torchrun command continues"]
     assert int(said[0][0]) >= 2
     assert "go on:" not in outcome.err

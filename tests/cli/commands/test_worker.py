@@ -100,12 +100,12 @@ def test_a_worker_waits_for_a_search_and_helps_it(folder: Path, data: Path, capf
         share = Counter(worker_of(trial.system_attrs)["pid"] for trial in study.trials)
         stale = [trial.user_attrs.get("stale_commits") for trial in study.trials]
     assert share.keys() == {os.getpid(), process.pid}
-    assert f"scored {share[process.pid]}; study 's' is searched" in worker.out
+    assert f"scored {share[process.pid]}; the search of study 's' is finished" in worker.out
     assert Counter(number is None for number in stale) == {True: 12, False: 12}
     # To whoever comes later nothing is left.
     late = call(capfd, "worker", *CPU)
     assert (late.status, late.err) == (0, "")
-    assert "scored 0; study 's' is searched" in late.out
+    assert "scored 0; the search of study 's' is finished" in late.out
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["no study", "no plan"])
@@ -117,7 +117,7 @@ def test_a_wait_for_a_study_that_nobody_begins_ends_in_one_line(
             optuna.create_study(study_name="it's", storage=storage)
     outcome = call(capfd, "worker", "--study", "it's", "--wait", "0.5")
     assert outcome.status == 1
-    why = "" if begun else f", and {DATABASE} is not there"
+    why = "" if begun else f", and there is no database {DATABASE}"
     assert f""""it's" is not started after 0.5 seconds{why}: start it by""" in outcome.line
     assert (folder / "relativenas.db").exists() == begun
 
@@ -138,7 +138,7 @@ def test_a_worker_takes_the_folder_of_the_search_where_it_is_mounted(
     missing = call(capfd, "worker", *CPU, "--out", "elsewhere")
     assert "out must be the folder of the search; there is none at 'elsewhere'" in missing.line
     lost = call(capfd, "worker", *CPU, "--weights", "elsewhere")
-    assert "weights must be where those of the search are; there is no folder" in lost.line
+    assert "weights must be the folder of the search's weights; there is none at" in lost.line
     assert not (folder / "elsewhere").exists()
     worker = call(capfd, "worker", *CPU, "--out", "mounted")
     assert (worker.status, worker.err) == (0, "")
@@ -185,6 +185,6 @@ def test_a_signal_ends_a_worker_in_order(folder: Path, data: Path, capfd: Captur
         outcome: Outcome = end(process)
     assert outcome.status == 143
     assert "Traceback" not in outcome.err
-    assert "interrupted: what was scored is kept in study 's'" in outcome.err
+    assert "interrupted: all scores are kept in study 's'" in outcome.err
     with searched() as study:
         assert all(was_interrupted(trial) for trial in study.get_trials(states=[TrialState.FAIL]))

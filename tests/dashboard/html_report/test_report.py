@@ -120,7 +120,7 @@ def test_names_and_values_from_elsewhere_are_text(directions: list[Any]) -> None
 def test_a_study_of_another_sampler_says_what_it_lacks() -> None:
     page = shown(hostile_study())
     assert list(page.figures) == ["history"]
-    assert "no trial here carries an architecture of two cells" in page.text
+    assert "no trial here has an architecture of two cells" in page.text
     assert "another sampler made them" in page.text
     assert "The study does not say its settings" in page.text
     assert "Another program than relativenas search made the study" in page.text
