@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
-from relativenas_optuna._utils.checked_fields import Range
+from relativenas_optuna._utils.checked_fields import Range, check_value
 from relativenas_optuna._utils.limits import MAX_SEED, MOST
+from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.finals.settings import TARGETS
 from relativenas_optuna.search.limits import LimitRequest
 
@@ -53,3 +56,25 @@ class SearchRequest:
     finals: Annotated[int, Range(0)] | None = None
     target: Annotated[str, TARGETS] | None = None
     time: Annotated[float, Range(1)] | None = None
+
+
+def check_time(request: SearchRequest) -> None:
+    """Raise if a request has a time that is out of range, or that its generations contradict.
+
+    Raises:
+        SearchError: The request has a time and a number of generations.
+        ValueError: The time is less than a second.
+    """
+    if request.time is None:
+        return
+    check_value("time", Annotated[float, Range(1)], request.time)
+    if request.settings.get("generations") is not None:
+        raise SearchError(
+            f"generations must be left out with a time, which plans them; got "
+            f"{request.settings['generations']!r}"
+        )
+
+
+def data_source(source: str) -> str:
+    """Return the name of a data set, or the absolute path of a folder."""
+    return source if source in DATA_NAMES else str(Path(source).absolute())
