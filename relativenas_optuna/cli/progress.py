@@ -13,6 +13,7 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration, seconds_between
 from relativenas_optuna.cli.terminal import on_screen, verbosity
 from relativenas_optuna.samplers.seats.claims import seat_of
+from relativenas_optuna.search.generation_summary import summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -131,13 +132,12 @@ class SearchProgress(Shown):
         return sum(generation.complete for generation in seen)
 
     def _generation(self, generation: int) -> None:
-        summary = self._search.summary_of(generation)
+        summary = summary_of(self._search.population, generation)
         if summary is not None:
-            best, median, diversity = summary
             say(
                 self._progress,
-                f"generation {generation + 1}: best loss {best:.4f}, median {median:.4f}, "
-                f"diversity {diversity:.2f}",
+                f"generation {generation + 1}: best loss {summary.best:.4f}, "
+                f"median {summary.median:.4f}, diversity {summary.diversity:.2f}",
             )
         if generation == 0 and self._search.plan.time is None:
             left = self._search.seconds_left(generation + 1)

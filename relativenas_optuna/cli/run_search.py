@@ -129,7 +129,8 @@ def prepared_in_memory(
     Raises:
         Exception: See `Search` for all errors.
     """
-    from relativenas_optuna.search.search import Search, images_of_plan
+    from relativenas_optuna.search.search import Search
+    from relativenas_optuna.search.setup import images_of_plan
     from relativenas_optuna.search.threads import set_search_threads
     from relativenas_optuna.training.device import resolve_device
 

@@ -114,6 +114,13 @@ class PlanFields:
         """True if all scores of the search are from the same weights."""
         return self.settings.uniform_epochs > 0
 
+    @property
+    def limit_lines(self) -> list[str]:
+        """One line for people for each limit."""
+        if self.limits is None:
+            return []
+        return self.limits.lines(self.limits.by_name(self.space, self.nodes))
+
     def budget(self, speed: Speed) -> Budget:
         """Return the planner of this search at a speed."""
         return Budget(

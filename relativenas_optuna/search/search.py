@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from optuna.trial import TrialState
-
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.objective.checkpoints.location import checkpoint_at
-from relativenas_optuna.objective.supernet_objective import SupernetObjective
-from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
-from relativenas_optuna.samplers.seats.claims import Seat, seat_of
 from relativenas_optuna.search.busy_cpus import slow_threads_reported
 from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.choosing import chosen, chosen_by_finals
-from relativenas_optuna.search.custom_space import check_random_architecture, supernet_builder
-from relativenas_optuna.search.defaults import DATA_NAMES, RELATIVENAS
 from relativenas_optuna.search.finals.run import FinalsHooks, run_finals
-from relativenas_optuna.search.known_costs import descriptors_of
-from relativenas_optuna.search.memory import check_search_memory
-from relativenas_optuna.search.plan import SearchPlan
-from relativenas_optuna.search.random_architectures import uniform_paths
-from relativenas_optuna.search.samplers import check_same_sampler
 from relativenas_optuna.search.seat_loop import score_seats
-from relativenas_optuna.search.speed import choices, has_networks, measured_speed
-from relativenas_optuna.search.time_plan import images_in_time, planned
+from relativenas_optuna.search.setup import set_up
+from relativenas_optuna.search.speed import choices, measured_speed
 from relativenas_optuna.search.time_used import TimeUsed
-from relativenas_optuna.spaces.registry import load_space
-from relativenas_optuna.training.data.load import DataError, load_images
-from relativenas_optuna.training.device import resolve_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,11 +24,12 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
+    from relativenas_optuna.objective.supernet_objective import SupernetObjective
     from relativenas_optuna.objective.uniform_paths import UniformProgress
     from relativenas_optuna.samplers.seats.population import Population
     from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.finals.records import FinalsRecord
+    from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.training.data.images import Images
 
 
@@ -71,8 +54,7 @@ class Search:
         device: Device of the training, such as "cuda:1"; see `SupernetObjective`.
         leads: True to store the plan in the study; False in a worker that joins a search.
         images: All images of the plan's data; None to load them.
-        warn: Called with one line if other programs begin to slow the search down; None for no
-            warning.
+        warn: Called with one line if other programs begin to slow the search down; None for none.
         begun: Value of `time.monotonic` when the work began, from which the time of the plan
             counts; None for now.
         before_measuring: Called with the objective before the speed is measured for a new plan with
@@ -89,10 +71,8 @@ class Search:
         time_plan: What the search does in its time, if it was just planned; else None.
 
     Raises:
-        SearchError: The study has scores of more generations than planned, or its weights are
-            missing.
-        DataError: The images are missing, cannot be used, or differ from those that the study was
-            started with.
+        SearchError: The study has scores of more generations than planned, or no weights.
+        DataError: The images are missing, cannot be used, or differ from the study's first ones.
         SpaceError: The search space of the plan is not found or breaks its protocol.
         OSError: The place of the weights cannot be written to.
         ValueError: The device does not exist; or the weights are damaged, or belong to another
@@ -113,75 +93,25 @@ class Search:
         workers: int = 1,
         time_plan: TimePlan | None = None,
     ) -> None:
-        start = time.monotonic() if begun is None else begun
+        begun = time.monotonic() if begun is None else begun
+        setup = set_up(
+            study,
+            plan,
+            device=device,
+            leads=leads,
+            images=images,
+            begun=begun,
+            before_measuring=before_measuring,
+            workers=workers,
+            time_plan=time_plan,
+        )
         self.study = study
-        self.plan = plan
-        stored = SearchPlan.stored_in(study) is not None
-        newest = self._newest
-        if newest is not None and newest.generation >= plan.settings.generations:
-            raise SearchError(
-                f"generations must be at least {newest.generation + 1}, for study "
-                f"{study.study_name!r} has scores of that many; got {plan.settings.generations}"
-            )
-        registered, settings = load_space(plan.space), plan.settings
-        space = registered.space(settings.nodes)
-        if not registered.built_in:
-            check_random_architecture(plan.space, space)
-        self.sampler = plan.new_sampler(space)
-        study.sampler = self.sampler
-        check_same_sampler(study, self.sampler, plan.sampler)
-        if plan.data not in DATA_NAMES and stored and not Path(plan.data).exists():
-            raise DataError(
-                f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
-                f"not on this machine: say with --data where they are now"
-            )
-        if not leads and "://" not in plan.place and not Path(plan.place).is_dir():
-            raise SearchError(
-                f"the weights of study {study.study_name!r} are not in {plan.place!r}, or not on "
-                f"this machine: say with --out or --weights where they are"
-            )
-        checkpoint = checkpoint_at(plan.place, study, search=plan.search, writes=leads)
-        if (newest is not None and checkpoint.record() is None) or checkpoint.is_lost():
-            raise self._lost()
-        if images is None:
-            images = images_of_plan(plan)
-        if plan.limits is not None:
-            self.plan = plan = plan.for_images(images)
-            self.sampler = study.sampler = plan.new_sampler(space)
-        if resolve_device(device).type == "cpu":
-            check_search_memory(
-                settings, images=len(images), input_size=images.shape, space=registered
-            )
-        self.time_plan = time_plan
-        if plan.time is not None and plan.speed is None:
-            measured = _objective(plan, images, device)
-            before_measuring(measured)
-            used = time.monotonic() - start
-            self.time_plan, self.plan = planned(plan, measured, images, used=used, workers=workers)
-            plan, settings = self.plan, self.plan.settings
-            self.sampler = study.sampler = plan.new_sampler(space)
-            del measured
-        images = images_in_time(plan, images)
-        self.objective = _objective(plan, images, device, checkpoint)
-        if plan.scores_compare and plan.sampler == RELATIVENAS:
-            self.sampler = study.sampler = plan.new_sampler(space, descriptors_of(self.objective))
-        self.lacks_finals = plan.finals is not None and not has_networks(plan, self.objective)
-        if self.lacks_finals:
-            self.plan = plan = replace(plan, finals=None)
-        self.objective.check_images(study)  # before the plan of a started study changes
-        if leads:
-            plan.store(study)
+        self.plan, self.sampler, self.objective = setup.plan, setup.sampler, setup.objective
+        self.lacks_finals, self.time_plan = setup.lacks_finals, setup.time_plan
         self._leads, self._workers = leads, workers
-        self._clock = TimeUsed(study, leads=leads, begun=start)
+        self._clock = TimeUsed(study, leads=leads, begun=begun)
         # Only the search that leads warns, not the workers that join it.
         self._warn = warn if leads and self.objective.device.type == "cpu" else None
-
-    @property
-    def limits(self) -> list[str]:
-        """One line for people for each limit."""
-        if (limits := self.plan.limits) is None:
-            return []
-        return limits.lines(limits.by_name(self.plan.space, self.plan.settings.nodes))
 
     @property
     def population(self) -> Population | None:
@@ -246,7 +176,6 @@ class Search:
             for callback in callbacks:
                 callback(self.study, trial)
 
-        after = self._clock.then(after)
         watched = nullcontext() if self._warn is None else slow_threads_reported(self._warn)
         with watched, self._clock.written():
             self.objective.prepare(self.study, self._clock.then(on_paths))
@@ -255,7 +184,7 @@ class Search:
                 self.sampler,
                 self.objective,
                 generations=self.plan.settings.generations,
-                on_trial=after,
+                on_trial=self._clock.then(after),
                 on_failure=on_failure,
             )
 
@@ -311,69 +240,10 @@ class Search:
                     f"process began: give the same command again"
                 )
             choice = chosen_by_finals(record)
-            choice.store(self.study)
-            return choice
-        self.objective.settle(self.study)
-        population = self.population
-        assert population is not None
-        choice = chosen(self.objective, population, self.plan, self.study.study_name, on_scored)
+        else:
+            self.objective.settle(self.study)
+            population = self.population
+            assert population is not None
+            choice = chosen(self.objective, population, self.plan, self.study.study_name, on_scored)
         choice.store(self.study)
         return choice
-
-    def summary_of(self, generation: int) -> tuple[float, float, float] | None:
-        """Return the best loss, median loss and diversity of a generation.
-
-        The result is None until the generation is complete. Generations count from 0.
-        """
-        population = self.population
-        if population is None or generation >= len(population.generations):
-            return None
-        members = population.generations[generation]
-        if not members.complete:
-            return None
-        counted = [t.counted.value for t in members.seat_scores if t.counted is not None]
-        losses = [loss for loss in counted if loss is not None]
-        if not losses:
-            return None
-        return min(losses), statistics.median(losses), diversity(members.positions)
-
-    @property
-    def _newest(self) -> Seat | None:
-        """The last seat that has a score in the study; None if no seat has one."""
-        trials = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
-        return max((seat for trial in trials if (seat := seat_of(trial))), default=None)
-
-    def _lost(self) -> SearchError:
-        name = "folder of the first run with --out"
-        if self.plan.weights is not None:
-            name = "place of the first run with --weights"
-        return SearchError(
-            f"study {self.study.study_name!r} has scores, but no weights in {self.plan.place!r}: "
-            f"give the {name}, or begin a new study with --study NAME"
-        )
-
-
-def images_of_plan(plan: SearchPlan) -> Images:
-    """Return all images of a search, for training and for evaluation.
-
-    Raises:
-        DataError: The images are missing or cannot be used as they are.
-    """
-    return load_images(plan.data, size=plan.size, download=True)
-
-
-def _objective(
-    plan: SearchPlan, images: Images, device: str | None, checkpoint: Checkpoint | None = None
-) -> SupernetObjective[Any]:
-    registered = load_space(plan.space)
-    space = registered.space(plan.settings.nodes)
-    return SupernetObjective(
-        space,
-        images,
-        supernet=supernet_builder(registered, plan.settings),
-        settings=plan.settings,
-        seed=plan.seed,
-        device=device,
-        checkpoint=checkpoint,
-        paths=uniform_paths(plan, space),
-    )

@@ -21,6 +21,7 @@ from relativenas_optuna.samplers.relative_nas.slow_fast import diversity
 from relativenas_optuna.samplers.seats.claims import Claim, Seat, seat_of
 from relativenas_optuna.samplers.seats.worker import this_worker
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES, Choice
+from relativenas_optuna.search.generation_summary import summary_of
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.search import Search
 from tests.helpers.tiny_search import (
@@ -99,12 +100,12 @@ def test_summaries_are_those_of_the_complete_generations(finished: Search) -> No
     assert population is not None
     for generation in range(SETTINGS.generations):
         losses = [v for seat, v in scores(finished.study).items() if seat.generation == generation]
-        assert finished.summary_of(generation) == (
+        assert summary_of(finished.population, generation) == (
             min(losses),
             statistics.median(losses),
             diversity(population.generations[generation].positions),
         )
-    assert finished.summary_of(SETTINGS.generations) is None
+    assert summary_of(finished.population, SETTINGS.generations) is None
 
 
 def test_a_random_search_differs_in_its_candidates_alone(
@@ -136,11 +137,11 @@ def test_a_random_search_differs_in_its_candidates_alone(
 
 def test_a_loss_of_zero_is_a_loss(data: Path, tmp_path: Path) -> None:
     search = begin(optuna.create_study(), tmp_path, data)
-    assert search.summary_of(0) is None
+    assert summary_of(search.population, 0) is None
     for value in (0.0, 0.0, 0.0, 8.0):
         trial = search.study.ask({**SPACE.distributions})
         search.study.tell(trial, value)
-    summary = search.summary_of(0)
+    summary = summary_of(search.population, 0)
     assert summary is not None
     assert summary[:2] == (0.0, 0.0)
 

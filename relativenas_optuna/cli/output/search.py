@@ -82,7 +82,7 @@ class Console:
             f"score with, {len(objective.classes)} classes ({names}{more}); "
             f"device {objective.device}"
         )
-        for line in search.limits:
+        for line in search.plan.limit_lines:
             self._note(line)
         if search.lacks_finals:
             self._note(
