@@ -10,9 +10,10 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from relativenas_optuna.networks.io.tensors_file import load
-from relativenas_optuna.search.finals import training as finals_training
+from relativenas_optuna.search.finals import network_trainer
+from relativenas_optuna.search.finals.network_trainer import batch_size_of
 from relativenas_optuna.search.finals.settings import FinalsSettings
-from relativenas_optuna.search.finals.training import FinalsTrainer, batch_size_of
+from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.spaces.space_genotype import SpaceGenotype
 from relativenas_optuna.training.calibration import calibrate
 from relativenas_optuna.training.loop import evaluate
@@ -112,7 +113,7 @@ def test_the_average_is_over_about_the_last_epoch(monkeypatch: pytest.MonkeyPatc
         return evaluate(network, *arguments, **options)
 
     monkeypatch.setattr(AveragedModel, "update_parameters", noted)
-    monkeypatch.setattr(finals_training, "evaluate", scoring)
+    monkeypatch.setattr(network_trainer, "evaluate", scoring)
     trainer(epochs=(9, 9)).train(ONE, 1)
     of_epoch = -(-len(TRAINING) // BATCH)
     assert len(steps) == 18 * of_epoch
@@ -135,7 +136,7 @@ def test_batch_norms_of_a_final_have_the_statistics_of_training_images(
         networks.append(network)
         return evaluate(network, *arguments, **options)
 
-    monkeypatch.setattr(finals_training, "evaluate", scoring)
+    monkeypatch.setattr(network_trainer, "evaluate", scoring)
     trainer().train(ONE, 0)
     (network,) = networks
     before = {name: t.clone() for name, t in network.state_dict().items()}
