@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna._utils.text import duration
 from relativenas_optuna.cli.cpu_time import require_patience
 from relativenas_optuna.cli.run_comparison import ComparedSearch, compared_alike
-from relativenas_optuna.search.budget import shown
 from relativenas_optuna.search.time_used import seconds_used
 
 if TYPE_CHECKING:
@@ -123,15 +123,17 @@ def _with_equal_time(
     for one in left_out:
         epoch = time.epochs[one.genotype.to_text()]
         notices.print(
-            f"{one.name} is left out, for an epoch of it takes {shown(epoch)}", soft_wrap=True
+            f"{one.name} is left out, for an epoch of it takes {short_time(epoch)}",
+            soft_wrap=True,
         )
     trainings = options["seeds"] * len(part)
     most = trainings * time.seconds / options["workers"]
     if conditions.device == "cpu" and not options["yes"]:
         require_patience(most / trainings, trainings, unit="trainings", shorter="less --time")
     notices.print(
-        f"{trainings} trainings of {shown(time.seconds)} each, less {shown(time.search_seconds)} "
-        f"of search for the found architecture; in all up to about {duration(most)}",
+        f"{trainings} trainings of {short_time(time.seconds)} each, less "
+        f"{short_time(time.search_seconds)} of search for the found architecture; "
+        f"in all up to about {duration(most)}",
         soft_wrap=True,
     )
     time.write(out)

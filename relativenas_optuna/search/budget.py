@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from relativenas_optuna._utils.checked_fields import Range, check_fields
+from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.search.finals.settings import FinalsSettings
+    from relativenas_optuna.search.speed_record import Speed
 
 # Shares of the time that the least plan leaves over. The rest is for what is not measured, such as
 # proposals, files and figures.
@@ -26,83 +26,6 @@ MOST_EPOCHS = 200
 """Epochs of the shared weights, after which the time goes to the finals instead."""
 MOST_TRIALS = 400
 """Trials after which the model of preset "plain" makes proposals slow."""
-_FORWARD = 1 / 3  # of the time of a training step: a backward pass takes about two forward passes
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
-_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)\s*([smh]?)", re.ASCII)
-
-Seconds = Annotated[float, Range(0)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """The seconds of each kind of work of a search, on one process, as they were measured.
-
-    Attributes:
-        epoch: Training of the shared weights for one epoch.
-        candidate: Score of one candidate, with its own training if it has one.
-        choosing: Scoring the best candidates and random ones again, after the last generation.
-        final_pass: Training of a network of the finals for one pass over the training images; 0
-            without finals.
-        final_score: Score of a network of the finals.
-        workers: Number of processes that search together.
-
-    Raises:
-        ValueError: A value is out of range.
-    """
-
-    epoch: Seconds
-    candidate: Seconds
-    choosing: Seconds
-    final_pass: Seconds
-    final_score: Seconds
-    workers: Annotated[int, Range(1)] = 1
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-
-    @classmethod
-    def of_images(
-        cls,
-        settings: SearchSettings,
-        *,
-        training: int,
-        validation: int,
-        calibration: int,
-        evaluations: int,
-        train: float,
-        score: float,
-        final: float,
-        workers: int = 1,
-    ) -> Speed:
-        """Return the speed of a search from the seconds that one image takes in each step.
-
-        Args:
-            settings: Settings of the search.
-            training: Number of images to train on.
-            validation: Number of images to score with.
-            calibration: Number of images that set the batch norms of a candidate that is not
-                trained before it is scored.
-            evaluations: Number of architectures that are scored again after the last generation.
-            train: Seconds per image of a training step of the supernet.
-            score: Seconds per image of scoring with the supernet.
-            final: Seconds per image of a training step of the finals; 0 without finals.
-            workers: Number of processes that search together.
-        """
-        epoch, scoring = train * training, score * validation
-        if settings.uniform_epochs:
-            evaluation = score * calibration + scoring + settings.tuning * epoch
-            candidate = evaluation
-        else:
-            evaluation = score * training + scoring
-            candidate = epoch + scoring
-        return cls(
-            epoch=epoch,
-            candidate=candidate,
-            choosing=evaluations * evaluation,
-            final_pass=final * training,
-            final_score=_FORWARD * final * validation,
-            workers=workers,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,9 +130,10 @@ class Budget:
         finals = self._finals(1)
         spare = seconds * (1 - REST) - generation - finals
         if spare < 0:
+            least = (generation + finals) / (1 - REST)
             raise SearchError(
-                f"time must be at least {shown((generation + finals) / (1 - REST))} more than "
-                f"before, which one more generation and its finals take; got {shown(seconds)} more"
+                f"time must be at least {short_time(least)} more than before, which one more "
+                f"generation and its finals take; got {short_time(seconds)} more"
             )
         to_scoring = SCORING if uniform else WEIGHTS + SCORING
         to_finals = 0.0 if self.finals is None else FINALS
@@ -288,30 +212,6 @@ class Budget:
         return max(LEAST_GENERATIONS, 1 + 2 * trials // self.settings.population)
 
 
-def seconds_in(text: str) -> float:
-    """Return the seconds of a duration such as "90s", "10m", "1.5h" or "600".
-
-    Raises:
-        ValueError: The text is no duration, or it is 0.
-    """
-    found = _DURATION.fullmatch(text.strip().lower())
-    seconds = 0.0 if found is None else float(found[1]) * _UNITS[found[2]]
-    if not 0 < seconds < math.inf:
-        raise ValueError(
-            f"time must be a duration such as 90s, 10m or 1.5h, where a number alone is in "
-            f"seconds; got {text!r}"
-        )
-    return seconds
-
-
-def shown(seconds: float) -> str:
-    """Return a duration as `seconds_in` reads it, rounded up to two digits or so: "90s", "11m"."""
-    for unit, length in (("h", 3600), ("m", 60)):
-        if seconds >= 10 * length:
-            return f"{math.ceil(seconds / length - 1e-9)}{unit}"
-    return f"{math.ceil(seconds - 1e-9)}s"
-
-
 def _whole(seconds: float, of_one: float) -> int:
     """Return how many times a work fits into a time."""
     return max(0, math.floor(seconds / max(of_one, 1e-6) + 1e-9))
@@ -319,7 +219,7 @@ def _whole(seconds: float, of_one: float) -> int:
 
 def _too_short(seconds: float, least: float) -> SearchError:
     return SearchError(
-        f"time must be at least {shown(least)} for these images, which {LEAST_GENERATIONS} "
-        f"generations and the shortest finals take; got {shown(seconds)}: give more time, fewer "
-        f"images or a smaller --size"
+        f"time must be at least {short_time(least)} for these images, which {LEAST_GENERATIONS} "
+        f"generations and the shortest finals take; got {short_time(seconds)}: give more time, "
+        f"fewer images or a smaller --size"
     )

@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
-from relativenas_optuna.search.budget import shown
 from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.finals.settings import requested_finals
 from relativenas_optuna.search.limits import check_same_limits
@@ -75,14 +75,14 @@ def _changes_by_time(plan: PlanFields, seconds: float, study_name: str) -> dict[
     """Return the changes by which a plan gets more time."""
     if plan.time is None or plan.speed is None:
         raise SearchError(
-            f"time {shown(seconds)} does not fit study {study_name!r}, which was started "
+            f"time {short_time(seconds)} does not fit study {study_name!r}, which was started "
             f"without one: leave it out to go on, give --generations to extend the search, or "
             f"take another --study"
         )
     if seconds < plan.time:
         raise SearchError(
-            f"time must be at least {shown(plan.time)}, with which study {study_name!r} was "
-            f"started; got {shown(seconds)}: leave it out to go on, or take another --study"
+            f"time must be at least {short_time(plan.time)}, with which study {study_name!r} was "
+            f"started; got {short_time(seconds)}: leave it out to go on, or take another --study"
         )
     more = plan.budget(plan.speed).more_generations(seconds - plan.time)
     longer = replace(plan.settings, generations=plan.settings.generations + more)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from relativenas_optuna._utils.checked_fields import Range
 from relativenas_optuna.objective.settings import SearchSettings
-from relativenas_optuna.search.budget import Budget, Speed
+from relativenas_optuna.search.budget import Budget
 from relativenas_optuna.search.defaults import RELATIVENAS
 from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.limits import SearchLimits
 from relativenas_optuna.search.request import Seed, Side
 from relativenas_optuna.search.samplers import sampler_named
+from relativenas_optuna.search.speed_record import Speed
 from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.registry import load_space
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
-from relativenas_optuna.search.budget import Speed
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES
 from relativenas_optuna.search.defaults import MIGO
 from relativenas_optuna.search.finals.shortlist import EVALUATED
 from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.search.random_architectures import uniform_paths
+from relativenas_optuna.search.speed_record import Speed
 from relativenas_optuna.spaces.registry import BUILT_IN, load_space
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.calibration import CALIBRATION_IMAGES

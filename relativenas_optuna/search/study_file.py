@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna._utils.checked_fields import Share, check_fields, check_value
+from relativenas_optuna._utils.durations import seconds_in
 from relativenas_optuna._utils.files import decoded
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import FIELD_NAMES, preset
-from relativenas_optuna.search.budget import seconds_in
 from relativenas_optuna.search.limits import LimitRequest
 from relativenas_optuna.search.request import SearchRequest
 

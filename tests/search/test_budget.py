@@ -1,4 +1,4 @@
-"""Plans within a time: durations, bounds, and what more time changes."""
+"""Plans within a time: bounds, and what more time changes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from relativenas_optuna._utils.durations import seconds_in
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.settings import SearchSettings, preset
 from relativenas_optuna.search.budget import (
@@ -21,12 +22,10 @@ from relativenas_optuna.search.budget import (
     SCORING,
     WEIGHTS,
     Budget,
-    Speed,
     TimePlan,
-    seconds_in,
-    shown,
 )
 from relativenas_optuna.search.finals.settings import FinalsSettings
+from relativenas_optuna.search.speed_record import Speed
 
 SMALL = replace(preset("small"), uniform_epochs=0, tuning=0.0)
 UNIFORM = replace(SMALL, uniform_epochs=1)
@@ -165,22 +164,3 @@ def test_passes_are_the_most_that_fit(
     assert passes >= 1
     assert budget._trainings(passes + 1, of_pass, entrants) > seconds
     assert passes == 1 or budget._trainings(passes, of_pass, entrants) <= seconds
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90s", 90), ("10m", 600), ("1.5h", 5400), ("600", 600), (" 2 M ", 120), (".5h", 1800)],
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert seconds_in(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0", "-5m", "10 minutes", "m", "1d", "1e3", "nan", "9" * 400])
-def test_other_texts_are_no_durations(text: str) -> None:
-    with pytest.raises(ValueError, match="time must be a duration such as 90s, 10m or"):
-        seconds_in(text)
-
-
-@given(st.floats(0.1, 1e7))
-def test_a_shown_duration_is_at_least_the_real_one(seconds: float) -> None:
-    assert seconds * (1 - 1e-8) <= seconds_in(shown(seconds)) <= 1.1 * seconds + 1

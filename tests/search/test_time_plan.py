@@ -10,8 +10,9 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from relativenas_optuna._utils.durations import seconds_in
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.budget import REST, TimePlan, seconds_in
+from relativenas_optuna.search.budget import REST, TimePlan
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.speed import ImageSeconds
 from relativenas_optuna.search.time_plan import (

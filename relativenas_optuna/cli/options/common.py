@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from relativenas_optuna.search.budget import seconds_in
+from relativenas_optuna._utils.durations import seconds_in
 from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from relativenas_optuna.spaces.names import BUILT_IN_NAMES
 

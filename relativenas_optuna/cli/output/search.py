@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration, shown_path, shown_place
 from relativenas_optuna.cli.finals_progress import FinalsProgress
 from relativenas_optuna.cli.output.files import write_genotype
 from relativenas_optuna.cli.progress import SearchProgress, counting
 from relativenas_optuna.cli.terminal import console, on_screen
-from relativenas_optuna.search.budget import shown as shown_time
 from relativenas_optuna.search.defaults import MIGO
 from relativenas_optuna.search.finals.progress import readable_finals
 from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
@@ -60,7 +60,7 @@ class Console:
         self._note(f"study {self.study!r} in {without_password(self.storage)}")
         length = f"generations {settings.generations}"
         if plan.time is not None and plan.speed is None:
-            length = f"time {shown_time(plan.time)}"
+            length = f"time {short_time(plan.time)}"
         self._note(
             f"data {plan.data}, {space}preset {plan.preset}, population {settings.population}, "
             f"{length}, seed {plan.seed}"
@@ -141,7 +141,7 @@ class Console:
         shown = without_password(self.storage)
         more = ("--generations", str(2 * max(choice.generations, plan.settings.generations)))
         if plan.time is not None:
-            more = ("--time", shown_time(2 * plan.time))
+            more = ("--time", short_time(2 * plan.time))
         extend = command("search", *more, storage=shown, study=self.study)
         self._note(
             f"look at it: {command('dashboard', storage=shown, study=self.study)}", whole=True

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.checked_fields import check_fields, check_value, from_data
+from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.budget import Seconds, shown
+from relativenas_optuna.search.speed_record import Seconds
 from relativenas_optuna.storages.stored_json import UNREADABLE
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def planned_time(
         return EqualTime(seconds=whole, search_seconds=search_seconds, found=found.to_text())
     if seconds is not None and seconds != before.seconds:
         raise SearchError(
-            f"time must be {shown(before.seconds)} to continue the comparison in "
-            f"{str(folder)!r}; got {shown(seconds)}: leave it out, or use another --out"
+            f"time must be {short_time(before.seconds)} to continue the comparison in "
+            f"{str(folder)!r}; got {short_time(seconds)}: leave it out, or use another --out"
         )
     if (before.search_seconds, before.found) != (search_seconds, found.to_text()):
         raise SearchError(
@@ -152,11 +153,11 @@ def planned_time(
 
 
 def _too_short(seconds: float, name: str, before: float, epoch: float) -> SearchError:
-    parts = f"an epoch of {name} takes {shown(epoch)}"
+    parts = f"an epoch of {name} takes {short_time(epoch)}"
     if before:
-        parts = f"the search took {shown(before)} and {parts}"
+        parts = f"the search took {short_time(before)} and {parts}"
     way = "" if before else ", or leave it out"
     return SearchError(
-        f"time must be at least {shown(before + epoch)}, since {parts}; got {shown(seconds)}: "
-        f"give more --time{way}"
+        f"time must be at least {short_time(before + epoch)}, since {parts}; got "
+        f"{short_time(seconds)}: give more --time{way}"
     )
