@@ -13,8 +13,8 @@ from relativenas_optuna.objective.outcome import Phases, Watch
 from relativenas_optuna.objective.trials import place_of, record, reporting
 from relativenas_optuna.objective.uniform_paths import UniformPaths
 from relativenas_optuna.samplers.populations import population_in
+from relativenas_optuna.samplers.seats.claimed_population import partner_of
 from relativenas_optuna.samplers.seats.claims import claim_of
-from relativenas_optuna.samplers.seats.population import partner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

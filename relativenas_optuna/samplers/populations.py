@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.relative_nas.population import PairedPopulation
 from relativenas_optuna.samplers.seated_sampler import SeatedTrials
-from relativenas_optuna.samplers.seats.population import (
-    checked_claim,
-    population_class,
-    start_population,
-)
+from relativenas_optuna.samplers.seats.claimed_population import checked_claim, start_population
+from relativenas_optuna.samplers.seats.population import population_class
 from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.samplers.seats.sampler import PopulationSampler
 

@@ -13,9 +13,9 @@ from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.populations import population_class, start_population
 from relativenas_optuna.samplers.relative_nas.generation import PairedGeneration
+from relativenas_optuna.samplers.seats.claimed_population import checked_claim
 from relativenas_optuna.samplers.seats.claims import Seat, warn_of_junk, worker_of
 from relativenas_optuna.samplers.seats.lease import is_gone
-from relativenas_optuna.samplers.seats.population import checked_claim
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 from relativenas_optuna.samplers.trial_losses import best_first, violation
 from relativenas_optuna.samplers.view_records import (

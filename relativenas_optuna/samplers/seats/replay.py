@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from optuna.trial import TrialState
 
 from relativenas_optuna._utils.stopwatch import Watch
+from relativenas_optuna.samplers.seats.claimed_population import checked_claim, start_population
 from relativenas_optuna.samplers.seats.claims import reserved_seats, signs_of_life, warn_of_junk
 from relativenas_optuna.samplers.seats.lease import with_its_worker
-from relativenas_optuna.samplers.seats.population import checked_claim, start_population
 from relativenas_optuna.samplers.seats.trial_reader import TrialReader
 
 if TYPE_CHECKING:
