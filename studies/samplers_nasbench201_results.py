@@ -132,7 +132,7 @@ def tables(found: Results) -> str:
             "",
             f"### {_title(limit).capitalize()}",
             "",
-            "| sampler | seeds | found | less random search | best trained | tau | proposals |",
+            "| sampler | seeds | found | minus random search | best trained | tau | proposals |",
             "|---|---|---|---|---|---|---|",
         ]
         random = accuracies(found, limit).get("random", {})
