@@ -59,6 +59,7 @@ def arm(point: str) -> None:
 def search(url: str, out: str, data: str, *, point: str, ready: Connection, **changes: Any) -> None:
     """Search until the end, or to the point at which to die."""
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False  # a GPU then rounds as a CPU does
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with database(url) as storage:
         study = optuna.create_study(storage=storage, study_name="s", load_if_exists=True)
@@ -75,6 +76,7 @@ def begin(
     *,
     sampler: str = "relativenas",
     finals: int = 0,
+    device: str = "cpu",
     **changes: Any,
 ) -> Search:
     settings = asdict(SETTINGS) | changes
@@ -87,7 +89,7 @@ def begin(
         settings=settings,
         finals=finals,
     )
-    return Search(study, SearchPlan.of(study, request), device="cpu")
+    return Search(study, SearchPlan.of(study, request), device=device)
 
 
 def process(

@@ -63,6 +63,7 @@ def train(
     test: Images | None = None,
     seed: int = SEED,
     seconds: float | None = None,
+    device: str = "cpu",
     on_epoch: Callable[[Any], None] | None = None,
     **changes: Any,
 ) -> Result:
@@ -75,7 +76,7 @@ def train(
         out=out,
         test=test,
         seconds=seconds,
-        device="cpu",
+        device=device,
         name="tiny",
         on_epoch=on_epoch,
     )
