@@ -22,8 +22,8 @@ import numpy as np
 import psutil
 import rich
 import torch
-from candidate import SIZES, SPACE, noise
 from candidate_peak import MEGABYTE, WAYS, apart
+from candidate_work import SIZES, SPACE, noise
 from rich.table import Table
 from torch import Tensor
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from candidate import SIZES, SPACE, genotypes, logits_of, noise
+from candidate_work import SPACE, genotypes, logits_of, noise, settings_of
 from published_procedure import published_candidate
 from torch import Tensor
 
 from relativenas_optuna.networks import build
 from relativenas_optuna.objective.candidate import CandidateTrainer
 from relativenas_optuna.objective.checkpoints import Checkpoint, FilePointer
-from relativenas_optuna.objective.settings import SearchSettings, preset
+from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.training.augmentation import normalise
 from relativenas_optuna.training.memory import kept_memory
@@ -133,10 +133,7 @@ def shared(settings: SearchSettings, number: int, way: str) -> Peak:
 def measured(way: str, size: str, number: int) -> Peak:
     """Measure in this process, which is to be a new one."""
     torch.set_num_threads(1)
-    channels, cells = SIZES[size]
-    settings = replace(
-        preset("paper"), channels=channels, cells=cells, batch_size=64, learning_rate=0.025
-    )
+    settings = settings_of(size)
     _warm_up()
     gc.collect()
     before = resident("VmRSS")

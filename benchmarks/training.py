@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import rich
 import torch
-from candidate import noise
+from candidate_work import noise
 from PIL import Image
 from rich.table import Table
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 import torch
-from candidate import noise
+from candidate_work import noise
 from published_procedure import published_candidate
 
 from relativenas_optuna import CellSpace, Genotype, RelativeNASSampler, SupernetObjective
