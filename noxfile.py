@@ -1,5 +1,6 @@
 """What is checked: `nox` runs lint, types, tests and examples; `nox -l` lists the rest."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ ROOT = Path(__file__).parent.absolute()
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 # Two test processes share two cores best with one thread each.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# An interpreter with all packages, for machines on which nothing can be installed.
+PYTHON = os.environ.get("RELATIVENAS_PYTHON")
 BENCHMARKS = ("candidate", "dashboard", "sampler", "training", "workers")
 
 
@@ -21,22 +24,35 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PYPROJECT, name))
 
 
-def python(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
-    """Run the interpreter of the `environment` session.
+def interpreter(session: nox.Session) -> str:
+    """Return the interpreter of the `environment` session, or that of RELATIVENAS_PYTHON.
 
     PyTorch takes gigabytes and a minute to install, so the sessions that need it share one
     environment instead of having one each.
     """
+    if PYTHON:
+        return PYTHON
     # Absolute, for sessions that go to another folder.
     shared = ROOT / Path(session.cache_dir).parent / "environment"
     scripts = shared / ("Scripts" if (shared / "Scripts").is_dir() else "bin")
-    session.run(str(scripts / "python"), *arguments, env=env, external=True)
+    return str(scripts / "python")
+
+
+def python(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
+    """Run Python with these arguments."""
+    if PYTHON:  # the package need not be installed there
+        paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+        env = {"PYTHONPATH": os.pathsep.join(paths)} | (env or {})
+    session.run(interpreter(session), *arguments, env=env, external=True)
 
 
 @nox.session(default=False)
 def environment(session: nox.Session) -> None:
     """Install the package with what its tests and its type check need."""
-    session.install("-e", ".", *group("types"))
+    if PYTHON:
+        session.log(f"nothing to install: RELATIVENAS_PYTHON is {PYTHON}")
+    else:
+        session.install("-e", ".", *group("types"))
 
 
 @nox.session
@@ -80,6 +96,18 @@ def bench(session: nox.Session) -> None:
     name, *options = session.posargs or ["all"]
     for benchmark in BENCHMARKS if name == "all" else [name]:
         python(session, f"benchmarks/{benchmark}.py", *options)
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def gpu(session: nox.Session) -> None:
+    """Run the tests marked `gpu`, and measure on the GPU what users run, in under ten minutes."""
+    probe = (interpreter(session), "-c", "import torch; print(torch.cuda.is_available())")
+    if str(session.run(*probe, external=True, silent=True)).split() != ["True"]:
+        session.skip("PyTorch finds no CUDA device")
+    try:
+        python(session, "-m", "pytest", "-m", "gpu", "tests/test_gpu.py")
+    finally:  # GPUs are rare, so a failed test leaves the measurements
+        python(session, "benchmarks/gpu.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])

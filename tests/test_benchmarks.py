@@ -52,6 +52,24 @@ def test_a_training_is_measured_beside_the_bare_passes() -> None:
     assert float(ratio) == pytest.approx(least[0] / least[1], abs=0.02)
 
 
+@pytest.mark.slow
+def test_what_users_run_is_measured_in_one_table() -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    output = printed("gpu.py", "--device", "cpu", "--tiny", environment=environment)
+    lines = [line.split("|")[1:-1] for line in output.splitlines() if line.startswith("| ")]
+    head, *rows = [[cell.strip() for cell in line] for line in lines]
+    assert head == ["what", "seconds", "figures"]
+    assert [row[0] for row in rows] == [
+        *(f"candidate, {way}" for way in ("published", "ours", "bare", "ours, bfloat16")),
+        *("search", "search, killed and continued", "search, 2 workers"),
+        *("train, float32", "train, bfloat16", "export, ONNX"),
+    ]
+    assert all(float(row[1]) > 0 for row in rows)
+    figures = {row[0]: row[2] for row in rows}
+    assert figures["search"].startswith("12 candidates, ")
+    assert "of 12 candidates scored before the kill" in figures["search, killed and continued"]
+
+
 def test_what_the_dashboard_costs_is_measured() -> None:
     cells = row(printed("dashboard.py", "--quick", environment=dict(os.environ)), "1")
     without, with_it = (float(cell) for cell in cells[1:3])
