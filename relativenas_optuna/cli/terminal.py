@@ -48,6 +48,17 @@ def on_screen(console: rich.console.Console) -> bool:
     return console.is_interactive
 
 
+def print_line(console: rich.console.Console, text: str = "", *, whole: bool = False) -> None:
+    """Print a line, which wraps if the console is a terminal.
+
+    Args:
+        console: Console to print on.
+        text: The line.
+        whole: True for a line that people copy, which never wraps.
+    """
+    console.print(text, soft_wrap=whole or not on_screen(console))
+
+
 def notice(text: str) -> None:
     """Print a line that is not a result, unless -q is given."""
     if verbosity() >= 0:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna._utils.text import duration
-from relativenas_optuna.cli.terminal import on_screen
+from relativenas_optuna.cli.terminal import print_line
 from relativenas_optuna.evaluation.comparison.figures import (
     DRAWN,
     FOUND,
@@ -59,7 +59,7 @@ def show(comparison: Comparison, console: Console) -> None:
         table.add_row(*row)
     console.print(table)
     for sentence in comparison.sentences():
-        console.print(sentence, soft_wrap=not on_screen(console))
+        print_line(console, sentence)
 
 
 def write(comparison: Comparison, out: Path) -> None:

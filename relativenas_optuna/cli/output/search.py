@@ -9,12 +9,12 @@ from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import duration, shown_path, shown_place
 from relativenas_optuna.cli.finals_progress import FinalsProgress
+from relativenas_optuna.cli.output.choice import print_choice
 from relativenas_optuna.cli.output.files import write_genotype
+from relativenas_optuna.cli.output.time_plan import time_plan_line
 from relativenas_optuna.cli.progress import SearchProgress, counting
-from relativenas_optuna.cli.terminal import console, on_screen
-from relativenas_optuna.search.defaults import MIGO
+from relativenas_optuna.cli.terminal import console, on_screen, print_line
 from relativenas_optuna.search.finals.progress import readable_finals
-from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.genotype import node_lines
 from relativenas_optuna.spaces.names import CELLS
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.choice import Choice, Ranked
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.search.search import Search
@@ -113,7 +112,7 @@ class Console:
         """Print what a search does within its time; nothing for a plan without one."""
         plan, within = search.plan, search.time_plan
         if within is not None:
-            self._note(_within(plan, within))
+            self._note(time_plan_line(plan, within))
         elif plan.time is not None and search.seconds_used is not None:
             self._note(f"time: {duration(search.seconds_used)} of {duration(plan.time)} are used")
 
@@ -132,7 +131,7 @@ class Console:
     def ended(self, choice: Choice, plan: SearchPlan) -> None:
         """Print the result of a search, and write the winner to the study's folder."""
         out = Path(plan.out)
-        self._finalists(choice, plan.finalists_of)
+        print_choice(self._console, choice, plan.finalists_of)
         self._genotype(choice.winner.genotype)
         self._write(choice.winner.genotype, out, "best", self.study)
         if is_in_memory(self.storage):
@@ -195,54 +194,6 @@ class Console:
             verdict = "reached" if figure.reached else "MISSED"
             self._print(f"  {figure.name} {figure.value:.4f}, at least {figure.least}: {verdict}")
 
-    def _finals(self, choice: Choice) -> None:
-        settings = choice.finals
-        assert settings is not None
-        self._print(
-            f"\nthe finals: networks of {settings.cells} cells and {settings.channels} channels, "
-            f"each trained stand-alone"
-        )
-        table = [finals_headings(choice), *finals_rows(choice)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            self._whole(f"  {'  '.join(cells)}".rstrip())
-        self._print(target_text(settings))
-        winner = choice.winner
-        self._print(
-            f"{winner.name} won; its accuracy with the final shared weights is "
-            f"{100 * winner.accuracy:.2f} %, that of {len(choice.random_accuracies)} random "
-            f"architectures has a median of {100 * choice.random_accuracy:.2f} %"
-        )
-
-    def _finalists(self, choice: Choice, of: str) -> None:
-        if choice.finals is not None:
-            self._finals(choice)
-            return
-        self._print(f"\nthe best of {of}, scored again with the final shared weights")
-        for rank, finalist in enumerate(choice.finalists, start=1):
-            loss = finalist.search_loss
-            in_search = "not drawn in search" if loss is None else f"loss {loss:.4f} in search"
-            self._print(f"  {rank}. {finalist}; {in_search}")
-        winner, others = choice.winner, choice.finalists[1:]
-        if others:
-            ahead = others[0].loss - winner.loss
-            points = 100 * (winner.accuracy - others[0].accuracy)
-            if winner.most_likely:
-                won = (
-                    f"is the result of sampler {MIGO}; compared with {others[0].name} its loss is "
-                )
-                won += f"{-ahead:+.4f} and its accuracy {points:+.2f} points"
-            else:
-                won = f"won, by {ahead:.4f} in loss and {points:+.2f} points of accuracy over "
-                won += others[0].name
-            self._print(f"{winner.name} {won}")
-        self._print(
-            f"its accuracy is {100 * winner.accuracy:.2f} %, that of "
-            f"{len(choice.random_accuracies)} random architectures with the same weights has a "
-            f"median of {100 * choice.random_accuracy:.2f} %"
-        )
-
     def _genotype(self, genotype: AnyGenotype) -> None:
         """Print an architecture as text and as JSON, in a terminal with one node per line."""
         text, json = genotype.to_text(), genotype.to_json()
@@ -250,49 +201,21 @@ class Console:
             # One node per line. Line breaks between tokens keep the JSON valid.
             text = node_lines(text)
             json = json.replace("]], [[", "]],\n  [[").replace('}, "reduce"', '},\n "reduce"')
-        self._whole(f"\n{text}\n\n{json}")
+        self._print(f"\n{text}\n\n{json}", whole=True)
 
     def _write(self, genotype: AnyGenotype, folder: Path, stem: str, title: str) -> None:
         names = write_genotype(genotype, folder, stem, title)
         self._note(f"\nwritten:    {shown_path(folder)}: {', '.join(names)}", whole=True)
 
-    def _print(self, text: str = "") -> None:
-        self._console.print(text, soft_wrap=not on_screen(self._console))
+    def _print(self, text: str = "", *, whole: bool = False) -> None:
+        print_line(self._console, text, whole=whole)
 
     def _note(self, text: str, *, whole: bool = False) -> None:
-        """Print a line that is not a result; `whole` leaves long lines unwrapped."""
-        self._notices.print(text, soft_wrap=whole or not on_screen(self._notices))
-
-    def _whole(self, text: str) -> None:
-        """Print a text that people copy, without wrapping its lines."""
-        self._console.print(text, soft_wrap=True)
+        """Print a line that is not a result."""
+        print_line(self._notices, text, whole=whole)
 
 
 def _finals(plan: SearchPlan) -> str:
     if plan.finals is None:
         return ""
     return f", finals of {plan.finals.shortlist} for {plan.finals.target}"
-
-
-def _within(plan: SearchPlan, within: TimePlan) -> str:
-    """Return one line about what a search does within its time."""
-    parts = [] if plan.images is None else [f"{plan.images} of the images"]
-    if within.uniform_epochs:
-        parts.append(f"{within.uniform_epochs} epochs of shared weights ({_about(within.weights)})")
-    parts.append(
-        f"{within.generations} generations of {plan.settings.population} ({_about(within.scoring)})"
-    )
-    if plan.finals is not None:
-        parts.append(
-            f"finals of {plan.finals.shortlist} with {within.passes} passes "
-            f"({_about(within.finals)})"
-        )
-    assert plan.time is not None
-    return f"plan for {_about(plan.time)}: {', '.join(parts)}"
-
-
-def _about(seconds: float) -> str:
-    """Return a duration in words: seconds, or minutes with one digit after the point."""
-    if seconds < 90:
-        return duration(seconds)
-    return f"{seconds / 60:.1f} minutes" if seconds < 600 else duration(seconds)
