@@ -1,4 +1,4 @@
-"""A network without its classifier, which returns feature maps for detection and the like."""
+"""A network without its classifier, which returns feature maps for detection or segmentation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from relativenas_optuna.networks.feature_maps import require_maps, take_indices
 class FeatureInfo(Sequence[Mapping[str, Any]]):
     """Channels and strides of a backbone's maps; the methods are those of timm's `FeatureInfo`.
 
-    As a sequence it has an entry for each map of the network; see `FeatureMapNetwork`. The methods
-    without `idx` tell of the maps that the backbone returns.
+    As a sequence it has an entry for each map of the network; see `FeatureMapNetwork`. Without
+    `idx` a method describes the maps that the backbone returns.
 
     Attributes:
         out_indices: Indices of the maps that the backbone returns.
@@ -48,7 +48,7 @@ class FeatureInfo(Sequence[Mapping[str, Any]]):
         return self.get("reduction", idx)
 
     def module_name(self, idx: int | Sequence[int] | None = None) -> Any:
-        """Return the name of the module that gives each returned map; see `get` for `idx`."""
+        """Return the name of the module of each returned map; see `get` for `idx`."""
         return self.get("module", idx)
 
     def __getitem__(self, index: Any) -> Any:
@@ -64,9 +64,9 @@ class Backbone(nn.Module):
     `build(..., features_only=True)` returns one.
 
     Args:
-        network: Network to take, which loses these layers: a `CellNetwork`, a
-            `NASBench201Network`, or another module that has `feature_info`,
-            `forward_intermediates` and `prune_intermediate_layers` as a `FeatureMapNetwork` does.
+        network: A `CellNetwork`, a `NASBench201Network`, or another module with `feature_info`,
+            `forward_intermediates` and `prune_intermediate_layers` as in `FeatureMapNetwork`.
+            Layers that no map needs are removed from it.
         out_indices: Maps to return, in the numbering of the network's `feature_info` and in
             increasing order; negative ones from the end; None for all.
 
@@ -75,7 +75,7 @@ class Backbone(nn.Module):
         feature_info: Channels, strides and module names of the maps.
 
     Raises:
-        ValueError: The network gives no maps, or an index is out of range.
+        ValueError: The network returns no maps, or an index is out of range.
     """
 
     def __init__(self, network: Any, out_indices: Sequence[int] | None = None) -> None:

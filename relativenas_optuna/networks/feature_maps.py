@@ -53,7 +53,7 @@ def take_indices(count: int, indices: int | Sequence[int] | None) -> list[int]:
 
 
 class FeatureMapNetwork(nn.Module):
-    """A base class of classifiers that give the last map of every stride.
+    """A base class of classifiers that return the last map of every stride.
 
     A subclass has a stem, `cells`, `global_pooling` and `classifier`. It calls `_list_maps` at the
     end of its `__init__`, and has the method `_features`.
@@ -61,7 +61,7 @@ class FeatureMapNetwork(nn.Module):
     Attributes:
         feature_info: For each map, from the largest to the smallest: `num_chs`, its channels;
             `reduction`, the height of an image divided by that of the map; `module`, the name of
-            the module that gives it.
+            the module whose output it is.
         num_features: Channels of the last map.
         num_classes: Number of classes; 0 without a classifier.
     """
@@ -140,8 +140,8 @@ class FeatureMapNetwork(nn.Module):
 
         Returns:
             The chosen maps, each `[b, num_chs, ceil(h / reduction), ceil(w / reduction)]`. Without
-            `intermediates_only`, a pair of the map that the global pooling reads and these maps;
-            with `stop_early`, of the last output that was computed.
+            `intermediates_only`, a pair: the map that the global pooling reads (with `stop_early`,
+            the last computed output), and the chosen maps.
 
         Raises:
             ValueError: An index is out of range, or the layout is not "NCHW".
@@ -170,7 +170,7 @@ class FeatureMapNetwork(nn.Module):
             prune_head: True to remove the classifiers.
 
         Returns:
-            The indices of the maps, none of them negative.
+            The indices of the kept maps, counted from 0.
 
         Raises:
             ValueError: An index is out of range.
@@ -204,7 +204,7 @@ class FeatureMapNetwork(nn.Module):
             global_pool: "avg" or None; these networks have no other pooling.
 
         Raises:
-            ValueError: The pooling is another one.
+            ValueError: `global_pool` is another pooling.
         """
         if global_pool not in {None, "", "avg"}:
             raise ValueError(f"global_pool must be 'avg', got {global_pool!r}")
@@ -226,7 +226,7 @@ class FeatureMapNetwork(nn.Module):
 
 
 def require_maps(network: object, *more: str) -> None:
-    """Raise unless a network gives feature maps as a `FeatureMapNetwork` does.
+    """Raise unless a network has the attributes of a `FeatureMapNetwork`.
 
     Args:
         network: The network.

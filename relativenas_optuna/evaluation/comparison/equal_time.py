@@ -1,4 +1,4 @@
-"""Plan trainings that all take the same wall time, the time of the search included."""
+"""Plan trainings with equal wall time, in which the time of the search counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FILE = "time.json"
 
 @dataclass(frozen=True, kw_only=True)
 class EqualTime:
-    """The time of all contestants, and the measured speed of their trainings.
+    """The wall time of all contestants, and the measured speed of their trainings.
 
     Attributes:
         seconds: Wall time of each contestant in seconds, the time of a search included.

@@ -29,7 +29,7 @@ class Training:
 
     Attributes:
         seed: Seed of the training.
-        test_accuracy: Accuracy of the kept weights on the test images, which no choice depends on.
+        test_accuracy: Accuracy of the kept weights on the test images, which influenced no choice.
         validation_accuracy: Accuracy of the kept weights on the images by which the epoch was
             chosen; None if there are none.
         seconds: Duration of the training in seconds.
@@ -120,8 +120,8 @@ class Difference:
             word = "better" if self.points > 0 else "worse"
             return f"The found architecture is {word} than {self.other}: {self}."
         if self.margin is None:
-            return f"Against {self.other} the found architecture has {self}."
-        return f"Against {self.other} the found architecture is within the noise: {self}."
+            return f"The difference from {self.other} is {self}."
+        return f"The difference from {self.other} is within the noise: {self}."
 
 
 def deviation(values: Sequence[float]) -> float | None:

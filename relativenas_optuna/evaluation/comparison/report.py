@@ -37,7 +37,7 @@ TIMED_COLUMNS = (
     "epochs",
     "seconds",
 )
-"""Columns of a comparison in which all have the same time; a search is a summand of its seconds."""
+"""Columns with equal time; for the found architecture "seconds" is "search + training"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class Comparison:
         ]
 
     def _conditions(self) -> list[str]:
-        """Return sentences on the time and the test images, of a comparison with equal time."""
+        """Return sentences on the time and the test images of a comparison with equal time."""
         if self.seconds is None or self.search_seconds is None:
             return []
         told = [
@@ -116,7 +116,7 @@ class Comparison:
         if self.held_out:
             told.append(
                 "There are no test images, so a fifth of the images was held out of all trainings; "
-                "the search has seen it."
+                "the search has seen them."
             )
         return told
 

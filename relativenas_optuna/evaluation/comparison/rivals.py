@@ -47,7 +47,7 @@ def rivals(
 
 
 def _stems(name: str, stem: str | None, shape: tuple[int, int, int]) -> list[bool]:
-    """Return for each stem that a network is trained with whether it is the small one."""
+    """Return the stems that a network is trained with: True for the small one, else False."""
     torchvision_genotype(name)  # raises if the name is unknown
     small_image = max(shape[1:]) < SMALL_IMAGE
     asked = stem or ("both" if small_image else "torchvision")

@@ -185,7 +185,7 @@ def _first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d]:
 
 
 def _like(convolution: nn.Conv2d, in_channels: int, *, small: bool) -> nn.Conv2d:
-    """Return a convolution for images of other channels, with stride 1 if it shall be small."""
+    """Return a convolution for images of other channels, with stride 1 if `small` is True."""
     kernel, padding = convolution.kernel_size, convolution.padding
     if small and max(kernel) > 3:
         kernel, padding = (3, 3), (1, 1)

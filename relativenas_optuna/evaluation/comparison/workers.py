@@ -58,7 +58,7 @@ class Conditions:
         """Return the recipe of the training of an architecture."""
         recipe = self.recipe
         if space_of(genotype) == TORCHVISION_SPACE:
-            # What only our own networks have.
+            # These fields are for our own networks only.
             recipe = replace(recipe, family="cifar", auxiliary=0.0, pool_norm="auto")
         return recipe
 
@@ -136,11 +136,11 @@ def train_all(
     *,
     workers: int,
 ) -> Iterator[tuple[TrainingJob, Result]]:
-    """Run trainings in `workers` processes, and yield each result when it is there.
+    """Run trainings in `workers` processes, and yield each result as soon as it is there.
 
     One worker trains in this process. Several workers are processes, each with as many threads of
-    PyTorch as this one; they end when this process ends, in whatever way. Finished epochs are in
-    the folders of the trainings.
+    PyTorch as this one; they end when this process ends, also if it is killed. Finished epochs are
+    in the folders of the trainings.
 
     Args:
         conditions: Conditions of all trainings.

@@ -1,4 +1,4 @@
-"""End a training after a wall time: the place in the schedule, and the last part of an epoch."""
+"""Limit a training to a wall time: its place in the schedule, and a last epoch of fewer images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TimeLimit:
 
     Attributes:
         seconds: Wall time of the whole training in seconds.
-        epochs: Length of the schedule in epochs, which the time stands for.
+        epochs: Length of the learning rate schedule in epochs; the schedule ends with the time.
         validation_seconds: Seconds that the validation after an epoch took; 0 before the first.
     """
 
@@ -35,10 +35,10 @@ class TimeLimit:
     epochs: int
     validation_seconds: float = 0.0
     _since: float | None = None  # end of the epoch before
-    _before: float = 0.0  # seconds of the epochs that are over
+    _before: float = 0.0  # seconds of the finished epochs
 
     def begin_epoch(self, history: Sequence[Epoch]) -> None:
-        """Take over the seconds of the epochs that are over, and start the clock if it stands."""
+        """Add up the seconds of the finished epochs, and start the clock if it is not running."""
         self._before = _used(history)
         if self._since is None:
             self._since = perf_counter()
@@ -64,11 +64,11 @@ class TimeLimit:
     def part(
         self, images: AnyImages, history: Sequence[Epoch], *, least: int, seed: int
     ) -> AnyImages:
-        """Return the images of the next epoch: all, or a random part if the time ends before.
+        """Return the images of the next epoch: all, or a random part if the time is too short.
 
         Args:
             images: Images to train on.
-            history: Epochs that are over, at least the first of which had all images.
+            history: Finished epochs; at least the first one had all images.
             least: Least number of images, that of a batch.
             seed: Seed of the draw.
         """

@@ -32,8 +32,9 @@ _STRIDES = (2, 4, 8, 16, 32)
 class TorchvisionBackbone(nn.Module):
     """Feature maps of a torchvision classifier that is a chain of layers.
 
-    Each map is the output of the last layer of its stride. The map of stride 32 is that before the
-    global pooling, with the last 1x1 convolution of a MobileNet, MnasNet or ShuffleNet.
+    Each map is the output of the last layer of its stride. The map of stride 32 is the
+    input of the global pooling, after the last 1x1 convolution of a MobileNet, MnasNet or
+    ShuffleNet.
 
     Args:
         name: A MobileNet V2 or V3, MnasNet, ShuffleNet V2, ResNet or ResNeXt of
@@ -48,7 +49,7 @@ class TorchvisionBackbone(nn.Module):
         feature_info: Channels, strides and module names of the maps.
 
     Raises:
-        ValueError: The network or an index is not one of these, or the weights do not fit.
+        ValueError: The name is unknown, an index is out of range, or the weights do not fit.
     """
 
     def __init__(
@@ -108,13 +109,12 @@ def maps_at(strides: Sequence[int], architecture: nn.Module | AnyGenotype | str)
     Args:
         strides: Strides of the maps in increasing order.
         architecture: The name of a published cell or a genotype, for its ImageNet network at the
-            size of the paper; the name of a torchvision network; or a backbone, which `build`,
-            `TorchvisionBackbone` or timm has made (`features_only=True`), with initial or trained
-            weights.
+            size of the paper; the name of a torchvision network; or a backbone of `build`,
+            `TorchvisionBackbone` or timm (`features_only=True`), with initial or trained weights.
 
     Raises:
         ValueError: The name is unknown, or the backbone has no map at one of the strides.
-        TypeError: The architecture is none of these.
+        TypeError: `architecture` has another type.
     """
     backbone = (
         architecture if isinstance(architecture, nn.Module) else _by_name(architecture, strides)
@@ -122,7 +122,7 @@ def maps_at(strides: Sequence[int], architecture: nn.Module | AnyGenotype | str)
     info: Any = getattr(backbone, "feature_info", None)
     if info is None:
         raise ValueError(
-            f"a backbone must have feature_info, as that of build(..., features_only=True) has; "
+            f"a backbone must have feature_info, like a result of build(..., features_only=True); "
             f"{type(backbone).__name__} has none"
         )
     found = list(info.reduction())
@@ -171,7 +171,8 @@ def _classifier(name: str, weights: str | Path | None) -> nn.Module:
     stored = read_weights(weights)
     state = network.state_dict()
     require_fit(state, with_counters(state, stored.state), stored.where)
-    state.update(stored.state)  # and not a new dictionary: MnasNet needs the version in this one
+    # Not a new dictionary, because MnasNet needs the version in this one.
+    state.update(stored.state)
     network.load_state_dict(state)
     return network
 

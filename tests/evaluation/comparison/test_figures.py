@@ -110,7 +110,7 @@ def test_too_few_trainings_give_no_interval() -> None:
     for one in differences(once):
         assert one.margin is None
         assert not one.is_sure
-        assert one.meaning.startswith(f"Against {one.other} the found architecture has +")
+        assert one.meaning.startswith(f"The difference from {one.other} is +")
         assert one.meaning.endswith("points (too few trainings for an interval).")
     (published, group) = differences([compared(o.kind, o.accuracies * 2) for o in once])
     assert published.margin == 0  # two that are alike to the last bit
@@ -123,7 +123,7 @@ def test_too_few_trainings_give_no_interval() -> None:
     [
         ([0.60, 0.61], "The found architecture is better than P (published): +10.00 points (95 %"),
         ([0.40, 0.41], "The found architecture is worse than P (published): -10.00 points (95 %"),
-        ([0.49, 0.54], "Against P (published) the found architecture is within the noise: +1.00"),
+        ([0.49, 0.54], "The difference from P (published) is within the noise: +1.00"),
     ],
 )
 def test_a_difference_is_described_in_one_sentence(found: list[float], meaning: str) -> None:

@@ -66,9 +66,9 @@ def test_sentences_report_wins_and_noise() -> None:
     first, *others = COMPARISON.sentences()
     assert first == "The found architecture beats 2 of 3 random ones."
     assert [other.split(":")[0] for other in others[:3]] == [
-        "Against random search the found architecture is within the noise",
+        "The difference from random search is within the noise",
         "The found architecture is better than P (published)",
-        "Against 3 random architectures the found architecture is within the noise",
+        "The difference from 3 random architectures is within the noise",
     ]
 
 
@@ -140,7 +140,7 @@ def test_equal_time_is_in_sentences_and_data(tmp_path: Path) -> None:
     assert first == (
         "Each network had about 10 minutes; the search of the found one took 4 minutes of it."
     )
-    assert "the search has seen it" in second
+    assert "the search has seen them" in second
     write(TIMED, tmp_path)
     data = json.loads((tmp_path / "compare.json").read_text())
     assert (data["time"], data["search_seconds"], data["held_out"]) == (600, 240, True)

@@ -26,17 +26,17 @@ _ADDED = ((512, 0.2), (256, 0.25), (256, 0.5), (64, 0.25))
 
 
 class SSDLite(SSD):
-    """SSDLite: boxes and classes of objects from six maps with 3,234 default boxes.
+    """SSDLite, which detects objects by six maps with 3,234 default boxes.
 
-    It reads the maps of the backbone at the strides 16 and 32, and adds four smaller ones. It is a
-    torchvision `SSD`: its transform, default boxes, matching, loss, box decoding and non-maximum
-    suppression are torchvision's, and it trains and detects as every detector of torchvision does:
-    in training `network(images, targets)` returns a dictionary of losses, in evaluation
-    `network(images)` returns boxes (in pixels of the image), labels and scores. A batch for
-    training needs two images or more, because of the batch norm of the 1x1 map.
+    It reads the maps of the backbone at the strides 16 and 32, and adds four smaller maps. It is a
+    torchvision `SSD`: the transform, default boxes, matching, loss, box decoding and non-maximum
+    suppression are torchvision's. In training `network(images, targets)` returns a dictionary of
+    losses. In evaluation `network(images)` returns boxes (in pixels of the image), labels and
+    scores. A batch for training needs at least two images, because of the batch norm of the 1x1
+    map.
 
-    The layers are those of the published network, 5,069,824 parameters and 1,203 M multiply-adds
-    for the cell of RelativeNAS and 21 classes. They differ from torchvision's
+    The layers are those of the published network. It has 5,069,824 parameters and 1,203 M
+    multiply-adds for the cell of RelativeNAS and 21 classes. They differ from torchvision's
     `ssdlite320_mobilenet_v3_large`: the added maps have other channels, the depthwise convolutions
     of the heads have a bias, and the head of the last map is one 1x1 convolution.
 
@@ -45,13 +45,13 @@ class SSDLite(SSD):
     Args:
         architecture: Name of a published cell or of a torchvision network, a genotype, or a
             backbone; see `maps_at`.
-        num_classes: Number of classes with the background, which is class 0; 21 for PASCAL VOC.
+        num_classes: Number of classes, including the background as class 0; 21 for PASCAL VOC.
         settings: Further arguments of torchvision's `SSD`, for example `score_thresh`,
             `nms_thresh` or `image_mean`.
 
     Raises:
-        ValueError: The name is unknown, the backbone lacks a map, or there is no class beside the
-            background.
+        ValueError: The name is unknown, the backbone lacks a map, or there is no class besides
+            the background.
 
     Example:
         >>> detector = SSDLite("RelativeNAS").eval()
@@ -75,7 +75,7 @@ class SSDLite(SSD):
         super().__init__(maps, boxes, (SIDE, SIDE), num_classes, head=head, **settings)
 
     def raw_outputs(self) -> RawOutputs:
-        """Return the part of the network that is a function of a tensor, for costs and exports.
+        """Return the network without the decoding of boxes, for costs and exports.
 
         It shares the weights and has the same mode.
         """

@@ -12,9 +12,9 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 class PyramidBackbone(nn.Module):
     """A backbone with a feature pyramid, as torchvision's detection builders take it.
 
-    It is for `FasterRCNN`, `MaskRCNN`, `RetinaNet`, `FCOS` and the like. It does for a backbone
-    with `feature_info` what torchvision's `BackboneWithFPN` does for a sequence of layers. Source
-    of the pyramid: Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017.
+    It is for detectors such as `FasterRCNN`, `MaskRCNN`, `RetinaNet` and `FCOS`. It is like
+    torchvision's `BackboneWithFPN`, but for a backbone with `feature_info`. Source of the pyramid:
+    Lin et al., Feature Pyramid Networks for Object Detection, CVPR 2017.
 
     Args:
         backbone: Module that maps images to a list of feature maps, each half as large as the one

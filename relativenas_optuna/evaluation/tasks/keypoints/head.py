@@ -16,7 +16,7 @@ _CHANNELS = 256
 
 
 class SimpleBaseline(nn.Module):
-    """SimpleBaseline: a heat map for each keypoint of the person in an image.
+    """SimpleBaseline, which returns a heat map for each keypoint of the person in an image.
 
     Three transposed convolutions enlarge the backbone's map of stride 32 to stride 4. The network
     of the RelativeNAS cell has 9,430,742 parameters for 17 keypoints and, at 256x192 pixels, 564.2

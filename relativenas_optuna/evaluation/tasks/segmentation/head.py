@@ -20,15 +20,15 @@ _CONTEXT = 128
 
 
 class BiSeNet(nn.Module):
-    """BiSeNet: the class of every pixel from a deep context path and a shallow spatial path.
+    """BiSeNet, which classifies every pixel by a deep context path and a shallow spatial path.
 
     The context path reads the backbone's maps at the strides 16 and 32. In training, two auxiliary
-    outputs read the context path. A batch for training needs two images or more, because of the
+    outputs read the context path. A batch for training needs at least two images, because of the
     batch norms of pooled maps.
 
     The network of the RelativeNAS cell has 6,944,645 parameters for 19 classes, with the auxiliary
-    outputs. A pass in training has 35.35 G multiply-adds at 1024x1024 pixels, as published. One in
-    evaluation has 33.81 G, since the auxiliary outputs do not run.
+    outputs. A pass in training has 35.35 G multiply-adds at 1024x1024 pixels, as published. A pass
+    in evaluation has 33.81 G, because the auxiliary outputs do not run.
 
     Source: Yu et al., BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation,
     ECCV 2018.
@@ -77,7 +77,7 @@ class BiSeNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, a=1)
-        # After the initialisation, which is for the other layers.
+        # Set after the initialisation, so that the backbone keeps its weights.
         self.backbone, self._indices = maps.backbone, maps.indices
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
@@ -133,7 +133,7 @@ class _Attention(nn.Module):
 
 
 class _Fusion(nn.Module):
-    """Feature fusion of the two paths, with a weight of every channel added to one."""
+    """Feature fusion of the two paths, whose channels are scaled by 1 plus a weight."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
