@@ -1,4 +1,4 @@
-"""What is checked: `nox` runs lint, types, tests and examples; `nox -l` lists the rest."""
+"""Checks of the project: `nox` runs lint, types, tests and examples; `nox -l` lists the rest."""
 
 import os
 import tempfile

@@ -74,7 +74,7 @@ def _residual(loss: Vector, passes: Vector) -> Vector:
 
 
 def _ranked(score: Vector, truth: Vector) -> dict[str, float]:
-    """Return how well a score, of which less is better, ranks architectures by the truth."""
+    """Return how well a score, where lower is better, ranks architectures by the truth."""
     half = truth >= np.median(truth)
     top = max(1, round(TOP * len(truth)))
     best = set(np.argsort(-truth, kind="stable")[:top])

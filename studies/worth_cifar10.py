@@ -1,9 +1,9 @@
 """Compare what a search on the whole CIFAR-10 finds with random cells of its size.
 
 One search of at most `--time` runs on the training images. Then what it found, random cells whose
-networks have about as many parameters, and published cells are trained alone: deep and thin
-networks on small images, as in the finals of a search, on a part of the training images. They are
-judged by the accuracy on all test images.
+networks have about as many parameters, and published cells are trained stand-alone on a part of
+the training images, as deep and thin networks on small images, like in the finals of a search. They
+are judged by the accuracy on all test images.
 
     python studies/worth_cifar10.py --data FOLDER
 
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def searched(arguments: argparse.Namespace, runs: Path) -> Genotype:
-    """Return what the search found, which is started or continued."""
+    """Start or continue the search, and return its result."""
     storage = f"sqlite:///{runs / 'search.db'}"
     command = [sys.executable, "-m", "relativenas_optuna", "search", "--threads", "1"]
     place = ["--storage", storage, "--study", "worth", "--out", str(runs / "search")]

@@ -1,4 +1,4 @@
-"""Compare whole searches with what chance and the usual baselines find on NAS-Bench-201.
+"""Compare whole searches with random cells and usual baselines on NAS-Bench-201.
 
 Each run searches with the same number of image passes in all, those of its finals included, on
 images of CIFAR-10. The table of NAS-Bench-201 judges what it found: the validation accuracy after
@@ -104,7 +104,7 @@ class Bench:
 
     @cached_property
     def shared(self) -> Search:
-        """A search whose shared weights are trained, for all rows that score with them."""
+        """A search with trained shared weights, for all rows that score with them."""
         study = optuna.create_study(study_name="worth")
         self._kept = TemporaryDirectory()
         search = self._search(study, "relativenas", self._kept.name, paper=False)
@@ -114,7 +114,7 @@ class Bench:
     def by_sampler(self, sampler: BaseSampler) -> NASBench201Cell:
         """Return what a sampler of Optuna finds with the shared weights and the same finals.
 
-        Proposals over the limit are told as infeasible and are not scored.
+        Proposals over the limit are reported as infeasible and are not scored.
         """
         study = optuna.create_study(sampler=sampler)
         losses: dict[NASBench201Cell, float] = {}
@@ -286,7 +286,7 @@ class Bench:
 
 
 class Alone:
-    """Losses of networks that are trained alone; a network is trained once.
+    """Losses of networks that are trained stand-alone; each network is trained once.
 
     Attributes:
         losses: Losses by cell.

@@ -1,7 +1,7 @@
 """Compare a search and its training with networks that need no search, for the same wall time.
 
-Each run is what a user does in a given time on one CPU core with a folder of images: search for an
-architecture and train it; or train the published RelativeNAS cell, or a network of torchvision.
+Each run is the work of a user in a given time on one CPU core with a folder of images: search for
+an architecture and train it, or train the published RelativeNAS cell, or a network of torchvision.
 The runs are `relativenas search --time` and `relativenas compare --against`: all networks have the
 same images, recipe and time, and are tested on images that influenced no choice. For images under
 64 pixels each network of torchvision is also trained with the small stem.

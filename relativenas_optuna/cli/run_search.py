@@ -79,7 +79,7 @@ def searched(
 
 
 class Prepared(NamedTuple):
-    """What a new search needs and was made before its study.
+    """Parts of a new search that are made before its study.
 
     Attributes:
         images: All images of its data.

@@ -1,4 +1,4 @@
-"""RegularizedEvolutionSampler: evolution in which the oldest trial dies, as a sampler of Optuna."""
+"""RegularizedEvolutionSampler: evolution that replaces the oldest trial, as a sampler of Optuna."""
 
 from __future__ import annotations
 
@@ -43,24 +43,23 @@ _ATTEMPTS = 100  # mutations to find one within the limits
 class RegularizedEvolutionSampler(BaseSampler):
     """Sampler that mutates the best of some recent trials (Real et al., AAAI 2019).
 
-    The population is the latest complete trials, as many as `population_size`: each new trial
-    replaces the oldest one, however good that is. The first trials are drawn uniformly. Then each
+    The population consists of the latest `population_size` complete trials. Each new trial replaces
+    the oldest one, however good the oldest one is. The first trials are drawn uniformly. Then each
     trial is a mutation of the best of `tournament_size` different members, drawn at random. A
     mutation gives one parameter another value. With the default sizes the parent is the best of the
-    latest ten trials, which on NAS-Bench-201 is better than larger populations.
+    latest ten trials. On NAS-Bench-201 this is better than larger populations.
 
-    The study is the only state, and the random numbers depend on the seed and on the number of the
-    trial alone: a process can continue a study at any moment, with the same proposals if one worker
-    searches.
+    The study is the only state. The random numbers depend only on the seed and on the number of the
+    trial. So any process can continue a study, and with one worker the proposals are the same.
 
     Args:
         search_space: Names and distributions of all parameters.
-        population_size: Members of the population, from 1.
-        tournament_size: Members among which the parent is the best, 1 to `population_size`. By
-            default 10, or `population_size` if that is less.
+        population_size: Number of members of the population, at least 1.
+        tournament_size: Number of members of a tournament, whose best member is the parent, 1 to
+            `population_size`. By default 10, or `population_size` if it is less.
         seed: Seed of all random numbers, 0 to 2**32 - 1. By default random.
-        limits: Largest costs by name, which no proposal is above, see `RelativeNASSampler`.
-        costs: Costs that `limits` names.
+        limits: Largest allowed costs by name, which every proposal keeps; see `RelativeNASSampler`.
+        costs: Costs by name, at least those in `limits`.
 
     Raises:
         SettingsError: An argument is out of range, or no architecture keeps the limits.
@@ -117,7 +116,7 @@ class RegularizedEvolutionSampler(BaseSampler):
         """Return this sampler for one trial, with random numbers by a key.
 
         Args:
-            key: Numbers from 0 that take the place of the seed and of the trial's number.
+            key: Numbers of at least 0 that replace the seed and the trial's number.
         """
         keyed = copy(self)
         keyed._key = key

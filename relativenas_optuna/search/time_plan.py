@@ -1,4 +1,4 @@
-"""Plan a search for a given time, with fewer images and another shortlist if the time needs it."""
+"""Plan a search for a given time, with fewer images and a shorter shortlist in a short time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHORTLISTS = (32, 16, 8, 4, 2)
 LEAST_IMAGES, LEAST_OF_CLASS = 1000, 20  # that a time may reduce the images to
 ENOUGH_EPOCHS, ENOUGH_GENERATIONS, ENOUGH_ENTRANTS = 12, 6, 8
-_PASSES = 2  # epochs of each training in a rung, from which on a longer shortlist is better
+_PASSES = 2  # epochs of each training in a rung; with more a longer shortlist is better
 
 
 def planned(
@@ -35,7 +35,7 @@ def planned(
     used: float,
     workers: int,
 ) -> tuple[TimePlan, SearchPlan]:
-    """Return what a search does within its time, and its plan with these numbers.
+    """Return the division of a search's time, and the search's plan with these numbers.
 
     Args:
         plan: Plan of the search, with a time, for its images.
@@ -60,9 +60,10 @@ def best_plan(
     """Return the best plan for a time and a measured speed; see `planned`.
 
     All images are used if the time is enough for 12 epochs of shared weights (6 generations if each
-    candidate trains) and for finals of 8 architectures. Otherwise it is half of them, a quarter,
-    and so on, down to 1,000 images or 20 of a class. The shortlist of the finals is the longest one
-    of which each training can have two epochs in a rung, unless its length was asked for.
+    candidate trains) and for finals of 8 architectures. Otherwise half of the images
+    are used, or a quarter, and so on, down to 1,000 images or 20 of a class. The shortlist of the
+    finals is the longest one with two epochs for each training of a rung, unless the user chose its
+    length.
 
     Args:
         plan: Plan of the search, with a time, for its images.

@@ -1,4 +1,4 @@
-"""Architectures that compute the same, and the one of them that represents all."""
+"""Architectures that compute the same, and their common representative."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Canonical(Protocol[_A]):
     def canonical(self, genotype: _A, /) -> _A | None:
         """Return the representative of all architectures that compute the same as this one.
 
-        Two architectures compute the same if each has the outputs of the other for fitting
-        weights. The representative is one of them, the same for all, and represents itself.
+        Two architectures compute the same if each has the outputs of the other for suitable
+        weights. The representative is one of them, the same for all of them and for itself.
 
         Returns:
             The representative; None if the output of the architecture does not depend on its
@@ -48,8 +48,8 @@ def canonical_draw(
 ) -> A:
     """Draw architectures until one represents itself.
 
-    Architectures that compute the same then count once, and those whose output does not depend on
-    their input never. After 1,000 draws the last one is returned as it is.
+    So architectures that compute the same count once, and architectures whose output does not
+    depend on their input are not returned. After 1,000 draws the last one is returned.
 
     Args:
         space: Search space.

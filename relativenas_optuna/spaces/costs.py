@@ -1,4 +1,4 @@
-"""What an architecture costs by the parameters of its trial, and limits of that cost."""
+"""Costs of an architecture by the parameters of its trial, and limits of these costs."""
 
 from __future__ import annotations
 

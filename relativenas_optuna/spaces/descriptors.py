@@ -46,7 +46,7 @@ def space_descriptors(
 
     Returns:
         The function, for the argument `descriptors` of `RelativeNASSampler`; None if there is
-        nothing that describes an architecture.
+        no number that describes an architecture.
 
     Example:
         >>> from relativenas_optuna.spaces import NASBench201

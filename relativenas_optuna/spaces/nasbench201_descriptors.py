@@ -16,9 +16,9 @@ _COUNTED = ("nor_conv_1x1", "nor_conv_3x3", _POOL, _SKIP)
 def nasbench201_descriptors(all_edges: Edges) -> dict[str, float]:
     """Return numbers that describe the function that a cell computes.
 
-    Only live edges count, those on a path from the input to the output. A skip connection that
-    only renames its input (the one input of its node, or the one use of its source) does not count,
-    so that cells that compute the same have the same numbers.
+    Only live edges count: those on a path from the input to the output. A skip connection does not
+    count if it is the only input of its node or the only use of its source, because it only renames
+    its input. So cells that compute the same have the same numbers.
 
     Args:
         all_edges: The six edges of the cell.
@@ -27,7 +27,7 @@ def nasbench201_descriptors(all_edges: Edges) -> dict[str, float]:
         The number of live edges of each operation but "none", and of "convolutions"; the number of
         convolutions on the path with the most and with the fewest of them ("longest path",
         "shortest path"), and the mean over all paths ("mean path"); the number of "paths"; and 1
-        for "skip path" (one of skip connections alone) and "broken" (no path at all), else 0.
+        for "skip path" (a path of skip connections only) and "broken" (no path at all), else 0.
     """
     edges = without_renaming(live_edges(all_edges))
     names = [operation for _, _, operation in edges]
@@ -64,7 +64,7 @@ def live_edges(edges: Edges) -> Edges:
 
 
 def without_renaming(edges: Edges) -> Edges:
-    """Return the edges without the skip connections that only give their input another name."""
+    """Return the edges without the skip connections that only rename their input."""
     for index, (node, read, operation) in enumerate(edges):
         if operation != _SKIP or (node, read) == (_OUTPUT, 0):
             continue

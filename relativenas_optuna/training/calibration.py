@@ -16,11 +16,11 @@ from relativenas_optuna.training.loop import Output
 from relativenas_optuna.training.modes import mode
 
 CALIBRATION_IMAGES = 512
-"""Images that are enough to rank architectures by: a fraction of the time of thousands."""
+"""Number of images that is enough to rank architectures, and takes less time than thousands."""
 
 
 def sample_of(images: Images, number: int, *, seed: int) -> Images:
-    """Return a number of images drawn by a seed, the same ones every time; all if there are fewer.
+    """Return random images, the same ones for the same seed; all images if there are fewer.
 
     Args:
         images: Images to draw from.
@@ -42,7 +42,7 @@ def calibrate(
     generator: Generator,
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> None:
-    """Set the running statistics of the batch norms that `forward` runs to those of `images`.
+    """Set the running statistics of the batch norms that `forward` uses to those of `images`.
 
     Many paths share the weights, so the running statistics of a batch norm are a mixture over
     paths. One pass without gradients or augmentation replaces them by those of this path: the
@@ -51,10 +51,10 @@ def calibrate(
     Args:
         forward: Function from images `[b, c, h, w]` to the output of the path.
         images: Images to take the statistics of, on the device of the network.
-        module: Module that holds the batch norms. Batch norms that `forward` does not run keep
+        module: Module that holds the batch norms. Batch norms that `forward` does not use keep
             their statistics.
         batch_size: Largest number of images in a batch, at least 2. Batches have nearly equal
-            sizes; if this is 2, a batch may have 3 images.
+            sizes; with 2, a batch may have 3 images.
         generator: Random generator for the order of the images, on the CPU. Images are often
             sorted by class, and the variance of a batch of one class would be too small.
         memory_format: Memory format of the images that `forward` gets.
@@ -69,7 +69,7 @@ def calibrate(
         raise DataError(f"calibration needs at least 2 images, got {len(images)}")
     mean, std = images.statistics()
     order = torch.randperm(len(images), generator=generator).to(images.device)
-    # Part sizes differ by at most one image: all count nearly alike, and each has a variance.
+    # Part sizes differ by at most one image, so all count nearly alike and have a variance.
     parts = order.tensor_split(-(-len(images) // max(batch_size, 3)))
     with mode(module, training=True), _averaging(module), torch.no_grad():
         for index in parts:

@@ -27,7 +27,7 @@ VARIABLE = "OMP_NUM_THREADS"
 
 _STEP = 0.5  # seconds of a timed step with one thread
 _ROUNDS = range(3, 9)  # timed steps of each number of threads
-_SECONDS = 1.0  # after which no more than the fewest steps are timed
+_SECONDS = 1.0  # after which only the least number of steps is timed
 _HOPELESS = 2.0  # times as long as the best number: more threads are not tried
 _GAIN = 1.15  # times as fast as with fewer threads: worth more threads
 _OTHER_BITS = "; the last digits of scores can differ"
@@ -63,8 +63,8 @@ class ThreadChoice:
 def seconds_of(step: Callable[[], object], threads: int) -> float:
     """Return how long a step takes with a number of threads, in seconds.
 
-    The first step with a new number of threads takes longer than the following ones. PyTorch's
-    number of threads is as before afterwards.
+    The first step with a new number of threads takes longer than the following ones. Afterwards
+    PyTorch's number of threads is restored.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -101,19 +101,19 @@ def choose_threads(
 ) -> ThreadChoice:
     """Time a training step with 1, 2, 4, ... threads, and set PyTorch's number of threads.
 
-    Threads of PyTorch wait for each other at every operation. Where other programs use the cores
-    too, two threads can be ten times slower than one. More threads are chosen only if they are at
-    least 1.15 times as fast. The measurement takes one to four seconds, unless 8 images take long.
-    It does not change PyTorch's global random state.
+    Threads of PyTorch wait for each other at every operation. If other programs use the cores too,
+    two threads can be ten times slower than one. More threads are chosen only if they are at
+    least 1.15 times as fast. The measurement takes one to four seconds, or more if 8 images take
+    long. It does not change PyTorch's global random state.
 
     Args:
         step: Function that trains for one step on a number of images. It leaves the weights of
             the training as they are, or trains a copy.
-        images: Number of images in a step of the training; less are used if they take long.
+        images: Number of images in a step of the training; fewer are timed if they take long.
         most: Largest number of threads, at least 1; None for the cores that this process may use.
 
     Returns:
-        The choice, which is set.
+        The choice, whose number of threads is set.
     """
     most = available_cores() if most is None else most
     before = torch.get_num_threads()
@@ -142,7 +142,7 @@ def _counts(most: int) -> list[int]:
 def _measured(step: Callable[[], object], counts: list[int]) -> dict[int, list[float]]:
     """Return the durations of steps in seconds, by number of threads.
 
-    The numbers take turns, so that other programs' work disturbs them alike.
+    The numbers take turns, so that other programs disturb all of them equally.
     """
     times: dict[int, list[float]] = {}
     for threads in counts:
@@ -173,7 +173,7 @@ def _timed(step: Callable[[], object], threads: int, limit: float) -> float:
 
 
 def fewest_fast(seconds: Mapping[int, float]) -> int:
-    """Return the fewest threads that more threads do not clearly beat.
+    """Return the smallest number of threads that no larger number clearly beats.
 
     Args:
         seconds: Duration of a step by number of threads.

@@ -35,7 +35,7 @@ _SWEEPS = 7  # purpose of the random numbers of a sweep
 
 
 class _State(NamedTuple):
-    """What a generation is drawn from."""
+    """State from which a generation is drawn."""
 
     learned: LearnedSpace
     distribution: Distribution

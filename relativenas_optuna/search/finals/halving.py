@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.scores import RungScore
     from relativenas_optuna.search.finals.settings import FinalsSettings
 
-_LEAST = 2  # architectures of a rung: one alone has nothing to be compared with
+_LEAST = 2  # architectures of a rung, to have a comparison
 
 
 def rung_sizes(entrants: int, *, rungs: int, keep: float) -> tuple[int, ...]:
@@ -58,12 +58,12 @@ def ranking(
 ) -> list[int]:
     """Return the architectures of one rung, the best first.
 
-    Those whose training diverged or failed come last. The target "small" ranks by loss, which
-    tells more than the accuracy on few images; equal losses are ranked by accuracy, then by the
-    order in the shortlist. The target "full" ranks by the rank by loss plus the rank by the
-    number of parameters, where more are better.
-    Short trainings of thin networks underrate large architectures, and the rank of the size mends
-    that: on NAS-Bench-201 the sum of the ranks orders architectures better than either of them.
+    Architectures whose training diverged or failed come last. The target "small" ranks by loss,
+    which is more precise than the accuracy on few images. Equal losses are ranked by accuracy, then
+    by the order in the shortlist. The target "full" ranks by the sum of the rank by loss and the
+    rank by the number of parameters, where more are better. The second rank is a correction:
+    short trainings of thin networks underrate large architectures. On NAS-Bench-201 the sum of the
+    ranks orders architectures better than either of them.
 
     Args:
         scores: Scores of the rung by number of the architecture.
@@ -82,7 +82,7 @@ def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
     """Return positions ordered by rank plus the rank by number of parameters, best first.
 
     Args:
-        ranks: Rank of each item, 0 for the best; ties of the sum are decided by it.
+        ranks: Rank of each item, 0 for the best; it decides between equal sums.
         parameters: Number of parameters of each item; equal numbers have equal ranks.
     """
     larger = [sum(other > own for other in parameters) for own in parameters]

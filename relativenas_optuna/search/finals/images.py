@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def shrunk(images: Images, pixels: int) -> Images:
     """Return images whose longer side has at most `pixels` pixels, in the same proportions.
 
-    Smaller images are returned as they are. Mean and std stay those of the given images.
+    Smaller images are returned as they are. The mean and std of the given images are kept.
 
     Args:
         images: Images of any size.

@@ -1,4 +1,4 @@
-"""The loop of a worker, which takes trainings of the finals until all rungs are done."""
+"""The loop of a worker of the finals, which trains until all rungs are done."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ _IDLE = 0.2  # seconds until an idle worker looks for work again
 class FinalsWorker:
     """One worker of the finals, which shares the work with others through the study.
 
-    A worker takes the first piece of work that nobody alive is doing. On the same machine a dead
-    worker is noticed at once, on another one after two minutes without a sign of life. Two workers
-    may do the same work, which only costs time, because both get the same result.
+    A worker takes the first piece of work that no live worker is doing. On the same machine a dead
+    worker is noticed at once, on another machine after two minutes without a sign of life. Two
+    workers may do the same work. This only costs time, because both get the same result.
 
     Args:
         store: Record of the finals.
         start: Record without a shortlist, with which the finals start.
         leads: True to replace a record with other settings; False to leave it as it is.
-        shortlist: Function (record, alive) -> record with the shortlist. It calls `alive` now and
-            then.
+        shortlist: Function (record, alive) -> record with the shortlist. It calls `alive` after
+            each evaluation.
         train: Function (record, entrant, rung, alive) -> score. It calls `alive` after each batch.
         on_change: Called with the record when work was done, here or by another worker.
-        on_failure: Called with the work and its error if a training failed, which is then repeated.
-            None to raise the error instead.
+        on_failure: Called with the work and its error if a training failed. The training is then
+            repeated. None to raise the error instead.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class FinalsWorker:
     def run(self) -> FinalsRecord | None:
         """Work until all rungs are done; return the finished record.
 
-        The result is None if other finals have replaced these, for a search that was extended.
+        The result is None if the search was extended and has other finals now.
 
         Raises:
             Exception: The error of a training: without `on_failure`, or if two different trainings
@@ -107,7 +107,7 @@ class FinalsWorker:
         return self._start if others and self._leads else None
 
     def _take(self, record: FinalsRecord) -> Work | None:
-        """Claim the first piece of work that nobody alive is doing; None if there is none."""
+        """Claim the first piece of work that no live worker is doing; None if there is none."""
         taken: Work | None = None
 
         def claimed(now: FinalsRecord | None) -> FinalsRecord | None:
@@ -160,7 +160,7 @@ class FinalsWorker:
         try:
             entrant = record.entrants[work.entrant]
             score = self._train(record, entrant, work.rung, lambda: self._live(work))
-        except OSError:  # such as a full disk, for which no architecture is to blame
+        except OSError:  # such as a full disk, which no architecture causes
             self._release(work, failed=False)
             raise
         except Exception as error:
@@ -193,7 +193,7 @@ class FinalsWorker:
         self._store.change(added)
 
     def _live(self, work: Work) -> None:
-        """Give a sign of life, every 20 seconds."""
+        """Write a sign of life to the claim of a piece of work, every 20 seconds."""
         if time.monotonic() - self._renewed < RENEWAL:
             return
         self._renewed = time.monotonic()

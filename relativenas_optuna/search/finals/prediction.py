@@ -25,7 +25,7 @@ def by_prediction(
     """Return architectures in the order of their predicted loss, the best first.
 
     A Gaussian process learns the losses from the choices of an architecture, the descriptors of its
-    space and its costs. The losses are all of the same shared weights, so that they can be
+    space and its costs. All losses are of the same shared weights, so they can be
     compared. The target "full" adds the rank by the number of parameters, where the costs of
     the space are known; see `halving.ranking`.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def readable_finals(study: optuna.Study, plan: SearchPlan) -> FinalsRecord | None:
-    """Return the record of a plan's finals; None if they have not begun.
+    """Return the record of a plan's finals; None if they have not started.
 
     A record that cannot be read is ignored with a warning.
     """
@@ -58,8 +58,8 @@ def finals_status(record: FinalsRecord) -> FinalsStatus:
 def finals_seconds_left(record: FinalsRecord | None) -> float | None:
     """Return the seconds that finals in progress still take at the speed of their trainings.
 
-    The result is None if there are none, none is running, or no training is finished. As many
-    workers are assumed as are at work now.
+    The number of workers is assumed to stay the same. The result is None if there are no finals, no
+    training is running, or no training is finished.
     """
     if record is None or not record.trainings or not (running := _running(record)):
         return None

@@ -18,7 +18,7 @@ SHORTLIST = -1
 
 
 class Work(NamedTuple):
-    """A piece of work that one worker does: one training, or to make the shortlist.
+    """A piece of work for one worker: a training, or the shortlist.
 
     Attributes:
         rung: Number of the rung, from 0; -1 to make the shortlist.
@@ -43,7 +43,7 @@ class Entrant:
         loss: Validation loss with the final shared weights, in nats, without further training.
         accuracy: Accuracy on the validation images with the final shared weights, 0 to 1.
         parameters: Number of learnt parameters of its network in the finals.
-        predicted: True if the model of the quality chose it, and not its shared score.
+        predicted: True if a model of the quality chose it; False if its shared score did.
         most_likely: True for the most likely architecture after a search with the sampler "migo".
     """
 
@@ -81,12 +81,12 @@ class Claimed:
     Attributes:
         rung: Number of the rung; -1 to make the shortlist.
         entrant: Number of the architecture in the shortlist.
-        worker: Identity of the worker, see `this_worker`; empty if nobody does the work.
+        worker: Identity of the worker, see `this_worker`; empty if no worker does the work.
         beats: Signs of life of the worker.
         failures: Number of times that this work failed by an error.
 
     Raises:
-        ValueError: The identity of the worker is none.
+        ValueError: `worker` is no identity of a worker.
     """
 
     rung: int
@@ -113,10 +113,10 @@ class FinalsRecord:
         random_accuracies: Accuracies of random architectures with the final shared weights, 0 to 1.
         trainings: Finished trainings.
         claims: Work in progress, and work that failed.
-        version: Number of changes of this record, so that no two have the same text.
+        version: Number of changes of this record, so that no two states have the same text.
 
     Raises:
-        ValueError: The record does not fit together.
+        ValueError: The attributes contradict each other.
     """
 
     generations: Count
@@ -205,7 +205,7 @@ class FinalsRecord:
         return replace(self, claims=others if claim is None else (*others, claim))
 
     def with_training(self, training: Training) -> FinalsRecord:
-        """Return this record with a finished training, unless it has one of the same work."""
+        """Return this record with a finished training, unless it is in the record already."""
         work = Work(training.rung, training.entrant)
         record = self.with_claim(None, work)
         if training.entrant in self.scores(training.rung):

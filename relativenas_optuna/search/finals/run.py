@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 _FOLDER = "finals"  # in the folder of results
-_LEAST = 0.25  # of their share of the time, which finals get even if it is used up
+_LEAST = 0.25  # of their share of the time, which finals get even if no time is left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class FinalsHooks:
         on_scored: Called after each evaluation for the shortlist.
         on_change: Called with the record when work was done, here or by another worker.
         on_batch: Called after each batch of a training.
-        on_failure: Called with the work and its error if a training failed, which is then
-            repeated, three times at most; None to raise the first error.
+        on_failure: Called with the work and its error if a training failed. The training is then
+            repeated, at most three times in all. None to raise the first error.
     """
 
     on_scored: Callable[[], None] = lambda: None
@@ -69,13 +69,13 @@ def run_finals(
         plan: Plan of the search, which has finals.
         objective: Objective of the search.
         population: Function that returns the generations.
-        leads: False in a worker that joins a search, which replaces no finals with other settings.
+        leads: False in a worker that joins a search; it does not replace finals of other settings.
         hooks: Functions to call.
-        clock: Time that the search has used, of a plan with a time. The trainings then take what is
-            left of it, by the measured speed of the networks in the shortlist.
+        clock: Clock of the time that the search has used, for a plan with a time. The trainings
+            then take the time that is left, by the measured speed of the networks in the shortlist.
 
     Returns:
-        The finished record; None if the study has other finals by now.
+        The finished record; None if the study has other finals now.
 
     Raises:
         Exception: See `FinalsWorker.run`.

@@ -12,30 +12,30 @@ from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.exceptions import SearchError
 
 SMALL, FULL = TARGETS = ("small", "full")
-MOST_ENTRANTS = 64  # whose record is short enough for an attribute of a study in any database
+MOST_ENTRANTS = 64  # so that the record fits into an attribute of a study in any database
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinalsSettings:
     """The settings of the finals of a search.
 
-    The architectures of a shortlist are trained alone, in deep and thin networks on small images,
-    by successive halving (Jamieson and Talwalkar, AISTATS 2016).
+    The architectures of a shortlist are trained stand-alone, as deep and thin networks on small
+    images, by successive halving (Jamieson and Talwalkar, AISTATS 2016).
 
     Attributes:
         shortlist: Number of architectures in the first rung, 2 to 64.
-        rungs: Largest number of rungs, 1 to 10; there are fewer if two architectures are left.
+        rungs: Largest number of rungs, 1 to 10; the rung with two architectures is the last one.
         keep: Share of a rung that advances to the next one, above 0 to 1.
-        passes: Number of passes over the training images, in all trainings together; None for as
-            many as take about as long as the search. Each training has at least one per rung.
+        passes: Number of passes over the training images, in all trainings together; None for a
+            number that takes about as long as the search. Each training has at least one per rung.
         cells: Number of cells of the trained networks.
         channels: Channels of the first cell's nodes.
         pixels: Largest side of the images in pixels; larger images are resized to it.
-        batch_size: Images in a step, at least 2; None for the batch size of the search, or for a
-            smaller one with 40 steps in an epoch, see `batch_size_of`.
+        batch_size: Images in a step, at least 2; None for the batch size of the search, or a
+            smaller one with 40 steps in an epoch; see `batch_size_of`.
         learning_rate: Learning rate of all rungs.
-        target: "small" to rank by the validation loss alone, for a network of about the size that
-            is trained here. "full" to rank by loss and number of parameters together, for a
+        target: "small" to rank by the validation loss, for a network of about the size that is
+            trained here. "full" to rank by loss and number of parameters together, for a
             network that is trained long and at full size, where larger architectures gain more.
 
     Raises:
@@ -79,20 +79,21 @@ def requested_finals(
     Args:
         preset: Name of the search's preset, whose settings finals take if `settings` is None.
         settings: Settings of the preset or of the started search; None for no finals.
-        shortlist: Requested number of architectures, 2 to 64, or 0 for no finals; None for that of
-            `settings`.
-        target: Requested target; None for that of `settings`.
+        shortlist: Requested number of architectures, 2 to 64, or 0 for no finals; None for the
+            number in `settings`.
+        target: Requested target; None for the target in `settings`.
 
     Raises:
-        SearchError: The number is out of range, or the target is unknown or has no finals.
+        SearchError: The number is out of range, the target is unknown, or there is a target but no
+            finals.
     """
     if target not in (None, *TARGETS):
         raise SearchError(f"target must be one of {', '.join(TARGETS)}; got {target!r}")
     if shortlist == 0 or (shortlist is None and settings is None):
         if target is not None:
             raise SearchError(
-                f"target {target!r} needs finals, which choose for it: give --finals N, such as "
-                f"--finals {FinalsSettings.shortlist}"
+                f"target {target!r} needs finals: give --finals N, such as --finals "
+                f"{FinalsSettings.shortlist}"
             )
         return None
     if shortlist is not None and not 2 <= shortlist <= MOST_ENTRANTS:

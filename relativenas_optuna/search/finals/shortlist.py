@@ -54,9 +54,9 @@ def with_shortlist(
 
     The best trials of all generations are evaluated again with the final shared weights, twice as
     many as the shortlist has architectures. The best of them are one half of the shortlist. A model
-    of these scores, and of those of random architectures, predicts the quality of all trials and of
-    1,000 random architectures. The best of its order are the other half. Architectures that
-    compute the same come once. Under "migo" the most likely architecture is in the shortlist.
+    learns these scores and those of random architectures. It predicts the quality of all trials and
+    of 1,000 random architectures, and the best of them are the other half. Architectures that
+    compute the same are listed once. Under "migo" the shortlist has the most likely architecture.
 
     Args:
         record: Record without a shortlist.
@@ -95,7 +95,7 @@ def with_shortlist(
         own[-1] = expected
     losses = {architecture: found.score.loss for architecture, found in known.items()}
     visited = candidates.visited()
-    if plan.scores_compare:  # those of the search are of the final weights too
+    if plan.scores_compare:  # the scores of the search are with the final weights too
         for architecture, trial in visited.items():
             if trial is not None and trial.value is not None:
                 losses.setdefault(architecture, trial.value)
@@ -142,7 +142,7 @@ def with_shortlist(
 
 
 def _distinct(space: Any, architectures: Iterable[Any]) -> Iterator[Any]:
-    """Yield the architectures without those that compute the same as one before, or nothing."""
+    """Yield the first of the architectures that compute the same; skip those that ignore images."""
     seen = set()
     for architecture in architectures:
         same = canonical(space, architecture)

@@ -40,7 +40,7 @@ class FinalsStore:
             self._rows = None
 
     def read(self) -> FinalsRecord | None:
-        """Return the record; None if no finals have begun.
+        """Return the record; None if no finals have started.
 
         Raises:
             SearchError: The study's attribute is not what `change` writes.
@@ -50,11 +50,11 @@ class FinalsStore:
     def change(
         self, changed: Callable[[FinalsRecord | None], FinalsRecord | None]
     ) -> FinalsRecord | None:
-        """Change the record, and return it as it is then.
+        """Change the record, and return the result.
 
         Args:
-            changed: Function that returns the new record for the present one, or None to leave it
-                as it is; it may be called several times.
+            changed: Function that returns the new record, given the present one, or None for no
+                change; it may be called several times.
 
         Raises:
             SearchError: The study's attribute is not what this method writes.
