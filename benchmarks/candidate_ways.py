@@ -82,7 +82,7 @@ def ways(
     """Return the three ways on a device, with the same initial weights; the images are on a CPU."""
     there = training.to(device), validation.to(device)
     ours, trainer = our_way(settings, *there)
-    shared = {name: tensor.clone() for name, tensor in trainer.weights.snapshot().items()}
+    shared = {name: tensor.to(device) for name, tensor in trainer.weights.snapshot().items()}
     batches = [
         [
             (images.contiguous(memory_format=torch.channels_last), labels)
