@@ -123,7 +123,7 @@ def _with_equal_time(
     for one in left_out:
         epoch = time.epochs[one.genotype.to_text()]
         notices.print(
-            f"{one.name} is left out, for an epoch of it takes {short_time(epoch)}",
+            f"{one.name} is left out, because an epoch takes {short_time(epoch)}",
             soft_wrap=True,
         )
     trainings = options["seeds"] * len(part)

@@ -118,15 +118,15 @@ def _outcome(
     learns: bool,
 ) -> str:
     if own.counted not in (None, trial.number):
-        return f"does not count, for trial {own.counted} scored this seat"
+        return f"does not count: trial {own.counted} scored this seat"
     if not trial.state.is_finished():
-        return "open, for this trial runs"
+        return "open: this trial is running"
     if own.counted is None:
-        return "none, for this trial gave no score" + (
+        return "none: this trial has no score" + (
             "; its seat counts as slowest" if own.state == "failed" else ""
         )
     if pair.fast is None:
-        return "open, for the partner is not scored yet"
+        return "open: the partner is not scored yet"
     won = pair.fast == own.number
     by = ""
     if pair.margin is not None:

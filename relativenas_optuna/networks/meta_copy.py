@@ -24,7 +24,7 @@ def meta_copy(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module, memo)
     except Exception as error:  # a network of the user can hold anything
         raise ValueError(
-            f"costs cannot be counted, for the supernet cannot be copied (copy.deepcopy), "
+            f"costs cannot be counted, because the supernet cannot be copied by copy.deepcopy: "
             f"{short(error)}"
         ) from error
 

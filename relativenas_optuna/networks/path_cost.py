@@ -125,8 +125,8 @@ class PathCosts(Generic[A]):
             raise
         except Exception as error:  # a network of the user can raise anything
             raise ValueError(
-                f"multiply-adds cannot be counted, for the supernet does not run on the meta "
-                f"device, {short(error)}"
+                f"multiply-adds cannot be counted, because the supernet does not run on the meta "
+                f"device: {short(error)}"
             ) from error
         # The counter counts a multiplication and an addition apart.
         return self._counter.flops // 2

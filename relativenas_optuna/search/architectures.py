@@ -150,7 +150,7 @@ def _genotype_in(path: Path, space: str | None) -> AnyGenotype:
         content = file.read(_LONGEST + 1)
     if len(content) > _LONGEST:
         raise SearchError(
-            f"file {str(path)!r} holds no genotype, for it is longer than {_LONGEST} bytes"
+            f"file {str(path)!r} holds no genotype: it is longer than {_LONGEST} bytes"
         )
     try:
         genotype = genotype_from_file(decoded(content), space)

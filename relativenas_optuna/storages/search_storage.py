@@ -118,7 +118,7 @@ class SearchStorage(ExactStorage):
                 self.get_study_name_from_id(study_id)
             except KeyError:
                 return
-        raise StorageInternalError("the study could not be deleted, for trials are written to it")
+        raise StorageInternalError("could not delete the study while trials are written to it")
 
     def _create_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None = None

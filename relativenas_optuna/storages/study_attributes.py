@@ -128,7 +128,7 @@ class StudyRows:
             # The answer to an earlier attempt may be what got lost.
             return bool(there == new)
         if there is None and connection.scalar(_STUDY, {"of": self._study_id}) is None:
-            raise KeyError(f"{self.place(key)} is not there, for the study was deleted")
+            raise KeyError(f"{self.place(key)} is not there, because the study was deleted")
         self._write(connection, {**beside, key: new})
         return True
 

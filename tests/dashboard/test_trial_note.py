@@ -91,9 +91,9 @@ def test_the_note_of_a_best_trial_names_its_generations() -> None:
 def test_a_pair_that_is_not_scored_is_open() -> None:
     study = searched(0)
     trial = study.ask()
-    assert rows(study, 0)["outcome"] == "open, for this trial runs"
+    assert rows(study, 0)["outcome"] == "open: this trial is running"
     study.tell(trial, 1.0)
-    assert rows(study, 0)["outcome"] == "open, for the partner is not scored yet"
+    assert rows(study, 0)["outcome"] == "open: the partner is not scored yet"
     assert "not scored yet" in rows(study, 0)["partner"]
     study.ask()
     assert "being scored" in rows(study, 0)["partner"]
@@ -108,9 +108,9 @@ def test_equal_and_infinite_scores_and_failures_are_said() -> None:
     assert rows(study, 0)["outcome"].startswith("**won though both are equal**")
     failed = study.ask()
     study.tell(failed, state=TrialState.FAIL)
-    assert rows(study, 2)["outcome"] == "none, for this trial gave no score"
+    assert rows(study, 2)["outcome"] == "none: this trial has no score"
     study.tell(study.ask(), 1.0)
-    assert rows(study, 2)["outcome"] == "does not count, for trial 3 scored this seat"
+    assert rows(study, 2)["outcome"] == "does not count: trial 3 scored this seat"
     study.tell(study.ask(), math.inf)
     assert "by infinity" in rows(study, 4)["outcome"]
 

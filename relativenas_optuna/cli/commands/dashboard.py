@@ -101,7 +101,7 @@ def dashboard(
             server.serve_forever()
         except KeyboardInterrupt:
             raise Interrupted(
-                "the dashboard is closed; the studies are kept, and who searches goes on"
+                "the dashboard is closed; studies are kept, and searches continue"
             ) from None
 
 
@@ -175,7 +175,7 @@ def _folder(
                 f"or --artifacts names their folder"
             )
             return None
-        notice(f"study {name!r} is not searched yet: drawings are shown as soon as there are some")
+        notice(f"study {name!r} has no search yet: drawings are shown as soon as there are some")
         return known
     if not folder.exists():
         if not folder.parent.is_dir():

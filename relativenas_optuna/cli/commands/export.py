@@ -87,7 +87,7 @@ def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> I
     path = shown_path(one.path.absolute())
     yield f"{path}: {one.path.stat().st_size:,} bytes"
     if one.beside is not None:
-        yield f"  holds the weights and what they are of, which {one.beside.name} says for people"
+        yield f"  holds the weights and a description of the network, also in {one.beside.name}"
     else:
         shape = f"[batch, {', '.join(map(str, (of.in_channels, *of.size)))}]"
         yield (

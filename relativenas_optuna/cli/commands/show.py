@@ -68,5 +68,5 @@ def show(storage: str, study: str, top: int, out: str | None, as_json: bool) -> 
         if out is not None:
             raise
         folder = None
-        notice(f"nothing is drawn, for {error}")
+        notice(f"no file is written: {error}")
     console.best(best, top, None if folder is None else Path(folder))

@@ -146,9 +146,8 @@ class Limits:
         missing = [n for n, limit in self.by_name.items() if isinstance(limit.cost, NotGiven)]
         if missing:
             raise SettingsError(
-                f"limits must be given to continue study {study_name!r}, for its limit of "
-                f"{missing[0]!r} is a function, which is not stored: pass the limits that it was "
-                f"started with"
+                f"limits must be given to continue study {study_name!r}, because its limit of "
+                f"{missing[0]!r} is a function, which is not stored: pass the limits of its start"
             )
 
 

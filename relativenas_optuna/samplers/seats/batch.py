@@ -122,7 +122,7 @@ class Batch:
         if free and self._state == TrialState.WAITING and not population.is_space_known(free[0]):
             raise SettingsError(
                 f"search_space must be given to {population.sampler} before trials can be "
-                f"enqueued, for study {self._study.study_name!r} has no complete generation to "
+                f"enqueued, because study {self._study.study_name!r} has no complete generation to "
                 f"learn it from; or score the first generation by study.optimize or ask_generation"
             )
         # Trials that are about to claim a seat take the first ones.

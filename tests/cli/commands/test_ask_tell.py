@@ -166,7 +166,7 @@ def test_a_failure_that_is_told_is_the_objectives(shell: Shell, capfd: Capture) 
             "state": "FAIL",
             "values": None,
         }
-        warned = "Warning: trial 1 is FAIL, for a value is nan\n"
+        warned = "Warning: trial 1 is FAIL, because a value is NaN\n"
         assert (outcome.status, outcome.err) == (0, warned if number == 1 else "")
     assert shell.json(capfd, "ask")["seat"] == 1
     population = shell.look(RelativeNASSampler().population)

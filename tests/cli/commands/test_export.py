@@ -50,7 +50,7 @@ def test_each_form_is_written_and_said_to_be_what_it_is(folder: Path, capfd: Cap
         takes,
         near,
         r"new/served/net\.v2\.safetensors: [\d,]+ bytes",
-        r"  holds the weights and what they are of, which net\.v2\.json says for people",
+        r"  holds the weights and a description of the network, also in net\.v2\.json",
         again + "are those of the network, to the last bit",
     )
     for line, pattern in zip(outcome.out.splitlines(), expected, strict=True):

@@ -224,7 +224,7 @@ def tell(
         )
         _print(told)
     if state is None and any(map(math.isnan, result["values"])):
-        click.echo(f"Warning: trial {number} is {told['state']}, for a value is nan", err=True)
+        click.echo(f"Warning: trial {number} is {told['state']}, because a value is NaN", err=True)
 
 
 @contextmanager

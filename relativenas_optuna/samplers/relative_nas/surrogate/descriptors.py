@@ -124,8 +124,8 @@ class Descriptors:
     def check_given(self, study_name: str) -> None:
         """Raise `SettingsError`, since these descriptors of a study were not given."""
         raise SettingsError(
-            f"descriptors must be given to continue study {study_name!r}, for they are a function, "
-            f"which is not stored: pass the one that it was started with (it returns "
+            f"descriptors must be given to continue study {study_name!r}, because they are a "
+            f"function, which is not stored: pass the function of its start (it returns "
             f"{', '.join(self.names)})"
         )
 
