@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.search.speed_record import Speed
 
-# Shares of the time that the least plan leaves over. The rest is for what is not measured, such as
-# proposals, files and figures.
+# Shares of the time that remains after the least plan. The rest is for work that is not measured,
+# such as proposals, files and figures.
 WEIGHTS, SCORING, FINALS = 0.40, 0.15, 0.40
 REST = 1 - WEIGHTS - SCORING - FINALS
 LEAST_EPOCHS, LEAST_GENERATIONS = 1, 2
@@ -30,7 +30,7 @@ MOST_TRIALS = 400
 
 @dataclass(frozen=True, kw_only=True)
 class TimePlan:
-    """What a search does within its time.
+    """The work that a search does within its time.
 
     Attributes:
         uniform_epochs: Epochs of the training of the shared weights; 0 if each candidate trains.
@@ -54,7 +54,7 @@ class Budget:
     """The planner of a search within a time.
 
     Attributes:
-        settings: Settings of the search; `uniform_epochs` above 0 only tells that the shared
+        settings: Settings of the search; `uniform_epochs` above 0 only means that the shared
             weights are trained first.
         finals: Settings of the finals; None without finals.
         speed: Measured speed.
@@ -70,12 +70,12 @@ class Budget:
     def plan(self, seconds: float, *, used: float = 0.0) -> TimePlan:
         """Return the plan for a time.
 
-        Each kind of work gets its least amount, and a fixed share of the time that is left over.
-        What the most epochs and trials leave of it goes to the finals.
+        Each kind of work gets its least amount, and a fixed share of the remaining time. Epochs and
+        trials have largest numbers; time beyond these goes to the finals.
 
         Args:
             seconds: The time in seconds.
-            used: Seconds of it that are already used.
+            used: Seconds of the time that are already used.
 
         Raises:
             SearchError: The time is shorter than the least plan takes.
@@ -117,7 +117,7 @@ class Budget:
     def more_generations(self, seconds: float) -> int:
         """Return how many generations to add to a started search for more time; at least 1.
 
-        New finals follow, which take what is left of the time.
+        New finals follow, which take the rest of the time.
 
         Args:
             seconds: The additional time in seconds.
@@ -132,8 +132,8 @@ class Budget:
         if spare < 0:
             least = (generation + finals) / (1 - REST)
             raise SearchError(
-                f"time must be at least {short_time(least)} more than before, which one more "
-                f"generation and its finals take; got {short_time(seconds)} more"
+                f"time must grow by at least {short_time(least)}, because one more generation and "
+                f"its finals take so long; got {short_time(seconds)}"
             )
         to_scoring = SCORING if uniform else WEIGHTS + SCORING
         to_finals = 0.0 if self.finals is None else FINALS
@@ -153,12 +153,12 @@ class Budget:
         return scoring + self._finals(passes)
 
     def passes(self, seconds: float, *, of_pass: float | None = None, entrants: int = 0) -> int:
-        """Return the most passes of the finals' trainings that fit into a time; at least 1.
+        """Return the largest number of passes of the finals that fits into a time; at least 1.
 
         Args:
             seconds: Time for the trainings, in seconds.
             of_pass: Seconds of one pass; None for the measured speed.
-            entrants: Number of architectures in the first rung; 0 for that of the settings.
+            entrants: Number of architectures in the first rung; 0 for the number in the settings.
         """
         low, high = 1, 2
         while self._trainings(high, of_pass, entrants) <= seconds and high < 2**40:
@@ -213,13 +213,13 @@ class Budget:
 
 
 def _whole(seconds: float, of_one: float) -> int:
-    """Return how many times a work fits into a time."""
+    """Return how often a piece of work fits into a time."""
     return max(0, math.floor(seconds / max(of_one, 1e-6) + 1e-9))
 
 
 def _too_short(seconds: float, least: float) -> SearchError:
     return SearchError(
-        f"time must be at least {short_time(least)} for these images, which {LEAST_GENERATIONS} "
-        f"generations and the shortest finals take; got {short_time(seconds)}: give more time, "
-        f"fewer images or a smaller --size"
+        f"time must be at least {short_time(least)} for these images, because {LEAST_GENERATIONS} "
+        f"generations and the shortest finals take so long; got {short_time(seconds)}: give more "
+        f"time, fewer images or a smaller --size"
     )

@@ -81,8 +81,9 @@ def _changes_by_time(plan: PlanFields, seconds: float, study_name: str) -> dict[
         )
     if seconds < plan.time:
         raise SearchError(
-            f"time must be at least {short_time(plan.time)}, with which study {study_name!r} was "
-            f"started; got {short_time(seconds)}: leave it out to go on, or take another --study"
+            f"time must be at least {short_time(plan.time)}, the present time of study "
+            f"{study_name!r}; got {short_time(seconds)}: leave it out to go on, or take another "
+            f"--study"
         )
     more = plan.budget(plan.speed).more_generations(seconds - plan.time)
     longer = replace(plan.settings, generations=plan.settings.generations + more)

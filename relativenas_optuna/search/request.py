@@ -70,7 +70,7 @@ def check_time(request: SearchRequest) -> None:
     check_value("time", Annotated[float, Range(1)], request.time)
     if request.settings.get("generations") is not None:
         raise SearchError(
-            f"generations must be left out with a time, which plans them; got "
+            f"generations must be left out with a time, because the time determines them; got "
             f"{request.settings['generations']!r}"
         )
 

@@ -86,7 +86,7 @@ def sampler_named(
     if name in (RELATIVENAS, RANDOM):
         if population % 2:
             raise SearchError(
-                f"population must be even with sampler {name!r}, for members form pairs; got "
+                f"population must be even with sampler {name!r}, because members form pairs; got "
                 f"{population}"
             )
         # Scores of shared weights that change soon go out of date: "paper" keeps none.

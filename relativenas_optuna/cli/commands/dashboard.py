@@ -129,7 +129,7 @@ def _server(host: str, port: int) -> WSGIServer:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SearchError(
-                f"port {port} of {host} is taken: end what listens there, or take another by "
+                f"port {port} of {host} is taken: end the program that uses it, or take another by "
                 f"--port (0 takes a free one)"
             ) from error
         raise SearchError(
@@ -171,8 +171,8 @@ def _folder(
     if folder is None:
         if _has_trials(storage, name):
             notice(
-                f"study {name!r} was not searched by `relativenas search`: there are no drawings, "
-                f"or --artifacts names their folder"
+                f"study {name!r} was not searched by `relativenas search`: there are no drawings; "
+                f"if there are, pass their folder by --artifacts"
             )
             return None
         notice(f"study {name!r} has no search yet: drawings are shown as soon as there are some")
@@ -181,7 +181,7 @@ def _folder(
         if not folder.parent.is_dir():
             notice(
                 f"the search's folder {folder.parent} is not on this machine: drawings are not "
-                f"shown, or --artifacts names their folder"
+                f"shown; pass their folder by --artifacts to show them"
             )
             return None
         # A search that continues writes its drawings there.

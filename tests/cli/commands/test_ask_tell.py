@@ -191,7 +191,7 @@ def test_a_finished_trial_can_be_skipped(shell: Shell, capfd: Capture) -> None:
     assert shell.json(capfd, "tell", "0", "--value", "2", "--skip-if-finished") == first
     line = shell.run(capfd, "tell", "0", "--value", "2").line
     assert line == (
-        "Error: trial 0 was told before, it is COMPLETE: --skip-if-finished passes over it"
+        "Error: trial 0 is finished already (COMPLETE): --skip-if-finished accepts this"
     )
 
 

@@ -20,7 +20,7 @@ SEARCH = ("search", "--data", "images", "--preset", "digits", "--finals", "2", "
 def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Capture) -> None:
     write_images(folder / "images")
     line = call(capfd, *SEARCH, "--time", "1").line
-    assert re.search(r"time must be at least \d+s for these images, which 2 generations", line)
+    assert re.search(r"time must be at least \d+s for these images, because 2 generations", line)
     assert [path.name for path in folder.iterdir()] == ["images"]
     out = call(capfd, *SEARCH, "--time", "12s").out
     assert "population 8, time 12s, seed 0" in out
@@ -40,7 +40,7 @@ def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Captu
         study.set_user_attr(USED_ATTRIBUTE, 5.0)
     assert re.search(r"time left +about 7 seconds of 12 seconds", call(capfd, "status").out)
     line = call(capfd, *SEARCH, "--time", "6s").line
-    assert "time must be at least 12s, with which study 'relativenas' was started; got 6s" in line
+    assert "time must be at least 12s, the present time of study 'relativenas'; got 6s" in line
 
 
 def test_a_wrong_duration_is_one_line(folder: Path, capfd: Capture) -> None:

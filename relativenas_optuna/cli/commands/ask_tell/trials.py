@@ -138,7 +138,7 @@ class Result:
         if self.state in (TrialState.PRUNED, TrialState.FAIL):
             if self.values:
                 word = self.state.name.lower()
-                raise TellError(f"a trial that is told as {word} has no value: leave --value out")
+                raise TellError(f"a trial reported as {word} has no value: leave --value out")
             return self.state
         if len(self.values) != len(study.directions):
             raise TellError(
@@ -209,5 +209,5 @@ def _check_runs(number: int, state: TrialState) -> None:
         raise TellError(f"trial {number} waits for a worker: ask for it first")
     if state != TrialState.RUNNING:
         raise TellError(
-            f"trial {number} was told before, it is {state.name}: --skip-if-finished passes over it"
+            f"trial {number} is finished already ({state.name}): --skip-if-finished accepts this"
         )
