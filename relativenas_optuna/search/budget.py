@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WEIGHTS, SCORING, FINALS = 0.40, 0.15, 0.40
 REST = 1 - WEIGHTS - SCORING - FINALS
 LEAST_EPOCHS, LEAST_GENERATIONS = 1, 2
+OF_TRIAL = 0.1
+"""Seconds of a trial besides its score: the proposal, the database and the figures."""
 MOST_EPOCHS = 200
 """Epochs of the shared weights, after which the time goes to the finals instead."""
 MOST_TRIALS = 400
@@ -197,7 +199,7 @@ class Budget:
 
     def _scoring(self, generations: int) -> float:
         at_once = min(self.speed.workers, max(1, self.settings.population // 2))
-        return self._trials(generations) * max(1e-6, self.speed.candidate) / at_once
+        return self._trials(generations) * (self.speed.candidate + OF_TRIAL) / at_once
 
     def _generations(self, seconds: float) -> int:
         """Return the number of generations that are scored within a time; 0 for less than one."""

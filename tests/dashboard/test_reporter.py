@@ -274,7 +274,7 @@ def test_other_storages_show_the_same(kind: str, tmp_path: Path) -> None:
     reporter.write(study)
     assert figures(study).keys() == FIGURES
     assert noted(study) == sorted({*best_of(study), *range(7, 17)})
-    assert "Run the program again" in note(study)
+    assert "Run the program of the search again" in note(study)
 
 
 def test_a_study_of_another_sampler_shows_what_makes_sense(storage: SearchStorage) -> None:

@@ -18,6 +18,7 @@ from relativenas_optuna.search.budget import (
     LEAST_GENERATIONS,
     MOST_EPOCHS,
     MOST_TRIALS,
+    OF_TRIAL,
     REST,
     SCORING,
     WEIGHTS,
@@ -98,16 +99,16 @@ def test_the_named_least_time_is_enough(budget: Budget, seconds: float) -> None:
         assert seconds_in(least) > seconds
 
 
-def speed_of(settings: SearchSettings) -> Speed:
+def speed_of(settings: SearchSettings, slower: float = 1.0) -> Speed:
     return Speed.of_images(
         settings,
         training=1000,
         validation=1000,
         calibration=512,
         evaluations=0,
-        train=1e-4,
-        score=3e-5,
-        final=1e-4,
+        train=slower * 1e-4,
+        score=slower * 3e-5,
+        final=slower * 1e-4,
     )
 
 
@@ -118,12 +119,13 @@ def test_time_is_divided_by_the_shares() -> None:
         speed=speed_of(UNIFORM),
         keeps_scores=False,
     )
-    plan = budget.plan(1000, used=1000 - 40)
-    assert plan.weights == pytest.approx(40 * WEIGHTS, rel=0.1)
-    assert plan.scoring == pytest.approx(40 * SCORING, rel=0.1)
-    assert plan.finals == pytest.approx(40 * FINALS, rel=0.1)
-    assert plan.uniform_epochs == round(plan.weights / 0.1)
-    assert plan.passes == pytest.approx(plan.finals / 0.1, rel=0.15)
+    slow = replace(budget, speed=speed_of(UNIFORM, slower=100))
+    plan = slow.plan(4000)
+    assert plan.weights == pytest.approx(4000 * WEIGHTS, rel=0.12)
+    assert plan.scoring == pytest.approx(4000 * SCORING, rel=0.12)
+    assert plan.finals == pytest.approx(4000 * FINALS, rel=0.12)
+    assert plan.uniform_epochs == round(plan.weights / 10)
+    assert plan.passes == pytest.approx(plan.finals / 10, rel=0.15)
     alone = replace(budget, finals=None).plan(1000)
     assert alone.weights + alone.scoring == pytest.approx(1000 * (1 - REST), rel=0.02)
     trained = replace(
@@ -133,7 +135,7 @@ def test_time_is_divided_by_the_shares() -> None:
     ).plan(1000)
     assert trained.uniform_epochs == 0
     assert trained.scoring == pytest.approx(1000 * (WEIGHTS + SCORING), rel=0.02)
-    assert trained.generations == math.floor(trained.scoring / (8 * 0.13) + 0.5)
+    assert trained.generations == math.floor(trained.scoring / (8 * (0.13 + OF_TRIAL)) + 0.5)
 
 
 def test_the_finals_get_what_the_shared_weights_do_not_need() -> None:

@@ -144,7 +144,7 @@ def test_too_short_a_time_leaves_nothing_in_the_study(
     uniform: int, data: Path, tmp_path: Path
 ) -> None:
     study = optuna.create_study()
-    with pytest.raises(SearchError, match=r"time must be at least \d+s for these images"):
+    with pytest.raises(SearchError, match=r"time must be at least \d+m for these images"):
         search(study, asked(data, tmp_path, uniform=uniform, time=1, settings={"population": 4000}))
     assert SearchPlan.stored_in(study) is None
 
