@@ -70,6 +70,7 @@ def test_what_users_run_is_measured_in_one_table() -> None:
     assert "of 12 candidates scored before the kill" in figures["search, killed and continued"]
 
 
+@pytest.mark.slow
 def test_what_the_dashboard_costs_is_measured() -> None:
     cells = row(printed("dashboard.py", "--quick", environment=dict(os.environ)), "1")
     without, with_it = (float(cell) for cell in cells[1:3])
@@ -79,6 +80,7 @@ def test_what_the_dashboard_costs_is_measured() -> None:
 
 
 @pytest.mark.skipif(SERVERS[0] not in os.environ, reason=f"{SERVERS[0]} is not set")
+@pytest.mark.slow
 def test_workers_score_seats_of_one_study_on_a_server() -> None:
     output = printed("sampler.py", "--quick", "--only", "workers", environment=dict(os.environ))
     stock, _, own = output.partition("open_storage")

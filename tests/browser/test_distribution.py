@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import optuna
+import pytest
 
 from relativenas_optuna import MIGOSampler
 from relativenas_optuna.dashboard import DashboardReporter
@@ -28,6 +29,7 @@ def objective(trial: optuna.Trial) -> float:
     return -float(cost)
 
 
+@pytest.mark.slow
 def test_a_browser_shows_the_distribution_and_its_changes(tmp_path: Path) -> None:
     program = browser()
     url = f"sqlite:///{tmp_path / 'study.db'}"

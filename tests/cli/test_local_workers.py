@@ -122,6 +122,7 @@ def test_a_search_goes_on_without_a_worker_and_sigterm_ends_the_others(
         assert_ended(process, signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_search_was_killed(folder: Path, data: Path) -> None:
     plan(data, generations=1000)
     with started("search", *CPU, "--workers", "2", cwd=folder) as process:

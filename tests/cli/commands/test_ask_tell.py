@@ -63,6 +63,7 @@ def in_process(directions: list[StudyDirection], objective: Any, trials: int) ->
     return study
 
 
+@pytest.mark.slow
 def test_a_search_by_fresh_processes_alone_is_that_of_one_process(shell: Shell) -> None:
     for number in range(5):
         asked = shell.fresh("ask", *(NEW if number == 0 else ()))

@@ -122,6 +122,7 @@ def test_a_wait_for_a_study_that_nobody_begins_ends_in_one_line(
     assert (folder / "relativenas.db").exists() == begun
 
 
+@pytest.mark.slow
 def test_a_worker_takes_the_folder_of_the_search_where_it_is_mounted(
     folder: Path, data: Path, capfd: Capture
 ) -> None:
