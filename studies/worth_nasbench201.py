@@ -322,11 +322,11 @@ ROWS: dict[str, Callable[[Bench], NASBench201Cell]] = {
     "NSGA-II, shared weights and finals": lambda bench: bench.by_sampler(
         optuna.samplers.NSGAIISampler(population_size=8, seed=bench.seed)
     ),
-    "random cells trained alone, halving": lambda bench: bench.halved(
+    "random cells trained stand-alone, halving": lambda bench: bench.halved(
         bench.random_cells(bench.arguments.entrants), bench.arguments.passes
     ),
-    "regularised evolution, trained alone": lambda bench: bench.evolved(),
-    "local search, trained alone": lambda bench: bench.climbed(),
+    "regularised evolution, trained stand-alone": lambda bench: bench.evolved(),
+    "local search, trained stand-alone": lambda bench: bench.climbed(),
     "largest by parameters": lambda bench: bench.largest(),
     "one random cell": lambda bench: bench.random_cells(1)[0],
 }
