@@ -16,9 +16,9 @@ from tests.helpers.command import call, write_images, write_study_file
 Capture = pytest.CaptureFixture[str]
 
 
-def write_timed(folder: Path, time: str) -> str:
+def write_timed(folder: Path, time: str, population: int = 2) -> str:
     """Write a study file of a small search with a time; its name."""
-    settings = "nodes = 1\nchannels = 2\ncells = 3\npopulation = 2\n"
+    settings = f"nodes = 1\nchannels = 2\ncells = 3\npopulation = {population}\n"
     search = f'data = "images"\npreset = "digits"\nfinals = 2\ntime = "{time}"\n'
     text = f'study = "relativenas"\n[search]\n{search}[settings]\n{settings}'
     (folder / "timed.toml").write_text(text)
@@ -27,8 +27,8 @@ def write_timed(folder: Path, time: str) -> str:
 
 def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Capture) -> None:
     write_images(folder / "images")
-    line = call(capfd, "run", write_timed(folder, "1s"), "--threads", "1").line
-    assert re.search(r"time must be at least \d+s for these images, because 2 generations", line)
+    line = call(capfd, "run", write_timed(folder, "9s", population=4000), "--threads", "1").line
+    assert re.search(r"time must be at least \d+m for these images, because 2 generations", line)
     assert sorted(path.name for path in folder.iterdir()) == ["images", "timed.toml"]
     out = call(capfd, "run", write_timed(folder, "12s"), "--threads", "1").out
     assert "population 2, time 12s, seed 0" in out
