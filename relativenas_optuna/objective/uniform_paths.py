@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.randomness import Generators
 
 _PATHS, _TUNING = 201, 202  # purposes of random numbers; samplers have others
-"""Training images, at most, that the batch norms of a scored architecture are calibrated on."""
 _TUNING_RATE = 0.1  # of the learning rate
 
 

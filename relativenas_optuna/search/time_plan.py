@@ -47,11 +47,12 @@ def planned(
     Raises:
         SearchError: The time is too short.
     """
-    if not has_networks(plan, objective):
-        plan = replace(plan, finals=None)
-    return best_plan(
-        plan, measured_seconds(objective, plan), images.labels, used=used, workers=workers
-    )
+    possible = plan if has_networks(plan, objective) else replace(plan, finals=None)
+    seconds = measured_seconds(objective, possible)
+    within, found = best_plan(possible, seconds, images.labels, used=used, workers=workers)
+    if possible is not plan:
+        found = replace(found, finals=plan.finals)  # `set_up` reports that they are impossible
+    return within, found
 
 
 def best_plan(
