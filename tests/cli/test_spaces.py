@@ -95,6 +95,10 @@ def test_a_space_without_standalone_networks_has_no_finals(tmp_path: Path, run: 
     assert f"no finals, because space {bare!r} has no stand-alone networks" in found.out
     assert "the finals:" not in found.out
     assert "is finished" in run("search", "--study", "s").out
+    timed = ("--data", "images", "--preset", "digits", "--space", bare, "--time", "9s")
+    planned = run("search", "--study", "timed", *timed)
+    assert (planned.status, planned.err) == (0, "")
+    assert f"no finals, because space {bare!r} has no stand-alone networks" in planned.out
 
 
 def test_another_process_finds_the_space_of_the_study(tmp_path: Path, run: Run) -> None:
