@@ -1,0 +1,5 @@
+"""RelativeNASSampler of relativenas-optuna, as an OptunaHub package."""
+
+from relativenas_optuna import RelativeNASSampler
+
+__all__ = ["RelativeNASSampler"]
