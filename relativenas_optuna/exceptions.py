@@ -59,5 +59,9 @@ class SpaceError(ValueError):
     """Error raised if a search space cannot be loaded or used."""
 
 
+class TaskError(ValueError):
+    """Error raised if a task cannot be loaded, or does not fit a network's file."""
+
+
 class TellError(ValueError):
     """Error raised if a trial's result cannot be reported; nothing was stored."""

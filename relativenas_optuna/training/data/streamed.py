@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from relativenas_optuna.training.data.file_batches import keyed_randomness, read_batches
 from relativenas_optuna.training.data.folder import unreadable_among
 from relativenas_optuna.training.data.image_file import UnreadableImages, open_image
 from relativenas_optuna.training.data.image_parts import list_part
@@ -106,20 +104,13 @@ class StreamedImages:
         return self._read(_Files(self.paths, transform, None), indices)
 
     def _read(self, files: _Files, indices: list[list[int]]) -> Iterator[tuple[Tensor, Tensor]]:
-        pinned = self.device.type == "cuda"
-        loader = DataLoader(
-            files,
-            batch_sampler=indices,
-            num_workers=self.workers,
-            collate_fn=_together,
-            pin_memory=pinned,
-            worker_init_fn=_ignore_interrupts,
-            generator=torch.Generator(),  # without it a loader draws from torch's global generator
+        batches = read_batches(
+            files, indices, workers=self.workers, device=self.device, collate=_together
         )
-        for index, read in zip(indices, loader, strict=True):
+        for index, read in zip(indices, batches, strict=True):
             if isinstance(read, UnreadableImages):
                 raise unreadable_among(self.paths, read)
-            images = read.to(self.device, non_blocking=pinned)
+            images = read.to(self.device, non_blocking=self.device.type == "cuda")
             yield images, self.labels[index].to(self.device)
 
 
@@ -174,9 +165,7 @@ class _Files(Dataset[Tensor | UnreadableImages]):
             return error
         if self._seed is None:
             return self._transformed(image)
-        with torch.random.fork_rng(devices=[]):
-            words = np.random.SeedSequence([self._seed, index]).generate_state(1, np.uint64)
-            torch.default_generator.manual_seed(int(words[0]))
+        with keyed_randomness(self._seed, index):
             return self._transformed(image)
 
     def _transformed(self, image: Image.Image) -> Tensor:
@@ -187,10 +176,3 @@ class _Files(Dataset[Tensor | UnreadableImages]):
 def _together(images: list[Tensor | UnreadableImages]) -> Tensor | UnreadableImages:
     unread = [image for image in images if isinstance(image, UnreadableImages)]
     return unread[0] if unread else torch.stack([p for p in images if isinstance(p, Tensor)])
-
-
-def _ignore_interrupts(_worker: int) -> None:
-    # Ctrl-C reaches every process of the group, and the training process ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # see `read_images`
