@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -28,10 +29,15 @@ class SimpleBaseline(nn.Module):
         architecture: Name of a published cell or of a torchvision network, a genotype, or a
             backbone; see `maps_at`.
         num_keypoints: Number of keypoints; 17 for COCO.
+        mirrored: For each keypoint the index of the one that it becomes in a mirror image; None
+            if each stays itself. It changes no heat map, and is for the average over mirror images.
+
+    Attributes:
+        mirrored: The argument of that name, a tuple.
 
     Raises:
         ValueError: The name is unknown, the backbone has no map at stride 32, or `num_keypoints`
-            is not a whole number of at least 1.
+            is not a whole number of at least 1, or `mirrored` are not that many indices.
 
     Example:
         >>> network = SimpleBaseline("RelativeNAS").eval()
@@ -40,10 +46,19 @@ class SimpleBaseline(nn.Module):
     """
 
     def __init__(
-        self, architecture: nn.Module | AnyGenotype | str, num_keypoints: int = 17
+        self,
+        architecture: nn.Module | AnyGenotype | str,
+        num_keypoints: int = 17,
+        *,
+        mirrored: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_sizes(num_keypoints=num_keypoints)
+        self.mirrored = tuple(range(num_keypoints) if mirrored is None else mirrored)
+        if sorted(self.mirrored) != list(range(num_keypoints)):
+            raise ValueError(
+                f"mirrored must hold each index from 0 to {num_keypoints - 1} once, got {mirrored}"
+            )
         maps = maps_at((32,), architecture)
         self.backbone = maps.backbone
         (self._index,), (channels,) = maps.indices, maps.channels

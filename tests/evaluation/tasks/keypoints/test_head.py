@@ -54,6 +54,8 @@ def test_a_transposed_convolution_doubles_the_size_as_its_definition_says() -> N
 def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="num_keypoints must be a whole number of at least 1"):
         SimpleBaseline(small_backbone(4), num_keypoints=0)
+    with pytest.raises(ValueError, match="mirrored must hold each index from 0 to 2 once, got"):
+        SimpleBaseline(small_backbone(4), num_keypoints=3, mirrored=[0, 2, 2])
 
 
 @pytest.mark.slow
