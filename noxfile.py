@@ -91,6 +91,21 @@ def readme(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])
+def docs(session: nox.Session) -> None:
+    """Build the site into site/, all warnings being errors; `nox -s docs -- serve` shows it."""
+    command = session.posargs or ["build", "--strict"]
+    # Material warns of MkDocs 2, which pyproject.toml excludes.
+    python(session, "-m", "mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def docs_commands(session: nox.Session) -> None:
+    """Run every code block of the site's pages as a reader would, each page in a new folder."""
+    options = ("-m", "slow or not slow", *session.posargs)
+    python(session, "-m", "pytest", *options, "tests/docs/test_code_blocks.py", env=ONE_THREAD)
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, or one of them: `nox -s bench -- sampler --only workers`."""
     name, *options = session.posargs or ["all"]

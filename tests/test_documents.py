@@ -10,9 +10,10 @@ PAGES = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "README.md",
-    "docs/backbones.md",
-    "docs/internals.md",
+    *sorted(page.relative_to(ROOT).as_posix() for page in ROOT.glob("docs/**/*.md")),
 )
+# The build of the site generates these pages, and checks the links to them.
+GENERATED = re.compile(r"(^|/)(api/\w+|cli|settings)\.md$")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -30,5 +31,6 @@ def test_files_that_a_page_names_exist(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_files_that_a_page_links_exist(page: str) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert targets
-    assert [t for t in targets if not (ROOT / page).parent.joinpath(t).exists()] == []
+    assert targets or page.startswith("docs/")
+    there = (ROOT / page).parent
+    assert [t for t in targets if not GENERATED.search(t) and not (there / t).exists()] == []

@@ -1,0 +1,91 @@
+"""Hooks of MkDocs: add pages from outside of docs/, generate the reference, rewrite links."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import latex2mathml.converter
+from mkdocs.structure.files import File
+from reference import api_pages, command_line_page, settings_page
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+PROJECT_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")
+_LINK = re.compile(r"(!?\[[^\]]*\])\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+_MATH = re.compile(r"<(span|div) class=\"arithmatex\">\\[(\[](.*?)\\[)\]]</\1>", re.S)
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
+
+
+def site_path(repository_path: str) -> str:
+    """Return the path in the site's sources of a file of the repository."""
+    if repository_path == "README.md":
+        return "index.md"
+    if repository_path.startswith("examples/") and repository_path.endswith(".py"):
+        return repository_path.removesuffix(".py") + ".md"
+    return repository_path.removeprefix("docs/")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the README, the studies, the examples and the generated reference to the site."""
+    sources = [ROOT / name for name in ("README.md", *PROJECT_PAGES)]
+    sources += [path for path in ROOT.glob("studies/**/*") if path.suffix in (".md", ".png")]
+    for source in sources:
+        path = source.relative_to(ROOT).as_posix()
+        files.append(File.generated(config, site_path(path), abs_src_path=str(source)))
+    generated = {
+        "reference/cli.md": command_line_page(),
+        "reference/settings.md": settings_page(),
+        **api_pages(ROOT),
+        **example_pages(),
+    }
+    for path, content in generated.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def example_pages() -> dict[str, str]:
+    """Return a page for each script in examples/, and their list, by path."""
+    pages = {}
+    lines = ["# Examples", "", "Scripts of about 50 lines that you can copy.", ""]
+    for script in sorted(ROOT.glob("examples/*.py")):
+        text = script.read_text(encoding="utf-8")
+        first = text.removeprefix('"""').split("\n", 1)[0].removesuffix('"""')
+        pages[f"examples/{script.stem}.md"] = f"# {script.name}\n\n```python\n{text}```\n"
+        lines.append(f"- [{script.name}]({script.stem}.md): {first}")
+    return {"examples/index.md": "\n".join(lines) + "\n", **pages}
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Rewrite links between files of the repository to links between pages of the site."""
+    source = Path(page.file.abs_src_path or "")
+    if not source.is_relative_to(ROOT):
+        return markdown  # a generated page has links of the site
+    folder = source.relative_to(ROOT).parent.as_posix()
+    here = posixpath.dirname(page.file.src_uri)
+
+    def rewritten(match: re.Match[str]) -> str:
+        text, target, anchor = match.groups()
+        there = site_path(posixpath.normpath(posixpath.join(folder, target)))
+        return f"{text}({posixpath.relpath(there, here or '.')}{anchor or ''})"
+
+    return _LINK.sub(rewritten, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn formulas in LaTeX into MathML, which browsers show without any script."""
+
+    def mathml(match: re.Match[str]) -> str:
+        latex = match[2]
+        for entity, character in _ENTITIES.items():
+            latex = latex.replace(entity, character)
+        display = "block" if match[1] == "div" else "inline"
+        return str(latex2mathml.converter.convert(latex, display=display))
+
+    return _MATH.sub(mathml, html)
