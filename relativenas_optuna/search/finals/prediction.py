@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.samplers.relative_nas.surrogate.score_predictor import ScorePredictor
-from relativenas_optuna.search.finals.halving import with_size
-from relativenas_optuna.search.finals.settings import FULL
-from relativenas_optuna.search.known_costs import descriptors_of, known_costs
+from relativenas_optuna.search.finals.target_order import for_target
+from relativenas_optuna.search.known_costs import descriptors_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +25,7 @@ def by_prediction(
 
     A Gaussian process learns the losses from the choices of an architecture, the descriptors of its
     space and its costs. All losses are of the same shared weights, so they can be
-    compared. The target "full" adds the rank by the number of parameters, where the costs of
-    the space are known; see `halving.ranking`.
+    compared. The target "full" adds the rank by the number of parameters; see `for_target`.
 
     Args:
         objective: Objective of the search.
@@ -45,8 +43,4 @@ def by_prediction(
     params = [space.params(architecture) for architecture in architectures]
     means = predictor.predict(params)[0]
     order = sorted(range(len(architectures)), key=lambda n: (means[n], n))
-    size = known_costs(objective).get("parameters")
-    if target == FULL and size is not None:
-        sizes = [round(size.of(params[n])) for n in order]
-        order = [order[n] for n in with_size(range(len(order)), sizes)]
-    return [architectures[n] for n in order]
+    return for_target(objective, [architectures[n] for n in order], target=target)

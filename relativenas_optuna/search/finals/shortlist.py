@@ -10,6 +10,7 @@ from relativenas_optuna.search.choosing import nothing_scored
 from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
 from relativenas_optuna.search.finals.prediction import by_prediction
 from relativenas_optuna.search.finals.records import Entrant
+from relativenas_optuna.search.finals.target_order import for_target
 from relativenas_optuna.spaces.canonical import canonical
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
@@ -57,6 +58,8 @@ def with_shortlist(
     learns these scores and those of random architectures. It predicts the quality of all trials and
     of 1,000 random architectures, and the best of them are the other half. Architectures that
     compute the same are listed once. Under "migo" the shortlist has the most likely architecture.
+    The target "full" counts the number of parameters in both halves, and before it: on
+    NAS-Bench-201 shared scores and parameters together choose better than either of them.
 
     Args:
         record: Record without a shortlist.
@@ -73,7 +76,9 @@ def with_shortlist(
         SpaceError: The space has no stand-alone networks.
     """
     settings, space = record.settings, candidates.space
-    best = candidates.best(EVALUATED * settings.shortlist)
+    visited = candidates.visited()
+    ordered = for_target(objective, list(visited), target=settings.target)
+    best = {one: visited[one] for one in ordered[: EVALUATED * settings.shortlist]}
     expected = candidates.most_likely()
     if expected is not None:
         best.setdefault(expected, candidates.trial_of(expected))
@@ -89,12 +94,12 @@ def with_shortlist(
         if math.isfinite(score.loss):
             drawn[architecture] = _Scored(score, candidates.trial_of(architecture))
     known = drawn | scored
-    by_score = sorted(scored, key=lambda architecture: scored[architecture].score.loss)
+    by_loss = sorted(scored, key=lambda architecture: scored[architecture].score.loss)
+    by_score = for_target(objective, by_loss, target=settings.target)
     own = (list(_distinct(space, by_score)) or by_score)[: math.ceil(settings.shortlist / 2)]
     if expected in scored and expected not in own:
         own[-1] = expected
     losses = {architecture: found.score.loss for architecture, found in known.items()}
-    visited = candidates.visited()
     if plan.scores_compare:  # the scores of the search are with the final weights too
         for architecture, trial in visited.items():
             if trial is not None and trial.value is not None:

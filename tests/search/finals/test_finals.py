@@ -96,6 +96,27 @@ def test_finalists_are_the_best_with_the_final_weights(finished: Search) -> None
     assert choice.random_accuracies == accuracies
 
 
+def test_the_target_full_counts_parameters_in_the_shortlist(data: Path, tmp_path: Path) -> None:
+    search = begin(
+        optuna.create_study(study_name="s"), tmp_path, data, finals=replace(FINALS, target="full")
+    )
+    search.run()
+    search.choose()
+    cost, trials = search.objective.costs["parameters"], search.study.trials
+    trials.sort(key=lambda trial: (trial.value or 0.0, trial.number))
+    ordered = list(dict.fromkeys(SPACE.genotype(trial.params) for trial in trials))
+
+    def order(ranked: list[Any]) -> list[Any]:
+        sizes = [cost.of(SPACE.params(one)) for one in ranked]
+        sums = [n + sum(other > size for other in sizes) for n, size in enumerate(sizes)]
+        return [ranked[n] for n in np.argsort(sums, kind="stable")]
+
+    best = order(ordered)[: 2 * FINALS.shortlist]
+    shared = [finalist for finalist in choice_of(search).finalists if not finalist.predicted]
+    expected = order(sorted(best, key=lambda one: search.objective.evaluate(one).loss))
+    assert {finalist.genotype for finalist in shared} == set(expected[: len(shared)])
+
+
 def test_the_study_has_the_trials_of_the_search_alone(finished: Search) -> None:
     assert len(finished.study.trials) == SEATS
     assert finished.study.best_value == min(t.value or 9 for t in finished.study.trials)
