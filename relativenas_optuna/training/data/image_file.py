@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from relativenas_optuna.exceptions import DataError
 
@@ -34,6 +35,8 @@ _STARTS = (
 _NAMED = 10
 """Number of images that one message names."""
 _NEARLY_WHITE = 250
+_TURNED = (5, 6, 7, 8)
+"""EXIF's orientations of images whose rows are shown as columns."""
 
 
 def has_image_content(path: str) -> bool:
@@ -68,16 +71,35 @@ def open_image(path: str, size: int | None = None) -> Image.Image:
     Raises:
         DataError: The file is damaged, is no image, or has more than 8 bits a channel.
     """
+    with _readable(path) as file:
+        if size is not None:
+            # A JPEG decoder can skip detail; twice the side keeps the resizing's quality.
+            file.draft("RGB", (2 * size, 2 * size))
+        if file.mode in DEEP_MODES:
+            raise DataError("it has more than 8 bits a channel, convert it to 8 bits")
+        return opaque(ImageOps.exif_transpose(file)).convert("RGB")
+
+
+def image_size(path: str) -> tuple[int, int]:
+    """Return width and height in pixels of the image that `open_image` reads, without reading it.
+
+    Raises:
+        DataError: The file is missing or is no image.
+    """
+    with _readable(path) as file:
+        width, height = file.size
+        turned = file.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        return (height, width) if turned else (width, height)
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[Image.Image]:
+    """Open an image file; whatever is raised while it is open becomes `UnreadableImages`."""
     try:
         with Image.open(path) as file:
             if file.format not in _FORMATS:
                 raise DataError(f"its format is {file.format}, convert it to PNG or JPEG")
-            if size is not None:
-                # A JPEG decoder can skip detail; twice the side keeps the resizing's quality.
-                file.draft("RGB", (2 * size, 2 * size))
-            if file.mode in DEEP_MODES:
-                raise DataError("it has more than 8 bits a channel, convert it to 8 bits")
-            return opaque(ImageOps.exif_transpose(file)).convert("RGB")
+            yield file
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes Pillow's plug-ins raise nearly anything

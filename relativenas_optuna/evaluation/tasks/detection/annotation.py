@@ -119,8 +119,8 @@ def _object(
         more = f" and {len(classes) - _NAMED} more" if len(classes) > _NAMED else ""
         raise DataError(
             f"{where} has class {brief(name)}, which is not among the {len(classes)} classes "
-            f"({', '.join(classes[:_NAMED])}{more}); list your classes in classes.txt in the "
-            f"folder of the data, one on each line"
+            f"({', '.join(classes[:_NAMED])}{more}); correct it, or list all classes in a file "
+            f"classes.txt beside the folder of the year before you train"
         )
     difficult = _text(element, "difficult") or "0"
     if difficult not in ("0", "1"):
