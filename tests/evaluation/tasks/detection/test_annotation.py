@@ -79,7 +79,7 @@ ENTITY = '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c SYSTEM "file:///etc/passwd">]>
         (
             CAT.replace("cat", "dragon"),
             r"object 1 has class 'dragon', which is not among the 20 classes \(aeroplane, bicycle, "
-            r"bird, boat, bottle and 15 more\); list your classes in classes\.txt",
+            r"bird, boat, bottle and 15 more\); correct it, or list all classes in",
         ),
         (CAT.replace("<name>cat</name>", ""), "object 1 has class ''"),
         (CAT.replace("<difficult>0", "<difficult>maybe"), "must have difficult 0 or 1, got 'may"),
