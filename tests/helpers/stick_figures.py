@@ -11,11 +11,15 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from relativenas_optuna.evaluation.tasks.keypoints.annotations import annotation_file
-from relativenas_optuna.evaluation.tasks.keypoints.joints import COCO_JOINTS, skeleton_of
+from relativenas_optuna.evaluation.tasks.keypoints.joints import skeleton_of
 
 JOINTS = ("head", "left_hand", "right_hand", "left_foot", "right_foot")
 """Keypoints of a small figure. A figure looks at the reader, so its left is on the right."""
-_COLOURS = {"head": "red", "hand": "lime", "foot": "blue"}
+_COLOURS = {
+    "head": "red", "hand": "lime", "foot": "blue", "nose": "red", "eye": "black", "ear": "maroon",
+    "shoulder": "yellow", "elbow": "olive", "wrist": "lime", "hip": "magenta", "knee": "navy",
+    "ankle": "blue",
+}  # fmt: skip
 
 
 def write_coco(
@@ -27,7 +31,7 @@ def write_coco(
         folder: Folder to write to.
         train: Number of images to train on.
         val: Number of images to score with; 0 writes no such part.
-        joints: `JOINTS` or `COCO_JOINTS`.
+        joints: `JOINTS`, or the joints of COCO.
         seed: Seed of all figures.
     """
     rng = np.random.default_rng(seed)
@@ -63,7 +67,7 @@ def _write_part(
             span = width / figures
             points = _pose(joints, rng) * (0.35 * span, 0.4 * height)
             points += np.array([span * (figure + 0.5), 0.5 * height])
-            points = points.clip(4, (width - 5, height - 5)).round()
+            points = points.clip(6, (width - 7, height - 7)).round()
             _draw(image, points, joints)
             annotations.append(_annotation(len(annotations), number, points))
         name = f"{number:012}.{'png' if number % 3 else 'jpg'}"
@@ -75,14 +79,14 @@ def _write_part(
 
 
 def _annotation(number: int, image: int, points: npt.NDArray[np.float64]) -> dict[str, Any]:
-    low, high = points.min(axis=0) - 4, points.max(axis=0) + 5
+    low, high = points.min(axis=0) - 6, points.max(axis=0) + 7
     width, height = high - low
     return {
         "id": number + 1,
         "image_id": image,
         "category_id": 1,
         "bbox": [float(value) for value in (*low, width, height)],
-        "area": float(width * height / 2),
+        "area": float(width * height),
         "iscrowd": 0,
         "num_keypoints": len(points),
         "keypoints": [int(value) for x, y in points for value in (x, y, 2)],
@@ -128,7 +132,7 @@ def _draw(image: Image.Image, points: npt.NDArray[np.float64], joints: tuple[str
     else:
         for place in places:
             pen.line((centre, place), fill="white", width=2)
+    radius = 6 if joints == JOINTS else 3
     for joint, (x, y) in zip(joints, places, strict=True):
-        kind = joint.rpartition("_")[2]
-        colour = _COLOURS.get(kind, "yellow" if joints == COCO_JOINTS else "red")
-        pen.ellipse((x - 4, y - 4, x + 4, y + 4), fill=colour)
+        colour = _COLOURS[joint.rpartition("_")[2]]
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)

@@ -87,7 +87,7 @@ def mirror_averaged(
         mirrored: For each keypoint the index of the one that it becomes in a mirror image.
 
     Returns:
-        `[b, K, h / 4, w / 4]`.
+        float32, `[b, K, h / 4, w / 4]`.
     """
     other = network(images.flip(-1)).flip(-1)[:, list(mirrored)]
-    return (network(images) + other) / 2
+    return (network(images).float() + other.float()) / 2
