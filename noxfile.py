@@ -1,7 +1,9 @@
 """Checks of the project: `nox` runs lint, types, tests and examples; `nox -l` lists the rest."""
 
 import os
+import shutil
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 import nox
@@ -17,6 +19,14 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # An interpreter with all packages, for machines on which nothing can be installed.
 PYTHON = os.environ.get("RELATIVENAS_PYTHON")
+# What a wheel can lack: modules, templates, metadata of the command, dependencies.
+TESTS_OF_WHEEL = (
+    "tests/cli/test_main.py",
+    "tests/dashboard/html_report",
+    "tests/samplers/relative_nas/test_golden_trace.py",
+    "tests/spaces",
+    "tests/visualization/drawing",
+)
 BENCHMARKS = ("candidate", "dashboard", "sampler", "training", "workers")
 
 
@@ -134,3 +144,40 @@ def chaos(session: nox.Session) -> None:
     )
     slow = ("-m", "slow or not slow", "--durations=5", *session.posargs)
     python(session, "-m", "pytest", *files, *slow, env=ONE_THREAD | longer)
+
+
+@nox.session(default=False)
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, twice with equal bytes, and check their metadata."""
+    session.install("build>=1.2", "twine>=6")
+    date = session.run("git", "log", "-1", "--format=%ct", silent=True, external=True)
+    built = []
+    for _ in range(2):
+        shutil.rmtree("dist", ignore_errors=True)
+        session.run("python", "-m", "build", env={"SOURCE_DATE_EPOCH": str(date).strip()})
+        files = sorted(Path("dist").iterdir())
+        built.append({file.name: sha256(file.read_bytes()).hexdigest() for file in files})
+    if built[0] != built[1]:
+        session.error(f"two builds differ: {built}")
+    session.run("twine", "check", "--strict", *map(str, files))
+
+
+@nox.session(default=False, reuse_venv=False, requires=["build"])
+def package(session: nox.Session) -> None:
+    """Install the wheel into a fresh environment; run the first search and some tests there.
+
+    Arguments are those of pip: `nox -s package -- --extra-index-url URL`.
+    """
+    (wheel,) = map(str, Path("dist").glob("*.whl"))
+    session.install(wheel, *session.posargs)
+    session.run("python", "-m", "pip", "check")
+    here = ONE_THREAD | {"PYTHONPATH": ""}
+    with tempfile.TemporaryDirectory() as folder:
+        # Away from the checkout, whose modules would hide the installed ones.
+        shutil.copytree("tests", Path(folder, "tests"))
+        shutil.copy("pyproject.toml", folder)
+        with session.chdir(folder):
+            session.run("relativenas", "search", env=here)
+            session.run("relativenas", "report", "relativenas", env=here)
+            session.install("hypothesis", "pytest")
+            session.run("python", "-m", "pytest", *TESTS_OF_WHEEL, env=here)
