@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
+
+
+def shown_figures(figures: Mapping[str, float]) -> str:
+    """Return figures by name for display, such as "mIoU 0.7812, pixel accuracy 0.9534"."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
 
 
 def ago(time: datetime) -> str:

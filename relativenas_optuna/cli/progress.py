@@ -10,7 +10,7 @@ import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.text import duration, seconds_between
+from relativenas_optuna._utils.text import duration, seconds_between, shown_figures
 from relativenas_optuna.cli.terminal import on_screen, verbosity
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.search.generation_summary import summary_of
@@ -160,6 +160,7 @@ class TrainingProgress(Shown):
     def __init__(self, console: Console, *, epochs: int, images: int) -> None:
         self._epochs, self._images = epochs, images
         self._best: float | None = None
+        self._shown_best = ""
         self._progress = progress_bar(console)
         self._task = self._progress.add_task("", total=epochs, best="")
         self._done = 0
@@ -181,10 +182,11 @@ class TrainingProgress(Shown):
         """Print a line about a finished epoch, and advance the bar."""
         self._better(epoch)
         self._done = epoch.epoch + 1
-        line = (
-            f"epoch {self._done}: loss {epoch.training_loss:.4f}, accuracy "
-            f"{100 * epoch.training_accuracy:.2f} %"
-        )
+        line = f"epoch {self._done}: loss {epoch.training_loss:.4f}"
+        if epoch.training_accuracy is not None:
+            line += f", accuracy {100 * epoch.training_accuracy:.2f} %"
+        if epoch.validation_figures:
+            line += f"; validation {shown_figures(epoch.validation_figures)}"
         if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
             line += (
                 f"; validation loss {epoch.validation_loss:.4f}, accuracy "
@@ -196,12 +198,16 @@ class TrainingProgress(Shown):
     def _better(self, epoch: Epoch) -> None:
         if epoch.validation_accuracy is not None:
             self._best = max(epoch.validation_accuracy, self._best or 0.0)
+            self._shown_best = f"best accuracy {100 * self._best:.2f} %"
+        for name, value in [*(epoch.validation_figures or {}).items()][:1]:
+            self._best = value if self._best is None else max(value, self._best)
+            self._shown_best = f"best {name} {self._best:.4f}"
 
     def _show(self, images: int) -> None:
         self._progress.update(
             self._task,
             completed=self._done + min(images / self._images, 1),
-            best="" if self._best is None else f"best accuracy {100 * self._best:.2f} %",
+            best=self._shown_best,
             description=f"epoch {min(self._done + 1, self._epochs)}/{self._epochs}",
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relativenas_optuna.evaluation.tasks.network import network_in
+from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.io.description import NetworkDescription
 from relativenas_optuna.networks.io.network_file import load_network, read_weights
@@ -34,9 +36,12 @@ def open_network(
         Otherwise the names of the classes are numbers, and mean, std and size are the paper's.
 
     Raises:
+        TaskError: The network is for a task that is not registered in this process.
         ValueError: The file cannot be read, or holds another network.
     """
     stored = read_weights(path)
+    if stored.description is not None and stored.description.task != CLASSIFICATION:
+        return *network_in(stored), True
     if stored.description is not None:
         return *load_network(path), True
     if not isinstance(genotype, Genotype):

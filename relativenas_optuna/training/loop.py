@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -16,6 +17,7 @@ from torch.optim import Optimizer
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.batch_parts import WHOLE_BATCH, BatchParts
+from relativenas_optuna.training.batch_steps import epoch_batches, train_batches
 from relativenas_optuna.training.data.source import Source, plain_batches, training_parts
 from relativenas_optuna.training.metrics import (
     Loss,
@@ -145,46 +147,41 @@ def train_epoch(
         ValueError: `batch_size` or `clip` is out of range, or the images are too small for
             `augmentation`.
     """
-    if batch_size < 2 * batch_parts.count:
-        to = "to train" if batch_parts.count == 1 else f"for {batch_parts.count} parts"
-        raise ValueError(
-            f"batch_size must be at least {2 * batch_parts.count} {to}, got {batch_size}"
-        )
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip must be above 0 (or None), got {clip}")
-    if len(images) < 2 * batch_parts.count:
-        raise DataError(
-            f"training needs at least {2 * batch_parts.count} images, got {len(images)}"
-        )
+    batches = epoch_batches(len(images), batch_size, batch_parts)
     augmentation.check(*images.shape[1:])
-    clipped = list(parameters)
-    batches = batch_parts.batches(len(images), batch_size)
     forwards = [forward] * batch_parts.accumulate if callable(forward) else list(forward)
-    parts = training_parts(images, batches, batch_parts, augmentation, generators)
     running = RunningMetrics()
+
+    def loss_of(run: Forward, batch: Tensor, labels: Tensor) -> Tensor:
+        output = run(batch)
+        found = mean_loss(loss, output, labels)
+        running.add(found.detach() * len(labels), _logits(output).detach(), labels)
+        return found
+
+    def after(number: int) -> None:
+        if on_batch is not None:
+            on_batch(batches[number][1])
+        step = REPORTS * (number + 1) // len(batches)
+        if report is not None and step > REPORTS * number // len(batches):
+            so_far = running.loss()
+            if report(step, so_far):
+                raise Stopped(step, so_far)
+
     with mode(module, training=True):
-        for number, (start, stop) in enumerate(batches):
-            optimizer.zero_grad(set_to_none=True)
-            for own, run in enumerate(forwards, start=1):
-                batch, labels = next(parts)
-                with nullcontext() if own == batch_parts.accumulate else no_sync():
-                    with autocasting(batch.device, autocast):
-                        output = run(batch.contiguous(memory_format=memory_format))
-                        batch_loss = mean_loss(loss, output, labels)
-                    # Processes take the mean of their gradients; here each image counts alike.
-                    weight = batch_parts.processes * len(labels) / (stop - start)
-                    weighted = batch_loss if weight == 1 else batch_loss * weight
-                    scaled = weighted if scaler is None else scaler.scale(weighted)
-                    scaled.backward()  # type: ignore[no-untyped-call]
-                running.add(batch_loss.detach() * len(labels), _logits(output).detach(), labels)
-            _step(optimizer, clipped, clip, scaler)
-            if on_batch is not None:
-                on_batch(stop)
-            step = REPORTS * (number + 1) // len(batches)
-            if report is not None and step > REPORTS * number // len(batches):
-                so_far = running.loss()
-                if report(step, so_far):
-                    raise Stopped(step, so_far)
+        train_batches(
+            [partial(loss_of, run) for run in forwards],
+            training_parts(images, batches, batch_parts, augmentation, generators),
+            batches,
+            parameters=parameters,
+            optimizer=optimizer,
+            clip=clip,
+            memory_format=memory_format,
+            autocast=autocast,
+            scaler=scaler,
+            batch_parts=batch_parts,
+            no_sync=no_sync,
+            after=after,
+        )
     return EpochResult(**running.means())
 
 
@@ -237,20 +234,6 @@ def evaluate(
                 on_batch(logits, labels)
         measured = metric and metric_of(metric, torch.cat(outputs), images.labels)
     return Evaluation(**running.means(), metric=measured)
-
-
-def _step(
-    optimizer: Optimizer, clipped: list[nn.Parameter], clip: float | None, scaler: GradScaler | None
-) -> None:
-    if clip is not None:
-        if scaler is not None:
-            scaler.unscale_(optimizer)
-        nn.utils.clip_grad_norm_(clipped, clip)
-    if scaler is None:
-        optimizer.step()
-    else:
-        scaler.step(optimizer)
-        scaler.update()
 
 
 def _logits(output: Output) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from relativenas_optuna.exceptions import SearchError
+
+T = TypeVar("T")
 
 
 def local_rank() -> int:
@@ -78,6 +80,30 @@ class ProcessGroup:
         tensor = torch.tensor(numbers, dtype=kind, device=self.device)
         dist.all_reduce(tensor)
         return [float(number) for number in tensor.tolist()]
+
+    def means(self, own: Sequence[float], count: int) -> list[float]:
+        """Return the means over the images of all processes.
+
+        Args:
+            own: Means over the images of this process.
+            count: Number of these images; 0 if there are fewer images than processes.
+        """
+        if self.processes == 1:
+            return list(own)
+        *sums, images = self.sums([*(mean * count for mean in own), count])
+        return [found / images for found in sums]
+
+    def gathered(self, own: T) -> list[T]:
+        """Return the objects of all processes in order, in every process.
+
+        Args:
+            own: Object of this process, which can be pickled.
+        """
+        if self.processes == 1:
+            return [own]
+        found: list[Any] = [None] * self.processes
+        dist.all_gather_object(found, own)
+        return found
 
     def average_buffers(self, network: nn.Module) -> None:
         """Replace the running statistics of batch norms by their means over all processes."""

@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna._utils.files import write_whole
 
@@ -88,11 +88,13 @@ class Log:
     def _add(self, epoch: Epoch) -> None:
         assert self._writer is not None
         for name, value in asdict(epoch).items():
-            if name == "epoch" or value is None:
+            if name in ("epoch", "validation_figures") or value is None:
                 continue
             part, _, figure = name.partition("_")
             tag = f"{figure}/{part}" if figure in ("loss", "accuracy") else name
             self._writer.add_scalar(tag, value, epoch.epoch)
+        for name, value in (epoch.validation_figures or {}).items():
+            self._writer.add_scalar(f"{name}/validation", value, epoch.epoch)
         self._writer.flush()
 
     def _write_lines(self) -> None:
@@ -101,7 +103,7 @@ class Log:
 
 
 def _curve(history: Sequence[Epoch], title: str) -> bytes:
-    """Draw loss and accuracy over the epochs, as a PNG.
+    """Draw the loss, and the accuracy or the task's main figure, over the epochs, as a PNG.
 
     Args:
         history: All epochs from the first, at least one.
@@ -114,12 +116,24 @@ def _curve(history: Sequence[Epoch], title: str) -> bytes:
     # A dollar sign in a name does not start a formula.
     figure.suptitle(title, fontsize=10, parse_math=False)
     numbers = [epoch.epoch + 1 for epoch in history]
+    figures = [epoch.validation_figures or {} for epoch in history]
+    main = next(iter(figures[0]), None)
+    classifies = history[0].training_accuracy is not None
+    second = "accuracy, %" if classifies else main or ""
     for axes, name, unit in zip(
-        figure.subplots(1, 2), ("loss", "accuracy"), ("loss, nats", "accuracy, %"), strict=True
+        figure.subplots(1, 2 if second else 1, squeeze=False)[0],
+        ("loss", "accuracy"),
+        ("loss, nats" if classifies else "loss", second),
+        strict=False,
     ):
         scale = 100 if name == "accuracy" else 1
-        for part in ("training", "validation"):
-            values = [getattr(epoch, f"{part}_{name}") for epoch in history]
+        curves: dict[str, list[Any]] = {
+            part: [getattr(epoch, f"{part}_{name}") for epoch in history]
+            for part in ("training", "validation")
+        }
+        if name == "accuracy" and main is not None:
+            scale, curves = 1, {"validation": [found[main] for found in figures]}
+        for part, values in curves.items():
             if None not in values:
                 marker = "o" if len(values) == 1 else ""
                 axes.plot(numbers, [scale * v for v in values], marker=marker, label=part)

@@ -21,9 +21,13 @@ class Epoch:
         learning_rate: Learning rate in this epoch.
         drop_path: Drop-path probability in this epoch.
         training_loss: Loss while the weights changed, with label smoothing and auxiliary loss.
-        training_accuracy: Accuracy while the weights changed.
-        validation_loss: Cross-entropy on the validation part after the epoch; None without one.
-        validation_accuracy: Accuracy on the validation part after the epoch; None without one.
+        training_accuracy: Accuracy while the weights changed; None for other tasks than
+            classification.
+        validation_loss: Cross-entropy on the validation part after the epoch; None without one,
+            and for other tasks.
+        validation_accuracy: Accuracy on the validation part after the epoch; None likewise.
+        validation_figures: Figures of the task on the validation part by name, the main one first;
+            None without one, and for classification.
         seconds: Duration in seconds, validation included.
     """
 
@@ -31,9 +35,10 @@ class Epoch:
     learning_rate: float
     drop_path: float
     training_loss: float
-    training_accuracy: float
+    training_accuracy: float | None
     validation_loss: float | None
     validation_accuracy: float | None
+    validation_figures: dict[str, float] | None = None
     seconds: float
 
 
@@ -46,11 +51,15 @@ class Result:
         seed: Seed of the training.
         epochs: Number of epochs that were trained.
         kept_epoch: Number of the epoch whose weights are kept, from 0.
-        validation_accuracy: Accuracy on the validation part after that epoch; None without one.
-        validation_loss: Cross-entropy on the validation part after that epoch; None without one.
+        validation_accuracy: Accuracy on the validation part after that epoch; None without one,
+            and for other tasks than classification.
+        validation_loss: Cross-entropy on the validation part after that epoch; None likewise.
         test_accuracy: Accuracy of the kept weights on the test images, measured once at the end;
-            None without test images.
-        test_loss: Cross-entropy of the kept weights on the test images; None without them.
+            None without test images, and for other tasks.
+        test_loss: Cross-entropy of the kept weights on the test images; None likewise.
+        validation_figures: Figures of the task on the validation part by name, the main one first;
+            None without one, and for classification.
+        test_figures: Figures of the task on the test images by name; None likewise.
         parameters: Number of learnt parameters, without the auxiliary head.
         multiply_adds: Number of multiply-adds for one image.
         seconds: Duration of all epochs in seconds.
@@ -69,6 +78,8 @@ class Result:
     multiply_adds: int
     seconds: float
     network: Path
+    validation_figures: dict[str, float] | None = None
+    test_figures: dict[str, float] | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Return the figures as plain JSON data, with the name of the network's file."""

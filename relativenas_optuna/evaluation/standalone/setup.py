@@ -11,7 +11,7 @@ from torch.amp import GradScaler
 from torch.func import functional_call
 from torch.nn import functional
 
-from relativenas_optuna.evaluation.standalone.epoch import augmentation_of
+from relativenas_optuna.evaluation.standalone.epoch import augmentation_of, sgd
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
@@ -54,6 +54,15 @@ def new_network(
     if is_built_in(genotype):
         draw_weights(network, torch.Generator().manual_seed(seed))
     return network.to(memory_format=torch.channels_last)
+
+
+def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the optimizer of a recipe for all parameters of a network."""
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(
+            network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+    return sgd(network, recipe)
 
 
 def unused_parameters(network: nn.Module, shape: tuple[int, int, int]) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 
 from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.evaluation.standalone.result import Epoch
+from relativenas_optuna.evaluation.tasks.samples import Samples
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.networks.io.tensors_file import load, to_bytes
 from relativenas_optuna.spaces.space_genotype import space_of
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.data.images import Images
-    from relativenas_optuna.training.data.streamed import StreamedImages
 
 FILE = "state.safetensors"
-_NETWORK, _MOMENTUM, _KEPT = "network.", "momentum.", "kept."
+_NETWORK, _OPTIMIZER, _KEPT = "network.", "optimizer.", "kept."
 _IMAGES = ("training images", "test images")
 """Names of the arguments that are stored as fingerprints; messages do not show their values."""
 _SHOWN = {"parts": "processes times accumulate"}
@@ -37,8 +37,8 @@ _SHOWN = {"parts": "processes times accumulate"}
 
 def arguments_of(
     genotype: AnyGenotype,
-    training: Images | StreamedImages,
-    test: Images | StreamedImages | None,
+    training: AnyImages | Samples,
+    test: AnyImages | Samples | None,
     *,
     recipe: Recipe,
     seed: int,
@@ -52,8 +52,8 @@ def arguments_of(
         "space": space_of(genotype),
         "architecture": genotype.to_text(),
         "seed": seed,
-        _IMAGES[0]: digest(training),
-        _IMAGES[1]: None if test is None else digest(test),
+        _IMAGES[0]: _fingerprint(training),
+        _IMAGES[1]: None if test is None else _fingerprint(test),
         **fields,
     }
 
@@ -85,17 +85,18 @@ class State:
     def write(self, folder: Path, trainer: StandaloneTrainer) -> None:
         """Write the state to a file that is replaced as a whole."""
         network, optimizer, scaler = trainer.network, trainer.optimizer, trainer.scaler
-        momentum = {
-            name: optimizer.state[parameter]["momentum_buffer"]
+        moments = {
+            f"{key}.{name}": tensor
             for name, parameter in network.named_parameters()
-            if optimizer.state[parameter].get("momentum_buffer") is not None
+            for key, tensor in optimizer.state[parameter].items()
+            if tensor is not None
         }
         newest = {} if self.kept_epoch == self.history[-1].epoch else self.kept
         tensors = {
             prefix + name: tensor
             for prefix, of in (
                 (_NETWORK, network.state_dict()),
-                (_MOMENTUM, momentum),
+                (_OPTIMIZER, moments),
                 (_KEPT, newest),
             )
             for name, tensor in of.items()
@@ -150,13 +151,19 @@ class State:
             raise ValueError(f"it keeps epoch {kept_epoch} of {len(history)}")
         network.load_state_dict(_under(_NETWORK, tensors))
         parameters = dict(network.named_parameters())
-        for name, buffer in _under(_MOMENTUM, tensors).items():
+        for place, stored in _under(_OPTIMIZER, tensors).items():
+            key, _, name = place.partition(".")
             parameter = parameters[name]
-            if buffer.shape != parameter.shape:
-                raise ValueError(f"the momentum of {name} has the shape {list(buffer.shape)}")
+            if key == "step":  # Adam counts its steps on the CPU
+                if stored.dim():
+                    raise ValueError(f"the step of {name} has the shape {list(stored.shape)}")
+                trainer.optimizer.state[parameter][key] = stored
+                continue
+            if stored.shape != parameter.shape:
+                raise ValueError(f"{key} of {name} has the shape {list(stored.shape)}")
             # empty_like gives it the memory format of the parameter.
-            own = torch.empty_like(parameter, requires_grad=False).copy_(buffer)
-            trainer.optimizer.state[parameter]["momentum_buffer"] = own
+            own = torch.empty_like(parameter, requires_grad=False).copy_(stored)
+            trainer.optimizer.state[parameter][key] = own
         if scaler is not None:
             scaler.load_state_dict(data["scaler"])
         device = next(network.parameters()).device
@@ -182,8 +189,14 @@ def recorded_threads(folder: Path) -> int | None:
     return found if isinstance(found, int) and found > 0 else None
 
 
+def _fingerprint(images: AnyImages | Samples) -> str:
+    return images.fingerprint() if isinstance(images, Samples) else digest(images)
+
+
 def _merit(epoch: Epoch) -> tuple[float, ...]:
     """Return the key by which the kept epoch is chosen; its number if there is no validation."""
+    if epoch.validation_figures:
+        return (next(iter(epoch.validation_figures.values())),)
     if epoch.validation_accuracy is None or epoch.validation_loss is None:
         return (epoch.epoch,)
     return epoch.validation_accuracy, -epoch.validation_loss

@@ -35,27 +35,33 @@ class Meter(Protocol):
     def result(self) -> dict[str, float]:
         """Return the figures of all batches by name.
 
-        The first figure is the main one: it chooses the epoch whose weights are kept. It is finite,
-        and higher is better.
+        All are finite numbers. The first one is the main one: it chooses the epoch whose weights
+        are kept, and higher is better.
         """
 
 
 class Task(Protocol):
     """A task that `relativenas train --task` trains a network for.
 
-    `Samples` is the class for its data. A task is registered by `register_task`.
-
-    Attributes:
-        name: Name of the task: letters, digits and "_".
-        recipe: Default recipe of the training.
-        strides: Strides of the backbone's maps that the network reads, in increasing order.
-        outputs: Names of the tensors that the network for export returns.
+    `Samples` is the class for its data. A task is registered by `register_task`. The properties
+    may be plain attributes.
     """
 
-    name: str
-    recipe: Recipe
-    strides: tuple[int, ...]
-    outputs: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Name of the task: letters, digits and "_"."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """Default recipe of the training."""
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of the backbone's maps that the network reads, in increasing order."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the module for export returns."""
 
     def load(
         self,

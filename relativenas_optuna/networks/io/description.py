@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ _LONGEST_TEXT = 32 * 1024**2
 _LARGEST_NUMBER = 1e18  # its square is a number of float32 too
 # Controls, lone surrogates, and what ends a line or a paragraph: they would garble a terminal.
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+_CLASSIFICATION = "classification"
+_TASK = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _FIELDS = (
     "genotype", "dataset", "channels", "cells", "in_channels", "classes", "auxiliary", "pool_norm",
-    "mean", "std", "size", "notes",
+    "mean", "std", "size", "task", "notes",
 )  # fmt: skip
 
 
@@ -55,6 +58,8 @@ class NetworkDescription:
         std: Standard deviation of the training images for each channel, above 0.
         size: Height and width in pixels of the training images.
         notes: Any other data that JSON can hold.
+        task: "classification", or the name of another task, whose network has this one as its
+            backbone, without its classifier.
 
     Raises:
         ValueError: A field is out of range; the message names it.
@@ -72,6 +77,7 @@ class NetworkDescription:
     size: tuple[int, int]
     pool_norm: bool = False
     notes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    task: str = _CLASSIFICATION
 
     def __post_init__(self) -> None:
         genotype: object = self.genotype
@@ -92,28 +98,30 @@ class NetworkDescription:
         check_classes(self.classes)
         for name in ("mean", "std"):
             _check_numbers(name, getattr(self, name), self.in_channels, above_0=name == "std")
-        sides: object = self.size
-        if not isinstance(sides, tuple) or len(sides) != 2:
-            raise ValueError(f"size must be height and width, got {_brief(sides)}")
-        for side in sides:
-            _check_whole("size", side, _LARGEST_SIDE)
+        _check_sides(self.size)
         if not isinstance(self.notes, Mapping):
             raise ValueError(f"notes must be an object, got {_brief(self.notes)}")
+        task: object = self.task
+        if not isinstance(task, str) or not _TASK.fullmatch(task):
+            raise ValueError(f"task must be 1 to 100 letters, digits and '_', got {_brief(task)}")
         try:
             json.dumps(dict(self.notes), allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"notes must be JSON: {error}") from None
 
     def build(self, *, meta: bool = False) -> Any:  # see `any_network`
-        """Build the network with initial weights.
+        """Build the classifier with initial weights.
 
         Args:
             meta: True to build it on the meta device, without memory for its weights; see
                 `any_network`.
 
         Raises:
-            ValueError: An operation is unknown, channels are too few, or the space is not loaded.
+            ValueError: An operation is unknown, channels are too few, or the space is not loaded;
+                or the network is for another task.
         """
+        if self.task != _CLASSIFICATION:
+            raise ValueError(f"the network is for {self.task}: open it by evaluation.open_network")
         sizes = NetworkSizes(
             channels=self.channels,
             cells=self.cells,
@@ -177,6 +185,13 @@ def _refuse_constant(word: str) -> None:
 def _check_whole(name: str, value: object, most: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise ValueError(f"{name} must be a whole number from 1 to {most}, got {_brief(value)}")
+
+
+def _check_sides(sides: object) -> None:
+    if not isinstance(sides, tuple) or len(sides) != 2:
+        raise ValueError(f"size must be height and width, got {_brief(sides)}")
+    for side in sides:
+        _check_whole("size", side, _LARGEST_SIDE)
 
 
 def check_classes(classes: object) -> None:

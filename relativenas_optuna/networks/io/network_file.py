@@ -50,18 +50,32 @@ class StoredNetwork:
     where: str
 
 
-def network_bytes(network: nn.Module, description: NetworkDescription) -> bytes:
+def network_bytes(
+    network: nn.Module, description: NetworkDescription, *, blank: nn.Module | None = None
+) -> bytes:
     """Return the content of a trained-network file.
+
+    Args:
+        network: Network on any device.
+        description: Description of the network.
+        blank: A network as described, for a task other than classification; None to build it.
 
     Raises:
         ValueError: The network is not the one described, or holds numbers that are not finite.
     """
     state = network.state_dict()
-    require_fit(description.build(meta=True).state_dict(), state, "the network to be saved")
+    expected = description.build(meta=True) if blank is None else blank
+    require_fit(expected.state_dict(), state, "the network to be saved")
     return to_bytes(state, {_KEY: description.to_json()})
 
 
-def save_network(path: str | Path, network: nn.Module, description: NetworkDescription) -> Path:
+def save_network(
+    path: str | Path,
+    network: nn.Module,
+    description: NetworkDescription,
+    *,
+    blank: nn.Module | None = None,
+) -> Path:
     """Write a trained network as a safetensors file, and its description beside it as JSON.
 
     Each file is written whole or not at all. The safetensors file contains the description too.
@@ -71,6 +85,7 @@ def save_network(path: str | Path, network: nn.Module, description: NetworkDescr
             same name with the ending `.json`.
         network: Network on any device.
         description: Description of the network.
+        blank: A network as described, for a task other than classification; None to build it.
 
     Returns:
         Path of the safetensors file.
@@ -83,7 +98,7 @@ def save_network(path: str | Path, network: nn.Module, description: NetworkDescr
     path = Path(path)
     if path.suffix != SUFFIX:
         raise ValueError(f"path must end in {SUFFIX}, got {str(path)!r}")
-    content = network_bytes(network, description)
+    content = network_bytes(network, description, blank=blank)
     fields = json.loads(description.to_json()).items()
     lines = [f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in fields]
     readable = "\n".join(["{", ",\n".join(lines), "}", ""])

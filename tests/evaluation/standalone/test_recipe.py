@@ -215,7 +215,7 @@ def test_without_a_name_it_is_that_for_the_data() -> None:
         ("learning_rate=nan", "learning_rate must be a finite number of at least 0; got nan"),
         ("momentum=2", "momentum must be a number from 0 to 1; got 2"),
         ("flip=perhaps", "flip must be true or false; got 'perhaps'"),
-        ("schedule=step", "schedule must be one of cosine, linear; got 'step'"),
+        ("schedule=step", "schedule must be one of cosine, linear, poly, steps; got 'step'"),
         ("warmup_epochs=30", "warmup_epochs must be fewer than the 30 epochs; got 30"),
         ("accumulate=40", r"batch_size must be at least twice accumulate \(40\), .*; got 64"),
         ("random_resized_crop=true", "random_resized_crop needs a size"),

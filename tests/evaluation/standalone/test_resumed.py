@@ -127,7 +127,7 @@ def damage_kept(path: Path) -> None:
 
 def damage_momentum(path: Path) -> None:
     tensors, metadata = load(path)
-    name = next(name for name in tensors if name.startswith("momentum."))
+    name = next(name for name in tensors if name.startswith("optimizer."))
     save(path, tensors | {name: tensors[name].reshape(-1)[:1]}, metadata)
 
 

@@ -1,0 +1,131 @@
+"""Find the images and masks of a segmentation data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relativenas_optuna._utils.files import decoded
+from relativenas_optuna.exceptions import DataError
+from relativenas_optuna.networks.io.description import check_classes
+from relativenas_optuna.training.data.image_file import IMAGE_ENDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IGNORED = 255
+"""Value of a mask's pixel that belongs to no class."""
+_NAMED = 3  # files that a message names
+_CLASSES = "classes.txt"
+_LONGEST = 1024 * 1024  # bytes of a list of classes
+_TEST_PARTS = ("val", "test")
+
+
+@dataclass(frozen=True)
+class ListedMasks:
+    """Images with a mask each.
+
+    Attributes:
+        images: Paths of the images, sorted.
+        masks: Paths of their masks.
+        classes: Names of the classes.
+        ids: Class of a pixel by its value in a mask, 255 for none; other values are unknown.
+    """
+
+    images: tuple[str, ...]
+    masks: tuple[str, ...]
+    classes: tuple[str, ...]
+    ids: Mapping[int, int]
+
+
+def list_masks(folder: Path, *, train: bool) -> ListedMasks | None:
+    """List the training or test images of Cityscapes or of a plain folder; see `Segmentation`.
+
+    Returns:
+        The images; None if a plain folder has no test images.
+
+    Raises:
+        DataError: The folder is neither of the two, an image lacks its mask, or there are none.
+    """
+    if (folder / "leftImg8bit").is_dir() or (folder / "gtFine").is_dir():
+        return _cityscapes(folder, "train" if train else "val")
+    parts = [name for name in _TEST_PARTS if (folder / name / "images").is_dir()]
+    if (folder / "images").is_dir():
+        return _plain(folder, folder / _CLASSES) if train else None
+    if (folder / "train" / "images").is_dir():
+        if not train:
+            return _plain(folder / parts[0], folder / _CLASSES) if parts else None
+        return _plain(folder / "train", folder / _CLASSES)
+    raise DataError(
+        f"{str(folder)!r} holds neither Cityscapes (folders leftImg8bit and gtFine) nor folders "
+        f"images and masks, alone or in train and val: check --data"
+    )
+
+
+def _cityscapes(folder: Path, split: str) -> ListedMasks:
+    from torchvision.datasets import Cityscapes
+
+    for part in ("leftImg8bit", "gtFine"):
+        if not (folder / part / split).is_dir():
+            raise DataError(f"Cityscapes in {str(folder)!r} lacks the folder {part}/{split}")
+    listed = Cityscapes(str(folder), split=split, mode="fine", target_type="semantic")
+    pairs = sorted(
+        (image, masks[0]) for image, masks in zip(listed.images, listed.targets, strict=True)
+    )
+    names = {of.train_id: of.name for of in Cityscapes.classes if 0 <= of.train_id < IGNORED}
+    ids = {of.id % 256: of.train_id % 256 for of in Cityscapes.classes}
+    classes = tuple(names[number] for number in range(len(names)))
+    return _checked(pairs, classes, ids | {IGNORED: IGNORED}, folder)
+
+
+def _plain(folder: Path, list_of_classes: Path) -> ListedMasks:
+    classes = _read_classes(list_of_classes)
+    if not (folder / "masks").is_dir():
+        raise DataError(f"{str(folder)!r} has a folder images, but no folder masks")
+    masks = {path.stem: str(path) for path in _files(folder / "masks")}
+    pairs = [(str(path), masks.get(path.stem, "")) for path in _files(folder / "images")]
+    ids = {number: number for number in range(len(classes))}
+    return _checked(pairs, classes, ids | {IGNORED: IGNORED}, folder)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the image files in a folder, sorted, without those in its sub-folders."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_ENDINGS and not path.name.startswith(".")
+    )
+
+
+def _checked(
+    pairs: list[tuple[str, str]], classes: tuple[str, ...], ids: Mapping[int, int], folder: Path
+) -> ListedMasks:
+    if not pairs:
+        raise DataError(f"there are no images for segmentation in {str(folder)!r}")
+    missing = [image for image, mask in pairs if not mask or not Path(mask).is_file()]
+    if missing:
+        named = ", ".join(map(repr, missing[:_NAMED]))
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        raise DataError(f"{len(missing)} images have no mask; add or remove them: {named}{more}")
+    images, masks = zip(*pairs, strict=True)
+    return ListedMasks(images, masks, classes, ids)
+
+
+def _read_classes(path: Path) -> tuple[str, ...]:
+    """Return the names in a list of classes, one in each line."""
+    try:
+        with path.open("rb") as file:
+            text = decoded(file.read(_LONGEST))
+        names = tuple(line.strip() for line in text.splitlines() if line.strip())
+        check_classes(names)
+    except FileNotFoundError:
+        raise DataError(
+            f"the names of the classes are missing: write {str(path)!r} with one name in a line, "
+            f"that of pixel value 0 first"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"list of classes {str(path)!r} cannot be read: {error}") from error
+    if len(names) >= IGNORED:
+        raise DataError(f"list of classes {str(path)!r} has more than {IGNORED - 1} names")
+    return names
