@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,3 +33,20 @@ def lazy_names(
         return sorted({*vars(import_module(package)), *homes, *parts})
 
     return get, names
+
+
+def lazy_method(module: str, function: str) -> Callable[[Any], str]:
+    """Return a method that calls a function with its object; its module is imported at first use.
+
+    It lets a notebook show an object by a part that lies above the part of the object's class.
+
+    Args:
+        module: Dotted name of the module below `relativenas_optuna`.
+        function: Name of the function, which takes the object and returns HTML or SVG.
+    """
+
+    def show(self: Any) -> str:
+        shown: str = getattr(import_module(f"{_ROOT}.{module}"), function)(self)
+        return shown
+
+    return show

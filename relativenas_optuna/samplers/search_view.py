@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from relativenas_optuna._utils.json_data import plain
+from relativenas_optuna._utils.lazy import lazy_method
 from relativenas_optuna.samplers.view_builder import read_search
 
 if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
     from relativenas_optuna.samplers.seats.settings import PopulationSettings
     from relativenas_optuna.samplers.view_records import GenerationView, MemberView
@@ -23,7 +25,8 @@ class SearchView:
     """The state of a study's search at one moment: its settings and all its generations.
 
     It is read from the study's trials alone. Nothing is written to the study, and no sampler
-    object is needed.
+    object is needed. A notebook shows the view as a table, with the cells of the best architecture
+    of the newest generation if the objective is a `SupernetObjective`.
 
     Example:
         >>> import optuna
@@ -63,8 +66,11 @@ class SearchView:
     limits: Mapping[str, float]
     generations: tuple[GenerationView, ...]
     extras: tuple[int, ...]
+    _best: FrozenTrial | None = field(repr=False)
 
     derived: ClassVar = ("scored", "running", "failed", "doubles", "repeats")
+
+    _repr_html_ = lazy_method("visualization._notebook", "search_view_html")
 
     @classmethod
     def of(cls, study: optuna.Study) -> SearchView | None:
@@ -86,6 +92,7 @@ class SearchView:
             limits=MappingProxyType(_limits(settings)),
             generations=record.generations,
             extras=record.extras,
+            _best=record.best,
         )
 
     @property

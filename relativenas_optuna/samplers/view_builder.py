@@ -42,11 +42,13 @@ class SearchRecord(NamedTuple):
         population: The generations, replayed.
         generations: Views of the generations.
         extras: Numbers of the extra trials.
+        best: Best trial of the newest generation that has a complete trial; None without any.
     """
 
     population: Population
     generations: tuple[GenerationView, ...]
     extras: tuple[int, ...]
+    best: FrozenTrial | None
 
 
 def read_search(study: optuna.Study) -> SearchRecord | None:
@@ -75,7 +77,15 @@ def read_search(study: optuna.Study) -> SearchRecord | None:
     population.advance()
     builder = _ViewBuilder(at_seat, population)
     extras = tuple(trial.number for trial, seat in claimed if seat is None)
-    return SearchRecord(population, tuple(map(builder.generation, population.generations)), extras)
+    generations = tuple(map(builder.generation, population.generations))
+    scored = [generation for generation in generations if generation.best is not None]
+    best = scored[-1].members[scored[-1].best or 0].counted if scored else None
+    return SearchRecord(
+        population=population,
+        generations=generations,
+        extras=extras,
+        best=next((trial for trial in trials if trial.number == best), None),
+    )
 
 
 class _ViewBuilder:

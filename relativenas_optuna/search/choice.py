@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from relativenas_optuna._utils.checked_fields import Count, Finite, from_data
 from relativenas_optuna._utils.json_data import plain
+from relativenas_optuna._utils.lazy import lazy_method
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.finals.scores import RungScore
 from relativenas_optuna.search.finals.settings import FinalsSettings
@@ -126,7 +127,7 @@ class Ranked:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The result of a search: the winner and the other finalists.
+    """The result of a search: the winner and the other finalists. A notebook draws the winner.
 
     Attributes:
         finalists: With finals, the shortlist: those that came furthest first, and the winner of the
@@ -146,6 +147,8 @@ class Choice:
     space: str = CELLS
     finals: FinalsSettings | None = None
     epochs: tuple[Count, ...] = ()
+
+    _repr_html_ = lazy_method("search.choice_html", "choice_html")
 
     @property
     def winner(self) -> Finalist:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from relativenas_optuna._utils.lazy import lazy_method
+
 BYTE_ORDER_MARK = "\ufeff"  # what editors on Windows put before a text
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 _EDGE = re.compile(r"([A-Za-z0-9_]+)\(([0-9]{1,6})\)")
@@ -107,7 +109,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Genotype:
-    """A whole architecture: the normal cell and the reduction cell.
+    """A whole architecture: the normal cell and the reduction cell. A notebook draws them.
 
     Example:
         >>> genotype = Genotype.from_text('''
@@ -120,6 +122,8 @@ class Genotype:
 
     normal: Cell
     reduce: Cell
+
+    _repr_svg_ = lazy_method("visualization._notebook", "genotype_svg")
 
     def __post_init__(self) -> None:
         for name in CELL_NAMES:
