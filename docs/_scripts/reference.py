@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import inspect
 import re
 from importlib import import_module
@@ -108,7 +109,7 @@ def _command(command: click.Command, context: click.Context) -> list[str]:
         record = parameter.get_help_record(context)
         if record is not None:
             option, text = (_cell(part) for part in record)
-            lines.append(f"| `{option}` | {text} |")
+            lines.append(f"| <code>{option}</code> | {text} |")
     return [*lines, "", *_listed(command.epilog, level=3)]
 
 
@@ -200,4 +201,5 @@ def _value(value: object) -> str:
 
 def _cell(text: str) -> str:
     """Return a text for a cell of a Markdown table."""
-    return re.sub(r"([|\[<])", r"\\\1", re.sub(r"\s+", " ", text))
+    text = html.escape(re.sub(r"\s+", " ", text), quote=False)
+    return text.replace("|", "&#124;").replace("[", "&#91;")
