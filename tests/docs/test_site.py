@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 # hooks.py makes these pages or takes them from other folders.
-ELSEWHERE = ("index.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")
+ELSEWHERE = ("index.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 GENERATED = ("reference/api/", "reference/cli.md", "reference/settings.md", "examples/index.md")
 
 

@@ -44,6 +44,11 @@ class Block:
     code: str
 
     @property
+    def runs(self) -> bool:
+        """True for code that is run, at once or by a later command."""
+        return self.language == "python" or self.is_command
+
+    @property
     def is_command(self) -> bool:
         """True for commands of the shell that are run at once."""
         return self.language == "bash" and not self.title
