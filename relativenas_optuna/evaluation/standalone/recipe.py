@@ -215,6 +215,20 @@ TASK_RECIPES: Mapping[str, Recipe] = MappingProxyType(
             weight_decay=1e-4,
             validation_fraction=0.05,
         ),
+        # Xiao et al., SimpleBaseline, 2018, for COCO: batches of 128 persons, Adam, steps. Tan et
+        # al. 2021 do not state their recipe. The validation part is ours.
+        "keypoints": replace(
+            _TRANSFER,
+            size=256,
+            epochs=140,
+            batch_size=128,
+            auxiliary=0.0,
+            learning_rate=1e-3,
+            optimizer="adam",
+            schedule="steps",
+            weight_decay=0.0,
+            validation_fraction=0.02,
+        ),
     }
 )
 """Default recipes of the built-in tasks other than classification by the name of the task."""
