@@ -53,6 +53,7 @@ def write_voc(
     test: int = 4,
     seed: int = 0,
     sides: tuple[int, int] = (80, 128),
+    most: int = 2,
 ) -> Path:
     """Write a folder VOCdevkit with images of one or two shapes, and return it.
 
@@ -62,13 +63,14 @@ def write_voc(
         test: Number of images in its part test.
         seed: Seed of the images.
         sides: Least and largest side of an image in pixels.
+        most: Largest number of shapes in an image, 1 or 2.
     """
     rng = np.random.default_rng(seed)
     for number in range(training + test):
         width, height = (int(side) for side in rng.integers(*sides, size=2, endpoint=True))
         pixels = rng.integers(90, 160, size=(height, width, 3), dtype=np.uint8)
         image = Image.fromarray(pixels)
-        shapes = [_drawn(image, slot, rng) for slot in range(rng.integers(1, 3))]
+        shapes = [_drawn(image, slot, rng) for slot in range(rng.integers(1, 1 + most))]
         part = "trainval" if number < training else "test"
         add_image(devkit / "VOC2007", f"{number:06}", shapes, image, part)
     (devkit / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES))

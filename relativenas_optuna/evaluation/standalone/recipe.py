@@ -229,6 +229,18 @@ TASK_RECIPES: Mapping[str, Recipe] = MappingProxyType(
             weight_decay=0.0,
             validation_fraction=0.02,
         ),
+        # Tan et al. 2021 do not state their recipe for VOC. Batches of 32 images and a cosine decay
+        # from 0.01 in 200 epochs are customary for SSDLite. The validation part is ours.
+        "detection": replace(
+            _TRANSFER,
+            size=320,
+            epochs=200,
+            batch_size=32,
+            auxiliary=0.0,
+            learning_rate=0.01,
+            weight_decay=5e-4,
+            validation_fraction=0.05,
+        ),
     }
 )
 """Default recipes of the built-in tasks other than classification by the name of the task."""

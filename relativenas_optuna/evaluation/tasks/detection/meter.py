@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,8 +104,10 @@ class DetectionMeter:
         return max(0.0, float(metric.compute()["map"]))  # -1 without objects
 
 
-def _on_cpu(values: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu() for name, value in values.items()}
+def _on_cpu(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors on the CPU, those in half precision as float32."""
+    found = {name: value.detach().cpu() for name, value in values.items()}
+    return {name: x.float() if x.is_floating_point() else x for name, x in found.items()}
 
 
 def _mean(rule: Callable[[Hits, int], float], curves: list[tuple[Hits, int]]) -> float:
