@@ -47,6 +47,7 @@ class KeypointTask:
     recipe = TASK_RECIPES["keypoints"]
     strides = (32,)
     outputs = ("heatmaps",)
+    protocol = "COCO AP with annotated boxes and the mean of each crop and its mirror image"
 
     def load(
         self,
