@@ -1,4 +1,4 @@
-"""Checks of the project: `nox` runs lint, types, tests and examples; `nox -l` lists the rest."""
+"""Checks of the project: `nox` runs the first five sessions; `nox -l` lists the rest."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "examples"]
+nox.options.sessions = ["lint", "types", "tests", "examples", "docs"]
 
 ROOT = Path(__file__).parent.absolute()
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -100,12 +100,18 @@ def readme(session: nox.Session) -> None:
     python(session, "-m", "pytest", "-m", "slow", "tests/test_readme.py", env=ONE_THREAD)
 
 
-@nox.session(default=False, venv_backend="none", requires=["environment"])
+@nox.session(venv_backend="none", requires=["environment"])
 def docs(session: nox.Session) -> None:
     """Build the site into site/, all warnings being errors; `nox -s docs -- serve` shows it."""
     command = session.posargs or ["build", "--strict"]
     # Material warns of MkDocs 2, which pyproject.toml excludes.
     python(session, "-m", "mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def figures(session: nox.Session) -> None:
+    """Make the figures and screenshots of the site anew, with Chromium and npm."""
+    python(session, "docs/_scripts/figures.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import latex2mathml.converter
+from diagrams import BLOCK, DIAGRAM, diagram_in, is_drawn
 from mkdocs.structure.files import File
 from reference import api_pages, command_line_page, settings_page
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
+LOGGER = logging.getLogger("mkdocs.hooks.diagrams")
 ROOT = Path(__file__).parents[2]
 PROJECT_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 _LINK = re.compile(r"(!?\[[^\]]*\])\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
@@ -75,7 +78,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         there = site_path(posixpath.normpath(posixpath.join(folder, target)))
         return f"{text}({posixpath.relpath(there, here or '.')}{anchor or ''})"
 
-    return _LINK.sub(rewritten, markdown)
+    return _with_drawing(_LINK.sub(rewritten, markdown), here)
+
+
+def _with_drawing(markdown: str, folder: str) -> str:
+    """Replace a diagram by its drawing, for which a page needs no script."""
+    if not BLOCK.search(markdown):
+        return markdown
+    if not is_drawn(diagram_in(markdown)):
+        LOGGER.warning("%s is not the drawing of the page's diagram: nox -s figures", DIAGRAM.name)
+    path = posixpath.relpath(f"figures/{DIAGRAM.name}", folder or ".")
+    return BLOCK.sub(f"![The parts and their imports]({path})", markdown)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

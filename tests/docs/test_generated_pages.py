@@ -1,0 +1,94 @@
+"""The generated pages say what the package has, and their links lead to pages of the site."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mkdocs", reason="the site's packages are not installed")
+pytest.importorskip("latex2mathml")
+griffe = pytest.importorskip("griffe")
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the modules of docs/_scripts by name."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs/_scripts"))
+    return SimpleNamespace(
+        **{name: importlib.import_module(name) for name in ("diagrams", "hooks", "reference")}
+    )
+
+
+def test_the_command_line_page_lists_every_option(scripts: Any) -> None:
+    import click
+
+    from relativenas_optuna.cli.commands import cli
+
+    page = scripts.reference.command_line_page()
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert f"\n## {name}\n" in page
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                assert option.opts[-1] in page
+    assert "130, 143" in page  # exit status
+    assert "RELATIVENAS_TRACEBACK" in page
+
+
+def test_the_settings_page_has_the_values_of_every_preset(scripts: Any) -> None:
+    from relativenas_optuna.objective.settings import PRESETS, SearchSettings
+
+    lines = scripts.reference.settings_page().splitlines()
+    for field in dataclasses.fields(SearchSettings):
+        (row, *_) = (line for line in lines if line.startswith(f"| `{field.name}` |"))
+        values = [getattr(settings, field.name) for settings in PRESETS.values()]
+        shown = [f'"{value}"' if isinstance(value, str) else str(value) for value in values]
+        assert [cell.strip() for cell in row.split("|")][3:6] == shown
+
+
+def test_a_public_name_without_a_docstring_stops_the_build(
+    scripts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = griffe.load("relativenas_optuna", search_paths=[str(ROOT)], resolve_aliases=True)
+    package["samplers.relative_nas.sampler.RelativeNASSampler"].docstring = None
+    monkeypatch.setattr(griffe, "load", lambda *_, **__: package)
+    with pytest.raises(ValueError, match=r"docstring: samplers\.RelativeNASSampler$"):
+        scripts.reference.api_pages(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("source", "page", "written", "rewritten"),
+    [
+        ("README.md", "index.md", "[a](docs/backbones.md)", "[a](backbones.md)"),
+        ("docs/how-to/a.md", "how-to/a.md", "[a](../../README.md#x)", "[a](../index.md#x)"),
+        ("docs/a.md", "a.md", "[a](../examples/b.py)", "[a](examples/b.md)"),
+        ("docs/a.md", "a.md", "![a](../studies/b.png)", "![a](studies/b.png)"),
+        ("docs/a.md", "a.md", "[a](https://x.org/b.md) [c](#d)", "[a](https://x.org/b.md) [c](#d)"),
+    ],
+)
+def test_links_between_files_become_links_between_pages(
+    scripts: Any, source: str, page: str, written: str, rewritten: str
+) -> None:
+    shown = SimpleNamespace(file=SimpleNamespace(abs_src_path=str(ROOT / source), src_uri=page))
+    assert scripts.hooks.on_page_markdown(written, shown, None, None) == rewritten
+
+
+def test_formulas_become_mathml(scripts: Any) -> None:
+    html = '<p>If <span class="arithmatex">\\(a &lt; b\\)</span></p>'
+    shown = scripts.hooks.on_page_content(html, None, None, None)
+    assert "arithmatex" not in shown
+    assert shown.count("<math") == shown.count("<mo>&#x0003C;</mo>") == 1
+
+
+def test_the_drawing_of_the_parts_is_that_of_the_diagram(scripts: Any) -> None:
+    source = scripts.diagrams.diagram_in((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert scripts.diagrams.is_drawn(source), "nox -s figures draws it"
+    assert not scripts.diagrams.is_drawn(f"{source} more")
