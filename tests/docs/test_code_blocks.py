@@ -29,6 +29,8 @@ def pages() -> list[object]:
     return found
 
 
+# Python hides these from a reader, whose libraries warn their authors of other libraries.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("page", pages())
 def test_a_page_runs_from_top_to_bottom(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
