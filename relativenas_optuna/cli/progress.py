@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BESIDE_THE_BAR = 68  # columns
 _NARROWEST_BAR, _WIDEST_BAR = 5, 40
+_FIGURES = 2  # in the line of an epoch; a task can have dozens
 
 
 class Shown:
@@ -186,7 +187,8 @@ class TrainingProgress(Shown):
         if epoch.training_accuracy is not None:
             line += f", accuracy {100 * epoch.training_accuracy:.2f} %"
         if epoch.validation_figures:
-            line += f"; validation {shown_figures(epoch.validation_figures)}"
+            first = dict(list(epoch.validation_figures.items())[:_FIGURES])
+            line += f"; validation {shown_figures(first)}"
         if epoch.validation_loss is not None and epoch.validation_accuracy is not None:
             line += (
                 f"; validation loss {epoch.validation_loss:.4f}, accuracy "

@@ -26,8 +26,16 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.tasks.detection.head import SSDLite
     from relativenas_optuna.evaluation.tasks.detection.pyramid import PyramidBackbone
     from relativenas_optuna.evaluation.tasks.keypoints.head import SimpleBaseline
+    from relativenas_optuna.evaluation.tasks.measuring import (
+        TaskMeasured,
+        draw_predictions,
+        measure_task,
+    )
+    from relativenas_optuna.evaluation.tasks.registry import load_task, register_task
+    from relativenas_optuna.evaluation.tasks.samples import Records, Samples
     from relativenas_optuna.evaluation.tasks.segmentation.head import BiSeNet
-    from relativenas_optuna.exceptions import DivergedError, ExportError
+    from relativenas_optuna.evaluation.tasks.task import Meter, Task
+    from relativenas_optuna.exceptions import DivergedError, ExportError, TaskError
 
 __all__ = [
     "RECIPES",
@@ -38,18 +46,28 @@ __all__ = [
     "Latency",
     "LatencyRequest",
     "Measured",
+    "Meter",
     "PyramidBackbone",
     "Recipe",
+    "Records",
     "Result",
     "SSDLite",
+    "Samples",
     "SimpleBaseline",
+    "Task",
+    "TaskError",
+    "TaskMeasured",
     "TorchvisionBackbone",
     "agreement",
+    "draw_predictions",
     "export",
     "latency",
+    "load_task",
     "measure",
     "measure_latencies",
+    "measure_task",
     "open_network",
+    "register_task",
     "training_run",
 ]
 
@@ -61,19 +79,29 @@ _HOMES = {
     "Latency": "evaluation.measurement.latency",
     "LatencyRequest": "evaluation.measurement.latency_table",
     "Measured": "evaluation.measurement.measure",
+    "Meter": "evaluation.tasks.task",
     "PyramidBackbone": "evaluation.tasks.detection.pyramid",
     "RECIPES": "evaluation.standalone.recipe",
     "Recipe": "evaluation.standalone.recipe",
+    "Records": "evaluation.tasks.samples",
     "Result": "evaluation.standalone.result",
     "SSDLite": "evaluation.tasks.detection.head",
+    "Samples": "evaluation.tasks.samples",
     "SimpleBaseline": "evaluation.tasks.keypoints.head",
+    "Task": "evaluation.tasks.task",
+    "TaskError": "exceptions",
+    "TaskMeasured": "evaluation.tasks.measuring",
     "TorchvisionBackbone": "evaluation.tasks.backbones",
     "agreement": "evaluation.fidelity.rank_correlation",
+    "draw_predictions": "evaluation.tasks.measuring",
     "export": "evaluation.exporting.export",
     "latency": "evaluation.measurement.latency",
+    "load_task": "evaluation.tasks.registry",
     "measure": "evaluation.measurement.measure",
     "measure_latencies": "evaluation.measurement.latency_table",
+    "measure_task": "evaluation.tasks.measuring",
     "open_network": "evaluation.network_in_file",
+    "register_task": "evaluation.tasks.registry",
     "training_run": "evaluation.standalone.run",
 }
 

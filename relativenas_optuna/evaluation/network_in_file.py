@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna.evaluation.tasks.network import network_in
-from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION
+from relativenas_optuna.evaluation.tasks.network import stored_network
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.io.description import NetworkDescription
-from relativenas_optuna.networks.io.network_file import load_network, read_weights
+from relativenas_optuna.networks.io.network_file import read_weights
 from relativenas_optuna.networks.io.state_dicts import is_imagenet, sizes_in
 from relativenas_optuna.spaces.genotype import Genotype
 from relativenas_optuna.training.data.statistics import STATISTICS
@@ -40,10 +39,8 @@ def open_network(
         ValueError: The file cannot be read, or holds another network.
     """
     stored = read_weights(path)
-    if stored.description is not None and stored.description.task != CLASSIFICATION:
-        return *network_in(stored), True
     if stored.description is not None:
-        return *load_network(path), True
+        return *stored_network(stored), True
     if not isinstance(genotype, Genotype):
         raise ValueError(
             f"{stored.where} does not describe its network, so it must be weights of a pair of "

@@ -13,10 +13,12 @@ import click
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import device_option
-from relativenas_optuna.cli.options.network import network_argument, network_in
+from relativenas_optuna.cli.options.network import NetworkIn, network_argument, network_in
 from relativenas_optuna.cli.output.evaluation import FILES, EvaluationReport
+from relativenas_optuna.cli.output.task_evaluation import TASK_FILES, TaskEvaluationReport
 from relativenas_optuna.cli.progress import counting
 from relativenas_optuna.cli.terminal import console
+from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION
 from relativenas_optuna.search.run_folder import make_folder
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     "--data",
     metavar="DATA",
     required=True,
-    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class.",
+    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class; "
+    "for another task the folder of its data set.",
 )
 @click.option(
     "--part",
@@ -61,7 +64,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Images per batch; latency is measured for one image and for one batch.",
 )
-@click.option("--out", metavar="FOLDER", help=f"Folder for {' and '.join(FILES)}.")
+@click.option(
+    "--out",
+    metavar="FOLDER",
+    help=f"Folder for {' and '.join(FILES)}; for another task {TASK_FILES[1]}.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as one line of JSON.")
 @device_option
 def evaluate(
@@ -71,6 +78,7 @@ def evaluate(
     device: str | None,
     *,
     space: str | None,
+    task: str | None,
     data: str,
     part: str,
     size: int | None,
@@ -80,25 +88,37 @@ def evaluate(
 ) -> None:
     """Measure the network in FILE: accuracy, confusion, parameters, multiply-adds, latency.
 
+    A network for another task is measured by the figures of the task, such as the mean
+    intersection over union, and some predictions are drawn.
+
     FILE is a network written by `relativenas train`, or weights written by torch.save, such as
     the paper's published weights. Code in FILE is never run.
     """
     if out is not None:
         make_folder(out)
     output, notices = console(), console(stderr=as_json, notices=True)
-    report = _measured(
-        notices,
-        file,
-        architecture,
-        dataset,
-        device,
-        space=space,
-        data=data,
-        part=part,
-        size=size,
-        batch_size=batch_size,
-        quiet=as_json,
-    )
+    given = network_in(file, architecture, dataset, space, task)
+    own = given.description.task != CLASSIFICATION
+    if own and size is not None:
+        raise click.UsageError("--size is for classification: other networks keep their size")
+    report: EvaluationReport | TaskEvaluationReport
+    shown = shown_path(file.absolute())
+    if own:
+        report = _measured_task(
+            notices, given, shown, device, data=data, part=part, batch=batch_size, quiet=as_json
+        )
+    else:
+        report = _measured(
+            notices,
+            given,
+            shown,
+            device,
+            data=data,
+            part=part,
+            size=size,
+            batch_size=batch_size,
+            quiet=as_json,
+        )
     if out is not None:
         report.write(Path(out))
     if as_json:
@@ -107,19 +127,16 @@ def evaluate(
     for line in report.lines():
         output.print(line, soft_wrap=True)
     if out is not None:
-        notices.print(
-            f"\nwritten:   {shown_path(Path(out).absolute())}: {', '.join(FILES)}", soft_wrap=True
-        )
+        files = ", ".join(TASK_FILES if own else FILES)
+        notices.print(f"\nwritten:   {shown_path(Path(out).absolute())}: {files}", soft_wrap=True)
 
 
 def _measured(
     notices: rich.console.Console,
-    file: Path,
-    architecture: str | None,
-    dataset: str | None,
+    given: NetworkIn,
+    file: str,
     device: str | None,
     *,
-    space: str | None,
     data: str,
     part: str,
     size: int | None,
@@ -132,7 +149,6 @@ def _measured(
     from relativenas_optuna.training.device import resolve_device
 
     found = resolve_device(device)
-    given = network_in(file, architecture, dataset, space)
     images = images_to_score(
         given.description, data, part=part, size=size, named=given.taken_for is None
     )
@@ -145,7 +161,7 @@ def _measured(
         )
     _, height, width = images.shape
     return EvaluationReport(
-        file=shown_path(file.absolute()),
+        file=file,
         taken_for=given.taken_for,
         description=replace(given.description, classes=images.classes),
         data=data,
@@ -153,4 +169,42 @@ def _measured(
         side=f"{width}x{height}",
         device=str(found),
         measured=measured,
+    )
+
+
+def _measured_task(
+    notices: rich.console.Console,
+    given: NetworkIn,
+    file: str,
+    device: str | None,
+    *,
+    data: str,
+    part: str,
+    batch: int,
+    quiet: bool,
+) -> TaskEvaluationReport:
+    # These imports load PyTorch, which takes seconds, so commands without it start fast.
+    from relativenas_optuna.evaluation.tasks.loading import samples_to_score
+    from relativenas_optuna.evaluation.tasks.measuring import draw_predictions, measure_task
+    from relativenas_optuna.evaluation.tasks.registry import task_named
+    from relativenas_optuna.training.device import resolve_device
+
+    found, description = resolve_device(device), given.description
+    task = task_named(description.task)
+    samples = samples_to_score(task, description, data, part=part)
+    silence: AbstractContextManager[Callable[[], None]] = nullcontext(lambda: None)
+    bar = counting(notices, f"scoring {len(samples):,} images", -(-len(samples) // batch))
+    with silence if quiet else bar as advance:
+        measured = measure_task(
+            task, given.network, samples, device=found, batch_size=batch, on_batch=advance
+        )
+    return TaskEvaluationReport(
+        file=file,
+        description=description,
+        protocol=task.protocol,
+        data=data,
+        part=part,
+        device=str(found),
+        measured=measured,
+        drawn=draw_predictions(task, given.network, samples),
     )

@@ -47,6 +47,7 @@ def export(
     dataset: str | None,
     *,
     space: str | None,
+    task: str | None,
     formats: tuple[str, ...],
     out: str | None,
     as_json: bool,
@@ -61,7 +62,7 @@ def export(
     from relativenas_optuna.evaluation.exporting import export as exporting
 
     exporting.require_installed(formats)
-    given = network_in(file, architecture, dataset, space)
+    given = network_in(file, architecture, dataset, space, task)
     folder = Path(out) if out is not None else file.parent
     make_folder(str(folder))
     unique = tuple(dict.fromkeys(formats))
@@ -74,6 +75,10 @@ def export(
     for one in written:
         for line in _lines(one, given.description, exporting.BATCHES):
             click.echo(line)
+
+
+def _batches_of(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(['batch', *map(str, shape)])}]"
 
 
 def _data(one: Exported) -> dict[str, Any]:
@@ -90,11 +95,9 @@ def _lines(one: Exported, of: NetworkDescription, batches: tuple[int, ...]) -> I
         yield f"  holds the weights and a description of the network, also in {one.beside.name}"
     else:
         shape = f"[batch, {', '.join(map(str, (of.in_channels, *of.size)))}]"
-        yield (
-            f"  takes images, float32 {shape} from 0 to 1, and gives logits "
-            f"[batch, {len(of.classes)}]"
-        )
+        given = ", ".join(f"{name} {_batches_of(of)}" for name, of in one.outputs.items())
+        yield f"  takes images, float32 {shape} from 0 to 1, and gives {given}"
     found = f"differ by at most {one.difference:.2g} (bound {one.bound:.2g})"
     if one.difference == 0:
         found = "are those of the network, to the last bit"
-    yield f"  loaded again, its logits for {' and '.join(map(str, batches))} images {found}"
+    yield f"  loaded again, its outputs for {' and '.join(map(str, batches))} images {found}"

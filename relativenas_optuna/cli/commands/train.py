@@ -26,6 +26,7 @@ from relativenas_optuna.cli.options.common import (
     study_option,
     threads_option,
 )
+from relativenas_optuna.cli.options.task import backbone_option, task_option, task_to_train
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
@@ -37,7 +38,10 @@ from relativenas_optuna.search.study_access import study_at
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.result import Epoch, Result
+    from relativenas_optuna.evaluation.tasks.samples import Samples
+    from relativenas_optuna.evaluation.tasks.task import Task
     from relativenas_optuna.search.architectures import Named
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -48,18 +52,21 @@ _INTERRUPTED = 128 + signal.SIGINT
         "relativenas train --study my                         train the best of a study",
         "relativenas train best.txt --data my-images --set epochs=50",
         "relativenas train RelativeNAS --data cifar10 --recipe cifar --device cuda",
+        "relativenas train best.txt --task segmentation --data cityscapes",
         "torchrun --nproc-per-node 4 -m relativenas_optuna train RelativeNAS \\",
         "  --data imagenet --recipe imagenet --set accumulate=2",
     ),
 )
 @architecture_argument
 @space_option
+@task_option
 @click.option(
     "--data",
     metavar="DATA",
-    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class.  "
-    "[default: that of the study, otherwise digits]",
+    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class; "
+    "for another task the folder of its data set.  [default: that of the study, otherwise digits]",
 )
+@backbone_option
 @click.option(
     "--size",
     type=click.IntRange(1),
@@ -69,8 +76,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help=f"Training recipe: {', '.join(RECIPES)}, or a TOML file.  [default: digits for the "
-    "digits, otherwise short]",
+    help=f"Training recipe: {', '.join(RECIPES)}, or a TOML file.  [default: that of the task; for "
+    "classification digits for the digits, otherwise short]",
 )
 @click.option(
     "--set",
@@ -96,8 +103,8 @@ _INTERRUPTED = 128 + signal.SIGINT
     "--readers",
     type=click.IntRange(0),
     metavar="N",
-    help="Number of processes that read images, for recipes with random_resized_crop.  [default: "
-    "up to 8]",
+    help="Number of processes that read images, for recipes with random_resized_crop and for other "
+    "tasks.  [default: up to 8]",
 )
 @click.option("--yes", is_flag=True, help=f"Train even if a CPU needs more than {LONGEST} hours.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one line of JSON.")
@@ -116,7 +123,7 @@ def train(
     """Train ARCHITECTURE from initial weights.
 
     ARCHITECTURE is a file with a genotype, or a published name. Without it, the best architecture
-    of the study is trained.
+    of the study is trained. For another task it is the backbone of a network for that task.
 
     Give the same command again to continue after the last complete epoch. The weights of the epoch
     with the highest validation accuracy are kept. Test images are used once, at the end. Processes
@@ -124,16 +131,18 @@ def train(
     """
     named = architecture_of(architecture, storage=storage, study=study, space=options["space"])
     data, size = options["data"], None
+    task = task_to_train(options["task"], data=data, backbone=options["backbone"])
     if data is None:
         of_study = _data_of(storage, study) if architecture is None else None
         data, size = of_study or ("digits", None)
     if options["size"] is not None:
         changes = (*changes, f"size={options['size']}")
-    recipe = recipe_of(options["recipe"], changes, data=data, size=size)
+    default = None if task is None else task.recipe
+    recipe = recipe_of(options["recipe"], changes, data=data, size=size, default=default)
     out = Path(options["out"] or Path(DEFAULT_OUT, f"{file_name(named.name)}-trained"))
     first = os.environ.get("RANK", "0") == "0"
     report = TrainingReport(quiet=as_json or not first, first=first)
-    result = _train(report, named, recipe, data=data, out=out, options=options)
+    result = _train(report, named, recipe, task, data=data, out=out, options=options)
     if as_json and first:
         shown = {"architecture": named.genotype.to_text(), "recipe": asdict(recipe), "data": data}
         click.echo(json.dumps(shown | result.to_data() | {"network": str(result.network)}))
@@ -143,6 +152,7 @@ def _train(
     report: TrainingReport,
     named: Named,
     recipe: Recipe,
+    task: Task | None,
     *,
     data: str,
     out: Path,
@@ -155,17 +165,29 @@ def _train(
     from relativenas_optuna.evaluation.standalone.run import training_run
     from relativenas_optuna.evaluation.standalone.setup import counts
     from relativenas_optuna.evaluation.standalone.threads import set_training_threads
+    from relativenas_optuna.evaluation.tasks.loading import samples_for
     from relativenas_optuna.training.device import resolve_device
 
     device = resolve_device(options["device"], index=local_rank())  # before the data
-    training, test = images_for(recipe, data, readers=options["readers"])
-    seed = options["seed"]
+    seed, readers = options["seed"], options["readers"]
+    training: AnyImages | Samples
+    test: AnyImages | Samples | None
+    if task is None:
+        training, test = images_for(recipe, data, readers=readers)
+    else:
+        training, test = samples_for(task, recipe, data, readers=readers)
     report.preparing(named, recipe, data=data, seed=seed, device=device)
     trained, validated = counts(training, recipe, seed=seed)
     report.images(trained, validated, 0 if test is None else len(test), len(training.classes))
     report.threads(
         set_training_threads(
-            named.genotype, training, recipe, out=out, device=device, given=options["threads"]
+            named.genotype,
+            training,
+            recipe,
+            out=out,
+            device=device,
+            given=options["threads"],
+            task=task,
         )
     )
     done = 0
@@ -175,7 +197,9 @@ def _train(
         done = len(history)
         left = recipe.epochs - done
         if device.type == "cpu" and left and not options["yes"]:
-            seconds = seconds_of_epoch(named.genotype, training, recipe=recipe, device=device)
+            seconds = seconds_of_epoch(
+                named.genotype, training, recipe=recipe, device=device, task=task
+            )
             require_patience(seconds / process_count(), left)
         progress.begin(history)
 
@@ -194,6 +218,8 @@ def _train(
                 seed=seed,
                 out=out,
                 test=test,
+                task=task,
+                backbone=options["backbone"],
                 device=device,
                 name=named.name,
                 on_begin=begin,
@@ -206,7 +232,7 @@ def _train(
             report.interrupted(f"{saved}; the same torchrun command continues")
             sys.exit(_INTERRUPTED)
         raise Interrupted(saved) from None
-    report.ended(result, named.genotype, data=data, out=out)
+    report.ended(result, named.genotype, data=data, out=out, task=options["task"])
     return result
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from relativenas_optuna.cli.options.common import space_option
+from relativenas_optuna.cli.options.task import task_of, task_option
+from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION
 from relativenas_optuna.search.architectures import architecture_of
 from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from relativenas_optuna.spaces.registry import load_space
@@ -42,8 +44,9 @@ class NetworkIn:
 
 
 def network_argument(command: F) -> F:
-    """Add the argument `file` and the options `space`, `architecture`, `dataset` to a command."""
+    """Add `file` and the options `space`, `task`, `architecture`, `dataset` to a command."""
     for option in (
+        task_option,
         click.option(
             "--dataset",
             type=click.Choice(DATA_SETS),
@@ -66,7 +69,11 @@ def network_argument(command: F) -> F:
 
 
 def network_in(
-    file: Path, architecture: str | None, dataset: str | None, space: str | None
+    file: Path,
+    architecture: str | None,
+    dataset: str | None,
+    space: str | None,
+    task: str | None,
 ) -> NetworkIn:
     """Return the network in a file.
 
@@ -76,6 +83,7 @@ def network_in(
         dataset: Data set of weights whose file does not name it; None to infer it from their
             shapes.
         space: Name of the search space to load; None if the file names it.
+        task: Name of the task to load; None for that of the file.
 
     Raises:
         ValueError: The file cannot be read.
@@ -83,6 +91,7 @@ def network_in(
     """
     if space is not None:
         load_space(space)
+    loaded = task_of(task)
     # This import loads PyTorch, which takes seconds, so commands without it start fast.
     from relativenas_optuna.evaluation.network_in_file import open_network
 
@@ -100,6 +109,9 @@ def network_in(
             f"--dataset is for weights that do not name theirs, but {str(file)!r} names "
             f"{description.dataset}"
         )
+    of_file = description.task
+    if task is not None and of_file != (CLASSIFICATION if loaded is None else loaded.name):
+        raise click.UsageError(f"--task is {task}, but {str(file)!r} is a network for {of_file}")
     taken_for = (
         f"assumed to be {named.name} trained on {description.dataset}; the file does not say"
     )

@@ -10,12 +10,14 @@ from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.spaces.published_cells import published
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from relativenas_optuna.evaluation.measurement.latency import Latency
     from relativenas_optuna.evaluation.measurement.measure import Measured
     from relativenas_optuna.networks.io.description import NetworkDescription
 
+_WIDTH = 11
 FILES = ("evaluation.json", "confusion.png")
 _MOST_CONFUSED = 5
 # Test errors in percent, and multiply-adds apart the sizes, of Tan et al. 2021.
@@ -90,7 +92,7 @@ class EvaluationReport:
             f"loss       {scored.loss:.4f}",
             f"cost       {found.cost.parameters:,} parameters, "
             f"{found.cost.multiply_adds:,} multiply-adds an image",
-            *self._latencies(),
+            *latency_lines(found.latencies, self.device, _WIDTH),
         ]
         pairs = found.most_confused(_MOST_CONFUSED)
         for number, pair in enumerate(pairs):
@@ -119,17 +121,22 @@ class EvaluationReport:
             folder / FILES[1],
         )
 
-    def _latencies(self) -> list[str]:
-        return [
-            f"{'' if number else 'latency':<10} {_latency(one)}"
-            + ("" if number else f"; {self._where()}")
-            for number, one in enumerate(self.measured.latencies)
-        ]
 
-    def _where(self) -> str:
-        threads = self.measured.latencies[0].threads
-        counted = f", {threads} thread{'s' if threads > 1 else ''}"
-        return f"device {self.device}{counted if self.device == 'cpu' else ''}"
+def latency_lines(latencies: Sequence[Latency], device: str, width: int) -> list[str]:
+    """Return a line for each measured latency.
+
+    Args:
+        latencies: The measured latencies.
+        device: Device of the measurement.
+        width: Width of the names at the beginning of the lines.
+    """
+    threads = latencies[0].threads
+    counted = f", {threads} thread{'s' if threads > 1 else ''}"
+    where = f"; device {device}{counted if device == 'cpu' else ''}"
+    return [
+        f"{'' if number else 'latency':<{width}}{_latency(one)}{'' if number else where}"
+        for number, one in enumerate(latencies)
+    ]
 
 
 def _latency(of: Latency) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relativenas_optuna._utils.text import duration, shown_path
+from relativenas_optuna._utils.text import duration, shown_figures, shown_path
 from relativenas_optuna.cli.progress import TrainingProgress
 from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.search.resume_command import program
@@ -81,15 +81,21 @@ class TrainingReport:
         if self._first:
             click.echo(f"\ninterrupted: {saved}", err=True)
 
-    def ended(self, result: Result, genotype: AnyGenotype, *, data: str, out: Path) -> None:
+    def ended(
+        self, result: Result, genotype: AnyGenotype, *, data: str, out: Path, task: str | None
+    ) -> None:
         """Print the result of a training, and the command that evaluates the network."""
         kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
-        if result.validation_accuracy is None or result.validation_loss is None:
+        if result.validation_figures is not None:
+            self._print(f"\n{kept}: validation {shown_figures(result.validation_figures)}")
+        elif result.validation_accuracy is None or result.validation_loss is None:
             self._print(f"\n{kept}, the last one, because there are no validation images")
         else:
             of = _score(result.validation_accuracy, result.validation_loss)
             self._print(f"\n{kept}: validation {of}")
-        if result.test_accuracy is None or result.test_loss is None:
+        if result.test_figures is not None:
+            self._print(f"test {shown_figures(result.test_figures)}")
+        elif result.test_accuracy is None or result.test_loss is None:
             self._print("there are no test images")
         else:
             self._print(f"test {_score(result.test_accuracy, result.test_loss)}")
@@ -99,7 +105,8 @@ class TrainingReport:
         )
         network = shown_path(result.network.absolute())
         space = [] if is_built_in(genotype) else ["--space", str(space_of(genotype))]
-        evaluate = shlex.join(["evaluate", network, "--data", data, *space])
+        own = ["--task", task] if task is not None and ":" in task else []
+        evaluate = shlex.join(["evaluate", network, "--data", data, *own, *space])
         self._note(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")
         self._note(f"evaluate it: {program('relativenas')} {evaluate}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,13 +12,15 @@ import torch
 from torch import Tensor
 
 from relativenas_optuna.evaluation.exporting.serving import ServingNetwork
-from relativenas_optuna.networks.io.network_file import network_bytes, network_in_bytes
+from relativenas_optuna.evaluation.tasks.network import described_network, stored_network
+from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION
+from relativenas_optuna.networks.io.network_file import network_bytes, stored_in_bytes
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-#: Function from images `[b, c, h, w]` in [0, 1] to logits `[b, classes]`.
-Run: TypeAlias = Callable[[Tensor], Tensor]
+#: Function from images `[b, c, h, w]` in [0, 1] to the outputs of a `ServingNetwork`.
+Run: TypeAlias = Callable[[Tensor], Tensor | Sequence[Tensor]]
 #: Function that returns the network as a traced program, which all formats share.
 TracedProgram: TypeAlias = Callable[[], "ExportedProgram"]
 
@@ -62,11 +64,13 @@ def trace(serving: ServingNetwork) -> ExportedProgram:
 
 
 def _safetensors(serving: ServingNetwork, _: TracedProgram) -> bytes:
-    return network_bytes(serving.network, serving.description)
+    of = serving.description
+    blank = None if of.task == CLASSIFICATION else described_network(of)
+    return network_bytes(serving.trained, of, blank=blank)
 
 
 def _from_safetensors(content: bytes) -> Run:
-    return ServingNetwork(*network_in_bytes(content))
+    return ServingNetwork(*stored_network(stored_in_bytes(content)))
 
 
 def _torch(serving: ServingNetwork, program: TracedProgram) -> bytes:
@@ -85,7 +89,7 @@ def _onnx(serving: ServingNetwork, program: TracedProgram) -> bytes:
     exported = torch.onnx.export(
         program(),
         input_names=["images"],
-        output_names=["logits"],
+        output_names=list(serving.outputs),
         verbose=False,  # no progress messages
         dynamo=True,
     )
@@ -105,7 +109,7 @@ def _from_onnx(content: bytes) -> Run:
     import onnxruntime
 
     session: Any = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+    return lambda images: list(map(torch.from_numpy, session.run(None, {"images": images.numpy()})))
 
 
 FORMATS: Mapping[str, ExportFormat] = MappingProxyType(

@@ -64,7 +64,8 @@ def images_to_score(
         )
     _require_classes(description.classes, images.classes, named=named)
     if part == "validation":
-        images = images.split(1 - _fraction(recipe), seed=_seed(description.notes))[1]
+        fraction, seed = split_notes(description.notes)
+        images = images.split(1 - fraction, seed=seed)[1]
     return replace(images, mean=description.mean, std=description.std)
 
 
@@ -92,18 +93,22 @@ def _require_classes(own: tuple[str, ...], given: tuple[str, ...], *, named: boo
         raise DataError(f"the data has other classes: {'; '.join(odd[:_NAMED])}{more}")
 
 
-def _fraction(recipe: Mapping[str, Any]) -> float:
-    fraction = recipe.get("validation_fraction")
+def split_notes(notes: Mapping[str, Any]) -> tuple[float, int]:
+    """Return the share and the seed of the validation part of a network's training.
+
+    Args:
+        notes: Notes in the description of the network.
+
+    Raises:
+        DataError: There was no such part, or the notes do not describe it.
+    """
+    recipe, seed = notes.get("recipe"), notes.get("seed")
+    fraction = recipe.get("validation_fraction") if isinstance(recipe, Mapping) else None
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         raise DataError(
             "the file does not describe the images by which the network was chosen: pass --part "
             "test or --part training"
         )
-    return fraction
-
-
-def _seed(notes: Mapping[str, Any]) -> int:
-    seed = notes.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise DataError("the file of the network does not hold the seed of its validation part")
-    return seed
+    return fraction, seed

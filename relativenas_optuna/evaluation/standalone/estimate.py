@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
 from relativenas_optuna.evaluation.standalone.setup import counts
+from relativenas_optuna.evaluation.standalone.task_runner import TaskRunner
 from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
+from relativenas_optuna.evaluation.tasks.samples import Samples
 from relativenas_optuna.exceptions import DivergedError
 from relativenas_optuna.training.data.streamed import StreamedImages
 from relativenas_optuna.training.step_time import images_of_step
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
+    from relativenas_optuna.evaluation.tasks.task import Task
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.data.images import Images
 
 _FEW = 8  # images of the first step, which shows whether whole batches are fast enough to time
 _PATIENCE = 5.0  # seconds for a whole batch
@@ -35,10 +37,11 @@ _LEAST, _MEASURE = 3, 0.5  # measured steps, and their seconds in all
 
 def seconds_of_epoch(
     genotype: AnyGenotype,
-    training: Images | StreamedImages,
+    training: AnyImages | Samples,
     *,
     recipe: Recipe,
     device: torch.device,
+    task: Task | None = None,
 ) -> float:
     """Estimate the duration of an epoch in seconds, by training the network for a few steps.
 
@@ -49,6 +52,7 @@ def seconds_of_epoch(
         training: All training images, the validation part included.
         recipe: Recipe of the training.
         device: Device to train on, in one process.
+        task: Task of the network; None for classification.
     """
     batch = max(2, recipe.batch_size // recipe.accumulate)
     few = min(_FEW, batch, len(training))
@@ -56,7 +60,9 @@ def seconds_of_epoch(
     def of_image(size: int, steps: int) -> float:
         """Return the seconds per training image; validation images are counted like them."""
         count = min(size * steps, len(training))
-        trainer = _trainer_of(genotype, training, count, size, recipe=recipe, device=device)
+        trainer = _trainer_of(
+            genotype, training, count, size, recipe=recipe, device=device, task=task
+        )
         start = perf_counter()
         _train(trainer)
         return (perf_counter() - start) / count
@@ -109,7 +115,12 @@ def measured_epoch(
 
 
 def choose_training_threads(
-    genotype: AnyGenotype, training: Images | StreamedImages, *, recipe: Recipe, most: int
+    genotype: AnyGenotype,
+    training: AnyImages | Samples,
+    *,
+    recipe: Recipe,
+    most: int,
+    task: Task | None = None,
 ) -> ThreadChoice:
     """Set the number of CPU threads that is best for a training, see `choose_threads`.
 
@@ -118,13 +129,20 @@ def choose_training_threads(
         training: All training images, the validation part included.
         recipe: Recipe of the training.
         most: Largest number of threads, at least 1.
+        task: Task of the network; None for classification.
     """
     trainers: dict[int, StandaloneTrainer] = {}
 
     def step(count: int) -> None:
         if count not in trainers:
             trainers[count] = _trainer_of(
-                genotype, training, count, count, recipe=recipe, device=torch.device("cpu")
+                genotype,
+                training,
+                count,
+                count,
+                recipe=recipe,
+                device=torch.device("cpu"),
+                task=task,
             )
         _train(trainers[count])
 
@@ -134,20 +152,26 @@ def choose_training_threads(
 
 def _trainer_of(
     genotype: AnyGenotype,
-    training: Images | StreamedImages,
+    training: AnyImages | Samples,
     count: int,
     batch_size: int,
     *,
     recipe: Recipe,
     device: torch.device,
+    task: Task | None = None,
 ) -> StandaloneTrainer:
     """Return a trainer of a network of its own on the first `count` images."""
-    part = training.subset(range(count))
-    if isinstance(part, StreamedImages):
+    part: Any = training.subset(range(count))
+    if isinstance(part, StreamedImages | Samples):
         part = replace(part, workers=0)  # workers take longer to start than a few images
     trial = replace(recipe, batch_size=batch_size, accumulate=1, validation_fraction=0.0)
     return StandaloneTrainer(
-        genotype, part, recipe=trial, seed=0, group=ProcessGroup(device=device)
+        genotype,
+        part,
+        recipe=trial,
+        seed=0,
+        group=ProcessGroup(device=device),
+        runner=None if task is None else TaskRunner(task, genotype, trial, part),
     )
 
 

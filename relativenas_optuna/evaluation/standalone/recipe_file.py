@@ -9,24 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from relativenas_optuna._utils.files import decoded
-from relativenas_optuna.evaluation.standalone.recipe import FIELDS, RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.recipe import FIELDS, RECIPES, TASK_RECIPES, Recipe
 
 BASE = "base"
 _LONGEST = 64 * 1024  # largest file in bytes
+_NAMED = {**RECIPES, **TASK_RECIPES}
 _WORDS = {"true": True, "false": False}
 
 
 def recipe_of(
-    text: str | None, changes: Sequence[str] = (), *, data: str = "", size: int | None = None
+    text: str | None,
+    changes: Sequence[str] = (),
+    *,
+    data: str = "",
+    size: int | None = None,
+    default: Recipe | None = None,
 ) -> Recipe:
     """Return a recipe by its name or from a file, with some fields changed.
 
     Args:
-        text: Name of one of `RECIPES`; or path of a TOML file with fields of a recipe, and `base`
-            with the name of the recipe for the other fields. None takes "digits" for the digits
-            and "short" for other data.
+        text: Name of one of `RECIPES` or `TASK_RECIPES`; or path of a TOML file with fields of a
+            recipe, and `base` with the name of the recipe for the other fields. None takes the
+            default.
         changes: Changes of single fields, each `NAME=VALUE`; the last one for a field counts.
         data: Name of the data set or folder of images to train on.
+        default: Default recipe; None takes "digits" for the digits and "short" for other data.
         size: Side of the images in pixels, if neither the recipe nor a change sets it.
 
     Raises:
@@ -34,8 +41,9 @@ def recipe_of(
         OSError: The file cannot be read.
     """
     if text is None:
-        text = "digits" if data == "digits" else "short"
-    recipe = RECIPES[text] if text in RECIPES else _read(text)
+        recipe = default or RECIPES["digits" if data == "digits" else "short"]
+    else:
+        recipe = _NAMED[text] if text in _NAMED else _read(text)
     fields = dict(map(_parsed, changes))
     if size is not None and not recipe.size:
         fields.setdefault("size", size)
@@ -45,9 +53,7 @@ def recipe_of(
 def _read(text: str) -> Recipe:
     path = Path(text)
     if not path.is_file():
-        raise ValueError(
-            f"recipe must be one of {', '.join(RECIPES)}, or a TOML file; got {text!r}"
-        )
+        raise ValueError(f"recipe must be one of {', '.join(_NAMED)}, or a TOML file; got {text!r}")
     with path.open("rb") as file:
         content = file.read(_LONGEST + 1)
     if len(content) > _LONGEST:
@@ -60,12 +66,12 @@ def _read(text: str) -> Recipe:
 
 def _from_content(content: Mapping[str, Any]) -> Recipe:
     base = content.get(BASE)
-    if base is None or not isinstance(base, str) or base not in RECIPES:
-        raise ValueError(f"{BASE} must be one of {', '.join(RECIPES)}; got {base!r}")
+    if base is None or not isinstance(base, str) or base not in _NAMED:
+        raise ValueError(f"{BASE} must be one of {', '.join(_NAMED)}; got {base!r}")
     fields = {name: value for name, value in content.items() if name != BASE}
     for name in fields:
         _require_field(name)
-    return replace(RECIPES[base], **fields)
+    return replace(_NAMED[base], **fields)
 
 
 def _parsed(change: str) -> tuple[str, Any]:

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from relativenas_optuna.evaluation.standalone.epoch import augmentation_of, sgd
+from relativenas_optuna.evaluation.tasks.samples import Samples
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
@@ -20,6 +21,7 @@ from relativenas_optuna.training.data.images import split_indices
 from relativenas_optuna.training.data.streamed import StreamedImages
 
 if TYPE_CHECKING:
+    from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
@@ -137,7 +139,7 @@ def check_fit(
         )
 
 
-def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> tuple[int, int]:
+def counts(training: AnyImages | Samples, recipe: Recipe, *, seed: int) -> tuple[int, int]:
     """Return the numbers of images that a training trains on and validates with.
 
     Raises:
@@ -145,6 +147,9 @@ def counts(training: Images | StreamedImages, recipe: Recipe, *, seed: int) -> t
     """
     if not recipe.validation_fraction:
         return len(training), 0
+    if isinstance(training, Samples):
+        parts = training.split(1 - recipe.validation_fraction, seed=seed)
+        return len(parts[0]), len(parts[1])
     trained, validated = split_indices(
         training.labels, training.classes, 1 - recipe.validation_fraction, seed=seed
     )

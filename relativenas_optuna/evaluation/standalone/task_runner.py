@@ -15,11 +15,12 @@ from relativenas_optuna.evaluation.standalone.epoch_runner import (
     Trained,
     own_images,
 )
+from relativenas_optuna.evaluation.tasks.measuring import fill_meter
 from relativenas_optuna.evaluation.tasks.network import task_network
 from relativenas_optuna.evaluation.tasks.samples import Samples
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.batch_steps import epoch_batches, train_batches
-from relativenas_optuna.training.modes import autocasting, mode
+from relativenas_optuna.training.modes import mode
 from relativenas_optuna.training.randomness import generators
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
-    from relativenas_optuna.evaluation.tasks.task import Meter, Task
+    from relativenas_optuna.evaluation.tasks.task import Task
     from relativenas_optuna.networks.io.network_file import StoredNetwork
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
@@ -123,7 +124,7 @@ class TaskRunner:
     ) -> Scored:
         """Return the figures of the task; see `EpochRunner`."""
         meter = self.task.meter(images)
-        measure(
+        fill_meter(
             self.task,
             network,
             own_images(images, group),
@@ -167,31 +168,3 @@ def require_same_classes(own: tuple[str, ...], given: tuple[str, ...]) -> None:
         raise DataError(
             f"test images must have the classes of the training images; they differ in {odd!r}"
         )
-
-
-def measure(
-    task: Task,
-    network: nn.Module,
-    samples: Samples,
-    meter: Meter,
-    *,
-    batch_size: int,
-    autocast: torch.dtype | None = None,
-) -> None:
-    """Fill a meter with the predictions of a network.
-
-    Args:
-        task: Task of the network.
-        network: Network on the device of the samples.
-        samples: Images to predict, which may be none.
-        meter: Meter to fill.
-        batch_size: Number of images in a batch, at least 1.
-        autocast: Type for automatic mixed precision; None switches it off.
-    """
-    with mode(network, training=False), torch.inference_mode():
-        for inputs, targets in samples.batches(batch_size):
-            with autocasting(inputs.device, autocast):
-                predictions = task.predict(
-                    network, inputs.contiguous(memory_format=torch.channels_last)
-                )
-            meter.update(predictions, targets)

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
+    from relativenas_optuna.evaluation.tasks.samples import Samples
+    from relativenas_optuna.evaluation.tasks.task import Task
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
 
 
 def set_training_threads(
     genotype: AnyGenotype,
-    training: AnyImages,
+    training: AnyImages | Samples,
     recipe: Recipe,
     *,
     out: Path,
     device: torch.device,
     given: int | None = None,
+    task: Task | None = None,
 ) -> str | None:
     """Set the number of PyTorch's threads for `training_run`, see `training.threads.set_threads`.
 
@@ -40,6 +43,7 @@ def set_training_threads(
         out: Folder of the training, whose state records the number.
         device: Device of the training.
         given: Number of threads that the user asked for; None to choose one.
+        task: Task of the network; None for classification.
 
     Returns:
         One line for people; None if nothing was chosen.
@@ -53,5 +57,7 @@ def set_training_threads(
         given=given,
         recorded=recorded_threads(out),
         most=most,
-        measure=lambda: choose_training_threads(genotype, training, recipe=recipe, most=most),
+        measure=lambda: choose_training_threads(
+            genotype, training, recipe=recipe, most=most, task=task
+        ),
     ).line

@@ -12,7 +12,7 @@ from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION, task_na
 from relativenas_optuna.exceptions import TaskError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
-from relativenas_optuna.networks.io.network_file import save_network
+from relativenas_optuna.networks.io.network_file import network_of, save_network
 from relativenas_optuna.networks.io.state_dicts import require_fit
 from relativenas_optuna.spaces.space_genotype import is_built_in
 
@@ -56,7 +56,7 @@ def task_network(
         TaskError: The backbone has no map at a stride that the task reads.
         ValueError: The trained weights do not fit the architecture or its sizes.
     """
-    return _built(
+    network = _built(
         task,
         genotype,
         "imagenet" if recipe.family == "imagenet" else "cifar10",
@@ -67,17 +67,16 @@ def task_network(
         pool_norm=_POOL_NORMS[recipe.pool_norm],
         weights=backbone,
     )
+    return network.to(memory_format=torch.channels_last)
 
 
 def described_network(description: NetworkDescription) -> nn.Module:
-    """Return the network of a description with initial weights, for any task.
+    """Return the network of a task that is described, with initial weights.
 
     Raises:
         TaskError: The task of the description is not registered in this process.
         ValueError: The described network cannot be built.
     """
-    if description.task == CLASSIFICATION:
-        return description.build()  # type: ignore[no-any-return]
     return _built(
         task_named(description.task),
         description.genotype,
@@ -100,8 +99,8 @@ def save_task_network(path: Path, network: nn.Module, description: NetworkDescri
     save_network(path, network, description, blank=described_network(description))
 
 
-def network_in(stored: StoredNetwork) -> tuple[nn.Module, NetworkDescription]:
-    """Return the network of a file that describes the network of a task.
+def stored_network(stored: StoredNetwork) -> tuple[nn.Module, NetworkDescription]:
+    """Return the network of read weights that describe it, for any task.
 
     Returns:
         The network on the CPU, and its description.
@@ -111,8 +110,8 @@ def network_in(stored: StoredNetwork) -> tuple[nn.Module, NetworkDescription]:
         ValueError: The weights are not those of the described network.
     """
     description = stored.description
-    if description is None:
-        raise TaskError(f"{stored.where} does not describe its network, so it has no task")
+    if description is None or description.task == CLASSIFICATION:
+        return network_of(stored)
     network = described_network(description)
     require_fit(network.state_dict(), stored.state, stored.where)
     network.load_state_dict(stored.state)
@@ -141,5 +140,4 @@ def _built(
         backbone = build(genotype, dataset, features_only=True, out_indices=indices, **of)
         if of.get("weights") is None and is_built_in(genotype):
             draw_weights(backbone, torch.Generator().manual_seed(seed))
-        network = task.network(backbone, classes)
-    return network.to(memory_format=torch.channels_last)
+        return task.network(backbone, classes)

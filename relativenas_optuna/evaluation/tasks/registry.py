@@ -21,7 +21,10 @@ BUILT_IN = {
 }
 """Places of the tasks of this package by name."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
-_PARTS = ("recipe", "strides", "outputs", "load", "network", "loss", "predict", "meter", "draw")
+_PARTS = (
+    "recipe", "strides", "outputs", "protocol", "load", "network", "loss", "predict", "meter",
+    "draw", "serving",
+)  # fmt: skip
 _REGISTERED: dict[str, Task] = {}
 
 
@@ -41,7 +44,7 @@ def register_task(task: Any) -> Any:
         TaskError: The name is taken by a built-in task or is no name.
         TypeError: The task lacks a part of the protocol.
     """
-    missing = [part for part in ("name", *_PARTS, "serving") if not hasattr(task, part)]
+    missing = [part for part in ("name", *_PARTS) if not hasattr(task, part)]
     if missing:
         raise TypeError(
             f"task must have {', '.join(missing)}, see Task; {type(task).__name__} has not"

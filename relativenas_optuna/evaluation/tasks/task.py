@@ -63,6 +63,10 @@ class Task(Protocol):
     def outputs(self) -> tuple[str, ...]:
         """Names of the tensors that the module for export returns."""
 
+    @property
+    def protocol(self) -> str:
+        """One line that says how the figures are measured."""
+
     def load(
         self,
         data: str,

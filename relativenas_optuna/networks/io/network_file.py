@@ -26,9 +26,10 @@ __all__ = [
     "StoredNetwork",
     "load_network",
     "network_bytes",
-    "network_in_bytes",
+    "network_of",
     "read_weights",
     "save_network",
+    "stored_in_bytes",
 ]
 
 SUFFIX = ".safetensors"
@@ -118,12 +119,12 @@ def load_network(path: str | Path) -> tuple[Any, NetworkDescription]:
         ValueError: The file is missing, damaged or cut short, is not a trained-network file, or its
             weights are not those of the described network. One line says why.
     """
-    return _network_of(read_weights(path), path)
+    return network_of(read_weights(path), path)
 
 
-def network_in_bytes(content: bytes) -> tuple[Any, NetworkDescription]:
-    """Load a network from a file's content (`network_bytes`), as `load_network` does."""
-    return _network_of(_stored(*from_bytes(content), "the content"), "FILE")
+def stored_in_bytes(content: bytes) -> StoredNetwork:
+    """Read the content of a safetensors file, as `read_weights` does."""
+    return _stored(*from_bytes(content), "the content")
 
 
 def read_weights(path: str | Path) -> StoredNetwork:
@@ -153,7 +154,8 @@ def _stored(state: Mapping[str, Tensor], metadata: Mapping[str, str], where: str
         raise ValueError(f"{where} describes no network: {error}") from None
 
 
-def _network_of(stored: StoredNetwork, path: str | Path) -> tuple[Any, NetworkDescription]:
+def network_of(stored: StoredNetwork, path: str | Path = "FILE") -> tuple[Any, NetworkDescription]:
+    """Return the classifier of read weights that describe it, as `load_network` does."""
     if stored.description is None:
         raise ValueError(
             f"{stored.where} holds weights alone, and does not say of which network: name the "

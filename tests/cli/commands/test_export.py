@@ -43,7 +43,7 @@ def test_each_form_is_written_and_said_to_be_what_it_is(folder: Path, capfd: Cap
     takes = (
         r"  takes images, float32 \[batch, 1, 9, 13\] from 0 to 1, and gives logits \[batch, 2\]"
     )
-    again = r"  loaded again, its logits for 1 and 3 images "
+    again = r"  loaded again, its outputs for 1 and 3 images "
     near = again + r"(differ by at most \S+ \(bound 0\.0001\)|are those of the network, .*)"
     expected = (
         r"new/served/net\.v2\.pt2: [\d,]+ bytes",

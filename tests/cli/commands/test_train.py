@@ -132,7 +132,7 @@ def test_without_test_images_there_is_no_test(folder: Path, capfd: Capture) -> N
     ("words", "said"),
     [
         (("--set", "epochs=x"), "epochs must be a whole number of at least 1; got 'x'"),
-        (("--recipe", "long"), "recipe must be one of cifar, imagenet, short, digits, or a TOML"),
+        (("--recipe", "long"), "recipe must be one of cifar, imagenet, short, digits, "),
         (("--recipe", "cifar"), "cutout must be at most 8 for images of 8x8, got 16"),
         (("--data", "missing"), "data must be one of digits, cifar10"),
         (("--recipe", "imagenet", "--data", "digits"), "random_resized_crop needs a folder"),

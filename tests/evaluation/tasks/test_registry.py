@@ -16,6 +16,7 @@ PARTS = (
     "recipe",
     "strides",
     "outputs",
+    "protocol",
     "load",
     "network",
     "loss",

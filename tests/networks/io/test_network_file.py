@@ -19,7 +19,7 @@ from relativenas_optuna.networks import (
     network_bytes,
     save_network,
 )
-from relativenas_optuna.networks.io.network_file import network_in_bytes, read_weights
+from relativenas_optuna.networks.io.network_file import network_of, read_weights, stored_in_bytes
 from relativenas_optuna.networks.io.tensors_file import to_bytes
 from tests.helpers.networks import random_images
 from tests.helpers.tiny_search import names, same_bits
@@ -50,7 +50,7 @@ def test_a_network_is_the_same_again_to_the_last_bit(network: CellNetwork, tmp_p
     assert all(parameter.device.type == "cpu" for parameter in loaded.parameters())
     again = network_bytes(loaded, description)
     assert again == path.read_bytes()
-    assert same_bits(network_in_bytes(again)[0].state_dict(), network.state_dict())
+    assert same_bits(network_of(stored_in_bytes(again))[0].state_dict(), network.state_dict())
 
 
 def test_what_it_is_stands_beside_it_for_people(network: CellNetwork, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_is_not_described_or_not_finite_is_not_written(
     path = tmp_path / "net.safetensors"
     line = refusal(lambda: save_network(path, network, replace(DESCRIPTION, channels=3)))
     assert "the network to be saved is of another network: stem.0.weight is [6, 1, 3, 3]" in line
-    broken, _ = network_in_bytes(network_bytes(network, DESCRIPTION))
+    broken, _ = network_of(stored_in_bytes(network_bytes(network, DESCRIPTION)))
     with torch.no_grad():
         broken.classifier.bias[1] = torch.nan
     line = refusal(lambda: save_network(path, broken, DESCRIPTION))

@@ -49,7 +49,7 @@ def _colours(classes: tuple[str, ...]) -> list[tuple[int, int, int]]:
     # Multiples of the golden angle on the circle of hues differ most.
     from colorsys import hsv_to_rgb
 
-    hues = [number * 0.618034 % 1 for number in range(len(classes))]
+    hues = [(0.4 + number * 0.618034) % 1 for number in range(len(classes))]
     return [tuple(round(255 * part) for part in hsv_to_rgb(hue, 0.8, 0.9)) for hue in hues]  # type: ignore[misc]
 
 

@@ -41,6 +41,7 @@ class Segmentation:
     recipe = TASK_RECIPES["segmentation"]
     strides = (16, 32)
     outputs = ("logits",)
+    protocol = "mIoU at a single scale without mirror images, over the classes that occur"
 
     def load(
         self,
