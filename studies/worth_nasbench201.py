@@ -20,21 +20,16 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 import torch
-from nasbench201_table import (
-    digits,
-)
+from nasbench201_table import digits
 from samplers_nasbench201 import say, write
 from worth_nasbench201_results import results, tables
 from worth_nasbench201_rows import ROWS, Bench
 
 from relativenas_optuna.training.data.load import load_images
-
-if TYPE_CHECKING:
-    pass
 
 RESULTS = Path(__file__).with_suffix("")
 

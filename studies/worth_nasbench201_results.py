@@ -55,4 +55,28 @@ def tables(found: Sequence[Mapping[str, Any]]) -> str:
                 f"{len(runs)} |"
             )
         text.append("")
-    return "\n".join(text)
+    return "\n".join([*text, *_over_limits(found)])
+
+
+def _over_limits(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a table of all limits together, with the regret beside that of the first row."""
+    rows = list(dict.fromkeys(record["row"] for record in found))
+    regrets = {
+        row: {(r["seed"], r["limit"]): r["regret"] for r in found if r["row"] == row}
+        for row in rows
+    }
+    first = regrets[rows[0]]
+    text = [
+        "all limits, runs with a seed and a limit that the first row has too",
+        "",
+        "| | regret | regret beyond the first row's | runs |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        shared = [run for run in first if run in regrets[row]]
+        if shared:
+            mean = statistics.mean(regrets[row][run] for run in shared)
+            beyond = plus_minus([regrets[row][run] - first[run] for run in shared])
+            beyond = "" if row == rows[0] else beyond
+            text.append(f"| {row} | {mean:.2f} | {beyond} | {len(shared)} |")
+    return text
