@@ -95,6 +95,12 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks from top to bottom; `nox -s notebooks -- --write` stores their outputs."""
+    python(session, "tools/run_notebooks.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
 def readme(session: nox.Session) -> None:
     """Run every command of the README as it stands, studies/digits.toml among them."""
     python(session, "-m", "pytest", "-m", "slow", "tests/test_readme.py", env=ONE_THREAD)
