@@ -13,6 +13,7 @@ from relativenas_optuna._utils.json_data import finite
 from relativenas_optuna._utils.text import brief
 from relativenas_optuna.evaluation.tasks.keypoints.joints import read_joints
 from relativenas_optuna.evaluation.tasks.keypoints.json_fields import (
+    Array,
     entries_of,
     inner_path,
     numbers,
@@ -20,8 +21,6 @@ from relativenas_optuna.evaluation.tasks.keypoints.json_fields import (
     whole,
 )
 from relativenas_optuna.exceptions import DataError
-
-Array = npt.NDArray[np.float64]
 
 _LARGEST_SIDE = 65_535
 _LARGEST_AREA = _LARGEST_SIDE**2
@@ -154,19 +153,20 @@ class _Person:
             raise DataError(f"image_id of {where} must be the id of an image, got {key}")
         self.image = images.index[key]
         self.box = numbers(entry, "bbox", where, 4)
-        self.keypoints = np.array(numbers(entry, "keypoints", where, 3 * joints)).reshape(-1, 3)
+        self.keypoints = numbers(entry, "keypoints", where, 3 * joints).reshape(-1, 3)
         # COCO gives indices of pixels, whose centres are half a pixel further.
         self.keypoints[:, :2] += 0.5
         self.crowd = whole(entry, "iscrowd", where, high=1, default=0) == 1
         self.area = _area(entry, where)
         visible = self.keypoints[:, 2]
-        if odd := [value for value in visible if value not in (0, 1, 2)]:
+        odd = visible[(visible != 0) & (visible != 1) & (visible != 2)]
+        if len(odd):
             raise DataError(
                 f"visibilities in keypoints of {where} must be 0, 1 or 2, got {odd[0]:g}"
             )
         labelled = int((visible > 0).sum())
         stated = whole(entry, "num_keypoints", where, high=joints, default=labelled)
-        usable = _overlaps(self.box, images.sizes[self.image])
+        usable = _overlaps(self.box.tolist(), images.sizes[self.image])
         self.is_sample = not self.crowd and labelled > 0 and stated > 0 and usable
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from relativenas_optuna._utils.text import brief
 from relativenas_optuna.exceptions import DataError
+
+Array = npt.NDArray[np.float64]
 
 _LARGEST_FILE = 2**30
 """Bytes of an annotation file; the largest of COCO has a quarter of it."""
@@ -17,7 +23,7 @@ _LONGEST_NAME = 1024
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """Return the JSON object in a file.
+    """Return the JSON object in a file, without fields "segmentation".
 
     Raises:
         OSError: The file cannot be read.
@@ -27,13 +33,19 @@ def read_object(file: Path) -> dict[str, Any]:
     if size > _LARGEST_FILE:
         raise DataError(f"the file must have at most {_LARGEST_FILE} bytes, got {size}")
     try:
-        data = json.loads(file.read_bytes())
+        data = json.loads(file.read_bytes(), object_hook=_without_outlines)
     # RecursionError: brackets may be nested without end.
     except (ValueError, RecursionError) as error:
         raise DataError(f"the file must be valid JSON: {error}") from None
     if not isinstance(data, dict):
         raise DataError(f"the file must be a JSON object, got {brief(data)}")
     return data
+
+
+def _without_outlines(found: dict[str, Any]) -> dict[str, Any]:
+    """Drop the outlines of persons, which take most of the memory and are not used."""
+    found.pop("segmentation", None)
+    return found
 
 
 def entries_of(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -78,8 +90,8 @@ def whole(
     return value
 
 
-def numbers(entry: dict[str, Any], name: str, where: str, count: int) -> list[float]:
-    """Return the list of numbers in a field, each from -1e6 to 1e6.
+def numbers(entry: dict[str, Any], name: str, where: str, count: int) -> Array:
+    """Return the numbers in a field, each from -1e6 to 1e6, float64 `[count]`.
 
     Args:
         entry: Object with the field.
@@ -91,17 +103,14 @@ def numbers(entry: dict[str, Any], name: str, where: str, count: int) -> list[fl
         DataError: The field is missing, or is something else.
     """
     values = entry.get(name)
-    if (
-        not isinstance(values, list)
-        or len(values) != count
-        # NaN fails the comparison too.
-        or not all(type(v) in (int, float) and abs(v) <= _LARGEST_NUMBER for v in values)
-    ):
-        raise DataError(
-            f"{name} of {where} must be a list of {count} numbers from -1e6 to 1e6, got "
-            f"{brief(values)}"
-        )
-    return [float(value) for value in values]
+    if isinstance(values, list) and len(values) == count and {*map(type, values)} <= {int, float}:
+        with suppress(OverflowError):  # a whole number can be larger than every float
+            array = np.array(values, dtype=np.float64)
+            if (np.abs(array) <= _LARGEST_NUMBER).all():  # not so for NaN
+                return array
+    raise DataError(
+        f"{name} of {where} must be a list of {count} numbers from -1e6 to 1e6, got {brief(values)}"
+    )
 
 
 def inner_path(entry: dict[str, Any], name: str, where: str) -> str:
