@@ -17,6 +17,7 @@ from relativenas_optuna.evaluation.exporting.serving import ServingNetwork
 from relativenas_optuna.spaces import published
 from tests.helpers.command import ROOT, call
 from tests.helpers.masks import write_cityscapes
+from tests.helpers.voc_folder import write_voc
 
 Capture = pytest.CaptureFixture[str]
 SMALL = ("--set", "channels=4", "--set", "cells=3", "--set", "batch_size=4")
@@ -76,6 +77,38 @@ def test_segmentation_is_trained_evaluated_and_exported(
     assert isinstance(expected, torch.Tensor)
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-3)
     torch.testing.assert_close(program(images), expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_detection_is_trained_evaluated_and_exported(here: Path, capfd: Capture) -> None:
+    write_voc(here / "data", training=8, test=2)
+    small = (*SMALL, "--set", "epochs=1", "--size", "96", "--readers", "0", "--device", "cpu")
+    trained = call(
+        capfd,
+        "train",
+        "RelativeNAS",
+        "--task",
+        "detection",
+        "--data",
+        "data",
+        *small,
+        "--out",
+        "out",
+    )
+    assert (trained.status, trained.err) == (0, "")
+    assert "test voc2007_map " in trained.out
+    evaluated = call(
+        capfd, "evaluate", "out/network.safetensors", "--data", "data", "--device", "cpu",
+        "--batch-size", "2", "--out", "measured", "--json",
+    )  # fmt: skip
+    assert evaluated.status == 0
+    stored = json.loads(Path("out/result.json").read_text())
+    assert json.loads(evaluated.out)["figures"] == pytest.approx(stored["test_figures"], abs=1e-2)
+    assert Path("measured/predictions.png").exists()
+    exported = call(capfd, "export", "out/network.safetensors", "--format", "onnx", "--json")
+    assert exported.status == 0
+    (written,) = json.loads(exported.out)
+    assert written["difference"] <= written["bound"]
 
 
 def test_a_task_of_your_own_works_in_all_three_commands(here: Path, capfd: Capture) -> None:
