@@ -56,6 +56,11 @@ def task_network(
         TaskError: The backbone has no map at a stride that the task reads.
         ValueError: The trained weights do not fit the architecture or its sizes.
     """
+    if backbone and backbone.description and backbone.description.task != CLASSIFICATION:
+        raise ValueError(
+            f"backbone must be the weights of a classifier; {backbone.where} is a network for "
+            f"{backbone.description.task}"
+        )
     network = _built(
         task,
         genotype,

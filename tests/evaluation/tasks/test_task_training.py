@@ -126,6 +126,13 @@ def test_two_processes_equal_one_that_takes_its_batches_in_two_halves(
     assert_test_figures(tmp_path / "two", street)
 
 
+def test_mixed_precision_trains_too(street: Path, tmp_path: Path) -> None:
+    result = train(street, tmp_path, epochs=1, precision="bfloat16", accumulate=2)
+    assert result.test_figures is not None
+    line = json.loads((tmp_path / "log.jsonl").read_text())
+    assert 0 < line["training_loss"] < 20
+
+
 def test_the_backbone_may_start_with_trained_weights(
     street: Path, tmp_path: Path, undisturbed: Path
 ) -> None:
@@ -143,7 +150,11 @@ def test_the_backbone_may_start_with_trained_weights(
         train(street, out, learning_rate=0.0, epochs=1)
 
 
-def test_weights_of_another_backbone_are_refused(street: Path, tmp_path: Path) -> None:
+def test_weights_of_another_backbone_are_refused(
+    street: Path, tmp_path: Path, undisturbed: Path
+) -> None:
+    with pytest.raises(ValueError, match=r"must be the weights of a classifier; weights file '.*'"):
+        train(street, tmp_path / "out", backbone=undisturbed / "network.safetensors")
     classifier = build(GENOTYPE, "imagenet", channels=8, cells=3, num_classes=7)
     torch.save(classifier.state_dict(), tmp_path / "weights.pt")
     with pytest.raises(ValueError, match=r"weights file '.*weights.pt' is of another network"):
