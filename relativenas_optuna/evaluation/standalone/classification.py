@@ -10,8 +10,8 @@ import torch
 from relativenas_optuna.evaluation.standalone.epoch import augmentation_of, one_epoch
 from relativenas_optuna.evaluation.standalone.epoch_runner import (
     EpochSetup,
-    Scored,
-    Trained,
+    ScoreFigures,
+    TrainingFigures,
     own_images,
 )
 from relativenas_optuna.evaluation.standalone.setup import (
@@ -82,7 +82,7 @@ class ClassificationRunner:
             width=recipe.channels * recipe.cells * nodes,
         )
 
-    def train(self, images: AnyImages, setup: EpochSetup) -> Trained:
+    def train(self, images: AnyImages, setup: EpochSetup) -> TrainingFigures:
         """Train for one epoch; see `EpochRunner`."""
         recipe = self.recipe
         augmentation = augmentation_of(recipe)
@@ -105,7 +105,7 @@ class ClassificationRunner:
             no_sync=setup.no_sync,
             on_batch=setup.on_batch,
         )
-        return Trained(loss=found.loss, accuracy=found.accuracy, count=found.count)
+        return TrainingFigures(loss=found.loss, accuracy=found.accuracy, count=found.count)
 
     def score(
         self,
@@ -115,7 +115,7 @@ class ClassificationRunner:
         group: ProcessGroup,
         batch_size: int,
         autocast: torch.dtype | None,
-    ) -> Scored:
+    ) -> ScoreFigures:
         """Return cross-entropy and accuracy; see `EpochRunner`."""
         own = own_images(images, group)
         loss, accuracy, count = 0.0, 0.0, 0
@@ -131,4 +131,4 @@ class ClassificationRunner:
             )
             loss, accuracy, count = found.loss, found.accuracy, found.count
         loss, accuracy = group.means([loss, accuracy], count)
-        return Scored(loss=loss, accuracy=accuracy)
+        return ScoreFigures(loss=loss, accuracy=accuracy)

@@ -50,7 +50,7 @@ class EpochSetup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainingFigures:
     """Figures of a training epoch in this process.
 
     Attributes:
@@ -65,7 +65,7 @@ class Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoreFigures:
     """Figures of a network on some images, over all processes.
 
     Attributes:
@@ -91,7 +91,7 @@ class EpochRunner(Protocol):
     def check_memory(self, network: nn.Module, parts: int, autocast: torch.dtype | None) -> None:
         """Raise `DataError` if training on one of `parts` parts of a batch fits no memory."""
 
-    def train(self, images: Any, setup: EpochSetup) -> Trained:
+    def train(self, images: Any, setup: EpochSetup) -> TrainingFigures:
         """Train for one epoch; all randomness follows from the seed and the epoch."""
 
     def score(
@@ -102,7 +102,7 @@ class EpochRunner(Protocol):
         group: ProcessGroup,
         batch_size: int,
         autocast: torch.dtype | None,
-    ) -> Scored:
+    ) -> ScoreFigures:
         """Score a network on images, which are divided among the processes.
 
         Args:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from relativenas_optuna._utils.files import remove_unfinished
 from relativenas_optuna.evaluation.standalone.distributed import local_rank, process_group
-from relativenas_optuna.evaluation.standalone.epoch_runner import Scored
+from relativenas_optuna.evaluation.standalone.epoch_runner import ScoreFigures
 from relativenas_optuna.evaluation.standalone.log import Log
 from relativenas_optuna.evaluation.standalone.result import Epoch, Result
 from relativenas_optuna.evaluation.standalone.setup import DATASETS, check_fit
@@ -197,7 +197,7 @@ def _ended(
     """Score the kept weights on the test images, and write the network and the result."""
     network, recipe = trainer.network, trainer.recipe
     network.load_state_dict(state.kept)
-    tested = Scored() if test is None else trainer.score(test)
+    tested = ScoreFigures() if test is None else trainer.score(test)
     costs = cost(network if task is None else task.serving(network.eval()), training.shape)
     kept = state.history[state.kept_epoch]
     result = Result(

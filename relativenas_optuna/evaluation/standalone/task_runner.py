@@ -11,8 +11,8 @@ from torch import Tensor
 
 from relativenas_optuna.evaluation.standalone.epoch_runner import (
     EpochSetup,
-    Scored,
-    Trained,
+    ScoreFigures,
+    TrainingFigures,
     own_images,
 )
 from relativenas_optuna.evaluation.tasks.measuring import fill_meter
@@ -78,7 +78,7 @@ class TaskRunner:
     def check_memory(self, network: nn.Module, parts: int, autocast: torch.dtype | None) -> None:
         """Check nothing, because the memory of a task's loss is not known beforehand."""
 
-    def train(self, images: Samples, setup: EpochSetup) -> Trained:
+    def train(self, images: Samples, setup: EpochSetup) -> TrainingFigures:
         """Train for one epoch; see `EpochRunner`."""
         recipe, parts = self.recipe, setup.batch_parts
         for group in setup.optimizer.param_groups:
@@ -111,7 +111,7 @@ class TaskRunner:
             )
         count, sums = sum(map(len, own)), torch.stack(losses).tolist()
         total = math.fsum(sums) if all(map(math.isfinite, sums)) else sum(sums)
-        return Trained(loss=total / count, accuracy=None, count=count)
+        return TrainingFigures(loss=total / count, accuracy=None, count=count)
 
     def score(
         self,
@@ -121,7 +121,7 @@ class TaskRunner:
         group: ProcessGroup,
         batch_size: int,
         autocast: torch.dtype | None,
-    ) -> Scored:
+    ) -> ScoreFigures:
         """Return the figures of the task; see `EpochRunner`."""
         meter = self.task.meter(images)
         fill_meter(
@@ -138,7 +138,7 @@ class TaskRunner:
         figures = first.result()
         if odd := [name for name, value in figures.items() if not math.isfinite(value)]:
             raise ValueError(f"figure {odd[0]} of task {self.task.name} is not a finite number")
-        return Scored(figures=figures)
+        return ScoreFigures(figures=figures)
 
 
 def check_task_fit(task: Task, recipe: Recipe, training: object, test: object) -> None:

@@ -8,7 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.evaluation.standalone.classification import ClassificationRunner
-from relativenas_optuna.evaluation.standalone.epoch_runner import EpochRunner, EpochSetup, Scored
+from relativenas_optuna.evaluation.standalone.epoch_runner import (
+    EpochRunner,
+    EpochSetup,
+    ScoreFigures,
+)
 from relativenas_optuna.evaluation.standalone.result import Epoch
 from relativenas_optuna.evaluation.standalone.setup import optimizer_of, precision_of, scaler_of
 from relativenas_optuna.evaluation.standalone.time_limit import TimeLimit
@@ -146,7 +150,7 @@ class StandaloneTrainer:
         loss, right = self.group.means([trained.loss, trained.accuracy or 0.0], trained.count)
         self._require_finite(number, loss)
         scoring = perf_counter()
-        found = Scored() if self._validation is None else self.score(self._validation)
+        found = ScoreFigures() if self._validation is None else self.score(self._validation)
         if limit is not None:
             limit.validation_seconds = perf_counter() - scoring
         if found.loss is not None:
@@ -170,7 +174,7 @@ class StandaloneTrainer:
         if on_batch is not None:
             on_batch(images)
 
-    def score(self, images: Any) -> Scored:
+    def score(self, images: Any) -> ScoreFigures:
         """Return the figures on some images, which are divided among processes."""
         return self._runner.score(
             self.network,
