@@ -27,8 +27,18 @@ PROGRAM = str(Path(sys.executable).with_name("relativenas"))
 PATIENCE = 600_000  # milliseconds, for a busy machine
 MERMAID = "mermaid@11"
 LOADED = "package/dist/mermaid.min.js"
-# The figures that the README shows, of those that the study's page has.
-SHOWN = ("Operations chosen", "Fast and slow learners")
+FIGURES = 5  # of a search by pairs and without limits
+# The page moves until its last figure is there.
+ALL_DRAWN = """count => {
+    const drawn = document.querySelectorAll('[id^="user-defined-plot:"] .main-svg .gtitle');
+    return drawn.length >= count;
+}"""
+# The order of the figures differs from visit to visit.
+SCROLL_TO_FIRST = """() => {
+    const top = figure => figure.getBoundingClientRect().top;
+    const figures = [...document.querySelectorAll('[id^="user-defined-plot:"]')];
+    figures.sort((a, b) => top(a) - top(b))[0].scrollIntoView();
+}"""
 
 
 def draw_parts(browser: Browser, folder: Path) -> None:
@@ -65,9 +75,8 @@ def show_dashboard(browser: Browser, folder: Path) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 1056})
             page.set_default_timeout(PATIENCE)
             page.goto(address)
-            for title in SHOWN:
-                page.get_by_text(title, exact=True).first.wait_for()
-            page.get_by_text(SHOWN[0], exact=True).first.evaluate("e => e.scrollIntoView()")
+            page.wait_for_function(ALL_DRAWN, arg=FIGURES)
+            page.evaluate(SCROLL_TO_FIRST)
             page.mouse.wheel(0, -90)  # out from under the header
             page.wait_for_timeout(2000)  # Plotly's transitions
             page.screenshot(path=ROOT / "studies" / "dashboard.png")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import latex2mathml.converter
 from diagrams import BLOCK, DIAGRAM, diagram_in, is_drawn
 from mkdocs.structure.files import File
+from notebooks import notebook_pages
 from reference import api_pages, command_line_page, settings_page
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def site_path(repository_path: str) -> str:
     """Return the path in the site's sources of a file of the repository."""
     if repository_path == "README.md":
         return "index.md"
-    if repository_path.startswith("examples/") and repository_path.endswith(".py"):
-        return repository_path.removesuffix(".py") + ".md"
+    if repository_path.startswith("examples/"):
+        return posixpath.splitext(repository_path)[0] + ".md"
     return repository_path.removeprefix("docs/")
 
 
@@ -47,6 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/settings.md": settings_page(),
         **api_pages(ROOT),
         **example_pages(),
+        **notebook_pages(ROOT),
     }
     for path, content in generated.items():
         files.append(File.generated(config, path, content=content))
@@ -61,8 +63,12 @@ def example_pages() -> dict[str, str]:
         text = script.read_text(encoding="utf-8")
         first = text.removeprefix('"""').split("\n", 1)[0].removesuffix('"""')
         pages[f"examples/{script.stem}.md"] = f"# {script.name}\n\n```python\n{text}```\n"
-        lines.append(f"- [{script.name}]({script.stem}.md): {first}")
-    return {"examples/index.md": "\n".join(lines) + "\n", **pages}
+        lines.append(f"- [{script.name}](examples/{script.stem}.md): {first}")
+    notebooks = sorted(ROOT.glob("examples/notebooks/*.ipynb"))
+    if notebooks:
+        lines += ["", "Notebooks with their outputs:", ""]
+    lines += [f"- [{file.name}](examples/notebooks/{file.stem}.md)" for file in notebooks]
+    return {"examples.md": "\n".join(lines) + "\n", **pages}
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,10 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the modules of docs/_scripts by name."""
     monkeypatch.syspath_prepend(str(ROOT / "docs/_scripts"))
     return SimpleNamespace(
-        **{name: importlib.import_module(name) for name in ("diagrams", "hooks", "reference")}
+        **{
+            name: importlib.import_module(name)
+            for name in ("diagrams", "hooks", "notebooks", "reference")
+        }
     )
 
 
@@ -86,6 +90,33 @@ def test_formulas_become_mathml(scripts: Any) -> None:
     shown = scripts.hooks.on_page_content(html, None, None, None)
     assert "arithmatex" not in shown
     assert shown.count("<math") == shown.count("<mo>&#x0003C;</mo>") == 1
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs(scripts: Any, tmp_path: Path) -> None:
+    outputs = [
+        {"output_type": "stream", "text": ["\x1b[?25l 10 %\r\x1b[2K", "\x1b[1mdone\x1b[0m\r\n"]},
+        {"output_type": "execute_result", "data": {"text/html": ["<b>", "9</b>"]}},
+        {"output_type": "execute_result", "data": {"text/plain": ["42"]}},
+        {
+            "output_type": "display_data",
+            "data": {"application/vnd.plotly.v1+json": {"data": [{"y": [1, 2]}], "layout": {}}},
+        },
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "Text."]},
+        {"cell_type": "code", "source": ["1"], "outputs": outputs},
+    ]
+    file = tmp_path / "examples/notebooks/first.ipynb"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"cells": cells}))
+    pages = scripts.notebooks.notebook_pages(tmp_path)
+    page = pages.pop("examples/notebooks/first.md")
+    assert page.startswith("# Title\nText.\n\n```python\n1\n```\n\n```text\ndone\n```\n\n")
+    assert "<b>9</b>" in page
+    assert "```text\n42\n```" in page
+    (script,) = pages
+    assert f'src="../../../{script}"' in page
+    assert "https://cdn" not in page
 
 
 def test_the_drawing_of_the_parts_is_that_of_the_diagram(scripts: Any) -> None:

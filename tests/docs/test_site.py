@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 # hooks.py makes these pages or takes them from other folders.
 ELSEWHERE = ("index.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-GENERATED = ("reference/api/", "reference/cli.md", "reference/settings.md", "examples/index.md")
+GENERATED = ("reference/api/", "reference/cli.md", "reference/settings.md", "examples.md")
 
 
 def paths_in(entry: Any) -> Iterator[str]:
