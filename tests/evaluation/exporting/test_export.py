@@ -126,8 +126,14 @@ def test_a_file_with_other_logits_is_not_written(
     form = export_formats.FORMATS["safetensors"]
 
     def wrong(content: bytes) -> export_formats.Run:
-        run = form.loaded(content)
-        return lambda images: run(images) + error
+        loaded = form.loaded(content)
+
+        def run(images: Tensor) -> Tensor:
+            logits = loaded(images)
+            assert isinstance(logits, Tensor)
+            return logits + error
+
+        return run
 
     changed = {**export_formats.FORMATS, "safetensors": replace(form, loaded=wrong)}
     monkeypatch.setattr(exporting, "FORMATS", changed)
