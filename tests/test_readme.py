@@ -22,7 +22,7 @@ def blocks(language: str) -> list[str]:
     ]
 
 
-INSTALL, TEST, *HOW_TO = blocks("bash")
+INSTALL, *HOW_TO, TEST = blocks("bash")
 
 
 def test_the_first_command_installs_the_package_and_runs_its_console_script() -> None:
@@ -32,7 +32,7 @@ def test_the_first_command_installs_the_package_and_runs_its_console_script() ->
     assert "relativenas" in scripts["scripts"]
 
 
-def test_ci_runs_the_second_command_whole_and_nothing_else() -> None:
+def test_ci_runs_the_last_command_whole_and_nothing_else() -> None:
     pattern = re.search(r"grep --max-count=1 '(.+?)' README\.md", (ROOT / ".ci/run").read_text())
     assert pattern is not None
     assert re.findall(pattern[1], README, re.M) == [TEST]
