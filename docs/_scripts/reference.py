@@ -69,6 +69,7 @@ def _part_page(package: griffe.Object | griffe.Alias, part: str) -> str:
         n for n in face.__all__ if here[n].canonical_path.startswith(f"{PACKAGE}.exceptions.")
     ]
     ours = [name for name in face.__all__ if name not in errors]
+    ours.sort(key=str.isupper)  # constants at the end
     links = ", ".join(f"[`{name}`][{PACKAGE}.exceptions.{name}]" for name in errors)
     return _page(part, ours) + (f"\nErrors: {links}.\n" if errors else "")
 
