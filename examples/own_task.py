@@ -3,7 +3,7 @@
 The same works in the shell, with this file in the current folder:
 
     relativenas train RelativeNAS --task own_task:COUNTING --data 48
-    relativenas evaluate relativenas-out/RelativeNAS-trained/network.safetensors \
+    relativenas evaluate relativenas-out/RelativeNAS-counting/network.safetensors \
         --task own_task:COUNTING --data 48
 """
 

@@ -97,7 +97,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.option(
     "--out",
     metavar="FOLDER",
-    help="Folder for the results.  [default: relativenas-out/NAME-trained]",
+    help="Folder for the results.  [default: relativenas-out/NAME-trained, for another "
+    "task relativenas-out/NAME-TASK]",
 )
 @click.option(
     "--readers",
@@ -139,7 +140,8 @@ def train(
         changes = (*changes, f"size={options['size']}")
     default = None if task is None else task.recipe
     recipe = recipe_of(options["recipe"], changes, data=data, size=size, default=default)
-    out = Path(options["out"] or Path(DEFAULT_OUT, f"{file_name(named.name)}-trained"))
+    ending = "trained" if task is None else task.name
+    out = Path(options["out"] or Path(DEFAULT_OUT, f"{file_name(named.name)}-{ending}"))
     first = os.environ.get("RANK", "0") == "0"
     report = TrainingReport(quiet=as_json or not first, first=first)
     result = _train(report, named, recipe, task, data=data, out=out, options=options)

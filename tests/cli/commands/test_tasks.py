@@ -113,20 +113,19 @@ def test_detection_is_trained_evaluated_and_exported(here: Path, capfd: Capture)
 
 def test_a_task_of_your_own_works_in_all_three_commands(here: Path, capfd: Capture) -> None:
     shutil.copy(ROOT / "examples" / "own_task.py", here / "dots_task.py")
+    network = "relativenas-out/RelativeNAS-counting/network.safetensors"
     own = ("--task", "dots_task:COUNTING")
     short = ("--set", "epochs=2", "--readers", "0", "--device", "cpu")
-    trained = call(
-        capfd, "train", "RelativeNAS", *own, "--data", "16", *short, "--out", "out", "--json"
-    )
+    trained = call(capfd, "train", "RelativeNAS", *own, "--data", "16", *short, "--json")
     assert trained.status == 0
     result = json.loads(trained.out)
     assert [*result["test_figures"]] == ["R2", "mean error"]
-    evaluate = ("evaluate", "out/network.safetensors", "--data", "16", "--device", "cpu", "--json")
+    evaluate = ("evaluate", network, "--data", "16", "--device", "cpu", "--json")
     evaluated = call(capfd, *evaluate, *own)
     assert evaluated.status == 0
     figures = json.loads(evaluated.out)["figures"]
     assert figures == pytest.approx(result["test_figures"], rel=1e-3, abs=1e-3)
-    exported = call(capfd, "export", "out/network.safetensors", *own, "--format", "torch")
+    exported = call(capfd, "export", network, *own, "--format", "torch")
     assert "gives count [batch]" in exported.out
 
 
