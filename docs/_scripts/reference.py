@@ -132,7 +132,7 @@ def _listed(epilog: str | None, level: int = 2) -> list[str]:
 
 def settings_page() -> str:
     """Return the page of the settings of searches, finals and trainings, with all presets."""
-    from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+    from relativenas_optuna.evaluation.standalone.recipe import RECIPES, TASK_RECIPES, Recipe
     from relativenas_optuna.objective.settings import PRESETS, SearchSettings
     from relativenas_optuna.search.finals.settings import PRESET_FINALS, FinalsSettings
     from relativenas_optuna.search.limits import LimitRequest
@@ -163,7 +163,7 @@ def settings_page() -> str:
             "",
             "## Stand-alone training: `Recipe`",
             "",
-            *_table(Recipe, RECIPES),
+            *_table(Recipe, {**RECIPES, **TASK_RECIPES}),
             "",
         )
     )
