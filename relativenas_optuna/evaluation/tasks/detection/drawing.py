@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import draw_bounding_boxes
 
-SHOWN = 0.3
+SHOWN = 0.5
 """Least score of a detection that is drawn."""
 _TRUE, _FOUND = "limegreen", "orangered"
 _LINE = 2  # pixels
@@ -26,7 +26,7 @@ def draw_boxes(
     Args:
         image: uint8, `[3, h, w]`, on the CPU.
         prediction: "boxes" `[n, 4]` in pixels of the image, "scores" `[n]` and "labels" `[n]`.
-            Scores below 0.3 are not drawn.
+            Scores below 0.5 are not drawn.
         target: "boxes" `[m, 4]` and "labels" `[m]`; None to draw the detections alone.
         classes: Names of the classes without the background.
     """
