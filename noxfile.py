@@ -94,6 +94,18 @@ def examples(session: nox.Session) -> None:
             python(session, str(example))
 
 
+@nox.session(default=False)
+def integrations(session: nox.Session) -> None:
+    """Run the samplers under Lightning, LightGBM, MLflow and scikit-learn.
+
+    The session has an environment of its own, as these libraries bring many others.
+    """
+    session.install(".", *group("integrations"))
+    for example in sorted(Path("examples/integrations").resolve().glob("*.py")):
+        with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
+            session.run("python", str(example), env=ONE_THREAD)
+
+
 @nox.session(default=False, venv_backend="none", requires=["environment"])
 def notebooks(session: nox.Session) -> None:
     """Run the notebooks from top to bottom; `nox -s notebooks -- --write` stores their outputs."""
