@@ -196,7 +196,8 @@ def _fingerprint(images: AnyImages | Samples) -> str:
 def _merit(epoch: Epoch) -> tuple[float, ...]:
     """Return the key by which the kept epoch is chosen; its number if there is no validation."""
     if epoch.validation_figures:
-        return (next(iter(epoch.validation_figures.values())),)
+        # Of equal figures the later epoch counts: an AP can be 0 for many epochs.
+        return next(iter(epoch.validation_figures.values())), epoch.epoch
     if epoch.validation_accuracy is None or epoch.validation_loss is None:
         return (epoch.epoch,)
     return epoch.validation_accuracy, -epoch.validation_loss
