@@ -31,6 +31,8 @@ def site_path(repository_path: str) -> str:
     """Return the path in the site's sources of a file of the repository."""
     if repository_path == "README.md":
         return "index.md"
+    if repository_path in ("examples", "examples/notebooks"):
+        return "examples.md"
     if repository_path.startswith("examples/"):
         return posixpath.splitext(repository_path)[0] + ".md"
     return repository_path.removeprefix("docs/")

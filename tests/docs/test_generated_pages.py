@@ -74,6 +74,7 @@ def test_a_public_name_without_a_docstring_stops_the_build(
         ("README.md", "index.md", "[a](docs/backbones.md)", "[a](backbones.md)"),
         ("docs/how-to/a.md", "how-to/a.md", "[a](../../README.md#x)", "[a](../index.md#x)"),
         ("docs/a.md", "a.md", "[a](../examples/b.py)", "[a](examples/b.md)"),
+        ("README.md", "index.md", "[a](examples/notebooks/)", "[a](examples.md)"),
         ("docs/a.md", "a.md", "![a](../studies/b.png)", "![a](studies/b.png)"),
         ("docs/a.md", "a.md", "[a](https://x.org/b.md) [c](#d)", "[a](https://x.org/b.md) [c](#d)"),
     ],
