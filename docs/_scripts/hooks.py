@@ -31,7 +31,7 @@ def site_path(repository_path: str) -> str:
     """Return the path in the site's sources of a file of the repository."""
     if repository_path == "README.md":
         return "index.md"
-    if repository_path in ("examples", "examples/notebooks"):
+    if repository_path.startswith("examples") and not posixpath.splitext(repository_path)[1]:
         return "examples.md"
     if repository_path.startswith("examples/"):
         return posixpath.splitext(repository_path)[0] + ".md"
@@ -61,11 +61,13 @@ def example_pages() -> dict[str, str]:
     """Return a page for each script in examples/, and their list, by path."""
     pages = {}
     lines = ["# Examples", "", "Scripts of about 50 lines that you can copy.", ""]
-    for script in sorted(ROOT.glob("examples/*.py")):
+    folder = ROOT / "examples"
+    for script in sorted(folder.rglob("*.py"), key=lambda path: (len(path.parts), path)):
         text = script.read_text(encoding="utf-8")
         first = text.removeprefix('"""').split("\n", 1)[0].removesuffix('"""')
-        pages[f"examples/{script.stem}.md"] = f"# {script.name}\n\n```python\n{text}```\n"
-        lines.append(f"- [{script.name}](examples/{script.stem}.md): {first}")
+        path = f"examples/{script.relative_to(folder).with_suffix('.md').as_posix()}"
+        pages[path] = f"# {script.name}\n\n```python\n{text}```\n"
+        lines.append(f"- [{script.name}]({path}): {first}")
     notebooks = sorted(ROOT.glob("examples/notebooks/*.ipynb"))
     if notebooks:
         lines += ["", "Notebooks with their outputs:", ""]

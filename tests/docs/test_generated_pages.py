@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import posixpath
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +86,23 @@ def test_links_between_files_become_links_between_pages(
 ) -> None:
     shown = SimpleNamespace(file=SimpleNamespace(abs_src_path=str(ROOT / source), src_uri=page))
     assert scripts.hooks.on_page_markdown(written, shown, None, None) == rewritten
+
+
+def test_every_link_of_a_page_leads_to_a_page_of_the_site(scripts: Any) -> None:
+    # The build checks this too, and takes longer.
+    hooks = scripts.hooks
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("studies/**/*.md")]
+    there = {hooks.site_path(page.relative_to(ROOT).as_posix()) for page in pages}
+    there |= {*hooks.example_pages(), *scripts.notebooks.notebook_pages(ROOT)}
+    for page in pages:
+        name = page.relative_to(ROOT).as_posix()
+        shown = SimpleNamespace(
+            file=SimpleNamespace(abs_src_path=str(page), src_uri=hooks.site_path(name))
+        )
+        text = hooks.on_page_markdown(page.read_text(encoding="utf-8"), shown, None, None)
+        for target in re.findall(r"\]\((?!\w+:|#)([^)#\s]+\.md)", text):
+            path = posixpath.normpath(posixpath.join(hooks.site_path(name), "..", target))
+            assert path in there or path.startswith("reference/"), f"{name}: {target}"
 
 
 def test_formulas_become_mathml(scripts: Any) -> None:
