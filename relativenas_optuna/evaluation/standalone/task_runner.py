@@ -146,6 +146,7 @@ def check_task_fit(task: Task, recipe: Recipe, training: object, test: object) -
 
     Raises:
         DataError: The images are not `Samples`, or the test images have other classes.
+        TaskError: A library that the metric needs is not installed.
         ValueError: A field of the recipe has no meaning for the task, or does not fit the images.
     """
     for images in (training, test):
@@ -159,6 +160,9 @@ def check_task_fit(task: Task, recipe: Recipe, training: object, test: object) -
             )
     if isinstance(training, Samples) and isinstance(test, Samples):
         require_same_classes(training.classes, test.classes)
+    if isinstance(training, Samples):
+        # Otherwise a missing library would end the training after its first epoch, and lose it.
+        task.meter(training.subset([0]))
 
 
 def require_same_classes(own: tuple[str, ...], given: tuple[str, ...]) -> None:

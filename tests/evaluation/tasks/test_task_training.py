@@ -16,7 +16,7 @@ import torch
 from relativenas_optuna.evaluation import open_network
 from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.evaluation.tasks.segmentation.task import SEGMENTATION
-from relativenas_optuna.exceptions import DataError, SearchError
+from relativenas_optuna.exceptions import DataError, SearchError, TaskError
 from relativenas_optuna.networks import build
 from relativenas_optuna.training import Images
 from tests.evaluation.standalone.test_parts import free_port
@@ -79,6 +79,15 @@ def test_the_log_has_the_figures_of_the_task(undisturbed: Path) -> None:
         assert line["training_accuracy"] is line["validation_accuracy"] is None
         assert 0 <= line["validation_figures"]["mIoU"] <= 1
     assert (undisturbed / "curve.png").exists()
+
+
+def test_a_missing_library_of_the_metric_is_reported_before_the_training(
+    street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics.classification", None)
+    with pytest.raises(TaskError, match=r"torchmetrics: pip install 'relativenas-optuna\[tasks\]'"):
+        train(street, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @forking

@@ -28,9 +28,16 @@ class DetectionMeter:
     are not difficult is left out of a mean. Without any, all figures are 0.
 
     The figures do not change if an image and all its boxes are resized, because an IoU does not.
+
+    Args:
+        classes: Number of classes, without the background.
+
+    Raises:
+        TaskError: torchmetrics or pycocotools is not installed.
     """
 
     def __init__(self, classes: int) -> None:
+        _require_libraries()
         self._classes = classes
         self._predictions: list[dict[str, Tensor]] = []
         self._targets: list[dict[str, Tensor]] = []
@@ -53,11 +60,7 @@ class DetectionMeter:
         self._targets += other._targets
 
     def result(self) -> dict[str, float]:
-        """Return "voc2007_map", "voc2010_map" and "coco_map", each 0 to 1.
-
-        Raises:
-            TaskError: torchmetrics or pycocotools is not installed.
-        """
+        """Return "voc2007_map", "voc2010_map" and "coco_map", each 0 to 1."""
         curves = [self._ranked(label) for label in range(1, 1 + self._classes)]
         return {
             "voc2007_map": _mean(eleven_point_precision, curves),
@@ -83,13 +86,8 @@ class DetectionMeter:
         return ranked(torch.cat(scores), torch.cat(hits)), count
 
     def _coco(self) -> float:
-        try:
-            import pycocotools as _  # noqa: F401
-            from torchmetrics.detection import MeanAveragePrecision
-        except ImportError as error:
-            raise TaskError(
-                f"the mAP of COCO needs {error.name}: pip install 'relativenas-optuna[tasks]'"
-            ) from error
+        from torchmetrics.detection import MeanAveragePrecision
+
         if not self._targets:
             return 0.0
         metric = MeanAveragePrecision(backend="pycocotools")
@@ -102,6 +100,16 @@ class DetectionMeter:
             ],
         )
         return max(0.0, float(metric.compute()["map"]))  # -1 without objects
+
+
+def _require_libraries() -> None:
+    try:
+        import pycocotools  # noqa: F401
+        import torchmetrics.detection  # noqa: F401
+    except ImportError as error:
+        raise TaskError(
+            f"the mAP of COCO needs {error.name}: pip install 'relativenas-optuna[tasks]'"
+        ) from error
 
 
 def _on_cpu(values: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -100,7 +100,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(TaskError, match=r"COCO needs pycocotools: pip install 'rel.*\[tasks\]'"):
-        meter(IMAGES).result()
+        DetectionMeter(2)
 
 
 def test_boxes_are_drawn_in_two_colours() -> None:
