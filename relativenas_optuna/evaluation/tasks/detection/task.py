@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
 
+_LEAST_SIDE = 32
+"""Least height and width of an image in pixels, the largest stride of the backbone."""
+
 
 class Detection:
     """Object detection by `SSDLite`, with data in the format of PASCAL VOC; see `Task`."""
@@ -48,8 +51,13 @@ class Detection:
         """Return the images of a folder VOCdevkit; see `read_voc`.
 
         Raises:
+            ValueError: The size is smaller than 32 pixels.
             DataError: The folder or a file of it is missing or cannot be used.
         """
+        if recipe.size < _LEAST_SIDE:
+            raise ValueError(
+                f"size must be at least {_LEAST_SIDE} pixels for detection; got {recipe.size}"
+            )
         found = read_voc(
             Path(data), train=train, side=recipe.size, flip=recipe.flip, classes=classes
         )

@@ -69,6 +69,12 @@ def test_the_classes_of_the_samples_are_those_of_the_data(tmp_path: Path) -> Non
     assert DETECTION.load(str(devkit), SMALL, train=False) is None
 
 
+def test_a_size_below_the_largest_stride_is_refused(tmp_path: Path) -> None:
+    devkit = write_voc(tmp_path / "VOCdevkit", training=2, test=0)
+    with pytest.raises(ValueError, match="size must be at least 32 pixels for detection; got 31"):
+        DETECTION.load(str(devkit), replace(SMALL, size=31), train=True)
+
+
 def test_batches_follow_from_the_seed_in_this_and_another_process(tmp_path: Path) -> None:
     devkit = write_voc(tmp_path / "VOCdevkit", training=4, test=0)
     index = [torch.tensor([2, 0]), torch.tensor([3, 1])]
