@@ -83,10 +83,23 @@ def _plain(folder: Path, list_of_classes: Path) -> ListedMasks:
     classes = _read_classes(list_of_classes)
     if not (folder / "masks").is_dir():
         raise DataError(f"{str(folder)!r} has a folder images, but no folder masks")
-    masks = {path.stem: str(path) for path in _files(folder / "masks")}
-    pairs = [(str(path), masks.get(path.stem, "")) for path in _files(folder / "images")]
+    masks = _by_name(folder / "masks")
+    pairs = [(image, masks.get(name, "")) for name, image in _by_name(folder / "images").items()]
     ids = {number: number for number in range(len(classes))}
     return _checked(pairs, classes, ids | {IGNORED: IGNORED}, folder)
+
+
+def _by_name(folder: Path) -> dict[str, str]:
+    """Return the paths of the image files in a folder by their names without endings."""
+    found: dict[str, str] = {}
+    for path in _files(folder):
+        if path.stem in found:
+            raise DataError(
+                f"files in {str(folder)!r} must have names that differ without their endings; got "
+                f"{Path(found[path.stem]).name!r} and {path.name!r}: rename or remove one"
+            )
+        found[path.stem] = str(path)
+    return found
 
 
 def _files(folder: Path) -> list[Path]:

@@ -136,6 +136,14 @@ def no_images(folder: Path) -> None:
     (folder / "images").mkdir()
 
 
+def same_image_names(folder: Path) -> None:
+    shutil.copy(folder / "images" / "1.jpg", folder / "images" / "1.jpeg")
+
+
+def same_mask_names(folder: Path) -> None:
+    shutil.copy(folder / "masks" / "1.png", folder / "masks" / "1.bmp")
+
+
 def other_folder(folder: Path) -> None:
     shutil.rmtree(folder / "images")
 
@@ -152,6 +160,8 @@ def other_folder(folder: Path) -> None:
         (no_names, r"names of the classes are missing: write '.*classes.txt' with one name in a"),
         (same_names, r"list of classes '.*' cannot be read: classes must all differ, 'sky' is"),
         (no_images, r"there are no images for segmentation in '"),
+        (same_image_names, r"without their endings; got '1.jpeg' and '1.jpg': rename or remove"),
+        (same_mask_names, r"without their endings; got '1.bmp' and '1.png': rename or remove one"),
         (other_folder, r"holds neither Cityscapes \(folders leftImg8bit and gtFine\) nor folders"),
     ],
 )
