@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from relativenas_optuna._utils.files import write_whole
-from relativenas_optuna.evaluation.standalone.result import Epoch
+from relativenas_optuna.evaluation.standalone.result import Epoch, Result
 from relativenas_optuna.evaluation.tasks.samples import Samples
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.networks.io.tensors_file import load, to_bytes
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 FILE = "state.safetensors"
 _NETWORK, _OPTIMIZER, _KEPT = "network.", "optimizer.", "kept."
-_IMAGES = ("training images", "test images")
+_TEST = "test images"
+_IMAGES = ("training images", _TEST)
 """Names of the arguments that are stored as fingerprints; messages do not show their values."""
 _SHOWN = {"parts": "processes times accumulate"}
 """Names in messages of arguments that are stored under other names."""
@@ -53,7 +54,7 @@ def arguments_of(
         "architecture": genotype.to_text(),
         "seed": seed,
         _IMAGES[0]: _fingerprint(training),
-        _IMAGES[1]: None if test is None else _fingerprint(test),
+        _TEST: None if test is None else _fingerprint(test),
         **fields,
     }
 
@@ -116,6 +117,8 @@ class State:
     def read(cls, folder: Path, arguments: Mapping[str, Any], trainer: StandaloneTrainer) -> State:
         """Load the state in a folder into the trainer; return a new state if there is none.
 
+        Test images may change until there is a result, because they are used only at the end.
+
         Raises:
             SearchError: The folder holds another training, or its state is damaged.
         """
@@ -128,11 +131,17 @@ class State:
             started = dict(data["arguments"])
         except (LookupError, TypeError, ValueError) as error:
             raise _damaged(folder, error) from error
-        _require_same(folder, started, arguments)
+        new_test = started.get(_TEST) != arguments[_TEST] and Result.read(folder) is None
+        _require_same(
+            folder, started | {_TEST: arguments[_TEST]} if new_test else started, arguments
+        )
         try:
-            return cls._restored(data, tensors, arguments, trainer)
+            state = cls._restored(data, tensors, arguments, trainer)
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise _damaged(folder, error) from error
+        if new_test and trainer.group.writes_files:
+            state.write(folder, trainer)
+        return state
 
     @classmethod
     def _restored(

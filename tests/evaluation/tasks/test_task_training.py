@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -88,6 +89,27 @@ def test_a_missing_library_of_the_metric_is_reported_before_the_training(
     with pytest.raises(TaskError, match=r"torchmetrics: pip install 'relativenas-optuna\[tasks\]'"):
         train(street, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_training_ends_after_a_broken_test_image_was_repaired(
+    street: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(street, tmp_path / "data")
+    mask = next((folder / "gtFine" / "val").rglob("*_labelIds.png"))
+    whole = mask.read_bytes()
+    mask.write_bytes(whole[:60])
+    with pytest.raises(DataError, match=r"mask '.*' cannot be read"):
+        train(folder, tmp_path / "out")
+    mask.write_bytes(whole)
+    train(folder, tmp_path / "out")
+    assert same_bits(weights(tmp_path / "out"), weights(undisturbed))
+    assert figures(tmp_path / "out") == figures(undisturbed)
+    mask.unlink()
+    (folder / "leftImg8bit" / mask.parent.relative_to(folder / "gtFine")).joinpath(
+        mask.name.replace("gtFine_labelIds", "leftImg8bit")
+    ).unlink()
+    with pytest.raises(SearchError, match="started with other test images"):
+        train(folder, tmp_path / "out")
 
 
 @forking
