@@ -96,7 +96,7 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def integrations(session: nox.Session) -> None:
-    """Run the samplers under Lightning, LightGBM, MLflow and scikit-learn.
+    """Run the samplers under Lightning, LightGBM, MLflow, Ray Tune and scikit-learn.
 
     The session has an environment of its own, as these libraries bring many others.
     """

@@ -14,6 +14,7 @@ EXAMPLES = {
     "lightning_pruning": ("lightning", "optuna_integration"),
     "mlflow_callback": ("mlflow", "optuna_integration"),
     "optuna_search_cv": ("optuna_integration", "pandas"),
+    "ray_tune": ("ray", "pandas", "pyarrow"),
 }
 
 
