@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from relativenas_optuna._utils.cores import available_cores
 from relativenas_optuna.training.data.file_batches import keyed_randomness, read_batches
 from relativenas_optuna.training.data.folder import unreadable_among
 from relativenas_optuna.training.data.image_file import UnreadableImages, open_image
@@ -145,7 +145,7 @@ def stream_folder(
         size=size,
         flip=flip,
         color_jitter=color_jitter,
-        workers=min(8, os.cpu_count() or 1) if workers is None else workers,
+        workers=min(8, available_cores()) if workers is None else workers,
     )
 
 
