@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from relativenas_optuna._utils.dotted_names import is_dotted, load_dotted
 from relativenas_optuna.exceptions import SpaceError
 from relativenas_optuna.spaces.cell_space import CellSpace
-from relativenas_optuna.spaces.names import CELLS, NASBENCH201
+from relativenas_optuna.spaces.names import CELLS, NASBENCH201, TORCHVISION
 from relativenas_optuna.spaces.nasbench201 import NASBench201
 from relativenas_optuna.spaces.protocol import Space, check_space
 
@@ -165,10 +165,10 @@ def register_space(
         'convolutions'
     """
     _check_text(name)
-    if not _NAME.fullmatch(name) or name in BUILT_IN:
+    if not _NAME.fullmatch(name) or name in (*BUILT_IN, TORCHVISION):
         raise SpaceError(
             f"name must be 1 to 100 letters, digits, '_' and '-', and none of "
-            f"{', '.join(BUILT_IN)}; got {name!r}"
+            f"{', '.join((*BUILT_IN, TORCHVISION))}; got {name!r}"
         )
     check_space(space)
     ours = built_in_for(space)

@@ -83,9 +83,11 @@ def test_a_cell_space_with_other_operations_needs_no_networks() -> None:
     assert registered.build_network(genotype, SIZES)(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a:b", CELLS, "nasbench201", "x" * 101])
+@pytest.mark.parametrize("name", ["", "a b", "a:b", CELLS, "nasbench201", "torchvision", "x" * 101])
 def test_a_name_that_cannot_be_taken_is_refused(name: str) -> None:
-    with pytest.raises(SpaceError, match=r"name must be 1 to 100 letters.*cells, nasbench201; got"):
+    with pytest.raises(
+        SpaceError, match=r"name must be 1 to 100 letters.*cells, nasbench201, torch.*; got"
+    ):
         register_space(name, Depths(), supernet=DepthNetwork)
 
 

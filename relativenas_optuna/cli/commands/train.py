@@ -26,7 +26,12 @@ from relativenas_optuna.cli.options.common import (
     study_option,
     threads_option,
 )
-from relativenas_optuna.cli.options.task import backbone_option, task_option, task_to_train
+from relativenas_optuna.cli.options.task import (
+    backbone_option,
+    stand_in,
+    task_option,
+    task_to_train,
+)
 from relativenas_optuna.cli.output.training import TrainingReport
 from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
@@ -124,15 +129,18 @@ def train(
     """Train ARCHITECTURE from initial weights.
 
     ARCHITECTURE is a file with a genotype, or a published name. Without it, the best architecture
-    of the study is trained. For another task it is the backbone of a network for that task.
+    of the study is trained. For another task it is the backbone of a network for that task; the
+    name of a torchvision network, such as mobilenet_v2, is then a backbone too.
 
     Give the same command again to continue after the last complete epoch. The weights of the epoch
     with the highest validation accuracy are kept. Test images are used once, at the end. Processes
     started by torchrun train one network together.
     """
-    named = architecture_of(architecture, storage=storage, study=study, space=options["space"])
     data, size = options["data"], None
     task = task_to_train(options["task"], data=data, backbone=options["backbone"])
+    named = None if task is None else stand_in(architecture)
+    if named is None:
+        named = architecture_of(architecture, storage=storage, study=study, space=options["space"])
     if data is None:
         of_study = _data_of(storage, study) if architecture is None else None
         data, size = of_study or ("digits", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from relativenas_optuna.evaluation.tasks.registry import BUILT_IN, CLASSIFICATION
+from relativenas_optuna.search.architectures import Named
 
 if TYPE_CHECKING:
     from relativenas_optuna.evaluation.tasks.task import Task
@@ -25,8 +26,8 @@ backbone_option = click.option(
     "--backbone",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Trained weights for the backbone of another task, of relativenas train or the published "
-    "ones for ImageNet.  [default: initial weights]",
+    help="Trained weights for the backbone of another task, of relativenas train, the published "
+    "ones for ImageNet, or those of a torchvision network.  [default: initial weights]",
 )
 
 
@@ -42,6 +43,15 @@ def task_of(name: str | None) -> Task | None:
     from relativenas_optuna.evaluation.tasks.registry import load_task
 
     return load_task(str(name))
+
+
+def stand_in(architecture: str | None) -> Named | None:
+    """Return the network of torchvision with a name, as a backbone; None for another argument."""
+    # This import loads PyTorch, which takes seconds, so commands without it start fast.
+    from relativenas_optuna.evaluation.tasks.backbones import torchvision_genotype
+
+    genotype = None if architecture is None else torchvision_genotype(architecture)
+    return None if genotype is None else Named(genotype, genotype.text, "network of torchvision")
 
 
 def task_to_train(name: str | None, *, data: str | None, backbone: Path | None) -> Task | None:

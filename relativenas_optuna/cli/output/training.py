@@ -11,6 +11,7 @@ from relativenas_optuna._utils.text import duration, shown_figures, shown_path
 from relativenas_optuna.cli.progress import TrainingProgress
 from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.search.resume_command import program
+from relativenas_optuna.spaces.names import TORCHVISION
 from relativenas_optuna.spaces.space_genotype import is_built_in, space_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class TrainingReport:
             f"{duration(result.seconds)}"
         )
         network = shown_path(result.network.absolute())
-        space = [] if is_built_in(genotype) else ["--space", str(space_of(genotype))]
+        known = is_built_in(genotype) or space_of(genotype) == TORCHVISION
+        space = [] if known else ["--space", str(space_of(genotype))]
         own = ["--task", task] if task is not None and ":" in task else []
         evaluate = shlex.join(["evaluate", network, "--data", data, *own, *space])
         self._note(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")

@@ -15,10 +15,11 @@ from relativenas_optuna.networks.backbone import FeatureInfo
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.feature_maps import take_indices
 from relativenas_optuna.networks.io.foreign_state import with_counters
-from relativenas_optuna.networks.io.network_file import read_weights
+from relativenas_optuna.networks.io.network_file import StoredNetwork, read_weights
 from relativenas_optuna.networks.io.state_dicts import require_fit
 from relativenas_optuna.networks.meta_copy import meta_copy
 from relativenas_optuna.spaces.genotype import Genotype
+from relativenas_optuna.spaces.names import TORCHVISION
 from relativenas_optuna.spaces.published_cells import PUBLISHED
 from relativenas_optuna.spaces.space_genotype import SpaceGenotype
 
@@ -41,9 +42,9 @@ class TorchvisionBackbone(nn.Module):
             `torchvision.models`, for example "mobilenet_v3_large".
         out_indices: Maps to return among those of the strides 2, 4, 8, 16 and 32, in increasing
             order; None for all.
-        weights: Name of weights that torchvision downloads, for example "DEFAULT", or path of a
-            file that holds a state dict of the whole classifier; code in it is never run. None for
-            initial weights.
+        weights: Name of weights that torchvision downloads, for example "DEFAULT"; or path of a
+            file that holds a state dict of the whole classifier, whose code is never run; or the
+            result of `read_weights`. None for initial weights.
 
     Attributes:
         feature_info: Channels, strides and module names of the maps.
@@ -56,7 +57,7 @@ class TorchvisionBackbone(nn.Module):
         self,
         name: str,
         out_indices: Sequence[int] | None = None,
-        weights: str | Path | None = None,
+        weights: str | Path | StoredNetwork | None = None,
     ) -> None:
         super().__init__()
         if name not in torchvision_names():
@@ -162,13 +163,19 @@ def _by_name(architecture: Any, strides: Sequence[int]) -> nn.Module:
     return TorchvisionBackbone(architecture, indices)
 
 
-def _classifier(name: str, weights: str | Path | None) -> nn.Module:
+def torchvision_genotype(name: str) -> SpaceGenotype | None:
+    """Return the architecture that stands for a network of torchvision; None for other names."""
+    return SpaceGenotype(TORCHVISION, name) if name in torchvision_names() else None
+
+
+def _classifier(name: str, weights: str | Path | StoredNetwork | None) -> nn.Module:
     """Return a classifier of torchvision with weights; see `TorchvisionBackbone`."""
     known = models.get_model_weights(name).__members__
-    network: nn.Module = models.get_model(name, weights=weights if weights in known else None)
-    if weights is None or weights in known:
+    own = isinstance(weights, str | Path) and str(weights) in known
+    network: nn.Module = models.get_model(name, weights=str(weights) if own else None)
+    if weights is None or own:
         return network
-    stored = read_weights(weights)
+    stored = weights if isinstance(weights, StoredNetwork) else read_weights(weights)
     state = network.state_dict()
     require_fit(state, with_counters(state, stored.state), stored.where)
     # Not a new dictionary, because MnasNet needs the version in this one.

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from relativenas_optuna.evaluation.tasks.backbones import TorchvisionBackbone
 from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION, task_named
 from relativenas_optuna.exceptions import TaskError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.networks.io.network_file import network_of, save_network
 from relativenas_optuna.networks.io.state_dicts import require_fit
-from relativenas_optuna.spaces.space_genotype import is_built_in
+from relativenas_optuna.spaces.names import TORCHVISION
+from relativenas_optuna.spaces.space_genotype import is_built_in, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +47,8 @@ def task_network(
 
     Args:
         task: The task.
-        genotype: The architecture of the backbone.
+        genotype: The architecture of the backbone; see `torchvision_genotype` for a network of
+            torchvision, whose size is fixed.
         recipe: Recipe of the training, with the sizes of the backbone.
         classes: Names of the classes.
         seed: Seed of the initial weights.
@@ -132,6 +135,11 @@ def _built(
     seed: int,
     **of: Any,
 ) -> nn.Module:
+    if space_of(genotype) == TORCHVISION:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            stand_in = TorchvisionBackbone(genotype.to_text(), weights=of.get("weights"))
+            return task.network(stand_in, classes)
     family = "imagenet" if dataset == "imagenet" else "cifar"
     found = _STRIDES[family]
     if missing := [stride for stride in task.strides if stride not in found]:

@@ -80,6 +80,24 @@ def test_segmentation_is_trained_evaluated_and_exported(
 
 
 @pytest.mark.slow
+def test_a_network_of_torchvision_stands_in(here: Path, street: Path, capfd: Capture) -> None:
+    train = ("train", "shufflenet_v2_x0_5", "--task", "segmentation", "--data", str(street), *SHORT)
+    trained = call(capfd, *train, "--out", "out")
+    assert (trained.status, trained.err) == (0, "")
+    assert "--space" not in trained.out
+    again = call(capfd, *train, "--out", "out")
+    assert again.status == 0
+    network = "out/network.safetensors"
+    evaluate = ("evaluate", network, "--data", str(street), "--device", "cpu", "--json")
+    evaluated = call(capfd, *evaluate, "--batch-size", "2")
+    assert evaluated.status == 0
+    stored = json.loads(Path("out/result.json").read_text())
+    assert json.loads(evaluated.out)["figures"] == pytest.approx(stored["test_figures"], abs=1e-3)
+    exported = call(capfd, "export", network, "--format", "onnx", "--out", "serving")
+    assert (exported.status, exported.err) == (0, "")
+
+
+@pytest.mark.slow
 def test_detection_is_trained_evaluated_and_exported(here: Path, capfd: Capture) -> None:
     write_voc(here / "data", training=8, test=2)
     small = (*SMALL, "--set", "epochs=1", "--size", "96", "--readers", "0", "--device", "cpu")
