@@ -43,24 +43,25 @@ def list_masks(folder: Path, *, train: bool) -> ListedMasks | None:
     """List the training or test images of Cityscapes or of a plain folder; see `Segmentation`.
 
     Returns:
-        The images; None if a plain folder has no test images.
+        The images; None if there is no part for the test.
 
     Raises:
         DataError: The folder is neither of the two, an image lacks its mask, or there are none.
     """
-    if (folder / "leftImg8bit").is_dir() or (folder / "gtFine").is_dir():
+    cityscapes = [folder / name for name in ("leftImg8bit", "gtFine")]
+    if any(part.is_dir() for part in cityscapes):
+        if not train and not any((part / "val").is_dir() for part in cityscapes):
+            return None
         return _cityscapes(folder, "train" if train else "val")
-    parts = [name for name in _TEST_PARTS if (folder / name / "images").is_dir()]
-    if (folder / "images").is_dir():
-        return _plain(folder, folder / _CLASSES) if train else None
-    if (folder / "train" / "images").is_dir():
-        if not train:
-            return _plain(folder / parts[0], folder / _CLASSES) if parts else None
-        return _plain(folder / "train", folder / _CLASSES)
-    raise DataError(
-        f"{str(folder)!r} holds neither Cityscapes (folders leftImg8bit and gtFine) nor folders "
-        f"images and masks, alone or in train and val: check --data"
-    )
+    found = [part for part in (folder, folder / "train") if (part / "images").is_dir()]
+    if not found:
+        raise DataError(
+            f"{str(folder)!r} holds neither Cityscapes (folders leftImg8bit and gtFine) nor "
+            f"folders images and masks, alone or in train and val: check --data"
+        )
+    if not train:
+        found = [folder / name for name in _TEST_PARTS if (folder / name / "images").is_dir()]
+    return _plain(found[0], folder / _CLASSES) if found else None
 
 
 def _cityscapes(folder: Path, split: str) -> ListedMasks:

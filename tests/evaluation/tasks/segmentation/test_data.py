@@ -79,6 +79,8 @@ def test_a_plain_folder_names_its_classes_and_may_have_a_test_part(tmp_path: Pat
         shutil.copytree(folder, parts / part)
     shutil.copy(folder / "classes.txt", parts)
     assert len(samples(parts)) == len(samples(parts, train=False)) == 4
+    shutil.copytree(parts / "val", folder / "val")
+    assert len(samples(folder, train=False)) == 4
 
 
 def test_images_of_other_sizes_and_grey_images_are_read(tmp_path: Path) -> None:
@@ -182,6 +184,9 @@ def test_cityscapes_without_labels_is_answered_with_the_missing_folder(
     shutil.rmtree(folder / "gtFine" / "val")
     with pytest.raises(DataError, match="lacks the folder gtFine/val"):
         samples(folder, train=False)
+    shutil.rmtree(folder / "leftImg8bit" / "val")
+    assert SEGMENTATION.load(str(folder), RECIPE, train=False) is None
+    assert len(samples(folder)) == len(samples(street))
 
 
 def test_a_size_that_the_backbone_cannot_halve_is_refused(street: Path) -> None:
