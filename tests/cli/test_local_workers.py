@@ -106,6 +106,7 @@ def test_ctrl_c_ends_search_and_workers(folder: Path, data: Path) -> None:
         assert_ended(process, signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_without_a_worker_and_sigterm_ends_the_others(
     folder: Path, data: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_detection_is_trained_evaluated_and_exported(here: Path, capfd: Capture)
     assert written["difference"] <= written["bound"]
 
 
+@pytest.mark.slow
 def test_a_task_of_your_own_works_in_all_three_commands(here: Path, capfd: Capture) -> None:
     shutil.copy(ROOT / "examples" / "own_task.py", here / "dots_task.py")
     network = "relativenas-out/RelativeNAS-counting/network.safetensors"

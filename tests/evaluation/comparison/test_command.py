@@ -108,6 +108,7 @@ def test_a_longer_comparison_continues_a_shorter_one(undisturbed: Outcome, capfd
     assert before.items() <= after.items()
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_ends_with_the_same_result(
     undisturbed: Outcome, folder: Path, capfd: Capture
 ) -> None:

@@ -34,7 +34,12 @@ def pool() -> Iterator[WorkerPool]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "preset"), [("sqlite", "plain"), ("postgresql", "plain"), ("sqlite", "migo")]
+    ("kind", "preset"),
+    [
+        ("sqlite", "plain"),
+        ("postgresql", "plain"),
+        pytest.param("sqlite", "migo", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_workers_equal_one_worker(
     kind: str, preset: str, pool: WorkerPool, tmp_path: Path

@@ -39,6 +39,7 @@ def mean_pose_precision(folder: Path, size: int) -> float:
     return meter.result()["AP"]
 
 
+@pytest.mark.slow
 def test_a_short_training_finds_joints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(head, "_CHANNELS", 16)
     folder = write_coco(tmp_path / "coco", train=64, val=12)
