@@ -236,7 +236,7 @@ def test_crops_of_both_kinds_exclude_each_other() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "base must be one of cifar, imagenet, short, digits; got None"),
+        ("", "base must be one of cifar, .*, detection; got None"),
         ('base = "long"', "base must be one of cifar, .*; got 'long'"),
         ('base = "short"\nepoch = 3', "a recipe's field must be one of .*; got 'epoch'"),
         ('base = "short"\nepochs = "3"', "epochs must be a whole number of at least 1; got '3'"),
@@ -261,7 +261,7 @@ def test_a_file_that_is_no_recipe_is_said_in_one_line(
 
 
 def test_what_is_neither_name_nor_file_is_refused() -> None:
-    said = "recipe must be one of cifar, imagenet, short, digits, or a TOML file; got 'long'"
+    said = "recipe must be one of cifar, .*, detection, or a TOML file; got 'long'"
     with pytest.raises(ValueError, match=said):
         recipe_of("long")
 
