@@ -26,6 +26,7 @@ def row(text: str, begin: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_without_servers_every_other_table_is_printed_and_says_what_is_missing() -> None:
     environment = {name: value for name, value in os.environ.items() if name not in SERVERS}
     output = printed("sampler.py", "--quick", environment=environment)
@@ -43,6 +44,7 @@ def test_without_servers_every_other_table_is_printed_and_says_what_is_missing()
     assert "left out: RELATIVENAS_TEST_POSTGRESQL is not set" in rest
 
 
+@pytest.mark.slow
 def test_a_training_is_measured_beside_the_bare_passes() -> None:
     sizes = ("--device", "cpu", "--cases", "short", "--images", "64", "--repetitions", "2")
     output = printed("training.py", *sizes, environment=os.environ | {"OMP_NUM_THREADS": "1"})

@@ -119,7 +119,12 @@ def fates(diverged: Collection[Seat | None]) -> set[str]:
 
 @pytest.mark.parametrize(
     "fate",
-    ["both of a pair", "one of the last pair", "the first of a pair", "the second of a pair"],
+    [
+        "both of a pair",
+        "the first of a pair",
+        pytest.param("one of the last pair", marks=pytest.mark.slow),
+        pytest.param("the second of a pair", marks=pytest.mark.slow),
+    ],
 )
 def test_a_seat_that_diverges_three_times_is_slowest_and_its_partner_is_committed_alone(
     fate: str,
