@@ -108,6 +108,16 @@ class Recipe:
                 f"color_jitter must be 0 without random_resized_crop; got {self.color_jitter}"
             )
 
+    @property
+    def dataset(self) -> str:
+        """Argument `dataset` of `build` for the family."""
+        return "imagenet" if self.family == "imagenet" else "cifar10"
+
+    @property
+    def adds_pool_norm(self) -> bool | None:
+        """Argument `pool_norm` of `build`."""
+        return None if self.pool_norm == "auto" else self.pool_norm == "on"
+
     def learning_rate_of(self, epoch: float) -> float:
         """Return the learning rate after a number of epochs, from 0; it may have a fraction."""
         if epoch < self.warmup_epochs:

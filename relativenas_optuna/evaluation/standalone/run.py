@@ -13,7 +13,7 @@ from relativenas_optuna.evaluation.standalone.distributed import local_rank, pro
 from relativenas_optuna.evaluation.standalone.epoch_runner import ScoreFigures
 from relativenas_optuna.evaluation.standalone.log import Log
 from relativenas_optuna.evaluation.standalone.result import Epoch, Result
-from relativenas_optuna.evaluation.standalone.setup import DATASETS, check_fit
+from relativenas_optuna.evaluation.standalone.setup import check_fit
 from relativenas_optuna.evaluation.standalone.state import State, arguments_of
 from relativenas_optuna.evaluation.standalone.task_runner import TaskRunner, check_task_fit
 from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
@@ -66,9 +66,9 @@ def training_run(
 
     A random part of the training images is set apart for validation. The weights of the epoch with
     the highest accuracy, or main figure of the task, on it are kept, and are tested once on the
-    test images. A repeated call
-    with the same arguments continues after the last whole epoch; on a CPU the result is the same
-    to the last bit as without the interruption. A finished training returns its result.
+    test images. A repeated call with the same arguments continues after the last whole epoch; on a
+    CPU the result is the same to the last bit as without the interruption. A finished training
+    returns its result.
 
     Processes started by torchrun train together, each on its part of every batch.
 
@@ -220,7 +220,7 @@ def _ended(
         channels, height, width = training.shape
         description = NetworkDescription(
             genotype=trainer.genotype,
-            dataset=DATASETS[recipe.family],
+            dataset=recipe.dataset,
             channels=recipe.channels,
             cells=recipe.cells,
             in_channels=channels,

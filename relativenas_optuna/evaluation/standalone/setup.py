@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.images import Images
 
-DATASETS = {"cifar": "cifar10", "imagenet": "imagenet"}
-"""Argument `dataset` of `build` by the family of a recipe."""
-
-POOL_NORMS = {"auto": None, "on": True, "off": False}
-"""Argument `pool_norm` of `build` by the `pool_norm` of a recipe."""
-
 
 def new_network(
     genotype: AnyGenotype, recipe: Recipe, *, in_channels: int, classes: int, seed: int
@@ -45,13 +39,13 @@ def new_network(
         torch.default_generator.manual_seed(seed)
         network: nn.Module = build(
             genotype,
-            DATASETS[recipe.family],
+            recipe.dataset,
             channels=recipe.channels,
             cells=recipe.cells,
             num_classes=classes,
             in_channels=in_channels,
             auxiliary=recipe.auxiliary > 0,
-            pool_norm=POOL_NORMS[recipe.pool_norm],
+            pool_norm=recipe.adds_pool_norm,
         )
     if is_built_in(genotype):
         draw_weights(network, torch.Generator().manual_seed(seed))

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _STRIDES = {"cifar": (1, 2, 4), "imagenet": (2, 4, 8, 16, 32)}
 """Strides of the maps of a backbone by the family of its network."""
-_POOL_NORMS = {"auto": None, "on": True, "off": False}
 
 
 def task_network(
@@ -67,12 +66,12 @@ def task_network(
     network = _built(
         task,
         genotype,
-        "imagenet" if recipe.family == "imagenet" else "cifar10",
+        recipe.dataset,
         tuple(classes),
         seed=seed,
         channels=recipe.channels,
         cells=recipe.cells,
-        pool_norm=_POOL_NORMS[recipe.pool_norm],
+        pool_norm=recipe.adds_pool_norm,
         weights=backbone,
     )
     return network.to(memory_format=torch.channels_last)

@@ -17,11 +17,10 @@ from relativenas_optuna.evaluation.tasks.detection.annotation import (
     read_annotation,
 )
 from relativenas_optuna.evaluation.tasks.detection.augmentation import augmented, resized
+from relativenas_optuna.evaluation.tasks.lists import listed_classes, read_lines
 from relativenas_optuna.exceptions import DataError
-from relativenas_optuna.networks.io.description import check_classes
 from relativenas_optuna.training.data.image_file import IMAGE_ENDINGS, image_size, open_image
 
-_LARGEST_LIST = 2**26  # bytes of a list of names
 _NAMED = 5
 """Number of faults in one message."""
 _PARTS = {True: "trainval", False: "test"}
@@ -113,7 +112,7 @@ def read_voc(
             f"Annotations, JPEGImages and ImageSets/Main; it has none"
         )
     if classes is None:
-        classes = _classes(top)
+        classes = listed_classes(top) or CLASSES
     listed = [image for year in years for image in _images(year, train)]
     if not listed:
         if not train:
@@ -152,7 +151,7 @@ def _years(top: Path) -> Iterator[Path]:
 def _images(year: Path, train: bool) -> list[tuple[Path, str]]:
     """Return the year and the name of each image of a part, in the order of the list."""
     path = year / "ImageSets" / "Main" / f"{_PARTS[train]}.txt"
-    names = list(dict.fromkeys(_lines(path))) if path.exists() else []
+    names = list(dict.fromkeys(read_lines(path))) if path.exists() else []
     for name in names:
         if name in (".", "..") or set(name) & set("/\\\0"):
             raise DataError(
@@ -163,34 +162,6 @@ def _images(year: Path, train: bool) -> list[tuple[Path, str]]:
     if not train and not any((annotations / f"{name}.xml").exists() for name in names):
         return []
     return [(year, name) for name in names]
-
-
-def _classes(top: Path) -> tuple[str, ...]:
-    """Return the classes that classes.txt lists, or those of PASCAL VOC if it is missing."""
-    path = top / "classes.txt"
-    if not path.exists():
-        return CLASSES
-    classes = tuple(_lines(path))
-    try:
-        check_classes(classes)
-    except ValueError as error:
-        raise DataError(f"{str(path)!r}: {error}") from None
-    return classes
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a text file that are not empty."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_LIST + 1)
-        text = content.decode()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{str(path)!r} must be a UTF-8 text: {error}") from error
-    if len(content) > _LARGEST_LIST:
-        raise DataError(f"{str(path)!r} must have at most {_LARGEST_LIST:,} bytes; it is larger")
-    return [line for text_line in text.splitlines() if (line := text_line.strip())]
 
 
 def _image_path(year: Path, name: str) -> str:

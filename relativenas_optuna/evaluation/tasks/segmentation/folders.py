@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relativenas_optuna._utils.files import decoded
+from relativenas_optuna.evaluation.tasks.lists import CLASSES_FILE, listed_classes
 from relativenas_optuna.exceptions import DataError
-from relativenas_optuna.networks.io.description import check_classes
 from relativenas_optuna.training.data.image_file import IMAGE_ENDINGS
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 IGNORED = 255
 """Value of a mask's pixel that belongs to no class."""
 _NAMED = 3  # files that a message names
-_CLASSES = "classes.txt"
-_LONGEST = 1024 * 1024  # bytes of a list of classes
 _TEST_PARTS = ("val", "test")
 
 
@@ -61,7 +58,7 @@ def list_masks(folder: Path, *, train: bool) -> ListedMasks | None:
         )
     if not train:
         found = [folder / name for name in _TEST_PARTS if (folder / name / "images").is_dir()]
-    return _plain(found[0], folder / _CLASSES) if found else None
+    return _plain(found[0], _classes(folder)) if found else None
 
 
 def _cityscapes(folder: Path, split: str) -> ListedMasks:
@@ -80,8 +77,7 @@ def _cityscapes(folder: Path, split: str) -> ListedMasks:
     return _checked(pairs, classes, ids | {IGNORED: IGNORED}, folder)
 
 
-def _plain(folder: Path, list_of_classes: Path) -> ListedMasks:
-    classes = _read_classes(list_of_classes)
+def _plain(folder: Path, classes: tuple[str, ...]) -> ListedMasks:
     if not (folder / "masks").is_dir():
         raise DataError(f"{str(folder)!r} has a folder images, but no folder masks")
     masks = _by_name(folder / "masks")
@@ -126,20 +122,14 @@ def _checked(
     return ListedMasks(images, masks, classes, ids)
 
 
-def _read_classes(path: Path) -> tuple[str, ...]:
-    """Return the names in a list of classes, one in each line."""
-    try:
-        with path.open("rb") as file:
-            text = decoded(file.read(_LONGEST))
-        names = tuple(line.strip() for line in text.splitlines() if line.strip())
-        check_classes(names)
-    except FileNotFoundError:
+def _classes(folder: Path) -> tuple[str, ...]:
+    """Return the names of the classes that a plain folder lists."""
+    path, names = folder / CLASSES_FILE, listed_classes(folder)
+    if names is None:
         raise DataError(
             f"the names of the classes are missing: write {str(path)!r} with one name in a line, "
             f"that of pixel value 0 first"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"list of classes {str(path)!r} cannot be read: {error}") from error
+        )
     if len(names) >= IGNORED:
         raise DataError(f"list of classes {str(path)!r} has more than {IGNORED - 1} names")
     return names

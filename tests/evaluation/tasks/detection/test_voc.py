@@ -56,7 +56,7 @@ def test_classes_are_those_of_voc_or_of_a_file(tmp_path: Path) -> None:
     found = read_voc(tmp_path, train=True, side=32, flip=True)
     assert found is not None
     assert (found[1], found[0].annotations[0].labels.tolist()) == (CLASSES, [8])
-    (tmp_path / "classes.txt").write_text("dog\n\n cat \n")
+    (tmp_path / "classes.txt").write_text("dog\r\n\n cat \n", encoding="utf-8-sig")
     found = read_voc(tmp_path, train=True, side=32, flip=True)
     assert found is not None
     assert (found[1], found[0].annotations[0].labels.tolist()) == (("dog", "cat"), [2])

@@ -160,7 +160,7 @@ def other_folder(folder: Path) -> None:
         (tiny_image, r"at least 32x32 pixels, '.*1.jpg' has 20x40"),
         (no_mask, r"1 images have no mask; add or remove them: '.*1.jpg'"),
         (no_names, r"names of the classes are missing: write '.*classes.txt' with one name in a"),
-        (same_names, r"list of classes '.*' cannot be read: classes must all differ, 'sky' is"),
+        (same_names, r"classes\.txt': classes must all differ, 'sky' is"),
         (no_images, r"there are no images for segmentation in '"),
         (same_image_names, r"without their endings; got '1.jpeg' and '1.jpg': rename or remove"),
         (same_mask_names, r"without their endings; got '1.bmp' and '1.png': rename or remove one"),
