@@ -25,7 +25,8 @@ from rich.table import Table
 
 from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
 from relativenas_optuna.evaluation.standalone.epoch import sgd
-from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
+from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.evaluation.standalone.setup import RecipeLoss, new_network, precision_of
 from relativenas_optuna.evaluation.standalone.trainer import StandaloneTrainer
 from relativenas_optuna.spaces import published

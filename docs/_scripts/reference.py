@@ -132,7 +132,8 @@ def _listed(epilog: str | None, level: int = 2) -> list[str]:
 
 def settings_page() -> str:
     """Return the page of the settings of searches, finals and trainings, with all presets."""
-    from relativenas_optuna.evaluation.standalone.recipe import RECIPES, TASK_RECIPES, Recipe
+    from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES, TASK_RECIPES
+    from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.objective.settings import PRESETS, SearchSettings
     from relativenas_optuna.search.finals.settings import PRESET_FINALS, FinalsSettings
     from relativenas_optuna.search.limits import LimitRequest

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     )
     from relativenas_optuna.evaluation.measurement.measure import Measured, measure
     from relativenas_optuna.evaluation.network_in_file import open_network
-    from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+    from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
+    from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.evaluation.standalone.run import training_run
     from relativenas_optuna.evaluation.tasks.backbones import TorchvisionBackbone
@@ -81,7 +82,7 @@ _HOMES = {
     "Measured": "evaluation.measurement.measure",
     "Meter": "evaluation.tasks.task",
     "PyramidBackbone": "evaluation.tasks.detection.pyramid",
-    "RECIPES": "evaluation.standalone.recipe",
+    "RECIPES": "evaluation.standalone.named_recipes",
     "Recipe": "evaluation.standalone.recipe",
     "Records": "evaluation.tasks.samples",
     "Result": "evaluation.standalone.result",

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.evaluation.standalone.recipe import RECIPES
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
 from relativenas_optuna.evaluation.standalone.run import NETWORK
 from relativenas_optuna.evaluation.standalone.setup import new_network
 from relativenas_optuna.networks import (

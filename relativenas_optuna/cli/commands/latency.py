@@ -16,7 +16,7 @@ from relativenas_optuna.cli.options.common import device_option, json_option
 from relativenas_optuna.cli.output.latency import lines
 from relativenas_optuna.cli.progress import measuring
 from relativenas_optuna.cli.terminal import console
-from relativenas_optuna.evaluation.standalone.recipe import RECIPES
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
 from relativenas_optuna.networks.latency import PRECISIONS
 from relativenas_optuna.spaces.names import BUILT_IN_NAMES, CELLS
 from relativenas_optuna.spaces.registry import load_space

@@ -33,7 +33,8 @@ from relativenas_optuna.cli.options.task import (
     task_to_train,
 )
 from relativenas_optuna.cli.output.training import TrainingReport
-from relativenas_optuna.evaluation.standalone.recipe import RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
+from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
 from relativenas_optuna.search.architectures import architecture_of
 from relativenas_optuna.search.defaults import DEFAULT_OUT

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from relativenas_optuna._utils.files import decoded
-from relativenas_optuna.evaluation.standalone.recipe import FIELDS, RECIPES, TASK_RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES, TASK_RECIPES
+from relativenas_optuna.evaluation.standalone.recipe import FIELDS, Recipe
 
 BASE = "base"
 _LONGEST = 64 * 1024  # largest file in bytes

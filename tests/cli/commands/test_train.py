@@ -213,7 +213,7 @@ def test_an_estimate_is_of_the_time_alone() -> None:
 
 @pytest.mark.slow
 def test_the_papers_recipe_is_known_to_take_days_after_seconds(folder: Path) -> None:
-    from relativenas_optuna.evaluation.standalone.recipe import RECIPES
+    from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
 
     data = tiny_images(64)
     large = replace(data, images=torch.zeros(64, 1, 32, 32, dtype=torch.uint8))

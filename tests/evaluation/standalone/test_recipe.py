@@ -14,7 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relativenas_optuna.evaluation.standalone.recipe import FIELDS, RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
+from relativenas_optuna.evaluation.standalone.recipe import FIELDS, Recipe
 from relativenas_optuna.evaluation.standalone.recipe_file import recipe_of
 
 PAPER: dict[str, dict[str, Any]] = {

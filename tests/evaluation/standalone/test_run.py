@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.nn import functional
 
 from relativenas_optuna.evaluation.standalone.distributed import ProcessGroup
-from relativenas_optuna.evaluation.standalone.recipe import RECIPES
+from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES
 from relativenas_optuna.evaluation.standalone.result import Epoch, Result
 from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.evaluation.standalone.setup import RecipeLoss, counts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from relativenas_optuna.evaluation.standalone.recipe import TASK_RECIPES
+from relativenas_optuna.evaluation.standalone.named_recipes import TASK_RECIPES
 from relativenas_optuna.evaluation.tasks.detection.drawing import draw_boxes
 from relativenas_optuna.evaluation.tasks.detection.head import SSDLite
 from relativenas_optuna.evaluation.tasks.detection.meter import DetectionMeter

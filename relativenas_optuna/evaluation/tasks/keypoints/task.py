@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from relativenas_optuna.evaluation.standalone.recipe import TASK_RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.named_recipes import TASK_RECIPES
+from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.evaluation.tasks.keypoints.annotations import (
     annotation_file,
     read_annotations,

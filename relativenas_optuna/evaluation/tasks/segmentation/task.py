@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relativenas_optuna.evaluation.standalone.recipe import TASK_RECIPES, Recipe
+from relativenas_optuna.evaluation.standalone.named_recipes import TASK_RECIPES
+from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.evaluation.tasks.samples import Samples
 from relativenas_optuna.evaluation.tasks.segmentation.drawing import draw_masks
 from relativenas_optuna.evaluation.tasks.segmentation.folders import IGNORED, list_masks
