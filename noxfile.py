@@ -88,10 +88,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["environment"])
 def examples(session: nox.Session) -> None:
-    """Run every example as a reader would, each in an empty folder."""
-    for example in sorted(Path("examples").resolve().glob("*.py")):
-        with tempfile.TemporaryDirectory() as folder, session.chdir(folder):
-            python(session, str(example))
+    """Run every example as a reader would, each in an empty folder, two at a time."""
+    options = ("-m", "example", "-n", "2", "--dist", "worksteal", "--durations=5")
+    python(session, "-m", "pytest", *options, "tests/test_examples.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -27,6 +27,16 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that a mark `slow_except` leaves to the slow ones."""
+    for item in items:
+        for mark in item.iter_markers("slow_except"):
+            parameters = item.callspec.id if isinstance(item, pytest.Function) else ""
+            if not any(words in parameters for words in mark.args):
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty folder, which is the current one."""

@@ -132,6 +132,7 @@ def test_a_local_search_moves_to_the_first_better_neighbour(table: Problem) -> N
     assert sum(a != b for a, b in zip(asked[-1], here, strict=True)) > 1
 
 
+@pytest.mark.slow
 def test_the_largest_cells_come_first_and_equal_ones_in_random_order(table: Problem) -> None:
     orders = [list(against_baselines.by_size(table, seed)) for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 # Libraries of the package that a search with a sampler and an objective of your own never imports.
 NOT_FOR_SAMPLERS = (
@@ -70,6 +72,7 @@ for sampler in (
     assert run_python(code).split() == ["0.0"] * 3
 
 
+@pytest.mark.slow
 def test_every_module_imports_without_what_python_lacks_on_windows() -> None:
     """Other libraries are imported before, as they have versions of their own for Windows."""
     code = f"""

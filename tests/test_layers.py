@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,14 +79,17 @@ OUTSIDE = {PACKAGE, f"{PACKAGE}.__main__"}  # the root's face, and the command's
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a file imports: at its top, in functions, and for types."""
+@cache
+def imported(path: Path) -> list[str]:
+    """Return the dotted names that a file imports: at its top, in functions, and for types."""
+    names = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path} has a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def part_of(name: str) -> str:
@@ -166,6 +170,7 @@ def test_imports_form_no_cycle() -> None:
     graphlib.TopologicalSorter(graph).prepare()
 
 
+@cache
 def loaded_by(statement: str) -> set[str]:
     code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     run = subprocess.run(

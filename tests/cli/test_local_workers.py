@@ -98,6 +98,7 @@ def assert_ended(search: Process, number: signal.Signals) -> None:
         assert all(was_interrupted(trial) for trial in study.get_trials(states=[TrialState.FAIL]))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_search_and_workers(folder: Path, data: Path) -> None:
     plan(data, generations=1000)
     with started("search", *CPU, "--workers", "2", cwd=folder) as process:

@@ -88,6 +88,7 @@ def test_sigterm_in_mid_search_loses_nothing(tmp_path: Path) -> None:
         wait_for(process, f"going on after {saved[1]} of 2000 candidates")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "login_tty"), reason="needs a pseudo terminal")
 def test_ctrl_c_in_a_terminal_ends_the_bar_and_loses_nothing(tmp_path: Path) -> None:
     file = write_study_file(tmp_path, "mine", generations=1000)
@@ -167,6 +168,7 @@ def test_a_killed_search_goes_on_with_the_same_command(
     assert "RUNNING" not in found
 
 
+@pytest.mark.slow
 def test_the_printed_commands_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +212,7 @@ def test_two_searches_of_one_study_do_not_mix(
     assert "is being searched " in second.line
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     file = write_study_file(tmp_path, "mine", generations=1)
     with started_python("run", file, cwd=tmp_path) as process:

@@ -88,6 +88,7 @@ def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, ru
     assert "16 training images" in run(*measure, *named).out
 
 
+@pytest.mark.slow
 def test_a_space_without_standalone_networks_has_no_finals(tmp_path: Path, run: Run) -> None:
     bare = OWN.replace("DEPTHS", "BARE")
     found = run("run", study_file(tmp_path, bare, finals=2))

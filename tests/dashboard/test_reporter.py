@@ -57,6 +57,7 @@ def quiet(line: str) -> None:
     raise AssertionError(line)
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("database", KINDS)
 def test_a_search_shows_figures_notes_and_drawings(database: str, tmp_path: Path) -> None:
     with empty_database(database, tmp_path) as url, storage_at(url) as storage:

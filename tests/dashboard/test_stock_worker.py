@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import optuna
+import pytest
 
 from relativenas_optuna import RelativeNASSampler
 from tests.helpers.command import ENVIRONMENT
@@ -22,6 +23,7 @@ study.optimize(
 """
 
 
+@pytest.mark.slow
 def test_a_worker_with_another_sampler_writes_notes_and_warns_of_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.db'}"
     space: dict[str, optuna.distributions.BaseDistribution] = {

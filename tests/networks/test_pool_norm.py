@@ -50,6 +50,7 @@ def norms_after_pooling(network: CellNetwork) -> list[bool]:
     return [isinstance(module, nn.Sequential) for name, module in edges if "pool" in name]
 
 
+@pytest.mark.slow_except("MIGO-NAS-1")
 @pytest.mark.parametrize(
     ("name", "with_norms", "without"),
     [
@@ -66,6 +67,7 @@ def test_published_migo_networks_have_their_number_of_parameters(
     assert cost(on_meta(name, pool_norm=False), (3, 32, 32)).parameters == without
 
 
+@pytest.mark.slow_except("MIGO-NAS-1")
 @pytest.mark.parametrize(
     ("name", "millions"),
     [("MIGO-NAS-1", 531.2), ("MIGO-NAS-2", 524.0), ("MIGO-NAS-3", 451.5), ("MIGO-NAS-4", 439.6)],

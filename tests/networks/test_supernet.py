@@ -54,7 +54,7 @@ def test_the_default_supernet_is_that_of_the_paper() -> None:
     assert counts == [98] * 8
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), twins=st.booleans())
 def test_a_path_equals_the_standalone_network_to_the_last_bit(
     trained: Supernet, trained_channels_last: Supernet, seed: int, twins: bool
@@ -151,6 +151,7 @@ def spoilt() -> Supernet:
     return supernet
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_forward_reads_every_one_of_its_tensors_and_no_other(spoilt: Supernet) -> None:
     images = random_images(2, 3, 8, 8)

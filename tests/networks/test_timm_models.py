@@ -36,6 +36,7 @@ def test_every_published_cell_is_a_model(published_names: tuple[str, ...]) -> No
     assert register_with_timm() == published_names
 
 
+@pytest.mark.slow
 def test_the_published_model_is_the_published_network() -> None:
     with torch.device("meta"):
         model = timm.create_model("relativenas_imagenet")

@@ -28,10 +28,13 @@ SAMPLERS: dict[str, Callable[[], BaseSampler]] = {
     "members, 20": lambda: RandomMembersSampler(population_size=20, seed=0),
 }
 
+SLOW = ("plain, 2", "members, 20")  # what they run, the others run too
+FAST = [name for name in SAMPLERS if name not in SLOW]
+
 
 class TestPopulationSamplers(
     BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase
 ):
-    @pytest.fixture(params=SAMPLERS)
+    @pytest.fixture(params=[*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
     def sampler(self, request: pytest.FixtureRequest) -> Callable[[], BaseSampler]:
         return SAMPLERS[request.param]

@@ -45,6 +45,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Search:
     return search
 
 
+@pytest.mark.slow
 def test_the_most_likely_architecture_wins(finished: Search) -> None:
     choice, population = choice_of(finished), finished.population
     assert isinstance(population, DistributionPopulation)

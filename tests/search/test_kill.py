@@ -85,6 +85,7 @@ def dies_at_every(
     return died
 
 
+@pytest.mark.slow_except("relativenas")
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(
     sampler: str, tmp_path: Path
@@ -96,6 +97,7 @@ def test_a_search_that_dies_at_every_point_in_turn_is_the_undisturbed_one(
     assert dies_at_every(points, tmp_path, **changes) == len(mortal.POINTS)
 
 
+@pytest.mark.slow
 def test_a_search_whose_disk_is_full_now_and_then_is_the_undisturbed_one(tmp_path: Path) -> None:
     points = [f"{point}:{number}:full" for number in (1, 2) for point in ("half", "rename")]
     assert dies_at_every([*points, "never"], tmp_path, status=1) == len(points)
@@ -133,6 +135,7 @@ def killed_and_ended(
     assert_undisturbed(tmp_path, url, data, **changes)
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_at_random_moments_is_the_undisturbed_one(tmp_path: Path) -> None:
     killed_and_ended([""] * 5, tmp_path, random.Random(0))
 

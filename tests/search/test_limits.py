@@ -87,6 +87,7 @@ def given(request: LimitRequest, space: Any = CELLS) -> SearchLimits:
     return limits
 
 
+@pytest.mark.slow_except("relativenas")
 @pytest.mark.parametrize("sampler", ["relativenas", "migo", "regularized-evolution", "random"])
 def test_no_trial_is_above_a_limit_of_the_network_that_is_trained(
     sampler: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -113,6 +114,7 @@ def test_no_trial_is_above_a_limit_of_the_network_that_is_trained(
     assert all(parameters().of(SPACE.params(one)) <= tight() for one in evaluated)
 
 
+@pytest.mark.slow
 def test_nobody_in_the_finals_is_above_a_limit(data: Path, tmp_path: Path) -> None:
     finals = FinalsSettings(shortlist=8, rungs=1, passes=1, cells=3, channels=2, target="full")
     plain = search(data, tmp_path, limits=LimitRequest(parameters=tight()))

@@ -193,6 +193,7 @@ def test_a_choice_does_not_depend_on_interruptions(data: Path, tmp_path: Path) -
     assert go_on(study).choose() == first
 
 
+@pytest.mark.slow
 def test_a_learner_widowed_in_the_last_pair_is_committed_before_the_choice(
     data: Path, tmp_path: Path
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_search_of_which_nothing_can_be_scored_ends_in_one_line(
 # --- more generations
 
 
+@pytest.mark.slow
 def test_with_a_level_schedule_an_extended_search_is_the_longer_one(
     data: Path, tmp_path: Path, finished: Search
 ) -> None:

@@ -110,6 +110,7 @@ def started(*arguments: Any) -> Any:
     return process
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("kind", KINDS)
 def test_processes_of_which_some_die_score_every_seat_once(kind: str, tmp_path: Path) -> None:
     url, name = address(kind, tmp_path), uuid.uuid4().hex

@@ -107,6 +107,7 @@ def test_the_commands_of_a_search_say_the_number_and_take_it_again(
     assert f"threads: {threads + 1}, by --threads, {threads} before" in joined.out
 
 
+@pytest.mark.slow
 def test_a_training_keeps_its_number_with_its_state(finished: Path, capfd: Capture) -> None:
     words = ["train", "--study", "mine", "--out", "trained", "--set", "channels=2"]
     begun = call(capfd, *words, "--set", "cells=3", "--set", "epochs=1", "--threads", "1")

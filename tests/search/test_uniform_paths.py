@@ -79,6 +79,7 @@ def test_finalists_are_the_best_of_all_generations_with_the_same_scores(finished
     assert finished.plan.finalists_of == "all candidates"
 
 
+@pytest.mark.slow
 def test_an_extended_search_is_the_longer_one(finished: Search, data: Path, tmp_path: Path) -> None:
     assert in_database(data, tmp_path / "out", tmp_path) == scores(finished.study)
 
@@ -101,6 +102,7 @@ def test_a_second_worker_scores_with_the_weights_of_the_first(
         assert scores(same) == scores(finished.study)
 
 
+@pytest.mark.slow_except("migo")
 @pytest.mark.parametrize("sampler", ["random", "migo", "optuna.samplers:TPESampler"])
 def test_every_sampler_scores_with_weights_that_no_trial_changes(
     sampler: str, data: Path, tmp_path: Path

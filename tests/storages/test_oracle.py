@@ -112,6 +112,7 @@ def storage(
         yield get_storage(opened)
 
 
+@pytest.mark.slow_except("sqlite", "postgresql")
 @settings(max_examples=20, derandomize=True)
 @given(steps=STEPS, delay=st.sampled_from([0.0, 0.003, 600.0]))
 def test_nobody_in_the_process_can_tell(

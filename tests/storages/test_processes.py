@@ -91,6 +91,7 @@ def run(url: str, study: optuna.Study, end: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow_except("sqlite")
 def test_a_killed_process_leaves_what_others_saw(url: str, study: optuna.Study) -> None:
     with run(url, study, "sleep") as process:
         assert process.stdout is not None
@@ -101,6 +102,7 @@ def test_a_killed_process_leaves_what_others_saw(url: str, study: optuna.Study) 
     assert study.best_value <= 0.5
 
 
+@pytest.mark.slow_except("postgresql")
 def test_a_process_killed_with_its_parameters_leaves_a_whole_study(
     url: str, study: optuna.Study
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_process_killed_with_its_parameters_leaves_a_whole_study(
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("end", ["exit", "child"])
 def test_a_process_that_ends_writes_the_last(url: str, study: optuna.Study, end: str) -> None:
     with run(url, study, end) as process:
@@ -119,6 +122,7 @@ def test_a_process_that_ends_writes_the_last(url: str, study: optuna.Study, end:
     assert list(study.trials[1].params) == NAMES
 
 
+@pytest.mark.slow_except("postgresql")
 def test_a_forked_process_has_trials_and_connections_of_its_own(
     url: str, study: optuna.Study
 ) -> None:
@@ -161,6 +165,7 @@ def open_and_search(url: str, barrier: Barrier) -> None:
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=4)
 
 
+@pytest.mark.slow_except("mysql")
 @pytest.mark.parametrize("kind", KINDS)
 def test_processes_open_an_empty_database_at_the_same_moment(kind: str, tmp_path: Path) -> None:
     with empty_database(kind, tmp_path) as url:

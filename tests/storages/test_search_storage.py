@@ -63,6 +63,7 @@ def work_elsewhere(url: str, name: str, trials: int) -> None:
     study.optimize(objective, n_trials=trials, n_jobs=trials)
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("kind", KINDS)
 def test_deaths_on_another_machine_free_their_seats_and_never_score_them(
     kind: str, tmp_path: Path

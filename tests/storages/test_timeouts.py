@@ -69,6 +69,7 @@ def loss(trial: optuna.Trial) -> float:
     return trial.suggest_float("x", -1, 1) ** 2
 
 
+@pytest.mark.slow_except("postgresql")
 def test_a_network_that_falls_silent_ends_a_study_in_one_error(url: str) -> None:
     with proxied(url, **SHORT) as (proxy, through):
 
@@ -98,6 +99,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_one_line(
         assert "no answer in time" in call(capfd, "studies", "--storage", through).line
 
 
+@pytest.mark.slow_except("postgresql")
 def test_a_lock_that_another_client_holds_ends_a_wait(url: str) -> None:
     with (
         proxied(url, **SHORT) as (_, through),
@@ -115,6 +117,7 @@ def test_a_lock_that_another_client_holds_ends_a_wait(url: str) -> None:
         optuna.load_study(study_name=study.study_name, storage=storage).ask()
 
 
+@pytest.mark.slow_except("mysql")
 def test_a_slow_network_and_one_that_is_cut_are_borne(url: str) -> None:
     with (
         proxied(url, **SHORT) as (proxy, through),

@@ -90,6 +90,7 @@ def storages(
         stock.engine.dispose()
 
 
+@pytest.mark.slow_except("sqlite", "postgresql")
 @settings(
     max_examples=15,
     deadline=None,

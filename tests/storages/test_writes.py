@@ -81,6 +81,7 @@ def test_the_parameters_of_a_trial_go_together_in_the_order_of_the_objective(
     assert watched(url, study, 1) == watched(url, study, 2) == NAMES
 
 
+@pytest.mark.slow_except("mysql")
 @pytest.mark.usefixtures("late")
 def test_a_new_process_asks_once_for_what_the_study_knows(
     url: str, storage: SearchStorage, study: optuna.Study
@@ -101,6 +102,7 @@ def test_a_new_parameter_is_stored_at_once_behind_those_that_wait(
     assert watched(url, study, 1) == ["x0", "new"]
 
 
+@pytest.mark.slow_except("sqlite", "postgresql")
 def test_others_see_the_parameters_while_the_objective_runs(
     url: str, storage: SearchStorage, study: optuna.Study
 ) -> None:
@@ -113,6 +115,7 @@ def test_others_see_the_parameters_while_the_objective_runs(
     wait_for(url, study, 2, ["x1", "x0"])
 
 
+@pytest.mark.slow_except("postgresql")
 def test_everything_in_the_process_sees_them_at_once(
     storage: SearchStorage, study: optuna.Study
 ) -> None:
@@ -139,6 +142,7 @@ def test_another_distribution_is_refused_at_once(study: optuna.Study) -> None:
     assert list(study.trials[1].params) == ["x0"]
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.usefixtures("late")
 def test_what_another_process_set_first_stays(
     url: str, storage: SearchStorage, study: optuna.Study
@@ -152,6 +156,7 @@ def test_what_another_process_set_first_stays(
     assert second != 0.125
 
 
+@pytest.mark.slow_except("postgresql")
 def test_a_trial_that_another_process_ended_takes_no_more_and_harms_no_other(
     url: str, storage: SearchStorage, study: optuna.Study
 ) -> None:
@@ -180,6 +185,7 @@ def test_a_trial_that_another_process_ended_takes_no_more_and_harms_no_other(
     assert [list(trial.params) for trial in study.trials[1:]] == [[], NAMES]
 
 
+@pytest.mark.slow_except("postgresql")
 def test_a_deleted_study_takes_its_waiting_parameters_along(
     url: str, storage: SearchStorage, study: optuna.Study
 ) -> None:
@@ -236,6 +242,7 @@ def test_a_database_that_fails_is_heard_of_and_given_what_it_missed(
     assert list(study.trials[1].params) == NAMES
 
 
+@pytest.mark.slow_except("sqlite")
 def test_a_pickled_storage_goes_on_with_the_trials(
     storage: SearchStorage, study: optuna.Study
 ) -> None:

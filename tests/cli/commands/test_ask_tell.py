@@ -83,6 +83,7 @@ def test_a_search_by_fresh_processes_alone_is_that_of_one_process(shell: Shell) 
     assert np.array_equal(found, positions(study), equal_nan=True)
 
 
+@pytest.mark.slow
 def test_two_objectives_and_a_constraint_search_as_in_one_process(
     two: Shell, capfd: Capture
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_whole_generation_is_a_list_that_optuna_tells(shell: Shell, capfd: Cap
     assert [a["generation"] for a in following] == [1, 1]
 
 
+@pytest.mark.slow
 def test_enqueued_trials_are_popped_by_optuna_and_by_ask(shell: Shell, capfd: Capture) -> None:
     enqueued = shell.json(capfd, "ask", "--enqueue", *NEW)
     assert [record["seat"] for record in enqueued] == [0, 1, 2, 3]
@@ -196,6 +198,7 @@ def test_a_finished_trial_can_be_skipped(shell: Shell, capfd: Capture) -> None:
     )
 
 
+@pytest.mark.slow_except("sqlite")
 @pytest.mark.parametrize("kind", KINDS)
 def test_processes_that_ask_at_once_get_seats_of_their_own(kind: str, tmp_path: Path) -> None:
     with empty_database(kind, tmp_path) as url:

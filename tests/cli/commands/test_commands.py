@@ -185,6 +185,7 @@ def test_a_password_is_not_printed(folder: Path, capfd: Capture) -> None:
         assert "secret" not in line
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("kind", DATABASES)
 def test_a_search_runs_on_a_server(kind: str, folder: Path, capfd: Capture) -> None:
     url = os.environ.get(DATABASES[kind])

@@ -31,6 +31,7 @@ def fetched(page: str, path: str) -> str:
         return str(answer.read().decode())
 
 
+@pytest.mark.slow
 def test_it_shows_the_study_and_ends_on_ctrl_c(finished: Path) -> None:
     words = ("dashboard", "--study", "mine", "--port", "0", "-q")
     with started(*words, cwd=finished) as process:

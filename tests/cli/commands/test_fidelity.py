@@ -107,6 +107,7 @@ def test_json_is_one_line_with_the_same() -> None:
     assert data["agreement"]["shared"]["count"] == 4
 
 
+@pytest.mark.slow
 def test_a_kill_costs_no_training_that_was_done() -> None:
     undisturbed = json.loads(ran(*SMALL, "--json", "--anew").stdout)
     with started(*SMALL, "--anew") as process:

@@ -47,6 +47,7 @@ def note() -> str:
         return study_note(study, seen, Best.of(seen.view, 10))
 
 
+@pytest.mark.slow
 def test_finals_are_shown_by_every_command(folder: Path, capfd: Capture) -> None:
     write_study_file(folder, "mine", generations=1)
     assert call(capfd, "run", "mine.toml").status == 0  # without finals
@@ -98,6 +99,7 @@ def test_finals_are_shown_by_every_command(folder: Path, capfd: Capture) -> None
     assert stored["finals"]["target"] == "small"
 
 
+@pytest.mark.slow
 def test_another_target_is_another_result_of_a_finished_search(
     folder: Path, capfd: Capture
 ) -> None:

@@ -25,6 +25,7 @@ def write_timed(folder: Path, time: str, population: int = 2) -> str:
     return "timed.toml"
 
 
+@pytest.mark.slow
 def test_a_time_is_planned_said_and_kept_by_the_study(folder: Path, capfd: Capture) -> None:
     write_images(folder / "images")
     line = call(capfd, "run", write_timed(folder, "9s", population=4000), "--threads", "1").line

@@ -36,6 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_segmentation_is_trained_evaluated_and_exported(
     here: Path, street: Path, capfd: Capture
 ) -> None:

@@ -86,6 +86,7 @@ def assert_scored_once(study: optuna.Study, *, generations: int) -> None:
     assert len(everywhere) // 2 - len(pairs) <= len(complete) - len(trained) <= 1
 
 
+@pytest.mark.slow
 def test_a_worker_waits_for_a_search_and_helps_it(folder: Path, data: Path, capfd: Capture) -> None:
     generations = 6
     with started("worker", *CPU, cwd=folder) as process:
@@ -158,6 +159,7 @@ def work(folder: Path, fault: str) -> None:
     main(["worker", *CPU])
 
 
+@pytest.mark.slow_except("rename")
 @pytest.mark.parametrize("point", faults.POINTS)
 def test_a_worker_that_is_killed_harms_nothing(
     point: str, folder: Path, data: Path, capfd: Capture

@@ -55,6 +55,7 @@ def refused(capfd: Capture, *words: str) -> str:
     return call(capfd, *WORDS, *words).line
 
 
+@pytest.mark.slow
 def test_all_have_the_same_time_and_the_search_counts(compared: Outcome) -> None:
     data = figures()
     names = ["found", "RelativeNAS", NETWORK, f"{NETWORK}, small stem"]

@@ -33,6 +33,7 @@ def trials(study: str) -> list[optuna.trial.FrozenTrial]:
         return optuna.load_study(study_name=study, storage=storage).trials
 
 
+@pytest.mark.slow
 def test_all_architectures_are_trained_and_listed_in_the_table(
     undisturbed: Outcome,
 ) -> None:

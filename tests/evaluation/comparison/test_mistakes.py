@@ -79,6 +79,7 @@ def test_studies_without_a_search_are_refused(capfd: Capture) -> None:
     assert "is a random search itself" in refused(capfd, "--study", "mine-random", "--out", "o")
 
 
+@pytest.mark.slow
 def test_an_unfinished_search_needs_no_baseline(capfd: Capture, folder: Path) -> None:
     assert call(capfd, "run", write_study_file(folder, "short", generations=1)).status == 0
     with storage_at(DATABASE, heartbeat_interval=None) as storage:

@@ -73,6 +73,7 @@ def written(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> d
     return {one.format: one.path for one in found}
 
 
+@pytest.mark.slow
 def test_onnx_gives_the_logits_of_images_from_0_to_1_in_any_number(
     network: CellNetwork, written: dict[str, Path]
 ) -> None:

@@ -38,6 +38,7 @@ def request(space: str, **changes: Any) -> LatencyRequest:
     return LatencyRequest(space=registered_space(space), **SMALL | changes)
 
 
+@pytest.mark.slow_except("nasbench201")
 @pytest.mark.parametrize(("space", "batch_size"), [("cells", 1), ("nasbench201", 3)])
 def test_the_sum_is_exact_if_a_network_takes_as_long_as_its_parts_and_a_rest(
     space: str, batch_size: int, monkeypatch: pytest.MonkeyPatch
@@ -90,6 +91,7 @@ def test_the_sum_is_exact_if_a_network_takes_as_long_as_its_parts_and_a_rest(
     )
 
 
+@pytest.mark.slow
 def test_operations_are_measured_at_every_shape_and_stride() -> None:
     table = measure_latencies(request("cells", seconds=0.001))
     places = {

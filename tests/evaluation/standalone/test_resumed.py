@@ -46,6 +46,7 @@ def assert_equal(out: Path, other: Path) -> None:
     assert names(out) == names(other)  # nothing half-written is left
 
 
+@pytest.mark.slow_except("result:1")
 @pytest.mark.parametrize("point", POINTS)
 def test_one_that_dies_at_a_point_and_goes_on_is_the_undisturbed_one(
     point: str, tmp_path: Path, undisturbed: Path

@@ -44,6 +44,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, street: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_short_training_finds_roads_skies_and_cars(street: Path, tmp_path: Path) -> None:
     result = train(street, tmp_path, epochs=18, learning_rate=0.05, validation_fraction=0.0)
     assert result.test_figures is not None
@@ -112,6 +113,7 @@ def test_a_training_ends_after_a_broken_test_image_was_repaired(
         train(folder, tmp_path / "out")
 
 
+@pytest.mark.slow_except("changes0")
 @forking
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "learning_rate": 1e-3}])
 def test_a_killed_training_goes_on_to_the_last_bit(

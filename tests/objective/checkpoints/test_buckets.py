@@ -54,6 +54,7 @@ def request(data: Path, out: Path, generations: int, weights: str | None = None)
     )
 
 
+@pytest.mark.slow
 def test_one_worker_makes_the_search_of_a_folder_to_the_last_bit(
     bucket: str, folder: Path, data: Path
 ) -> None:
@@ -84,6 +85,7 @@ def work(cwd: Path, url: str, environment: Mapping[str, str], fault: str) -> Non
     main(["worker", *CPU, "--storage", url])
 
 
+@pytest.mark.slow
 def test_workers_without_a_common_folder_share_a_search(
     bucket: str, server: Mapping[str, str], folder: Path, data: Path
 ) -> None:
@@ -136,6 +138,7 @@ def _search(study: optuna.Study) -> str:
     return plan.search
 
 
+@pytest.mark.slow
 def test_the_commands_keep_weights_in_a_bucket(
     bucket: str, folder: Path, data: Path, capfd: Capture
 ) -> None:

@@ -65,6 +65,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow_except("folder")
 @pytest.mark.parametrize("message", DAMAGES)
 def test_where_the_newest_file_is_damaged_the_one_before_is_used(
     message: str, checkpoint: Checkpoint, tmp_path: Path

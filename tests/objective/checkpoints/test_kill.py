@@ -72,6 +72,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[State]:
     return states(tmp_path_factory.mktemp("undisturbed"))
 
 
+@pytest.mark.slow_except("file")
 def test_a_search_killed_at_every_point_in_turn_is_where_it_was_before_or_after(
     place: dict[str, str], undisturbed: list[State]
 ) -> None:
@@ -112,6 +113,7 @@ def fits(action: Callable[[], object]) -> bool:
     return True
 
 
+@pytest.mark.slow_except("half-1")
 @pytest.mark.parametrize("number", range(1, 12))
 @pytest.mark.parametrize("point", ["half", "rename"])
 def test_a_full_disk_ends_a_search_that_then_goes_on(

@@ -93,6 +93,7 @@ def finish(study: optuna.Study) -> None:
     assert bits(population(study, SIZE))[:3] == bits(population(undisturbed, SIZE))[:3]
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("call", ["detached", "enqueue"])
 def test_processes_that_ask_at_the_same_moment_share_the_seats(call: str, place: str) -> None:
     with empty_study(place) as study, processes(place, study, call, call, call) as started:
@@ -105,6 +106,7 @@ def test_processes_that_ask_at_the_same_moment_share_the_seats(call: str, place:
         finish(study)
 
 
+@pytest.mark.slow_except("postgresql")
 def test_seats_of_a_dead_process_are_given_out_again(place: str) -> None:
     with empty_study(place) as study:
         with processes(place, study, "ask") as (process,):
@@ -128,6 +130,7 @@ def test_detached_trials_outlive_their_process(place: str) -> None:
         finish(study)
 
 
+@pytest.mark.slow_except("sqlite")
 @pytest.mark.parametrize("call", ["ask", "detached", "enqueue"])
 def test_a_process_killed_in_a_batch_leaves_the_other_seats_free(call: str, place: str) -> None:
     with empty_study(place) as study:

@@ -114,6 +114,7 @@ def finish(workers: WorkerGroup) -> None:
     assert not workers.study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
 
 
+@pytest.mark.slow_except("ours")
 def test_a_stopped_heartbeat_on_another_machine_frees_the_seat(workers: WorkerGroup) -> None:
     study = workers.study
     assert isinstance(study._storage, BaseHeartbeat)
@@ -131,6 +132,7 @@ def test_a_stopped_heartbeat_on_another_machine_frees_the_seat(workers: WorkerGr
     finish(workers)
 
 
+@pytest.mark.slow_except("ours")
 def test_a_retried_copy_from_another_machine_keeps_its_seat(
     workers: WorkerGroup, retry: Callback
 ) -> None:
@@ -159,6 +161,7 @@ def test_the_stale_trial_callback_runs_for_locally_dead_workers(
     assert called == [dead.number]
 
 
+@pytest.mark.slow_except("ours-True")
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_retried_copy_run_by_a_stock_worker_is_alive(
     elsewhere: bool, workers: WorkerGroup, retry: Callback
@@ -192,6 +195,7 @@ def test_a_retried_copy_run_by_a_stock_worker_is_alive(
     finish(workers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [ours], indirect=True, ids=["ours"])
 def test_deaths_do_not_score_a_seat(workers: WorkerGroup) -> None:
     study = workers.study

@@ -44,6 +44,7 @@ def kill_at(url: str, kind: str, number: int, where: str) -> None:
         process.kill()
 
 
+@pytest.mark.slow_except("objective")
 @pytest.mark.parametrize(
     ("kind", "where", "number"),
     [
@@ -86,6 +87,7 @@ def test_a_killed_process_leaves_no_running_trial_and_frees_its_seat(
         assert state(study) == state(undisturbed)
 
 
+@pytest.mark.slow
 def test_any_number_of_deaths_does_not_score_a_seat(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with database(url) as storage:

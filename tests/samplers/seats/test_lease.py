@@ -65,6 +65,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             server.join()
 
 
+@pytest.mark.slow_except("sqlite")
 def test_on_another_machine_only_a_dead_worker_frees_its_seat(place: str) -> None:
     name = uuid.uuid4().hex
     with opened(place) as storage:

@@ -67,6 +67,7 @@ def scored_in_any_order(
         trial.study.tell(trial, value)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 99), dice=st.randoms(use_true_random=False))
 def test_a_score_of_other_parameters_affects_its_own_pair_only(seed: int, dice: Random) -> None:
     study = optuna.create_study(sampler=new_sampler(SPACE, SIZE, "plain", seed=seed))
@@ -85,6 +86,7 @@ def test_a_score_of_other_parameters_affects_its_own_pair_only(seed: int, dice: 
     assert len(dict(seated(study)).keys() & expected.keys()) >= trials_of(SIZE, 2)
 
 
+@pytest.mark.slow_except("fixed-whole")
 @pytest.mark.filterwarnings("ignore:PartialFixedSampler is experimental")
 @pytest.mark.parametrize("suggests", [narrow, whole])
 @pytest.mark.parametrize("fixed", [{}, {"op": None, "rate": 0.02}], ids=["free", "fixed"])
@@ -154,6 +156,7 @@ def test_a_claim_without_a_readable_fingerprint_costs_only_time(junk: object) ->
     assert state(spoilt) == state(study)
 
 
+@pytest.mark.slow
 def test_pending_proposals_make_repeats_rarer() -> None:
     space: Space = {f"v{i}": CategoricalDistribution(list("abcde")) for i in range(6)}
 

@@ -110,6 +110,7 @@ def check(
         workers.check(doubles=0 if kind in KINDS else max(2, generations * 20 // share))
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("kind", STORAGES)
 def test_eight_processes_equal_one_on_every_storage(
     kind: str, pool: WorkerPool, tmp_path: Path
@@ -117,6 +118,7 @@ def test_eight_processes_equal_one_on_every_storage(
     check(kind, by_eight_processes, pool, tmp_path)
 
 
+@pytest.mark.slow_except("by_eight_processes", "by_one_thread")
 @pytest.mark.parametrize("way", WAYS, **named)
 def test_every_way_of_working_equals_one_worker(
     way: Callable[[WorkerGroup], None], pool: WorkerPool, tmp_path: Path
@@ -125,6 +127,7 @@ def test_every_way_of_working_equals_one_worker(
     check("sqlite", way, pool, tmp_path, generations=generations)
 
 
+@pytest.mark.slow_except("paper-True")
 @pytest.mark.parametrize(
     ("preset", "known"),
     [("paper", True), ("plain", False), ("migo", False), ("members", True)],

@@ -149,6 +149,7 @@ def test_finals_that_are_interrupted_go_on_to_the_same_result(
     assert without_times(record) == without_times(whole)
 
 
+@pytest.mark.slow_except("migo")
 @pytest.mark.parametrize("sampler", ["migo", "random", "optuna.samplers:TPESampler"])
 def test_searches_of_every_sampler_have_finals(sampler: str, data: Path, tmp_path: Path) -> None:
     settings = asdict(SETTINGS) | {"population": 8, "generations": 2}
@@ -164,6 +165,7 @@ def test_searches_of_every_sampler_have_finals(sampler: str, data: Path, tmp_pat
     assert [f.predicted for f in choice.finalists].count(True) == 2
 
 
+@pytest.mark.slow
 def test_a_search_with_uniform_paths_has_finals(data: Path, tmp_path: Path) -> None:
     search = begin(optuna.create_study(), tmp_path, data, uniform_epochs=2)
     assert search.plan.training_passes == 2 + SEATS // 4
@@ -183,6 +185,7 @@ def test_all_evaluations_are_heard_of(data: Path, tmp_path: Path) -> None:
     assert len(heard) <= search.choices
 
 
+@pytest.mark.slow
 def test_more_generations_and_other_settings_make_new_finals(data: Path, tmp_path: Path) -> None:
     study = optuna.create_study()
     search = begin(study, tmp_path, data, generations=1)

@@ -53,6 +53,7 @@ def assert_ends_undisturbed(
     assert_undisturbed(url, out, undisturbed)
 
 
+@pytest.mark.slow
 def test_finals_that_die_at_every_point_in_turn_are_the_undisturbed_ones(
     tmp_path: Path, undisturbed: tuple[Choice, Path]
 ) -> None:

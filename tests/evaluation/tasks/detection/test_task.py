@@ -42,6 +42,7 @@ def measured(network: nn.Module, samples: Samples) -> dict[str, float]:
     return meter.result()
 
 
+@pytest.mark.slow
 def test_shapes_of_other_images_are_found_after_a_short_training(tmp_path: Path) -> None:
     """Without augmentation, which is tested by itself. Initial weights find 0.01 to 0.03."""
     devkit = write_voc(tmp_path / "VOCdevkit", training=32, test=24, most=1)
