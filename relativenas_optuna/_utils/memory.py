@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from contextlib import suppress
 
 import psutil
@@ -36,11 +37,11 @@ def shortage(needed: float) -> str | None:
 
 
 def _address_limit() -> float:
-    """Return the bytes of `ulimit -v`."""
-    try:
-        import resource
-    except ImportError:  # Windows
+    """Return the bytes of `ulimit -v`; Windows has no such limit."""
+    if sys.platform == "win32":
         return math.inf
+    import resource
+
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return math.inf if soft == resource.RLIM_INFINITY else soft
 

@@ -45,7 +45,7 @@ def is_broken_pipe(error: BaseException) -> bool:
         return isinstance(error, BrokenPipeError)
     if isinstance(error.__context__, BrokenPipeError):
         return True
-    if error.code != 1 or not hasattr(select, "poll"):  # Windows has none
+    if sys.platform == "win32" or error.code != 1:  # Windows has no `select.poll`
         return False
     poll = select.poll()
     poll.register(1, 0)

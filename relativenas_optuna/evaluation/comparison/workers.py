@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -19,7 +20,6 @@ from relativenas_optuna.spaces.space_genotype import SpaceGenotype, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from multiprocessing.connection import Connection
     from pathlib import Path
 
     from relativenas_optuna.evaluation.comparison.contestants import TrainingJob
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.evaluation.standalone.result import Result
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
+
+    if sys.platform == "win32":
+        from multiprocessing.connection import PipeConnection as Connection
+    else:
+        from multiprocessing.connection import Connection
 
 HELD_OUT = 0.2
 """Share of the training images that are held out to test with, if there are no test images."""
