@@ -80,6 +80,15 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", requires=["environment"])
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def platforms(session: nox.Session) -> None:
+    """Check the types of the package as on Windows and on macOS."""
+    for platform in ("win32", "darwin"):
+        # A cache of its own, as mypy drops that of another platform.
+        options = ("--platform", platform, "--cache-dir", f".mypy_cache/{platform}")
+        python(session, "-m", "mypy", *options, "-p", "relativenas_optuna")
+
+
 def tests(session: nox.Session) -> None:
     """Run the tests in two processes; `nox -s tests -- -m slow` runs the slow ones."""
     processes = ("-n", "2", "--dist", "worksteal")
