@@ -1,6 +1,7 @@
 """Checks of the project: `nox` runs the first five sessions; `nox -l` lists the rest."""
 
 import os
+import re
 import shutil
 import tempfile
 from hashlib import sha256
@@ -48,11 +49,18 @@ def interpreter(session: nox.Session) -> str:
     return str(scripts / "python")
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment variables with which Python finds the package."""
+    if not PYTHON:
+        return {}
+    # The package need not be installed there.
+    paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
 def python(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Run Python with these arguments."""
-    if PYTHON:  # the package need not be installed there
-        paths = filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
-        env = {"PYTHONPATH": os.pathsep.join(paths)} | (env or {})
+    env = surroundings() | (env or {})
     session.run(interpreter(session), *arguments, env=env, external=True)
 
 
@@ -79,7 +87,6 @@ def types(session: nox.Session) -> None:
     python(session, "-m", "mypy", *session.posargs)
 
 
-@nox.session(venv_backend="none", requires=["environment"])
 @nox.session(default=False, venv_backend="none", requires=["environment"])
 def platforms(session: nox.Session) -> None:
     """Check the types of the package as on Windows and on macOS."""
@@ -89,6 +96,7 @@ def platforms(session: nox.Session) -> None:
         python(session, "-m", "mypy", *options, "-p", "relativenas_optuna")
 
 
+@nox.session(venv_backend="none", requires=["environment"])
 def tests(session: nox.Session) -> None:
     """Run the tests in two processes; `nox -s tests -- -m slow` runs the slow ones."""
     processes = ("-n", "2", "--dist", "worksteal")
@@ -132,6 +140,22 @@ def docs(session: nox.Session) -> None:
     command = session.posargs or ["build", "--strict"]
     # Material warns of MkDocs 2, which pyproject.toml excludes.
     python(session, "-m", "mkdocs", *command, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def docs_version(session: nox.Session) -> None:
+    """Commit the site of this version, such as 0.1, to the local branch gh-pages beside others.
+
+    Arguments are those of `mike deploy`: `nox -s docs_version -- --push`. The branch's start page
+    leads to the version that was deployed last.
+    """
+    init = Path("relativenas_optuna/__init__.py").read_text(encoding="utf-8")
+    (version,) = re.findall(r'^__version__ = "(\d+\.\d+)', init, re.M)
+    programs = Path(interpreter(session)).parent
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"  # mike starts `mkdocs`
+    env = surroundings() | {"NO_MKDOCS_2_WARNING": "1", "PATH": path}
+    for step in (("deploy", "--update-aliases", version, "latest"), ("set-default", "latest")):
+        session.run(str(programs / "mike"), *step, *session.posargs, env=env, external=True)
 
 
 @nox.session(default=False, venv_backend="none", requires=["environment"])

@@ -14,6 +14,7 @@ from relativenas_optuna import __version__
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ".github/workflows/tests.yml"
+DOCS_WORKFLOW = ".github/workflows/docs.yml"
 
 
 def read(file: str) -> Any:
@@ -30,7 +31,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("schema", "files"),
     [
         ("citation-file-format", ["CITATION.cff"]),
-        ("github-workflows", [WORKFLOW]),
+        ("github-workflows", [WORKFLOW, DOCS_WORKFLOW]),
         ("github-issue-config", [".github/ISSUE_TEMPLATE/config.yml"]),
         (
             "github-issue-forms",
@@ -70,6 +71,22 @@ def test_workflow_tests_the_oldest_python() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     versions = read(WORKFLOW)["jobs"]["tests"]["strategy"]["matrix"]["python"]
     assert f">={versions[0]}" == project["requires-python"]
+
+
+@pytest.mark.parametrize(
+    ("workflow", "job", "sessions"),
+    [(DOCS_WORKFLOW, "docs", ["docs", "docs_version"]), (WORKFLOW, "platforms", ["platforms"])],
+)
+def test_workflow_runs_sessions_that_exist(workflow: str, job: str, sessions: list[str]) -> None:
+    commands = [step.get("run", "") for step in read(workflow)["jobs"][job]["steps"]]
+    assert re.findall(r"nox -s (\w+)", "\n".join(commands)) == sessions
+    noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+    assert all(f"def {session}(session: nox.Session)" in noxfile for session in sessions)
+
+
+def test_a_tag_of_a_version_deploys_the_site() -> None:
+    # YAML 1.1 reads the key "on" as True.
+    assert read(DOCS_WORKFLOW)[True] == {"push": {"tags": ["v*"]}}
 
 
 def test_pre_commit_configuration_is_valid_and_its_session_exists() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+# Python's YAML knows no tag for environment variables.
+CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8").replace("!ENV ", ""))
 # hooks.py makes these pages or takes them from other folders.
 ELSEWHERE = ("index.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 GENERATED = ("reference/api/", "reference/cli.md", "reference/settings.md", "examples.md")
