@@ -36,7 +36,7 @@ def look(tab: Page, figures: int) -> None:
     raise AssertionError("the figures do not fit the window after ten seconds")
 
 
-@pytest.mark.slow_except("light")
+@pytest.mark.slow
 @pytest.mark.parametrize("light", ["light", "dark"])
 def test_the_page_is_whole_without_a_network(
     finished: Path, capfd: pytest.CaptureFixture[str], light: Literal["light", "dark"]

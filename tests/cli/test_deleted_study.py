@@ -89,6 +89,7 @@ def make_study(url: str, *, trials: int = 0) -> None:
         study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=trials)
 
 
+@pytest.mark.slow
 def test_a_search_ends_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_search_ends_with_one_line(
     assert GONE in outcome.line
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +163,7 @@ def test_all_uses_of_a_study_say_that_it_is_deleted(url: str) -> None:
             used_after_deletion(use)
 
 
+@pytest.mark.slow_except("1", "4")
 @pytest.mark.parametrize("when", ["in the objective", "after a trial", "between two pairs"])
 def test_a_search_ends_wherever_it_is(url: str, when: str) -> None:
     make_study(url)
@@ -215,6 +218,7 @@ def test_a_study_that_got_the_id_of_a_deleted_one_is_left_alone(tmp_path: Path) 
         assert not optuna.load_study(study_name="other", storage=storage).trials
 
 
+@pytest.mark.slow_except("sqlite")
 def test_the_dashboard_reporter_says_nothing_of_a_deleted_study(url: str) -> None:
     make_study(url, trials=1)
     said: list[str] = []

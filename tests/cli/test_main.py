@@ -72,6 +72,7 @@ def run_as_printed(folder: Path, command: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_sigterm_in_mid_search_loses_nothing(tmp_path: Path) -> None:
     file = write_study_file(tmp_path, "mine", generations=1000)
     with started("run", file, cwd=tmp_path) as process:
@@ -119,6 +120,7 @@ def test_ctrl_c_in_a_terminal_ends_the_bar_and_loses_nothing(tmp_path: Path) -> 
     assert states(tmp_path, "mine")["COMPLETE"] >= 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_the_winner_is_chosen_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

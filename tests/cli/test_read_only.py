@@ -64,6 +64,7 @@ def looked(folder: Path, *commands: str) -> str:
     return run.stdout + run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _POSIX, reason="permissions of POSIX")
 def test_commands_look_at_a_study_that_cannot_be_written(folder: Path) -> None:
     (folder / "relativenas.db").chmod(0o444)
@@ -80,6 +81,7 @@ def test_commands_look_at_a_study_that_cannot_be_written(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["relativenas.db"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _POSIX, reason="permissions of POSIX")
 def test_a_reader_leaves_no_files_that_keep_the_owner_out(folder: Path) -> None:
     (folder / "relativenas.db").chmod(0o444)

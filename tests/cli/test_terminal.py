@@ -70,6 +70,7 @@ def test_verbose_says_where_an_error_came_from(capfd: Capture) -> None:
     assert outcome.err.splitlines()[-1] == line
 
 
+@pytest.mark.slow
 def test_verbose_prints_each_trial_of_a_search(folder: Path, capfd: Capture) -> None:
     outcome = call(capfd, "run", write_study_file(folder, "mine", generations=1), "-v")
     line = r"^trial \d \(generation 1, seat (\d)\): loss \d+\.\d{4} after \d"
@@ -104,6 +105,7 @@ def test_results_as_json(finished: Path, tmp_path: Path, capfd: Capture) -> None
     assert set(data) >= set(Choice.__dataclass_fields__)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("finished")
 def test_forced_colours_bring_no_progress_bars_into_files(
     tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch

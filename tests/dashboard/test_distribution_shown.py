@@ -44,6 +44,7 @@ def newest(study: optuna.Study) -> dict[tuple[str, str], float]:
     }
 
 
+@pytest.mark.slow
 def test_one_heat_map_is_overwritten_after_each_sweep(tmp_path: Path) -> None:
     with storage_at(f"sqlite:///{tmp_path / 'study.db'}", heartbeat_interval=None) as storage:
         sampler = MIGOSampler(SPACE.distributions, population_size=8, seed=0)

@@ -118,6 +118,7 @@ def test_nothing_that_stays_as_it_is_is_written_again(storage: SearchStorage) ->
     assert before.keys() == after.keys()
 
 
+@pytest.mark.slow
 def test_all_of_it_is_one_transaction(storage: SearchStorage) -> None:
     study, reporter = searched(24, size=8, storage=storage), DashboardReporter(warn=quiet)
     commits: list[int] = []
@@ -265,6 +266,7 @@ def test_a_database_that_takes_nothing_ends_nothing(tmp_path: Path) -> None:
     assert "readonly" in line
 
 
+@pytest.mark.slow_except("grpc")
 @pytest.mark.parametrize("kind", ["memory", "journal"])
 def test_other_storages_show_the_same(kind: str, tmp_path: Path) -> None:
     journal = JournalStorage(JournalFileBackend(str(tmp_path / "journal")))

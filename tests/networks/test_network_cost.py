@@ -7,6 +7,7 @@ from relativenas_optuna.networks import Cost, Supernet, build, cost
 from relativenas_optuna.spaces import CellSpace, Genotype, published
 
 
+@pytest.mark.slow_except("cifar10")
 @pytest.mark.parametrize(
     ("dataset", "size", "millions"),
     [("cifar10", 32, 616.8), ("cifar100", 32, 616.9), ("imagenet", 224, 562.97)],

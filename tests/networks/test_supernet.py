@@ -46,6 +46,7 @@ def trained_channels_last(trained: Supernet) -> Supernet:
     return supernet.to(memory_format=torch.channels_last)
 
 
+@pytest.mark.slow
 def test_the_default_supernet_is_that_of_the_paper() -> None:
     with torch.device("meta"):
         supernet = Supernet(PAPER)

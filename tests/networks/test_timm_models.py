@@ -29,6 +29,7 @@ def published_names() -> tuple[str, ...]:
     return register_with_timm()
 
 
+@pytest.mark.slow
 def test_every_published_cell_is_a_model(published_names: tuple[str, ...]) -> None:
     assert len(published_names) == len(PUBLISHED)
     assert published_names[:2] == ("relativenas_imagenet", "relativenas_darts_v1_imagenet")

@@ -119,6 +119,7 @@ def complete(study: optuna.Study, generations: int) -> bool:
     return known is not None and known.scored_seats(generations) == 6 * generations
 
 
+@pytest.mark.slow_except("2")
 @both_spaces
 @pytest.mark.parametrize("preset", ["plain", "paper"])
 @pytest.mark.parametrize("way", ["threads", "order", "generations"])

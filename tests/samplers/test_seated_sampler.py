@@ -69,6 +69,7 @@ def test_every_seat_is_scored_once_and_a_restart_continues_exactly(name: str) ->
 
 # Not NSGA-II: it stores the parents of a generation at their first use, and reads them in another
 # order afterwards.
+@pytest.mark.slow_except("TPE")
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "NSGAIISampler"])
 def test_a_lost_trial_is_proposed_again(name: str) -> None:
     whole, study = run(optuna.create_study(), name), optuna.create_study()

@@ -167,6 +167,7 @@ def test_a_sampler_that_ignores_limits_is_refused(sampler: str, data: Path, tmp_
         search(data, tmp_path, sampler=sampler, limits=LimitRequest(parameters=1e6))
 
 
+@pytest.mark.slow
 def test_an_impossible_limit_is_refused_with_the_least_cost(data: Path, tmp_path: Path) -> None:
     study = optuna.create_study(study_name="s")
     least = round(parameters().bounds[0])

@@ -108,6 +108,7 @@ def test_summaries_are_those_of_the_complete_generations(finished: Search) -> No
     assert summary_of(finished.population, SETTINGS.generations) is None
 
 
+@pytest.mark.slow
 def test_a_random_search_differs_in_its_candidates_alone(
     data: Path, tmp_path: Path, finished: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +179,7 @@ def test_finalists_are_the_best_distinct_members_of_the_last_generation(finished
     assert finished.choose() == choice
 
 
+@pytest.mark.slow
 def test_no_more_than_a_few_are_finalists(data: Path, tmp_path: Path) -> None:
     search = run(begin(optuna.create_study(), tmp_path, data, population=8, generations=1))
     choice = search.choose()
@@ -260,6 +262,7 @@ def test_a_search_that_is_extended_in_its_first_generation_is_the_longer_one(
     assert same_bits(extended.objective.weights.snapshot(), finished.objective.weights.snapshot())
 
 
+@pytest.mark.slow
 def test_otherwise_what_was_scored_stays_and_the_schedule_is_the_new_one(
     data: Path, tmp_path: Path, finished: Search
 ) -> None:

@@ -111,6 +111,7 @@ def running(storage: SearchStorage, ages: list[str]) -> tuple[int, list[int]]:
     return study._study_id, ids
 
 
+@pytest.mark.slow_except("postgresql")
 @pytest.mark.parametrize("kind", DATABASES)
 def test_servers_tell_the_age_of_a_heartbeat(kind: str, tmp_path: Path) -> None:
     ages = ["'30' second", "'50' minute"]

@@ -89,6 +89,7 @@ def test_on_a_gpu_only_a_given_number_is_set() -> None:
     assert study.user_attrs == {}
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_search_say_the_number_and_take_it_again(
     folder: Path, capfd: Capture
 ) -> None:

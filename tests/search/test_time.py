@@ -149,6 +149,7 @@ def test_too_short_a_time_leaves_nothing_in_the_study(
     assert SearchPlan.stored_in(study) is None
 
 
+@pytest.mark.slow
 def test_candidates_that_train_share_their_time_with_the_finals(data: Path, tmp_path: Path) -> None:
     plan = search(optuna.create_study(), asked(data, tmp_path, uniform=0, time=TIME)).plan
     assert plan.settings.uniform_epochs == 0

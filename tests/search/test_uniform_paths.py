@@ -84,6 +84,7 @@ def test_an_extended_search_is_the_longer_one(finished: Search, data: Path, tmp_
     assert in_database(data, tmp_path / "out", tmp_path) == scores(finished.study)
 
 
+@pytest.mark.slow
 def test_a_second_worker_scores_with_the_weights_of_the_first(
     finished: Search, data: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_the_status_shows_how_far_the_training_is(data: Path, tmp_path: Path) ->
     assert "epochs" not in report.line
 
 
+@pytest.mark.slow
 def test_the_progress_bar_shows_the_training_and_then_every_generation(
     data: Path, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_nobody_in_the_process_can_tell(
     storage.delete_study(ours.study_id)
 
 
+@pytest.mark.slow_except("sqlite")
 def test_threads_that_work_at_the_same_time_lose_and_mix_nothing(
     storage: BaseStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

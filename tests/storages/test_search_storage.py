@@ -126,6 +126,7 @@ def test_a_stale_trial_that_another_process_just_failed_is_left_as_it_is(tmp_pat
             mark_interrupted(storage, trial_id)
 
 
+@pytest.mark.slow
 def test_a_process_that_lives_keeps_its_trials(tmp_path: Path) -> None:
     """Longer than the grace of two seconds, while another process looks at it."""
     url = f"sqlite:///{tmp_path / 'x.db'}"

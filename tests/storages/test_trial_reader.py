@@ -90,7 +90,7 @@ def storages(
         stock.engine.dispose()
 
 
-@pytest.mark.slow_except("sqlite", "postgresql")
+@pytest.mark.slow_except("sqlite")
 @settings(
     max_examples=15,
     deadline=None,

@@ -71,6 +71,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameter_buffer, "DELAY", 600.0)
 
 
+@pytest.mark.slow_except("sqlite")
 @pytest.mark.usefixtures("late")
 def test_the_parameters_of_a_trial_go_together_in_the_order_of_the_objective(
     url: str, storage: SearchStorage, study: optuna.Study
@@ -93,6 +94,7 @@ def test_a_new_process_asks_once_for_what_the_study_knows(
     assert watched(url, study, 1) == NAMES
 
 
+@pytest.mark.slow_except("sqlite")
 def test_a_new_parameter_is_stored_at_once_behind_those_that_wait(
     url: str, storage: SearchStorage, study: optuna.Study
 ) -> None:
@@ -133,6 +135,7 @@ def test_everything_in_the_process_sees_them_at_once(
         assert read(trial) == value
 
 
+@pytest.mark.slow_except("sqlite")
 def test_another_distribution_is_refused_at_once(study: optuna.Study) -> None:
     trial = study.ask()
     trial.suggest_float("x0", 0, 1)

@@ -35,6 +35,7 @@ def trials() -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name="mine", storage="sqlite:///relativenas.db").get_trials()
 
 
+@pytest.mark.slow
 def test_a_study_file_limits_the_parameters_and_the_limit_is_kept(
     here: Path, capfd: Capture
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_study_file_limits_the_parameters_and_the_limit_is_kept(
     assert "limit parameters 1000000.0 does not fit study 'mine', which was sta" in changed.line
 
 
+@pytest.mark.slow
 def test_a_measured_table_limits_the_latency(here: Path, capfd: Capture) -> None:
     measured = call(capfd, "latency", *SMALL, "--seconds", "0.001", "--device", "cpu", "-q")
     assert measured.status == 0

@@ -113,6 +113,7 @@ def test_the_best_of_a_study_is_trained_on_its_data(folder: Path, capfd: Capture
     assert description.genotype.to_text() == best.strip()
 
 
+@pytest.mark.slow
 def test_a_folder_of_large_images_is_read_while_training(folder: Path, capfd: Capture) -> None:
     large = ("random_resized_crop=true", "padding=0", "color_jitter=0.2")
     changes = [word for one in large for word in ("--set", one)]
@@ -174,6 +175,7 @@ def test_a_missing_gpu_is_said_before_data_is_read(folder: Path, capfd: Capture)
     assert "device must be one of cpu on this machine; got 'cuda'" in line
 
 
+@pytest.mark.slow
 def test_a_training_of_days_on_a_cpu_needs_yes(
     folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,7 @@ def test_all_have_the_same_time_and_the_search_counts(compared: Outcome) -> None
     assert Path(OUT, "compare.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_finished_rows_are_kept_and_another_network_is_added(
     compared: Outcome, capfd: Capture
 ) -> None:

@@ -141,6 +141,7 @@ def test_unfinished_and_random_searches_have_no_random_search() -> None:
     assert "study 's' is a random search itself" in line
 
 
+@pytest.mark.slow
 def test_the_random_search_runs_once_with_as_many_candidates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

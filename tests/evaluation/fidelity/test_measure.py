@@ -100,6 +100,7 @@ def test_standalone_scores_do_not_depend_on_shared_weights(
     assert anew == second
 
 
+@pytest.mark.slow
 def test_a_sample_grown_in_steps_equals_one_drawn_at_once(
     found: optuna.Study, scoring: SupernetObjective[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def parameters(out: Path) -> dict[str, Tensor]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are forked from a server")
 def test_two_processes_equal_one_that_takes_its_batches_in_two_halves(tmp_path: Path) -> None:
     in_channels, classes = tiny_images().shape[0], len(tiny_images().classes)

@@ -67,6 +67,7 @@ def test_one_that_dies_at_every_point_in_turn_is_the_undisturbed_one(
     assert_equal(tmp_path, undisturbed)
 
 
+@pytest.mark.slow
 def test_mixed_precision_with_a_scaled_loss_goes_on_likewise(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"precision": "float16", "epochs": 2}
     train(tmp_path / "a", test=tiny_images(20), **changes)

@@ -219,6 +219,7 @@ def large(count: int = 12, side: int = 32) -> Images:
     )
 
 
+@pytest.mark.slow_except("cifar")
 @pytest.mark.parametrize("name", ["cifar", "imagenet"])
 def test_the_papers_recipes_train_a_network_that_is_small_enough(name: str, tmp_path: Path) -> None:
     """Train with auxiliary head, warm-up, label smoothing, drop-path and cutout together."""

@@ -96,6 +96,7 @@ def test_a_training_takes_its_time_and_is_not_repeated(tmp_path: Path) -> None:
         train(tmp_path, seconds=2.0)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_has_the_time_that_is_left(tmp_path: Path) -> None:
     def stop(epoch: Epoch) -> None:
         if epoch.epoch == 2:

@@ -92,6 +92,7 @@ def test_a_missing_library_of_the_metric_is_reported_before_the_training(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_training_ends_after_a_broken_test_image_was_repaired(
     street: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +140,7 @@ def _process(number: int, port: int, street: Path, out: Path) -> None:
     train(street, out, batch_size=8, epochs=1)
 
 
+@pytest.mark.slow
 @forking
 def test_two_processes_equal_one_that_takes_its_batches_in_two_halves(
     street: Path, tmp_path: Path

@@ -120,6 +120,7 @@ def test_seats_of_a_dead_process_are_given_out_again(place: str) -> None:
         finish(study)
 
 
+@pytest.mark.slow_except("mysql")
 def test_detached_trials_outlive_their_process(place: str) -> None:
     with empty_study(place) as study:
         with processes(place, study, "detached") as (process,):

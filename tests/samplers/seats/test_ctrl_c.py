@@ -71,6 +71,7 @@ def marks(study: optuna.Study) -> list[bool]:
     return [was_interrupted(trial) for trial in study.get_trials(states=[FAIL])]
 
 
+@pytest.mark.slow_except("sqlite")
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_three_interruptions_do_not_score_a_seat(storage: BaseStorage, n_jobs: int) -> None:
     study = optuna.create_study(storage=storage, sampler=new_sampler(SPACE))

@@ -162,7 +162,7 @@ def test_a_worker_that_reports_and_ends_during_a_read_is_not_dead(
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=int(EXAMPLES or 12),
+    max_examples=int(EXAMPLES or 6),
     stateful_step_count=40,
     derandomize=EXAMPLES is None,
     deadline=None,

@@ -99,6 +99,7 @@ def test_any_number_of_deaths_does_not_score_a_seat(tmp_path: Path) -> None:
         assert scored(study) == scored(search(space=SPACE, trials=5))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_any_worker_can_run_a_waiting_trial_with_a_seat(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"

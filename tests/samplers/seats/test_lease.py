@@ -109,6 +109,7 @@ def test_clocks_that_differ_by_a_day_end_no_worker(
             worker.kill()
 
 
+@pytest.mark.slow_except("sqlite")
 def test_on_the_same_machine_a_dead_worker_is_known_at_once(place: str) -> None:
     name = uuid.uuid4().hex
     with opened(place) as storage:
@@ -119,6 +120,7 @@ def test_on_the_same_machine_a_dead_worker_is_known_at_once(place: str) -> None:
         assert study.trials[worker.number].state == FAIL
 
 
+@pytest.mark.slow_except("sqlite")
 def test_a_worker_renews_its_lease_while_it_has_a_trial(place: str) -> None:
     earlier = set(threading.enumerate())
     with opened(place) as storage:

@@ -106,6 +106,7 @@ def test_loading_the_study_at_every_trial_changes_nothing(
         assert state(study) == state(undisturbed)
 
 
+@pytest.mark.slow_except("migo")
 @every_kind
 @given(
     failures=st.sets(st.integers(0, 30), max_size=12).filter(

@@ -96,6 +96,7 @@ def test_finalists_are_the_best_with_the_final_weights(finished: Search) -> None
     assert choice.random_accuracies == accuracies
 
 
+@pytest.mark.slow
 def test_the_target_full_counts_parameters_in_the_shortlist(data: Path, tmp_path: Path) -> None:
     search = begin(
         optuna.create_study(study_name="s"), tmp_path, data, finals=replace(FINALS, target="full")
@@ -176,6 +177,7 @@ def test_a_search_with_uniform_paths_has_finals(data: Path, tmp_path: Path) -> N
         assert finalist.search_loss in (None, finalist.loss)
 
 
+@pytest.mark.slow
 def test_all_evaluations_are_heard_of(data: Path, tmp_path: Path) -> None:
     search = begin(optuna.create_study(), tmp_path, data, generations=1)
     search.run()

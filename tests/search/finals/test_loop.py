@@ -206,6 +206,7 @@ def test_a_full_disk_ends_the_run_and_no_architecture_is_to_blame(study: optuna.
     assert not record.trainings
 
 
+@pytest.mark.slow_except("memory")
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the start of a process")
 @pytest.mark.parametrize("work", [MAKE_SHORTLIST, Work(0, 1)])
 def test_the_work_of_another_process_is_left_to_it_until_it_dies(
@@ -237,6 +238,7 @@ def test_the_work_of_another_process_is_left_to_it_until_it_dies(
     assert trainings.done == (ALL if work == MAKE_SHORTLIST else [*first, *ALL[4:]])
 
 
+@pytest.mark.slow_except("memory")
 def test_a_worker_elsewhere_is_dead_after_two_minutes_of_silence(
     study: optuna.Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
