@@ -87,17 +87,21 @@ class TrainingReport:
     ) -> None:
         """Print the result of a training, and the command that evaluates the network."""
         kept = f"epoch {result.kept_epoch + 1} of {result.epochs} is kept"
+        validated = True
         if result.validation_figures is not None:
             self._print(f"\n{kept}: validation {shown_figures(result.validation_figures)}")
         elif result.validation_accuracy is None or result.validation_loss is None:
             self._print(f"\n{kept}, the last one, because there are no validation images")
+            validated = False
         else:
             of = _score(result.validation_accuracy, result.validation_loss)
             self._print(f"\n{kept}: validation {of}")
+        part: list[str] = []
         if result.test_figures is not None:
             self._print(f"test {shown_figures(result.test_figures)}")
         elif result.test_accuracy is None or result.test_loss is None:
             self._print("there are no test images")
+            part = ["--part", "validation" if validated else "training"]
         else:
             self._print(f"test {_score(result.test_accuracy, result.test_loss)}")
         self._print(
@@ -108,7 +112,7 @@ class TrainingReport:
         known = is_built_in(genotype) or space_of(genotype) == TORCHVISION
         space = [] if known else ["--space", str(space_of(genotype))]
         own = ["--task", task] if task is not None and ":" in task else []
-        evaluate = shlex.join(["evaluate", network, "--data", data, *own, *space])
+        evaluate = shlex.join(["evaluate", network, "--data", data, *part, *own, *space])
         self._note(f"\nwritten:     {shown_path(out.absolute())}: {_FILES}")
         self._note(f"evaluate it: {program('relativenas')} {evaluate}")
 

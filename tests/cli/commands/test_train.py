@@ -130,6 +130,19 @@ def test_without_test_images_there_is_no_test(folder: Path, capfd: Capture) -> N
     assert outcome.status == 0
     assert "there are no test images" in outcome.out
     assert "kept, the last one, because there are no validation images" in outcome.out
+    assert re.search("evaluate it: .* --data images/train --part training$", outcome.out, re.M)
+
+
+@pytest.mark.slow
+def test_without_test_images_the_printed_command_measures_on_those_of_the_validation(
+    folder: Path, capfd: Capture
+) -> None:
+    words = [word if word != "images" else "images/train" for word in TINY]
+    outcome = call(capfd, *words, "--set", "epochs=1")
+    (printed,) = re.findall("evaluate it: .* (evaluate .*)$", outcome.out, re.M)
+    measured = call(capfd, *printed.split())
+    assert measured.status == 0
+    assert " validation images of images/train" in measured.out
 
 
 @pytest.mark.parametrize(
