@@ -42,7 +42,7 @@ from relativenas_optuna.training.data.load import load_images
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 RESULTS = Path(__file__).with_suffix(".json")
 FOUND = "found"
@@ -100,7 +100,7 @@ def searched(arguments: argparse.Namespace, runs: Path) -> Genotype:
 
 
 def trainer_of(
-    training: Images, test: Images, seed: int, arguments: argparse.Namespace
+    training: ImageSet, test: ImageSet, seed: int, arguments: argparse.Namespace
 ) -> FinalsTrainer:
     """Return the trainer of deep and thin networks."""
     return FinalsTrainer(

@@ -34,7 +34,7 @@ LIBRARIES = {
     "storages": {"MySQLdb", "optuna", "psycopg", "psycopg2", "pymysql", "sqlalchemy"},
     "samplers": {"numpy", "optuna", "psutil", "scipy", "sqlalchemy", "threadpoolctl"},
     "networks": {"numpy", "safetensors", "timm", "torch"},
-    "training": {"PIL", "numpy", "psutil", "sklearn", "torch", "torchvision"},
+    "training": {"PIL", "datasets", "numpy", "psutil", "sklearn", "torch", "torchvision"},
     "visualization": {"matplotlib", "numpy", "optuna", "plotly"},
     "objective": {"numpy", "optuna", "torch"},
     "search": {"filelock", "numpy", "optuna", "psutil", "sqlalchemy", "torch"},

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from relativenas_optuna.search.defaults import DATA_NAMES, DEFAULT_STORAGE
+from relativenas_optuna.search.defaults import DEFAULT_STORAGE
 from relativenas_optuna.spaces.names import BUILT_IN_NAMES
+from relativenas_optuna.training.data.data_names import DATA_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

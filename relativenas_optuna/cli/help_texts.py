@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+DATA_KINDS = (
+    "Data set: digits, cifar10, cifar100, a folder with a sub-folder of images per class, hf:NAME "
+    "of Hugging Face, or tar files such as 'shards-{000..003}.tar'"
+)
+"""Values of --data, for the help of an option."""
+
 
 def examples(*lines: str) -> str:
     """Return the epilog of a command's help, which lists examples.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.plan import SearchRequest
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 
 def searched(
@@ -87,7 +87,7 @@ class Prepared(NamedTuple):
         time_plan: What the search does within its time; None without a time.
     """
 
-    images: Images
+    images: ImageSet
     plan: SearchPlan
     time_plan: TimePlan | None
 

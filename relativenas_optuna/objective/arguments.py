@@ -13,8 +13,8 @@ from relativenas_optuna.training.data.load import as_images
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from relativenas_optuna.training.data.dataset import MapDataset
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.dataset_items import AnyDataset
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 T = TypeVar("T")
 
@@ -28,8 +28,8 @@ class DividedImages(NamedTuple):
         fingerprint: Text that is the same for the same images, labels and class names.
     """
 
-    training: Images
-    validation: Images
+    training: ImageSet
+    validation: ImageSet
     fingerprint: str
 
 
@@ -70,8 +70,8 @@ def checked_settings(settings: SearchSettings | str) -> SearchSettings:
 
 
 def divided_images(
-    data: Images | MapDataset | str | Path,
-    validation: Images | MapDataset | None,
+    data: ImageSet | AnyDataset | str | Path,
+    validation: ImageSet | AnyDataset | None,
     *,
     train_fraction: float,
     seed: int,

@@ -22,7 +22,7 @@ from relativenas_optuna.objective.weight_set import WeightSet
 from relativenas_optuna.samplers.seats.claims import Seat
 from relativenas_optuna.training.augmentation import Augmentation, normalise
 from relativenas_optuna.training.calibration import calibrate
-from relativenas_optuna.training.data.images import Images, require_pair
+from relativenas_optuna.training.data.image_set import ImageSet, require_pair
 from relativenas_optuna.training.loop import (
     EpochResult,
     Evaluation,
@@ -66,8 +66,8 @@ class CandidateTrainer(Generic[A]):
     def __init__(
         self,
         space: Space[A],
-        training: Images,
-        validation: Images,
+        training: ImageSet,
+        validation: ImageSet,
         *,
         settings: SearchSettings,
         seed: int,
@@ -81,7 +81,7 @@ class CandidateTrainer(Generic[A]):
             padding=settings.padding, flip=settings.flip, cutout=settings.cutout
         )
         try:
-            self._augmentation.check(*training.images.shape[2:])
+            self._augmentation.check(*training.shape[1:])
         except ValueError as error:
             raise ValueError(
                 f"{error}: take settings that fit, as 'digits' does for small images"
@@ -97,14 +97,14 @@ class CandidateTrainer(Generic[A]):
             supernet,
             channels=settings.channels,
             cells=settings.cells,
-            in_channels=training.images.shape[1],
+            in_channels=training.shape[0],
             num_classes=len(training.classes),
             seed=seed,
         ).to(self.device)
         self.supernet = own.to(memory_format=torch.channels_last)
         _check_size(training, getattr(own, "least_size", 1))
         if supernet is not None:
-            images = normalise(training.images[:2], *training.statistics())
+            images = normalise(training.at(torch.arange(2)), *training.statistics())
             genotype = space.random(np.random.default_rng(seed))
             check_path(self.supernet, genotype, images, len(training.classes))
         self.weights = WeightSet(self.supernet)
@@ -112,8 +112,7 @@ class CandidateTrainer(Generic[A]):
     @cached_property
     def costs(self) -> PathCosts[A]:
         """Counter of the cost of architectures for these images, which needs no training."""
-        channels, height, width = self.training.images.shape[1:]
-        return PathCosts(self.supernet, (channels, height, width))
+        return PathCosts(self.supernet, self.training.shape)
 
     def train(self, genotype: A, place: Seat, *, report: Report | None = None) -> Outcome:
         """Train a candidate for one epoch and score it; the shared weights stay as they are.
@@ -146,7 +145,7 @@ class CandidateTrainer(Generic[A]):
         with self.weights.candidate(genotype):
             return self.calibrated_score(genotype, self.training)
 
-    def calibrated_score(self, genotype: A, images: Images) -> Evaluation:
+    def calibrated_score(self, genotype: A, images: ImageSet) -> Evaluation:
         """Calibrate the batch norms of an architecture in place, and score it.
 
         Args:
@@ -176,7 +175,7 @@ class CandidateTrainer(Generic[A]):
         self,
         forward: Callable[[Tensor], Tensor],
         parameters: list[nn.Parameter],
-        images: Images,
+        images: ImageSet,
         *,
         optimizer: torch.optim.Optimizer,
         random: Generators,
@@ -220,7 +219,7 @@ class CandidateTrainer(Generic[A]):
         self,
         candidate: Candidate,
         genotype: A,
-        images: Images,
+        images: ImageSet,
         place: Seat,
         report: Report | None = None,
     ) -> EpochResult:
@@ -240,7 +239,7 @@ class CandidateTrainer(Generic[A]):
             report=report,
         )
 
-    def _score(self, genotype: A, images: Images | None = None) -> Evaluation:
+    def _score(self, genotype: A, images: ImageSet | None = None) -> Evaluation:
         return evaluate(
             lambda images: self.supernet(images, genotype),
             self._validation if images is None else images,
@@ -253,7 +252,7 @@ class CandidateTrainer(Generic[A]):
         )
 
 
-def _check_size(images: Images, least: int) -> None:
-    height, width = images.images.shape[2:]
+def _check_size(images: ImageSet, least: int) -> None:
+    _, height, width = images.shape
     if min(height, width) < least:
         raise DataError(f"images must have at least {least}x{least} pixels; got {width}x{height}")

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.spaces.protocol import Space
-    from relativenas_optuna.training.data.dataset import MapDataset
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.dataset_items import AnyDataset
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.metrics import Loss, Metric
 
 
@@ -121,9 +121,9 @@ class SupernetObjective(SharedSupernet[A]):
     def __init__(
         self,
         space: Space[A],
-        data: Images | MapDataset | str | Path,
+        data: ImageSet | AnyDataset | str | Path,
         *,
-        validation: Images | MapDataset | None = None,
+        validation: ImageSet | AnyDataset | None = None,
         supernet: SharedNetwork[A] | Build | None = None,
         settings: SearchSettings | str = "paper",
         seed: int = 0,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.candidate import CandidateTrainer
     from relativenas_optuna.objective.shared_weights import SharedWeights
     from relativenas_optuna.spaces.protocol import Space
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.loop import Evaluation
     from relativenas_optuna.training.randomness import Generators
 
@@ -172,7 +172,7 @@ class UniformPaths(Generic[A]):
             return trainer.calibrated_score(genotype, self._calibration)
 
     @cached_property
-    def _calibration(self) -> Images:
+    def _calibration(self) -> ImageSet:
         return sample_of(self._trainer.training, CALIBRATION_IMAGES, seed=self._trainer.seed)
 
 

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from relativenas_optuna.exceptions import DataError, SearchError
 from relativenas_optuna.objective.checkpoints.location import checkpoint_at
 from relativenas_optuna.samplers.seats.claims import Seat, seat_of
-from relativenas_optuna.search.defaults import DATA_NAMES
+from relativenas_optuna.training.data.data_names import is_missing
 
 if TYPE_CHECKING:
     import optuna
@@ -48,7 +48,7 @@ def check_places(study: optuna.Study, plan: SearchPlan, *, stored: bool, leads: 
         DataError: The folder of the images is missing.
         SearchError: The folder of the weights is missing.
     """
-    if plan.data not in DATA_NAMES and stored and not Path(plan.data).exists():
+    if stored and is_missing(plan.data):
         raise DataError(
             f"the images of study {study.study_name!r} are not in {plan.data!r} any more, or "
             f"not on this machine: say with --data where they are now"

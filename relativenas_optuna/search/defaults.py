@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-DATA_NAMES = ("digits", "cifar10", "cifar100")
 DEFAULT_OUT = "relativenas-out"
 DEFAULT_STORAGE = "sqlite:///relativenas.db"
 DEFAULT_STUDY = "relativenas"

@@ -17,12 +17,13 @@ from relativenas_optuna.search.finals.settings import PRESET_FINALS, requested_f
 from relativenas_optuna.search.limits import SearchLimits
 from relativenas_optuna.search.plan_changes import changes_of
 from relativenas_optuna.search.plan_fields import PlanFields
-from relativenas_optuna.search.request import SearchRequest, check_time, data_source
+from relativenas_optuna.search.request import SearchRequest, check_time
 from relativenas_optuna.search.samplers import check_keeps_limits, least_population
 from relativenas_optuna.spaces.names import CELLS
 from relativenas_optuna.spaces.registry import load_space
 from relativenas_optuna.storages.stored_json import UNREADABLE
 from relativenas_optuna.storages.study_attributes import study_attribute
+from relativenas_optuna.training.data.data_names import absolute_source
 
 if TYPE_CHECKING:
     import optuna
@@ -97,7 +98,7 @@ class SearchPlan(PlanFields):
 
     @classmethod
     def _new(cls, study: optuna.Study, request: SearchRequest) -> SearchPlan:
-        data = data_source(request.data or "digits")
+        data = absolute_source(request.data or "digits")
         name = request.preset or ("digits" if data == "digits" else "small")
         seed = 0 if request.seed is None else request.seed
         check_seed(seed)

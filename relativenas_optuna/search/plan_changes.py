@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.objective.checkpoints.location import checked_place
-from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.finals.settings import requested_finals
 from relativenas_optuna.search.limits import check_same_limits
-from relativenas_optuna.search.request import check_time, data_source
+from relativenas_optuna.search.request import check_time
+from relativenas_optuna.training.data.data_names import absolute_source, has_path
 
 if TYPE_CHECKING:
     from relativenas_optuna.search.plan_fields import PlanFields
@@ -34,9 +34,9 @@ def changes_of(plan: PlanFields, request: SearchRequest, study_name: str) -> dic
     Raises:
         SearchError: The study was started with another value.
     """
-    data = None if request.data is None else data_source(request.data)
-    # The same folder may have another path now; `Search` compares the images in it.
-    moved = data if {data, plan.data}.isdisjoint((None, *DATA_NAMES)) else None
+    data = None if request.data is None else absolute_source(request.data)
+    # The same files may have another path now; `Search` compares the images in them.
+    moved = data if data is not None and has_path(data) and has_path(plan.data) else None
     asked = {
         "data": None if moved else data,
         "size": request.size,

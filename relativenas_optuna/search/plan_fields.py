@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.samplers.seats.sampler import PopulationSampler
     from relativenas_optuna.spaces.descriptors import DescriptorFunction
     from relativenas_optuna.spaces.protocol import Space
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,7 @@ class PlanFields:
             descriptors=descriptors,
         )
 
-    def for_images(self, images: Images) -> Self:
+    def for_images(self, images: ImageSet) -> Self:
         """Return this plan with limits for the size and classes of its images.
 
         Raises:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 from relativenas_optuna._utils.checked_fields import Range, check_value
 from relativenas_optuna._utils.limits import MAX_SEED, MOST
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.finals.settings import TARGETS
 from relativenas_optuna.search.limits import LimitRequest
 
@@ -23,7 +21,8 @@ class SearchRequest:
     """Settings that a caller asks for; missing ones come from the study, then from the preset.
 
     Attributes:
-        data: "digits" (the default), "cifar10", "cifar100", or a folder of images per class.
+        data: "digits" (the default), "cifar10", "cifar100", a folder of images per class,
+            "hf:NAME" or tar files; see `load_images`.
         size: Side in pixels that images are resized to; None to keep their size.
         preset: Preset of the settings; the default is "digits" for the digits, otherwise "small".
         seed: Seed of all random numbers, 0 to 2**32 - 1; the default is 0.
@@ -73,8 +72,3 @@ def check_time(request: SearchRequest) -> None:
             f"generations must be left out with a time, because the time determines them; got "
             f"{request.settings['generations']!r}"
         )
-
-
-def data_source(source: str) -> str:
-    """Return the name of a data set, or the absolute path of a folder."""
-    return source if source in DATA_NAMES else str(Path(source).absolute())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.budget import TimePlan
     from relativenas_optuna.search.finals.records import FinalsRecord
     from relativenas_optuna.search.plan import SearchPlan
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 
 class Search:
@@ -86,7 +86,7 @@ class Search:
         *,
         device: str | None = None,
         leads: bool = True,
-        images: Images | None = None,
+        images: ImageSet | None = None,
         warn: Callable[[str], None] | None = None,
         begun: float | None = None,
         before_measuring: Callable[[SupernetObjective[Any]], object] = lambda _: None,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.checkpoints.checkpoint import Checkpoint
     from relativenas_optuna.samplers.seats.sampler import PopulationSampler
     from relativenas_optuna.search.budget import TimePlan
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def set_up(
     *,
     device: str | None,
     leads: bool,
-    images: Images | None,
+    images: ImageSet | None,
     begun: float,
     before_measuring: Callable[[SupernetObjective[Any]], object],
     workers: int,
@@ -113,7 +113,7 @@ def set_up(
     )
 
 
-def images_of_plan(plan: SearchPlan) -> Images:
+def images_of_plan(plan: SearchPlan) -> ImageSet:
     """Return all images of a search, for training and for evaluation.
 
     Raises:
@@ -123,7 +123,7 @@ def images_of_plan(plan: SearchPlan) -> Images:
 
 
 def _objective(
-    plan: SearchPlan, images: Images, device: str | None, checkpoint: Checkpoint | None = None
+    plan: SearchPlan, images: ImageSet, device: str | None, checkpoint: Checkpoint | None = None
 ) -> SupernetObjective[Any]:
     registered = load_space(plan.space)
     space = registered.space(plan.settings.nodes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.search.plan import SearchPlan
     from relativenas_optuna.search.speed import ImageSeconds
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 SHORTLISTS = (32, 16, 8, 4, 2)
 LEAST_IMAGES, LEAST_OF_CLASS = 1000, 20  # that a time may reduce the images to
@@ -30,7 +30,7 @@ _PASSES = 2  # epochs of each training in a rung; with more a longer shortlist i
 def planned(
     plan: SearchPlan,
     objective: SupernetObjective[Any],
-    images: Images,
+    images: ImageSet,
     *,
     used: float,
     workers: int,
@@ -96,7 +96,7 @@ def best_plan(
     return found
 
 
-def images_in_time(plan: SearchPlan, images: Images) -> Images:
+def images_in_time(plan: SearchPlan, images: ImageSet) -> ImageSet:
     """Return the images that a plan uses, with equal shares of each class."""
     if plan.images is None or plan.images >= len(images):
         return images

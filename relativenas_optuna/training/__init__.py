@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.augmentation import Augmentation
     from relativenas_optuna.training.calibration import calibrate
     from relativenas_optuna.training.data.dataset import images_of
+    from relativenas_optuna.training.data.file_images import FileImages
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.load import as_images, load_images
     from relativenas_optuna.training.loop import (
@@ -32,7 +34,9 @@ __all__ = [
     "DataError",
     "EpochResult",
     "Evaluation",
+    "FileImages",
     "Generators",
+    "ImageSet",
     "Images",
     "Stopped",
     "ThreadChoice",
@@ -54,6 +58,8 @@ _HOMES = {
     "EpochResult": "training.loop",
     "Evaluation": "training.loop",
     "Generators": "training.randomness",
+    "FileImages": "training.data.file_images",
+    "ImageSet": "training.data.image_set",
     "Images": "training.data.images",
     "Stopped": "training.loop",
     "ThreadChoice": "training.threads",

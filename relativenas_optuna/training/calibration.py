@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.augmentation import normalise
-from relativenas_optuna.training.data.images import Images
+from relativenas_optuna.training.data.image_set import ImageSet
 from relativenas_optuna.training.loop import Output
 from relativenas_optuna.training.modes import mode
 
@@ -19,7 +19,7 @@ CALIBRATION_IMAGES = 512
 """Number of images that is enough to rank architectures, and takes less time than thousands."""
 
 
-def sample_of(images: Images, number: int, *, seed: int) -> Images:
+def sample_of(images: ImageSet, number: int, *, seed: int) -> ImageSet:
     """Return random images, the same ones for the same seed; all images if there are fewer.
 
     Args:
@@ -35,7 +35,7 @@ def sample_of(images: Images, number: int, *, seed: int) -> Images:
 
 def calibrate(
     forward: Callable[[Tensor], Output],
-    images: Images,
+    images: ImageSet,
     *,
     module: nn.Module,
     batch_size: int,
@@ -72,8 +72,8 @@ def calibrate(
     # Part sizes differ by at most one image, so all count nearly alike and have a variance.
     parts = order.tensor_split(-(-len(images) // max(batch_size, 3)))
     with mode(module, training=True), _averaging(module), torch.no_grad():
-        for index in parts:
-            batch = normalise(images.images.index_select(0, index), mean, std)
+        for pixels, _ in images.pieces(parts, 0):
+            batch = normalise(pixels, mean, std)
             forward(batch.contiguous(memory_format=memory_format))
 
 

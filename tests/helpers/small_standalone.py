@@ -17,7 +17,7 @@ from relativenas_optuna.evaluation.standalone.run import training_run
 from relativenas_optuna.networks import NetworkDescription
 from relativenas_optuna.spaces import CellSpace
 from relativenas_optuna.training import load
-from relativenas_optuna.training.data.images import Images
+from relativenas_optuna.training.data.image_set import ImageSet
 from tests.helpers import faults
 from tests.helpers.forked import context
 from tests.helpers.killed_search import die, dying
@@ -59,8 +59,8 @@ DESCRIPTION = NetworkDescription(
 def train(
     out: Path,
     *,
-    data: Images | None = None,
-    test: Images | None = None,
+    data: ImageSet | None = None,
+    test: ImageSet | None = None,
     seed: int = SEED,
     seconds: float | None = None,
     device: str = "cpu",

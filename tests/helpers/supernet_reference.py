@@ -21,7 +21,7 @@ from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.spaces import CellSpace, Genotype
-from relativenas_optuna.training import Augmentation, Generators, Images, generators
+from relativenas_optuna.training import Augmentation, Generators, ImageSet, generators
 from relativenas_optuna.training.augmentation import normalise
 
 
@@ -33,7 +33,7 @@ class Found:
 
 
 def initial_supernet(
-    space: CellSpace, images: Images, settings: SearchSettings, seed: int
+    space: CellSpace, images: ImageSet, settings: SearchSettings, seed: int
 ) -> Supernet:
     supernet = Supernet(
         space,
@@ -46,7 +46,7 @@ def initial_supernet(
     return supernet.to(memory_format=torch.channels_last)
 
 
-def augmented(batch: Images, settings: SearchSettings, streams: Generators) -> Tensor:
+def augmented(batch: ImageSet, settings: SearchSettings, streams: Generators) -> Tensor:
     """Crop, mirror, normalise and cut out image by image."""
     count, _, height, width = batch.images.shape
     draws = Augmentation(padding=settings.padding, flip=settings.flip, cutout=settings.cutout).draw(
@@ -73,7 +73,7 @@ def augmented(batch: Images, settings: SearchSettings, streams: Generators) -> T
 def trained(
     shared: Supernet,
     genotype: Genotype,
-    data: Images,
+    data: ImageSet,
     settings: SearchSettings,
     *,
     seed: int,
@@ -131,7 +131,9 @@ def sgd_step(
 
 
 @torch.no_grad()
-def loss_of(network: Supernet, genotype: Genotype, data: Images, settings: SearchSettings) -> float:
+def loss_of(
+    network: Supernet, genotype: Genotype, data: ImageSet, settings: SearchSettings
+) -> float:
     network = deepcopy(network).eval()
     sums = []
     size = 2 * settings.batch_size
@@ -170,8 +172,8 @@ def decoded(space: CellSpace, position: Any) -> Genotype:
 
 def search(
     space: CellSpace,
-    training: Images,
-    validation: Images,
+    training: ImageSet,
+    validation: ImageSet,
     settings: SearchSettings,
     *,
     seed: int,

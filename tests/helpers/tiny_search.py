@@ -27,7 +27,7 @@ from relativenas_optuna.samplers.seats.replay import Replay
 from relativenas_optuna.search.choice import Choice
 from relativenas_optuna.search.search import Search
 from relativenas_optuna.spaces import CellSpace, Genotype
-from relativenas_optuna.training import Images, load_images
+from relativenas_optuna.training import Images, ImageSet, load_images
 
 SETTINGS = SearchSettings(
     nodes=1,
@@ -55,11 +55,11 @@ def tiny_images(count: int = 60) -> Images:
 
 def objective(
     *,
-    data: Images | None = None,
+    data: ImageSet | None = None,
     checkpoint: Checkpoint | Path | None = None,
     space: CellSpace = SPACE,
     seed: int = SEED,
-    validation: Images | None = None,
+    validation: ImageSet | None = None,
     **changes: Any,
 ) -> Scoring:
     return SupernetObjective(

@@ -14,7 +14,7 @@ from relativenas_optuna.networks.supernet import Supernet
 from relativenas_optuna.objective.settings import SearchSettings
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.spaces import Genotype
-from relativenas_optuna.training import Images, generators
+from relativenas_optuna.training import ImageSet, generators
 from tests.helpers.supernet_reference import augmented, sgd_step
 
 KEY = 201  # of the random numbers of paths
@@ -22,7 +22,7 @@ KEY = 201  # of the random numbers of paths
 
 def train(
     network: Supernet,
-    data: Images,
+    data: ImageSet,
     settings: SearchSettings,
     draw: Callable[[np.random.Generator], Genotype],
     *,

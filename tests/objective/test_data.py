@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from optuna.trial import TrialState
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import Dataset
 from torchvision.datasets import ImageFolder
 
 from relativenas_optuna.objective.supernet_objective import SupernetObjective
 from relativenas_optuna.spaces import NASBench201
 from relativenas_optuna.storages.interruption import INTERRUPTED_KEY
-from relativenas_optuna.training import Images, images_of
+from relativenas_optuna.training import FileImages, Images, images_of
 from tests.helpers.tiny_search import (
     SEED,
     SETTINGS,
@@ -69,7 +69,7 @@ def result_on(data: Any, **options: Any) -> tuple[Scoring, dict[Any, float]]:
     return scoring, scores(found)
 
 
-def values_of(given: Images) -> Tensor:
+def values_of(given: Images | FileImages) -> Tensor:
     return given.images.float() / (1 if given.images.is_floating_point() else 255)
 
 
@@ -112,11 +112,6 @@ def test_a_folder_is_searched_on_by_its_path_or_as_torchvision_reads_it(tmp_path
 # --- what is refused at construction, in one line
 
 
-class Stream(IterableDataset[Any]):
-    def __iter__(self) -> Iterator[Any]:
-        return iter(Own(FORMS["uint8"]))
-
-
 def of_class(label: int) -> Own:
     own = Own(FORMS["uint8"])
     labels = own.all.labels
@@ -134,8 +129,7 @@ def cut(size: int) -> Own:
         (lambda: of_class(0), {}, "images must be of at least 2 classes, all 8 are of class '0'"),
         (lambda: of_class(3), {}, "images must be of at least 2 classes, all 5 are of class '3'"),
         (lambda: Own(FORMS["uint8"], 0, 0), {}, r"the data set \(Own\) is empty"),
-        (Stream, {}, "a map-style data set with .*got Stream"),
-        (lambda: 5, {}, "a map-style data set with .*got int"),
+        (lambda: 5, {}, "a data set with .*got int"),
         (lambda: "digit", {}, "data must be one of digits, "),
         (lambda: cut(3), {}, "at least 4x4 pixels; got 3x3"),
         (lambda: cut(8), {"validation": lambda: Own(FORMS["float"])}, "images must have one type"),

@@ -64,6 +64,8 @@ SECTIONS = {
             "RELATIVENAS_TRACEBACK   if set, errors end with Python's traceback",
             "NO_COLOR, FORCE_COLOR   if set: no colours, or colours in files and pipes too",
             "OMP_NUM_THREADS         number of CPU threads, if --threads is not given",
+            "RELATIVENAS_IMAGES_GB   gigabytes of images to keep in memory; more go into a file",
+            "RELATIVENAS_CACHE       folder of these files, if not ~/.cache/relativenas",
         ),
         listed(
             "Tab completion, a line for your shell's startup file",

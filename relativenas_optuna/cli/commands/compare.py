@@ -34,10 +34,10 @@ from relativenas_optuna.evaluation.comparison.baseline import baseline_name
 from relativenas_optuna.evaluation.comparison.figures import SMALL_IMAGE, STEMS
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.architectures import published_of, scored_architectures
-from relativenas_optuna.search.defaults import DATA_NAMES
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
 from relativenas_optuna.search.run_folder import empty_folders_removed, locked, make_folder
 from relativenas_optuna.search.study_access import check_study, study_at
+from relativenas_optuna.training.data.data_names import absolute_source, has_path, is_missing
 
 if TYPE_CHECKING:
     from relativenas_optuna.evaluation.comparison.report import Comparison
@@ -244,6 +244,6 @@ def _check_together(options: dict[str, Any]) -> None:
 
 def _with_images_of_now(plan: SearchPlan, data: str | None, study: str) -> SearchPlan:
     """Return the plan with the path in `data` if its images are not where they were."""
-    if data is None or {data, plan.data} & {*DATA_NAMES} or Path(plan.data).exists():
+    if data is None or not is_missing(plan.data) or not has_path(absolute_source(data)):
         return plan
     return plan.for_request(SearchRequest(data=data), study)

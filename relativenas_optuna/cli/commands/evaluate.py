@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from relativenas_optuna._utils.text import shown_path
-from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.help_texts import DATA_KINDS, examples
 from relativenas_optuna.cli.options.common import device_option
 from relativenas_optuna.cli.options.network import NetworkIn, network_argument, network_in
 from relativenas_optuna.cli.output.evaluation import FILES, EvaluationReport
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     "--data",
     metavar="DATA",
     required=True,
-    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class; "
-    "for another task the folder of its data set.",
+    help=f"{DATA_KINDS}; for another task the folder of its data set.",
 )
 @click.option(
     "--part",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from relativenas_optuna._utils.limits import MAX_SEED
-from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.help_texts import DATA_KINDS, examples
 from relativenas_optuna.cli.options.common import (
     device_option,
     duration_value,
@@ -40,14 +40,14 @@ from relativenas_optuna.search.finals.settings import MOST_ENTRANTS, SMALL, TARG
 @click.option(
     "--data",
     metavar="DATA",
-    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class.  "
-    "[default: digits]",
+    help=f"{DATA_KINDS}.  [default: digits]",
 )
 @click.option(
     "--size",
     type=click.IntRange(1),
     metavar="PIXELS",
-    help="Side in pixels that images are resized to.  [default: no resizing]",
+    help="Side in pixels that images are resized to.  [default: no resizing; the median of the "
+    "shorter sides, at most 64, for images of different sizes]",
 )
 @space_option
 @click.option(

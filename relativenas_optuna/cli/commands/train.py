@@ -17,7 +17,7 @@ from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna._utils.signals import Interrupted
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.cpu_time import LONGEST, require_patience
-from relativenas_optuna.cli.help_texts import examples
+from relativenas_optuna.cli.help_texts import DATA_KINDS, examples
 from relativenas_optuna.cli.options.common import (
     architecture_argument,
     device_option,
@@ -69,8 +69,8 @@ _INTERRUPTED = 128 + signal.SIGINT
 @click.option(
     "--data",
     metavar="DATA",
-    help="Data set: digits, cifar10, cifar100, or a folder with a sub-folder of images per class; "
-    "for another task the folder of its data set.  [default: that of the study, otherwise digits]",
+    help=f"{DATA_KINDS}; for another task the folder of its data set.  [default: that of the "
+    "study, otherwise digits]",
 )
 @backbone_option
 @click.option(

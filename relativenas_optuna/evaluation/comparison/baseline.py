@@ -16,9 +16,10 @@ from uuid import uuid4
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.choice import Choice
-from relativenas_optuna.search.defaults import DATA_NAMES, RANDOM
+from relativenas_optuna.search.defaults import RANDOM
 from relativenas_optuna.search.plan import SearchPlan
 from relativenas_optuna.search.time_used import without_time
+from relativenas_optuna.training.data.data_names import has_path
 
 if TYPE_CHECKING:
     import optuna
@@ -66,8 +67,7 @@ def baseline_plan(study: optuna.Study, plan: SearchPlan, baseline: optuna.Study)
         return replace(
             plan, search=uuid4().hex, sampler=RANDOM, out=f"{plan.out}{SUFFIX}", weights=None
         )
-    moved = {plan.data, stored.data}.isdisjoint(DATA_NAMES)  # `Search` compares the images
-    if moved:
+    if has_path(plan.data) and has_path(stored.data):  # `Search` compares the images
         stored = replace(stored, data=plan.data)
     ours, theirs = _conditions(replace(plan, sampler=RANDOM)), _conditions(stored)
     for condition, value in ours.items():

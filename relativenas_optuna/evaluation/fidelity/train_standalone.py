@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from relativenas_optuna.objective.settings import SearchSettings
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.metrics import Loss, Metric
 
 
@@ -66,8 +66,8 @@ def initial_network(supernet: Any, genotype: Any, *, seed: int) -> nn.Module:
 
 def train_standalone(
     network: nn.Module,
-    training: Images,
-    validation: Images,
+    training: ImageSet,
+    validation: ImageSet,
     *,
     settings: SearchSettings,
     epochs: int,

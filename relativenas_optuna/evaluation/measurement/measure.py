@@ -16,7 +16,7 @@ from relativenas_optuna.training.loop import Evaluation, evaluate
 from relativenas_optuna.training.modes import mode
 
 if TYPE_CHECKING:
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.data.streamed import StreamedImages
 
 TOP = 5
@@ -97,7 +97,7 @@ class Measured:
 
 def measure(
     network: nn.Module,
-    images: Images | StreamedImages,
+    images: ImageSet | StreamedImages,
     *,
     device: torch.device | str = "cpu",
     batch_size: int,

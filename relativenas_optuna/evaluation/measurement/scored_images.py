@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.exceptions import DataError
+from relativenas_optuna.training.data.data_names import is_folder
 from relativenas_optuna.training.data.image_parts import has_part
-from relativenas_optuna.training.data.images import Images
-from relativenas_optuna.training.data.load import DATA_SETS, load_images
+from relativenas_optuna.training.data.image_set import ImageSet
+from relativenas_optuna.training.data.load import has_test_images, load_images
 from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def images_to_score(
     part: str = "test",
     size: int | None = None,
     named: bool = True,
-) -> Images | StreamedImages:
+) -> ImageSet | StreamedImages:
     """Load images of a data set, with the mean and std of a network.
 
     Args:
@@ -49,11 +50,11 @@ def images_to_score(
     if size is None and height == width and (named or description.dataset == "imagenet"):
         size = height
     train = part != "test"
-    if not train and data not in DATA_SETS:
-        _require_test(Path(data))
+    if not train:
+        _require_test(data)
     streamed = recipe.get("random_resized_crop", description.dataset == "imagenet") is True
-    images: Images | StreamedImages
-    if streamed and size is not None and data not in DATA_SETS:
+    images: ImageSet | StreamedImages
+    if streamed and size is not None and is_folder(data):
         images = stream_folder(data, size=size, train=train)
     else:
         images = load_images(data, size=size, train=train, download=True)
@@ -69,10 +70,13 @@ def images_to_score(
     return replace(images, mean=description.mean, std=description.std)
 
 
-def _require_test(folder: Path) -> None:
-    if has_part(folder, True) and not has_part(folder, False):
+def _require_test(data: str) -> None:
+    if is_folder(data) and not has_part(Path(data), True):
+        return  # the error of loading it says why
+    if not has_test_images(data):
+        kind = "no sub-folders train and test, so it has no" if is_folder(data) else "no"
         raise DataError(
-            f"folder {str(folder)!r} has no sub-folders train and test, so it has no test images: "
+            f"{'folder' if is_folder(data) else 'data'} {data!r} has {kind} test images: "
             f"pass --part training to score all its images"
         )
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from relativenas_optuna.evaluation.standalone.recipe import Recipe
 from relativenas_optuna.exceptions import DataError
-from relativenas_optuna.training.data.image_parts import has_part
-from relativenas_optuna.training.data.images import Images
-from relativenas_optuna.training.data.load import DATA_SETS, load_images
+from relativenas_optuna.training.data.data_names import is_folder
+from relativenas_optuna.training.data.image_set import ImageSet
+from relativenas_optuna.training.data.load import has_test_images, load_images
 from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 
-AnyImages = Images | StreamedImages
+AnyImages = ImageSet | StreamedImages
 
 
 def has_test(data: str) -> bool:
     """Return True if a data set or folder of images has test images."""
-    return data in DATA_SETS or has_part(Path(data), False)
+    return has_test_images(data)
 
 
 def images_for(
@@ -42,7 +40,7 @@ def images_for(
         size = recipe.size or None
         training = load_images(data, size=size, download=True)
         return training, load_images(data, size=size, train=False) if tested else None
-    if data in DATA_SETS:
+    if not is_folder(data):
         raise DataError(
             f"random_resized_crop needs a folder with a sub-folder of images for each class, "
             f"got {data!r}: use another recipe, or set random_resized_crop=false"

@@ -17,14 +17,14 @@ from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.networks.build_network import build
 from relativenas_optuna.networks.initial_weights import draw_weights
 from relativenas_optuna.spaces.space_genotype import is_built_in
-from relativenas_optuna.training.data.images import split_indices
+from relativenas_optuna.training.data.image_set import split_indices
 from relativenas_optuna.training.data.streamed import StreamedImages
 
 if TYPE_CHECKING:
     from relativenas_optuna.evaluation.standalone.images import AnyImages
     from relativenas_optuna.evaluation.standalone.recipe import Recipe
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 
 def new_network(
@@ -96,8 +96,8 @@ def unused_parameters(network: nn.Module, shape: tuple[int, int, int]) -> list[s
 
 def check_fit(
     recipe: Recipe,
-    training: Images | StreamedImages,
-    test: Images | StreamedImages | None,
+    training: ImageSet | StreamedImages,
+    test: ImageSet | StreamedImages | None,
 ) -> None:
     """Raise if a recipe cannot train on these images.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.augmentation import Augmentation
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.loop import EpochResult
     from relativenas_optuna.training.randomness import Generators
 
@@ -60,8 +60,8 @@ class NetworkTrainer:
 
     def __init__(
         self,
-        training: Images,
-        validation: Images,
+        training: ImageSet,
+        validation: ImageSet,
         *,
         augmentation: Augmentation,
         settings: FinalsSettings,
@@ -179,7 +179,7 @@ class NetworkTrainer:
         self,
         network: nn.Module,
         optimizer: torch.optim.Optimizer,
-        images: Images,
+        images: ImageSet,
         random: Generators,
         on_batch: Callable[[int], None],
     ) -> EpochResult:

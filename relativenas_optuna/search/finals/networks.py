@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 _WINDOW = 0.8  # epochs that the average of the weights is over
 
 
 def finals_network(
-    genotype: AnyGenotype, settings: FinalsSettings, images: Images, *, meta: bool = False
+    genotype: AnyGenotype, settings: FinalsSettings, images: ImageSet, *, meta: bool = False
 ) -> nn.Module:
     """Return the stand-alone network of an architecture for the finals.
 
@@ -47,7 +47,7 @@ def finals_network(
 
 
 def initial_network(
-    genotype: AnyGenotype, settings: FinalsSettings, images: Images, *, seed: int
+    genotype: AnyGenotype, settings: FinalsSettings, images: ImageSet, *, seed: int
 ) -> nn.Module:
     """Return a network of the finals with initial weights, on the CPU.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.data.images import Images
+    from relativenas_optuna.training.data.image_set import ImageSet
 
 
 class FinalsTrainer:
@@ -55,8 +55,8 @@ class FinalsTrainer:
 
     def __init__(
         self,
-        training: Images,
-        validation: Images,
+        training: ImageSet,
+        validation: ImageSet,
         *,
         settings: FinalsSettings,
         search: SearchSettings,

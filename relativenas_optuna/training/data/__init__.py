@@ -12,12 +12,16 @@ from relativenas_optuna._utils.lazy import lazy_names
 if TYPE_CHECKING:
     from relativenas_optuna.exceptions import DataError
     from relativenas_optuna.training.data.dataset import images_of
+    from relativenas_optuna.training.data.file_images import FileImages
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.data.images import Images
     from relativenas_optuna.training.data.load import as_images, load_images
     from relativenas_optuna.training.data.streamed import StreamedImages, stream_folder
 
 __all__ = [
     "DataError",
+    "FileImages",
+    "ImageSet",
     "Images",
     "StreamedImages",
     "as_images",
@@ -28,6 +32,8 @@ __all__ = [
 
 _HOMES = {
     "DataError": "exceptions",
+    "FileImages": "training.data.file_images",
+    "ImageSet": "training.data.image_set",
     "Images": "training.data.images",
     "StreamedImages": "training.data.streamed",
     "as_images": "training.data.load",

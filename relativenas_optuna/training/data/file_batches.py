@@ -59,4 +59,4 @@ def _ignore_interrupts(_worker: int) -> None:
     # Ctrl-C reaches every process of the group, and the training process ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # see `read_images`
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # see `read_files`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -60,18 +61,19 @@ def has_image_content(path: str) -> bool:
     return start[4:12] in (b"ftypavif", b"ftypavis")
 
 
-def open_image(path: str, size: int | None = None) -> Image.Image:
+def open_image(path: str, size: int | None = None, content: bytes | None = None) -> Image.Image:
     """Read one image as RGB; rotate it as its EXIF data says, and fill transparent parts.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or its name for messages if `content` is given.
         size: Side in pixels that the image will be resized to. A JPEG may then be read smaller
             than it is, with at least twice that side.
+        content: Content of the file; None reads it from `path`.
 
     Raises:
         DataError: The file is damaged, is no image, or has more than 8 bits a channel.
     """
-    with _readable(path) as file:
+    with _readable(path, content) as file:
         if size is not None:
             # A JPEG decoder can skip detail; twice the side keeps the resizing's quality.
             file.draft("RGB", (2 * size, 2 * size))
@@ -80,30 +82,34 @@ def open_image(path: str, size: int | None = None) -> Image.Image:
         return opaque(ImageOps.exif_transpose(file)).convert("RGB")
 
 
-def image_size(path: str) -> tuple[int, int]:
+def image_size(path: str, content: bytes | None = None) -> tuple[int, int]:
     """Return width and height in pixels of the image that `open_image` reads, without reading it.
+
+    Args:
+        path: Path of the file, or its name for messages if `content` is given.
+        content: Content of the file; None reads it from `path`.
 
     Raises:
         DataError: The file is missing or is no image.
     """
-    with _readable(path) as file:
+    with _readable(path, content) as file:
         width, height = file.size
         turned = file.getexif().get(ExifTags.Base.Orientation) in _TURNED
         return (height, width) if turned else (width, height)
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[Image.Image]:
+def _readable(path: str, content: bytes | None) -> Iterator[Image.Image]:
     """Open an image file; whatever is raised while it is open becomes `UnreadableImages`."""
     try:
-        with Image.open(path) as file:
+        with Image.open(path if content is None else BytesIO(content)) as file:
             if file.format not in _FORMATS:
                 raise DataError(f"its format is {file.format}, convert it to PNG or JPEG")
             yield file
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes Pillow's plug-ins raise nearly anything
-        raise UnreadableImages([(path, _reason(path, error))]) from error
+        raise UnreadableImages([(path, _reason(path, content, error))]) from error
 
 
 class UnreadableImages(DataError):
@@ -151,13 +157,14 @@ def opaque(image: Image.Image) -> Image.Image:
     return ground
 
 
-def _reason(path: str, error: Exception) -> str:
+def _reason(path: str, content: bytes | None, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        if Path(path).stat().st_size == 0:
+        if content is None:
+            with Path(path).open("rb") as file:
+                content = file.read(12)
+        if not content:
             return "the file is empty"
-        with Path(path).open("rb") as file:
-            brand = file.read(12)[4:]
-        if brand in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):
+        if content[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftyphevc"):
             return "it is a HEIC image, convert it to JPEG"
         return "it is no image of a known format"
     if isinstance(error, OSError) and error.strerror:

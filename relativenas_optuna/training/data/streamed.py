@@ -14,10 +14,10 @@ from torchvision.transforms import v2
 
 from relativenas_optuna._utils.cores import available_cores
 from relativenas_optuna.training.data.file_batches import keyed_randomness, read_batches
-from relativenas_optuna.training.data.folder import unreadable_among
 from relativenas_optuna.training.data.image_file import UnreadableImages, open_image
 from relativenas_optuna.training.data.image_parts import list_part
-from relativenas_optuna.training.data.images import split_indices
+from relativenas_optuna.training.data.image_set import split_indices
+from relativenas_optuna.training.data.read_files import unreadable_among
 from relativenas_optuna.training.data.statistics import STATISTICS
 
 _CPU = torch.device("cpu")
@@ -84,7 +84,7 @@ class StreamedImages:
         return replace(self, paths=paths, labels=self.labels[index])
 
     def split(self, fraction: float = 0.5, *, seed: int) -> tuple[StreamedImages, StreamedImages]:
-        """Split the images into training and validation images, as `Images.split` does."""
+        """Split the images into training and validation images, as `ImageSet.split` does."""
         chosen, rest = split_indices(self.labels, self.classes, fraction, seed=seed)
         return self.subset(chosen), self.subset(rest)
 

@@ -15,6 +15,7 @@ from relativenas_optuna.evaluation.measurement.scored_images import images_to_sc
 from relativenas_optuna.evaluation.network_in_file import open_network
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.spaces import published
+from relativenas_optuna.training.data.image_set import ImageSet
 from relativenas_optuna.training.data.images import Images
 from relativenas_optuna.training.data.load import load_images
 from relativenas_optuna.training.data.source import plain_batches
@@ -37,12 +38,12 @@ def divided(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def given(data: str, **changes: Any) -> Images | StreamedImages:
+def given(data: str, **changes: Any) -> ImageSet | StreamedImages:
     settings = {name: changes.pop(name) for name in ("part", "size", "named") if name in changes}
     return images_to_score(replace(DESCRIPTION, **changes), data, **settings)
 
 
-def images_of(data: Images | StreamedImages) -> Tensor:
+def images_of(data: ImageSet | StreamedImages) -> Tensor:
     return torch.cat([images for images, _ in plain_batches(data, 8)])
 
 

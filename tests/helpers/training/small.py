@@ -9,6 +9,7 @@ from relativenas_optuna.training import (
     Augmentation,
     EpochResult,
     Images,
+    ImageSet,
     generators,
     train_epoch,
 )
@@ -43,7 +44,7 @@ def network(*, batch_norm: bool = True, seed: int = 0) -> nn.Sequential:
 
 def train(
     module: nn.Module,
-    images: Images,
+    images: ImageSet,
     *,
     batch_size: int = 8,
     seed: int = 0,

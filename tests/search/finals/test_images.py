@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from relativenas_optuna.search.finals.images import shrunk
+from relativenas_optuna.training import Images
 from tests.helpers.tiny_search import tiny_images
 
 
@@ -20,6 +21,7 @@ def test_larger_images_become_means_of_their_pixels(floats: bool) -> None:
     pixels[:, :, :6] = 200
     images = replace(tiny_images(2), images=pixels)
     small = shrunk(images, 4)
+    assert isinstance(small, Images)
     assert small.images.dtype == images.images.dtype
     assert small.shape == (1, 4, 2)
     assert (small.mean, small.std, small.classes) == (images.mean, images.std, images.classes)

@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import ToTensor
+from torchvision.transforms.v2 import functional
 
 from relativenas_optuna.training import (
     Augmentation,
     DataError,
+    FileImages,
     Images,
     as_images,
     evaluate,
@@ -26,6 +28,7 @@ from relativenas_optuna.training import (
     load_images,
 )
 from relativenas_optuna.training.augmentation import normalise
+from relativenas_optuna.training.data.pixel_store import CACHE_VARIABLE, MEMORY_VARIABLE
 from tests.helpers.tiny_search import write_images
 from tests.helpers.training.small import network, train
 
@@ -92,6 +95,51 @@ def test_grey_images_have_one_channel() -> None:
         assert torch.equal(images_of(Own(form)).images, IMAGES[:, :1])
 
 
+def test_streams_of_pairs_or_mappings_give_the_same_images() -> None:
+    pairs = [(as_image(image), label) for image, label in zip(IMAGES, LABELS, strict=True)]
+    for in_memory in (None, False):
+        for stream in (
+            iter(pairs),
+            Stream(pairs),
+            Stream([{"image": image, "label": label, "id": 7} for image, label in pairs]),
+            Stream([{"png": image, "cls": label, "__key__": "a"} for image, label in pairs]),
+        ):
+            images = images_of(stream, in_memory=in_memory)
+            assert torch.equal(images.images, IMAGES)
+            assert images.labels.tolist() == LABELS
+
+
+def test_a_stream_that_outgrows_memory_goes_on_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MEMORY_VARIABLE, "0.002")
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    images = drawn(5, 3, 512, 512)
+    found = images_of((image, number % 2) for number, image in enumerate(images))
+    assert isinstance(found, FileImages)
+    assert torch.equal(found.images, images)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_stream_names_the_item_at_which_it_ended() -> None:
+    def stream() -> Iterator[tuple[Tensor, int]]:
+        yield IMAGES[0], 0
+        raise OSError("the server is gone")
+
+    with pytest.raises(DataError, match=r"^item 1 .* cannot be read: OSError: the server is gone$"):
+        images_of(stream())
+
+
+def test_size_resizes_the_shorter_side_and_crops_the_centre() -> None:
+    for form in (lambda image: image, as_image):
+        images = images_of(Own(form), size=3)
+        assert images.shape == (3, 3, 3)
+        coarse = functional.center_crop(functional.resize(IMAGES, [3]), [3]).float()
+        assert (images.images.float() - coarse).abs().mean() < 16
+    with pytest.raises(ValueError, match="size must be 1 to"):
+        images_of(Own(as_image), size=0)
+
+
 def test_names_of_classes_are_the_data_sets_or_those_given() -> None:
     dataset = Own(as_image)
     dataset.classes = ["a", "b", "c", "d"]  # type: ignore[attr-defined]
@@ -102,6 +150,7 @@ def test_names_of_classes_are_the_data_sets_or_those_given() -> None:
 def test_a_folder_read_by_torchvision_gives_the_images_that_ours_gives(tmp_path: Path) -> None:
     folder = write_images(tmp_path, 40)
     ours, theirs = load_images(folder), as_images(ImageFolder(folder))
+    assert isinstance(theirs, Images)
     assert torch.equal(ours.images, theirs.images)
     assert torch.equal(ours.labels, theirs.labels)
     assert (ours.classes, ours.mean, ours.std) == (theirs.classes, theirs.mean, theirs.std)
@@ -152,7 +201,17 @@ def test_validation_images_take_classes_and_statistics_of_the_training_images() 
         as_images([(image[..., 1:], 1) for image in IMAGES], like=training)
 
 
-class Endless(IterableDataset[int]):
+class Stream(IterableDataset[Any]):
+    """A stream of items."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items)
+
+
+class Nothing(IterableDataset[int]):
     def __iter__(self) -> Iterator[int]:
         return iter(())
 
@@ -167,11 +226,15 @@ def of_sizes() -> list[tuple[Tensor, int]]:
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        (3, "must be a map-style data set with __len__ and __getitem__, got int"),
-        (Endless(), "map-style data set .*got Endless"),
+        (3, "must be a data set with __len__ and __getitem__, or an iterable one, got int"),
+        (Nothing(), r"data set \(Nothing\) is empty"),
         ([], "is empty"),
-        ([{"image": 1}], r"must be a pair \(image, label\), item 0 is dict"),
-        ([(IMAGES[0], 0, 0)], r"must be a pair \(image, label\), item 0 is tuple"),
+        (
+            [{"image": 1}],
+            "one image and one whole number .*the images .* and the numbers .'im",
+        ),
+        ([3], r"must be a pair \(image, label\) or a mapping with both, item 0 is int"),
+        ([(IMAGES[0], 0, 0)], r"must be a pair \(image, label\) or .*, item 0 is tuple"),
         ([("cat.png", 0)], "must be a PIL image.*, image 0 is str"),
         ([(IMAGES[0].long(), 0)], r"image 0 is Tensor torch.int64 \[3, 5, 6\]"),
         ([(IMAGES, 0)], r"image 0 is Tensor torch.uint8 \[4, 3, 5, 6\]"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from relativenas_optuna.training import DataError, Images
-from relativenas_optuna.training.data.images import channel_statistics
+from relativenas_optuna.training.data.channel_statistics import channel_statistics
 
 
 def numbered(labels: list[int], classes: int) -> Images:

@@ -171,7 +171,7 @@ def test_changed_cifar_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        DataError, match=r"data must be one of digits, cifar10, cifar100 .*'cifra10'"
+        DataError, match=r"data must be one of digits, cifar10, cifar100, .*'cifra10'"
     ):
         load_images("cifra10")
 
