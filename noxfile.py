@@ -112,7 +112,7 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def integrations(session: nox.Session) -> None:
-    """Run the samplers under Lightning, LightGBM, MLflow, Ray Tune and scikit-learn.
+    """Run the examples with Lightning, LightGBM, MLflow, Ray Tune, Hugging Face and others.
 
     The session has an environment of its own, as these libraries bring many others.
     """

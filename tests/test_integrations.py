@@ -10,11 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
+    "hugging_face": ("datasets",),
     "lightgbm_pruning": ("lightgbm", "optuna_integration"),
     "lightning_pruning": ("lightning", "optuna_integration"),
     "mlflow_callback": ("mlflow", "optuna_integration"),
     "optuna_search_cv": ("optuna_integration", "pandas"),
     "ray_tune": ("ray", "pandas", "pyarrow"),
+    "webdataset_stream": ("webdataset",),
 }
 
 
