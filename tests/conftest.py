@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.command import call, write_study_file
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 # Without it, commands in this process would time their steps, and two searches could differ.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# How long one example takes says more about the machine than about the code.
-settings.register_profile("relativenas", deadline=None)
+# How long one example takes, or is drawn, says more about the machine than about the code.
+settings.register_profile(
+    "relativenas", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("relativenas")
 
 # Ctrl-C is ignored in the background of a shell and on many CI runners, and a command that is
