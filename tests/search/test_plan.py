@@ -95,6 +95,23 @@ def test_a_setting_that_differs_is_refused_naming_both(name: str, value: Any, wa
     assert SearchPlan.stored_in(study) == plan
 
 
+def test_the_text_of_a_data_set_is_stored_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for source, moved in (("hf:beans", "hf:pets"), ("s-{0..3}.tar", "elsewhere/s-{0..3}.tar")):
+        study, plan = begun(data=source)
+        assert plan.data == (source if source.startswith("hf:") else str(tmp_path / source))
+        for request in (SearchRequest(data=source), SearchRequest()):
+            assert SearchPlan.of(study, request) == plan
+        if source.startswith("hf:"):
+            with pytest.raises(SearchError, match="data 'hf:pets' does not fit study 's'"):
+                SearchPlan.of(study, SearchRequest(data=moved))
+        else:  # `Search` compares the images
+            changed = SearchPlan.of(study, SearchRequest(data=moved))
+            assert changed == replace(plan, data=str(tmp_path / moved))
+
+
 def test_generations_and_the_folder_may_change() -> None:
     study, plan = begun(**FULL_REQUEST)
     changed = SearchPlan.of(study, SearchRequest(out="other", settings={"generations": 60}))

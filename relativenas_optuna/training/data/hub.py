@@ -15,6 +15,7 @@ from relativenas_optuna.training.data.data_names import HUB
 from relativenas_optuna.training.data.image_file import image_size, open_image
 from relativenas_optuna.training.data.image_files import LabelledFiles
 
+_LEAST_VERSION = 4
 _OPTIONS = ("config", "image", "label", "train", "test", "revision")
 _TESTS = ("test", "validation", "valid", "val", "dev")
 """Names of splits with test images, the best first."""
@@ -148,6 +149,12 @@ def _library() -> Any:
         raise DataError(
             f"data {HUB}NAME needs the library datasets: pip install datasets"
         ) from None
+    if int(datasets.__version__.split(".")[0]) < _LEAST_VERSION:
+        raise DataError(
+            f"data {HUB}NAME needs version {_LEAST_VERSION} or newer of the library datasets, as "
+            f"older ones run programs of data sets; got {datasets.__version__}: pip install -U "
+            f"datasets"
+        )
     return datasets
 
 

@@ -171,6 +171,14 @@ def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
         load_images("hf:beans")
 
 
+def test_a_library_that_runs_programs_of_data_sets_is_refused(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "__version__", "3.6.0")
+    with pytest.raises(DataError, match=r"needs version 4 or newer .* got 3\.6\.0"):
+        load_images(source)
+
+
 def test_damaged_images_are_named_by_their_numbers(tmp_path: Path) -> None:
     columns = {"img": [encoded(PIXELS[0]), {"bytes": b"x", "path": None}], "kind": [0, 1]}
     damaged = datasets.Dataset.from_dict(columns, features=rows(slice(1)).features)
