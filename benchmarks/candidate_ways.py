@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.spaces import Genotype
+    from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.data.images import Images
 
 
@@ -60,7 +61,7 @@ class Way:
 
 
 def our_way(
-    settings: SearchSettings, training: Images, validation: Images
+    settings: SearchSettings, training: ImageSet, validation: ImageSet
 ) -> tuple[Way, CandidateTrainer[Genotype]]:
     """Return this package's way to score a candidate, on the device of the images."""
     trainer = CandidateTrainer(SPACE, training, validation, settings=settings, seed=0)
