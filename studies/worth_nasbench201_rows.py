@@ -119,7 +119,7 @@ class Bench:
         """Return the best of some cells by successive halving, as the finals do it."""
         sizes = rung_sizes(len(cells), rungs=3, keep=0.5)
         epochs = rung_epochs(sizes, passes)
-        trainer = self._trainer(epochs)
+        trainer = self.trainer(epochs)
         sizes_of = [parameters(cell) for cell in cells]
         left = list(range(len(cells)))
         for rung, size in enumerate(sizes):
@@ -194,9 +194,10 @@ class Bench:
         return not self.limit or parameters(cell) <= self.limit
 
     def _alone(self) -> Alone:
-        return Alone(self, self._trainer((self.arguments.alone,)))
+        return Alone(self, self.trainer((self.arguments.alone,)))
 
-    def _trainer(self, epochs: tuple[int, ...]) -> FinalsTrainer:
+    def trainer(self, epochs: tuple[int, ...]) -> FinalsTrainer:
+        """Return the trainer of the stand-alone networks of the finals."""
         search = self.shared
         assert search.plan.finals is not None
         return FinalsTrainer(
