@@ -38,6 +38,7 @@ def test_ci_runs_the_last_command_whole_and_nothing_else() -> None:
     assert re.findall(pattern[1], README, re.M) == [TEST]
 
 
+@pytest.mark.slow_except("lambda trial", "small =")
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.splitlines()[-1])
 def test_python_runs_as_it_stands(block: str, tmp_path: Path) -> None:
     script = tmp_path / "block.py"

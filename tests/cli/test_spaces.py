@@ -46,7 +46,8 @@ def study_file(folder: Path, space: str, *, generations: int = 1, finals: int = 
     return name
 
 
-@pytest.mark.parametrize("space", [pytest.param("nasbench201", marks=pytest.mark.slow), OWN])
+@pytest.mark.slow
+@pytest.mark.parametrize("space", ["nasbench201", OWN])
 def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, run: Run) -> None:
     found = run("run", study_file(tmp_path, space, finals=2))
     assert (found.status, found.err) == (0, "")

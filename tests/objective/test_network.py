@@ -66,6 +66,7 @@ SAMPLERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow_except("tpe")
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("name", ["depths", "nasbench201"])
 def test_a_search_that_is_begun_anew_ends_as_an_undisturbed_one(

@@ -117,6 +117,7 @@ def fates(diverged: Collection[Seat | None]) -> set[str]:
     return found
 
 
+@pytest.mark.slow_except("the first")
 @pytest.mark.parametrize(
     "fate",
     [

@@ -102,6 +102,7 @@ def failing_at(seat: Seat, scoring: Scoring) -> Scoring:
     return scoring
 
 
+@pytest.mark.slow
 def test_a_wait_for_a_partner_that_failed_for_good_survives_a_restart(tmp_path: Path) -> None:
     lost = Seat(2, 2)
     trials = SEATS - 1 + 3  # which are those of the lost seat

@@ -36,6 +36,7 @@ def committed_copy(
     return result
 
 
+@pytest.mark.slow_except("memory_format1")
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_pairs_equal_copies_of_whole_supernets_to_the_last_bit(
     memory_format: torch.memory_format,

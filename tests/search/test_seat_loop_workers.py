@@ -162,6 +162,7 @@ def test_both_hearts_of_a_pair_beat_while_one_is_scored(tmp_path: Path) -> None:
         assert_scored_once(study)
 
 
+@pytest.mark.slow
 def test_the_pair_of_a_worker_elsewhere_is_free_when_its_hearts_have_stopped(
     tmp_path: Path,
 ) -> None:

@@ -48,6 +48,7 @@ def live_tensors() -> Counter[tuple[int, ...]]:
     )
 
 
+@pytest.mark.slow
 def test_a_candidate_leaves_no_tensors_but_shared_weights() -> None:
     weights = WeightSet(supernet())
     trained_in(weights, TWIN, 0)  # what is kept for good, as tables

@@ -137,7 +137,6 @@ def test_studies_of_another_kind_are_refused(folder: Path, capfd: Capture) -> No
         (["--data", "empty"], 1, "have no images"),
         (["--data", "one"], 1, "at least 2 classes"),
         (["--data", "corrupt"], 1, "cannot be read"),
-        (["--data", "sizes"], 1, "give a size"),
         (["--population", "3"], 1, "population must be even"),
         (["--population", "0"], 1, "population must be a whole number from 2 to 100000; got 0"),
         (["--generations", "0"], 1, "generations must be a whole number of at least 1"),
@@ -165,8 +164,6 @@ def test_a_mistake_is_one_line(
         shutil.rmtree(folder / "one" / "class1")
     elif "corrupt" in words:
         (folder / "corrupt" / "class0" / "0.png").write_bytes(b"\x89PNG\r\n")
-    elif "sizes" in words:
-        write_images(folder / "sizes" / "class0" / "deeper", side=9)
     outcome = call(capfd, "search", *words)
     assert outcome.status == status
     assert said in outcome.line
@@ -206,6 +203,7 @@ def test_a_search_runs_on_a_server(kind: str, folder: Path, capfd: Capture) -> N
             optuna.delete_study(study_name=study, storage=storage)
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_program_itself_is_met_too(
     folder: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_it_shows_the_study_and_ends_on_ctrl_c(finished: Path) -> None:
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_a_study_of_another_sampler_is_shown_too(tmp_path: Path) -> None:
     with storage_at("sqlite:///relativenas.db") as storage:

@@ -141,6 +141,7 @@ def test_a_mistake_is_reported_before_any_training(
     assert not Path("mistaken").exists()
 
 
+@pytest.mark.slow
 def test_another_time_in_the_same_folder_is_refused(compared: Outcome, capfd: Capture) -> None:
     assert "time must be 1s to continue the comparison" in refused(capfd, "--time", "9s")
 

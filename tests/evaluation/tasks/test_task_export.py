@@ -42,13 +42,8 @@ def described(name: str) -> NetworkDescription:
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name == "segmentation" else pytest.mark.slow)
-        for name in OUTPUTS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OUTPUTS)
 def test_a_network_is_stored_and_exported_with_equal_outputs(name: str, tmp_path: Path) -> None:
     task = load_task(name)
     recipe = replace(task.recipe, channels=4, cells=3)

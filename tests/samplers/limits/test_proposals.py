@@ -45,6 +45,7 @@ def asked(study: optuna.Study, space: Mapping[str, BaseDistribution]) -> optuna.
     return study.ask(dict(space))
 
 
+@pytest.mark.slow_except("relativenas", "not fair")
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_no_proposal_is_above_a_limit_that_one_of_a_hundred_keeps(name: str) -> None:
     sampler = SAMPLERS[name](

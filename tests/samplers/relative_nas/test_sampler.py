@@ -95,6 +95,7 @@ def travels_with_a_wide_space(storage: BaseStorage, name: str) -> None:
         optuna.delete_study(study_name=f"{name}-wide", storage=storage)
 
 
+@pytest.mark.slow_except("postgresql", "sqlite")
 def test_every_storage_gives_the_same_search(storage: BaseStorage) -> None:
     # One test for both spaces: two processes cannot create tables at the same time.
     for space in (SPACE, None):

@@ -93,7 +93,7 @@ def finish(study: optuna.Study) -> None:
     assert bits(population(study, SIZE))[:3] == bits(population(undisturbed, SIZE))[:3]
 
 
-@pytest.mark.slow_except("postgresql")
+@pytest.mark.slow_except("postgresql-enqueue")
 @pytest.mark.parametrize("call", ["detached", "enqueue"])
 def test_processes_that_ask_at_the_same_moment_share_the_seats(call: str, place: str) -> None:
     with empty_study(place) as study, processes(place, study, call, call, call) as started:

@@ -37,7 +37,7 @@ def pool() -> Iterator[WorkerPool]:
     ("kind", "preset"),
     [
         ("sqlite", "plain"),
-        ("postgresql", "plain"),
+        pytest.param("postgresql", "plain", marks=pytest.mark.slow),
         pytest.param("sqlite", "migo", marks=pytest.mark.slow),
     ],
 )

@@ -114,7 +114,7 @@ def finish(workers: WorkerGroup) -> None:
     assert not workers.study.get_trials(states=[TrialState.RUNNING, TrialState.WAITING])
 
 
-@pytest.mark.slow_except("ours")
+@pytest.mark.slow
 def test_a_stopped_heartbeat_on_another_machine_frees_the_seat(workers: WorkerGroup) -> None:
     study = workers.study
     assert isinstance(study._storage, BaseHeartbeat)
@@ -161,7 +161,7 @@ def test_the_stale_trial_callback_runs_for_locally_dead_workers(
     assert called == [dead.number]
 
 
-@pytest.mark.slow_except("ours-True")
+@pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_retried_copy_run_by_a_stock_worker_is_alive(
     elsewhere: bool, workers: WorkerGroup, retry: Callback
