@@ -105,8 +105,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["environment"])
 def examples(session: nox.Session) -> None:
-    """Run every example as a reader would, each in an empty folder, two at a time."""
-    options = ("-m", "example", "-n", "2", "--dist", "worksteal", "--durations=5")
+    """Run the examples, two at a time; `nox -s examples -- -m example` adds two slow ones."""
+    options = ("-m", "example and not slow", "-n", "2", "--dist", "worksteal", "--durations=5")
     python(session, "-m", "pytest", *options, "tests/test_examples.py", *session.posargs)
 
 
