@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.data.data_names import HUB
-from relativenas_optuna.training.data.image_file import image_size, open_image
-from relativenas_optuna.training.data.image_files import LabelledFiles
+from relativenas_optuna.training.data.image_files import EncodedFiles, LabelledFiles, file_state
 
 _LEAST_VERSION = 4
 _OPTIONS = ("config", "image", "label", "train", "test", "revision")
@@ -21,7 +19,7 @@ _TESTS = ("test", "validation", "valid", "val", "dev")
 """Names of splits with test images, the best first."""
 
 
-class HubFiles:
+class HubFiles(EncodedFiles):
     """The encoded images in a column of a data set.
 
     Args:
@@ -37,14 +35,6 @@ class HubFiles:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def open(self, index: int, size: int | None) -> Image.Image:
-        """Return an image in RGB; see `open_image`."""
-        return open_image(self.name(index), size, self._content(index))
-
-    def dimensions(self, index: int) -> tuple[int, int]:
-        """Return width and height of an image; see `image_size`."""
-        return image_size(self.name(index), self._content(index))
-
     def name(self, index: int) -> str:
         """Return the data set, the part and the number of the image."""
         return f"{self.title} {self.part} {index}"
@@ -53,8 +43,7 @@ class HubFiles:
         """Yield the number of images, and the path, size and time of each file of the library."""
         yield f"{len(self._rows)} {self._column}"
         for entry in self._rows.cache_files:
-            found = Path(entry["filename"]).stat()
-            yield f"{entry['filename']} {found.st_size} {found.st_mtime_ns}"
+            yield file_state(entry["filename"])
 
     def _content(self, index: int) -> bytes:
         encoded = self._rows[index][self._column] or {}

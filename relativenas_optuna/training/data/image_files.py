@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -57,6 +58,26 @@ class LabelledFiles(NamedTuple):
     classes: tuple[str, ...]
 
 
+class EncodedFiles(ABC):
+    """Image files whose bytes are parts of other files."""
+
+    def open(self, index: int, size: int | None) -> Image.Image:
+        """Return an image in RGB; see `open_image`."""
+        return open_image(self.name(index), size, self._content(index))
+
+    def dimensions(self, index: int) -> tuple[int, int]:
+        """Return width and height of an image; see `image_size`."""
+        return image_size(self.name(index), self._content(index))
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Return the name of a file, for messages."""
+
+    @abstractmethod
+    def _content(self, index: int) -> bytes:
+        """Return the bytes of a file."""
+
+
 class FolderFiles:
     """Image files in folders.
 
@@ -88,11 +109,19 @@ class FolderFiles:
         """Yield the path, the size and the time of the last change of each file."""
         for path in self._paths:
             try:
-                found = os.stat(path)  # noqa: PTH116 - of a million files
+                yield file_state(path)
             except OSError as error:  # the error of reading it names the file
                 yield f"{path} {error.strerror}"
-            else:
-                yield f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
+def file_state(path: str) -> str:
+    """Return the path, the size and the time of the last change of a file.
+
+    Raises:
+        OSError: The file is not there.
+    """
+    found = os.stat(path)  # noqa: PTH116 - of a million files
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
 
 
 def cache_name(files: ImageFiles, size: int | None) -> tuple[str, str]:

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from PIL import Image
 
 from relativenas_optuna.exceptions import DataError
 from relativenas_optuna.training.data.data_names import shard_paths
-from relativenas_optuna.training.data.image_file import IMAGE_ENDINGS, image_size, open_image
-from relativenas_optuna.training.data.image_files import LabelledFiles
+from relativenas_optuna.training.data.image_file import IMAGE_ENDINGS
+from relativenas_optuna.training.data.image_files import EncodedFiles, LabelledFiles, file_state
 from relativenas_optuna.training.data.image_set import require_classes
 
 _LARGEST_IMAGE = 1 << 28  # bytes
@@ -35,7 +34,7 @@ class _Member(NamedTuple):
     label: int
 
 
-class ShardFiles:
+class ShardFiles(EncodedFiles):
     """Image files in tar files.
 
     Args:
@@ -52,14 +51,6 @@ class ShardFiles:
     def __len__(self) -> int:
         return len(self._members)
 
-    def open(self, index: int, size: int | None) -> Image.Image:
-        """Return an image in RGB; see `open_image`."""
-        return open_image(self.name(index), size, self._content(index))
-
-    def dimensions(self, index: int) -> tuple[int, int]:
-        """Return width and height of an image; see `image_size`."""
-        return image_size(self.name(index), self._content(index))
-
     def name(self, index: int) -> str:
         """Return the path of the tar file and the name of the member."""
         member = self._members[index]
@@ -67,9 +58,7 @@ class ShardFiles:
 
     def state(self) -> Iterable[str]:
         """Yield the path, the size and the time of the last change of each tar file."""
-        for path in self._paths:
-            found = Path(path).stat()
-            yield f"{path} {found.st_size} {found.st_mtime_ns}"
+        yield from map(file_state, self._paths)
 
     def _content(self, index: int) -> bytes:
         member = self._members[index]
