@@ -27,7 +27,7 @@ from samplers_nasbench201 import say
 from scipy.stats import kendalltau, rankdata
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
-from worth_nasbench201 import parsed
+from worth_nasbench201 import parser_of
 from worth_nasbench201_rows import Bench
 
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
@@ -45,7 +45,8 @@ _DRAWS = 701  # purpose of random numbers
 
 def main() -> None:
     """Score what is missing, and print the table."""
-    arguments = parsed(__doc__, RESULTS, seeds=2, first_seed=100)
+    parser = parser_of("What short trainings tell a model.", RESULTS, seeds=1, first_seed=100)
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     place = Path(arguments.results).with_suffix(".json")

@@ -36,7 +36,12 @@ RESULTS = Path(__file__).with_suffix("")
 
 def main() -> None:
     """Run what is missing, and write the results of all runs."""
-    arguments = parsed("Whole searches on NAS-Bench-201.", RESULTS)
+    parser = parser_of("Whole searches on NAS-Bench-201.", RESULTS, seeds=10, first_seed=0)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument(
+        "--limits", nargs="+", type=int, default=[0, 300_000, 500_000, 700_000], help="0 for none"
+    )
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     images = load_images(arguments.data, size=arguments.size)
@@ -76,18 +81,14 @@ def known(place: Path) -> dict[tuple[str, int, int], dict[str, Any]]:
     return {(one["row"], one["limit"], one["seed"]): one for one in records}
 
 
-def parsed(
-    description: str | None, results: Path, *, seeds: int = 10, first_seed: int = 0
-) -> argparse.Namespace:
-    """Return the arguments of the command line of a study with the networks of this one."""
+def parser_of(
+    description: str, results: Path, *, seeds: int, first_seed: int
+) -> argparse.ArgumentParser:
+    """Return the parser of the command line of a study with the networks of this one."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", required=True, help="folder of CIFAR-10 images per class")
     parser.add_argument("--runs", default="out/worth_nasbench201", help="folder of the runs")
     parser.add_argument("--results", default=results, help="results without .json")
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument(
-        "--limits", nargs="+", type=int, default=[0, 300_000, 500_000, 700_000], help="0 for none"
-    )
     parser.add_argument("--first-seed", type=int, default=first_seed)
     parser.add_argument("--seeds", type=int, default=seeds, help="number of seeds")
     parser.add_argument("--size", type=int, default=16, help="side of the images in pixels")
@@ -100,7 +101,7 @@ def parsed(
     parser.add_argument("--uniform", type=int, default=20, help="passes of the shared weights")
     parser.add_argument("--alone", type=int, default=3, help="epochs of a stand-alone score")
     parser.add_argument("--entrants", type=int, default=16, help="random cells of the halving")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":
