@@ -23,8 +23,8 @@ from nasbench201_table import (
 )
 
 from relativenas_optuna.samplers.regularized_evolution import RegularizedEvolutionSampler
-from relativenas_optuna.search.finals.halving import ranking, rung_epochs, rung_sizes
-from relativenas_optuna.search.finals.settings import FULL
+from relativenas_optuna.search.finals.halving import planned_passes, ranking, rung_epochs, rung_sizes
+from relativenas_optuna.search.finals.settings import FULL, FinalsSettings
 from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.search.limits import LimitRequest
 from relativenas_optuna.search.plan import SearchPlan, SearchRequest
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.training.data.images import Images
 
 TRIALS = 96  # scored with shared weights
-SHORTLIST = 8
+FINALS = FinalsSettings()
 _DRAWS = 501  # purpose of random numbers
 _MOST_PROPOSALS = 10  # for each trial that is scored
 
@@ -112,12 +112,12 @@ class Bench:
             losses.setdefault(SPACE.canonical(cell) or cell, loss)
             study.tell(trial, loss)
         self.passes += self.arguments.uniform
-        best = sorted(losses, key=lambda cell: losses[cell])[:SHORTLIST]
+        best = sorted(losses, key=lambda cell: losses[cell])[: FINALS.shortlist]
         return self.halved(best, self.arguments.passes - self.arguments.uniform)
 
     def halved(self, cells: list[NASBench201Cell], passes: int) -> NASBench201Cell:
         """Return the best of some cells by successive halving, as the finals do it."""
-        sizes = rung_sizes(len(cells), rungs=3, keep=0.5)
+        sizes = rung_sizes(len(cells), rungs=FINALS.rungs, keep=FINALS.keep)
         epochs = rung_epochs(sizes, passes)
         trainer = self.trainer(epochs)
         sizes_of = [parameters(cell) for cell in cells]
@@ -240,7 +240,7 @@ class Bench:
             space="nasbench201",
             settings=settings,
             limits=limits,
-            finals=0 if paper else SHORTLIST,
+            finals=0 if paper else FINALS.shortlist,
             target=None if paper else FULL,
         )
         plan = SearchPlan.of(study, request)
@@ -260,9 +260,7 @@ class Bench:
         if plan.finals is None:
             return plan.settings.population * plan.settings.generations
         assert plan.finals.passes is not None
-        sizes = rung_sizes(SHORTLIST, rungs=plan.finals.rungs, keep=plan.finals.keep)
-        epochs = rung_epochs(sizes, plan.finals.passes)
-        return plan.settings.uniform_epochs + sum(map(int.__mul__, sizes, epochs))
+        return plan.settings.uniform_epochs + planned_passes(plan.finals, plan.finals.passes)
 
 
 class Alone:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
+from relativenas_optuna.search.finals.halving import rung_epochs, sizes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.search.speed_record import Speed
@@ -154,39 +152,32 @@ class Budget:
         passes = self.finals.passes or passes
         return scoring + self._finals(passes)
 
-    def passes(self, seconds: float, *, of_pass: float | None = None, entrants: int = 0) -> int:
+    def passes(self, seconds: float, *, of_pass: float | None = None) -> int:
         """Return the largest number of passes of the finals that fits into a time; at least 1.
 
         Args:
             seconds: Time for the trainings, in seconds.
             of_pass: Seconds of one pass; None for the measured speed.
-            entrants: Number of architectures in the first rung; 0 for the number in the settings.
         """
         low, high = 1, 2
-        while self._trainings(high, of_pass, entrants) <= seconds and high < 2**40:
+        while self._trainings(high, of_pass) <= seconds and high < 2**40:
             low, high = high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
-            fits = self._trainings(middle, of_pass, entrants) <= seconds
+            fits = self._trainings(middle, of_pass) <= seconds
             low, high = (middle, high) if fits else (low, middle)
         return low
 
-    def _trainings(self, passes: int, of_pass: float | None = None, entrants: int = 0) -> float:
+    def _trainings(self, passes: int, of_pass: float | None = None) -> float:
         """Return the seconds of all trainings of the finals."""
         if self.finals is None:
             return 0.0
         # Seconds of zero, which a coarse clock may measure, would allow any number of passes.
         of_pass = max(1e-6, self.speed.final_pass if of_pass is None else of_pass)
-        sizes = self._sizes(entrants)
+        sizes = sizes_of(self.finals)
         return sum(
             math.ceil(size / self.speed.workers) * (epochs * of_pass + self.speed.final_score)
             for size, epochs in zip(sizes, rung_epochs(sizes, passes), strict=True)
-        )
-
-    def _sizes(self, entrants: int) -> Sequence[int]:
-        assert self.finals is not None
-        return rung_sizes(
-            entrants or self.finals.shortlist, rungs=self.finals.rungs, keep=self.finals.keep
         )
 
     def _finals(self, passes: int) -> float:

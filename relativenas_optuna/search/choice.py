@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -14,6 +14,7 @@ from relativenas_optuna._utils.checked_fields import Count, Finite, from_data
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna._utils.lazy import lazy_method
 from relativenas_optuna.exceptions import SearchError
+from relativenas_optuna.search.finals.records import CHANCE, CHOSEN_BY, PREDICTION, SCORE
 from relativenas_optuna.search.finals.scores import RungScore
 from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.plan import SearchPlan
@@ -32,7 +33,12 @@ RESULT_ATTRIBUTE = "relative_nas:result"
 FINALISTS = 5
 RANDOM_ARCHITECTURES = 20
 MOST_LIKELY = "most likely architecture"
-PREDICTED = "predicted architecture"
+WITHOUT_TRIAL = {
+    SCORE: MOST_LIKELY,
+    CHANCE: "random architecture",
+    PREDICTION: "predicted architecture",
+}
+"""Names of architectures that no trial scored, by what they were chosen by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,8 @@ class Finalist:
         finals: Scores of its stand-alone training after each rung of the finals that it took part
             in; none in a search without finals.
         parameters: Number of parameters of its network in the finals; None without finals.
-        predicted: True if a model of the quality chose it for the finals, and not its shared score.
+        chosen_by: What it was chosen for the finals by: "shared score", "chance" or "prediction",
+            by a model of the quality.
     """
 
     trial: Count | None
@@ -61,7 +68,7 @@ class Finalist:
     most_likely: bool = False
     finals: tuple[RungScore, ...] = ()
     parameters: Count | None = None
-    predicted: bool = False
+    chosen_by: Annotated[str, CHOSEN_BY] = SCORE
 
     @property
     def name(self) -> str:
@@ -76,7 +83,7 @@ class Finalist:
             loss=self.loss,
             accuracy=self.accuracy,
             most_likely=self.most_likely,
-            predicted=self.predicted,
+            chosen_by=self.chosen_by,
             standalone=self.finals[-1].accuracy if self.finals else None,
         )
 
@@ -94,7 +101,7 @@ class Ranked:
         loss: Loss in nats: with the final weights for a finalist, otherwise the trial's loss.
         accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
         most_likely: True for the most likely architecture after a search with the sampler "migo".
-        predicted: True for an architecture that a model of the quality chose for the finals.
+        chosen_by: What a finalist was chosen by, see `Finalist`.
         standalone: Accuracy of a finalist after its last stand-alone training in the finals, 0 to
             1; None without finals.
     """
@@ -103,14 +110,14 @@ class Ranked:
     loss: float
     accuracy: float | None = None
     most_likely: bool = False
-    predicted: bool = False
+    chosen_by: str = SCORE
     standalone: float | None = None
 
     @property
     def name(self) -> str:
         """Name for messages, by the trial."""
         if self.trial is None:
-            return PREDICTED if self.predicted and not self.most_likely else MOST_LIKELY
+            return WITHOUT_TRIAL[SCORE if self.most_likely else self.chosen_by]
         return f"trial {self.trial}{f' ({MOST_LIKELY})' if self.most_likely else ''}"
 
     def __str__(self) -> str:

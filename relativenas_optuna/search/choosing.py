@@ -103,7 +103,7 @@ def _finalist(record: FinalsRecord, number: int) -> Finalist:
         loss=entrant.loss,
         accuracy=entrant.accuracy,
         most_likely=entrant.most_likely,
-        predicted=entrant.predicted,
+        chosen_by=entrant.chosen_by,
         parameters=entrant.parameters,
         finals=tuple(rung[number] for rung in scores if number in rung),
     )

@@ -12,7 +12,6 @@ import torch
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES
 from relativenas_optuna.search.defaults import MIGO
-from relativenas_optuna.search.finals.shortlist import EVALUATED
 from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.search.speed_record import Speed
@@ -42,8 +41,8 @@ def has_networks(plan: SearchPlan, objective: SupernetObjective[Any]) -> bool:
 
 def choices(plan: SearchPlan) -> int:
     """Return the largest number of architectures that are scored again with the final weights."""
-    # With finals, also each architecture that the model chooses.
-    best = FINALISTS if plan.finals is None else (EVALUATED + 1) * plan.finals.shortlist
+    # With finals, also the architectures that a model chooses.
+    best = FINALISTS if plan.finals is None else 2 * plan.finals.shortlist
     return best + RANDOM_ARCHITECTURES + (plan.sampler == MIGO)
 
 
@@ -51,7 +50,7 @@ def _new_scores(plan: SearchPlan) -> int:
     """Return how many of the `choices` have no score yet that still holds."""
     if not plan.scores_compare:
         return choices(plan)
-    best = FINALISTS if plan.finals is None else EVALUATED * plan.finals.shortlist
+    best = FINALISTS if plan.finals is None else plan.finals.shortlist
     return choices(plan) - best
 
 

@@ -170,7 +170,7 @@ def _best(study: optuna.Study, choice: Choice | None) -> BestStatus | None:
             accuracy=won.accuracy,
             standalone=won.ranked.standalone,
             genotype=won.genotype.to_text(),
-            predicted=won.predicted and won.trial is None,
+            chosen_by=won.chosen_by,
         )
     trial = next(iter(best_trials(study)), None)
     if trial is None:

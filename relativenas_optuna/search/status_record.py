@@ -37,7 +37,7 @@ class BestStatus:
         standalone: Accuracy of the winner of finals after its last stand-alone training, 0 to 1;
             None otherwise.
         genotype: Architecture as text; None if the trial has no genotype.
-        predicted: True for a winner that no trial scored and that a model chose for the finals.
+        chosen_by: What a winner of finals was chosen by, see `Finalist`.
     """
 
     trial: int | None
@@ -45,7 +45,7 @@ class BestStatus:
     accuracy: float | None
     standalone: float | None = None
     genotype: str | None
-    predicted: bool = False
+    chosen_by: str = "shared score"
 
 
 @dataclass(frozen=True, kw_only=True)

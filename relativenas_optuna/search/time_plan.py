@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.finals.halving import rung_sizes
+from relativenas_optuna.search.finals.halving import rung_epochs, sizes_of
 from relativenas_optuna.search.speed import has_networks, measured_seconds
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHORTLISTS = (32, 16, 8, 4, 2)
 LEAST_IMAGES, LEAST_OF_CLASS = 1000, 20  # that a time may reduce the images to
 ENOUGH_EPOCHS, ENOUGH_GENERATIONS, ENOUGH_ENTRANTS = 12, 6, 8
-_PASSES = 2  # epochs of each training in a rung; with more a longer shortlist is better
+_EPOCHS = 2  # of the first rung, which tell much more than one; a longer shortlist is better then
 
 
 def planned(
@@ -131,7 +131,7 @@ def _with_shortlist(
             plan.settings, generations=within.generations, uniform_epochs=within.uniform_epochs
         )
         found = within, replace(one, settings=settings, speed=speed)
-        if finals is None or within.passes >= _PASSES * _trainings(finals):
+        if finals is None or _first_epochs(finals, within.passes) >= _EPOCHS:
             break
     if found is None:
         assert error is not None
@@ -154,9 +154,9 @@ def _is_enough(within: TimePlan, planned: SearchPlan) -> bool:
     if finals is None:
         return enough
     entrants = finals.shortlist >= ENOUGH_ENTRANTS or planned.keeps_shortlist
-    return enough and entrants and within.passes >= _PASSES * _trainings(finals)
+    return enough and entrants and _first_epochs(finals, within.passes) >= _EPOCHS
 
 
-def _trainings(finals: FinalsSettings) -> int:
-    """Return the number of trainings of all rungs."""
-    return sum(rung_sizes(finals.shortlist, rungs=finals.rungs, keep=finals.keep))
+def _first_epochs(finals: FinalsSettings, passes: int) -> int:
+    """Return the epochs of each training in the first rung."""
+    return rung_epochs(sizes_of(finals), passes)[0]

@@ -157,12 +157,10 @@ def test_more_time_for_a_started_search_adds_generations(budget: Budget, seconds
     assert more * budget.speed.candidate / budget.speed.workers <= seconds
 
 
-@given(budgets, st.floats(0, 1e5), st.floats(1e-3, 1e3), st.integers(2, 16))
-def test_passes_are_the_most_that_fit(
-    budget: Budget, seconds: float, of_pass: float, entrants: int
-) -> None:
+@given(budgets, st.floats(0, 1e5), st.floats(1e-3, 1e3))
+def test_passes_are_the_most_that_fit(budget: Budget, seconds: float, of_pass: float) -> None:
     assume(budget.finals is not None)
-    passes = budget.passes(seconds, of_pass=of_pass, entrants=entrants)
+    passes = budget.passes(seconds, of_pass=of_pass)
     assert passes >= 1
-    assert budget._trainings(passes + 1, of_pass, entrants) > seconds
-    assert passes == 1 or budget._trainings(passes, of_pass, entrants) <= seconds
+    assert budget._trainings(passes + 1, of_pass) > seconds
+    assert passes == 1 or budget._trainings(passes, of_pass) <= seconds

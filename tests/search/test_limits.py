@@ -121,7 +121,7 @@ def test_nobody_in_the_finals_is_above_a_limit(data: Path, tmp_path: Path) -> No
     found = Search(plain.study, replace(plain.plan, finals=finals), device="cpu")
     found.run()
     finalists = found.choose().finalists
-    assert [finalist.predicted for finalist in finalists].count(True) == 4
+    assert [finalist.chosen_by for finalist in finalists].count("prediction") == 4
     assert len({finalist.genotype for finalist in finalists}) == 8
     costs = [parameters().of(SPACE.params(one.genotype)) for one in finalists]  # type: ignore[arg-type]
     assert max(costs) <= tight()

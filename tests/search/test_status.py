@@ -91,7 +91,7 @@ def test_a_pass_of_the_finals_counts_as_long_as_a_candidate() -> None:
     left = status_of(study).seconds_left
     assert without is not None
     assert left is not None
-    passes = 8 * 1 + 4 * 1 + 2 * 2  # of 12 planned ones; a training has one epoch at least
+    passes = 8 * 1 + 2 * 2  # of 12 planned ones
     assert left / without == pytest.approx((6 + passes) / 6)
 
 

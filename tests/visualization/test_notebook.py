@@ -96,7 +96,7 @@ def test_a_view_without_architectures_or_scores_is_a_table() -> None:
 def test_a_result_shows_all_finalists_and_the_cells_of_the_winner() -> None:
     cells = published("DARTS_V2")
     choice = Choice(
-        finalists=(finalist(cells), finalist(cells, trial=None, predicted=True)),
+        finalists=(finalist(cells), finalist(cells, trial=None, chosen_by="prediction")),
         random_accuracies=(0.5,),
         generations=2,
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import ago, duration, shown_name
-from relativenas_optuna.search.choice import MOST_LIKELY, PREDICTED
+from relativenas_optuna.search.choice import WITHOUT_TRIAL
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.names import CELLS
 
@@ -176,7 +176,7 @@ class StatusReport:
         won = "" if accuracy is None else f", accuracy {100 * accuracy:.2f} %, with final weights"
         if of.best.standalone is not None:
             won += f"; accuracy {100 * of.best.standalone:.2f} % trained stand-alone in the finals"
-        unscored = PREDICTED if of.best.predicted else MOST_LIKELY
+        unscored = WITHOUT_TRIAL[of.best.chosen_by]
         name = unscored if of.best.trial is None else f"trial {of.best.trial}"
         return f"{name}: {value}{won}"
 

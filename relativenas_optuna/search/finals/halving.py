@@ -30,15 +30,26 @@ def rung_sizes(entrants: int, *, rungs: int, keep: float) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def sizes_of(settings: FinalsSettings) -> tuple[int, ...]:
+    """Return the number of architectures of each rung of finals with a whole shortlist."""
+    return rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
+
+
 def rung_epochs(sizes: Sequence[int], passes: int) -> tuple[int, ...]:
     """Return the epochs of each rung's trainings; every rung gets the same share of the passes.
+
+    Epochs are whole numbers. What one rung gets more or less, the others get less or more.
 
     Args:
         sizes: Number of architectures of each rung.
         passes: Number of passes over the training images in all; an epoch of one training is one
             pass. Every rung has at least one epoch.
     """
-    return tuple(max(1, round(passes / len(sizes) / size)) for size in sizes)
+    epochs, left = [], passes
+    for rung, size in enumerate(sizes):
+        epochs.append(max(1, round(left / (len(sizes) - rung) / size)))
+        left -= size * epochs[-1]
+    return tuple(epochs)
 
 
 def planned_passes(settings: FinalsSettings, candidates: int) -> int:
@@ -48,7 +59,7 @@ def planned_passes(settings: FinalsSettings, candidates: int) -> int:
         settings: Settings of the finals.
         candidates: Number of candidates of the search.
     """
-    sizes = rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
+    sizes = sizes_of(settings)
     epochs = rung_epochs(sizes, settings.passes or candidates)
     return sum(size * count for size, count in zip(sizes, epochs, strict=True))
 

@@ -12,7 +12,7 @@ from relativenas_optuna.samplers.seats.lease import LEASE, RENEWAL
 from relativenas_optuna.samplers.seats.worker import is_dead, is_here, this_worker
 from relativenas_optuna.search.finals.records import (
     FAILURES,
-    MAKE_SHORTLIST,
+    SHORTLIST,
     Claimed,
     FinalsRecord,
     Training,
@@ -41,8 +41,8 @@ class FinalsWorker:
         store: Record of the finals.
         start: Record without a shortlist, with which the finals start.
         leads: True to replace a record with other settings; False to leave it as it is.
-        shortlist: Function (record, alive) -> record with the shortlist. It calls `alive` after
-            each evaluation.
+        shortlist: Function (record, alive) -> record with the first or with more architectures of
+            the shortlist. It calls `alive` after each evaluation.
         train: Function (record, entrant, rung, alive) -> score. It calls `alive` after each batch.
         on_change: Called with the record when work was done, here or by another worker.
         on_failure: Called with the work and its error if a training failed. The training is then
@@ -92,8 +92,8 @@ class FinalsWorker:
             work = self._take(record)
             if work is None:
                 time.sleep(_IDLE)
-            elif work == MAKE_SHORTLIST:
-                self._make_shortlist(record)
+            elif work.rung == SHORTLIST:
+                self._choose(record, work)
             else:
                 self._do(record, work)
 
@@ -141,16 +141,17 @@ class FinalsWorker:
             return is_dead(claim.worker)
         return silence > LEASE
 
-    def _make_shortlist(self, record: FinalsRecord) -> None:
+    def _choose(self, record: FinalsRecord, work: Work) -> None:
+        """Choose the first or more architectures of the shortlist."""
         try:
-            made = self._shortlist(record, lambda: self._live(MAKE_SHORTLIST))
+            made = self._shortlist(record, lambda: self._live(work))
         except BaseException:
-            self._release(MAKE_SHORTLIST, failed=False)
+            self._release(work, failed=False)
             raise
         self._store.change(
             lambda now: (
-                made.with_claim(None, MAKE_SHORTLIST)
-                if now is not None and now.belongs_to(made) and not now.entrants
+                made.with_claim(None, work)
+                if now is not None and now.belongs_to(made) and now.entrants == record.entrants
                 else None
             )
         )

@@ -24,12 +24,13 @@ def by_prediction(
     """Return architectures in the order of their predicted loss, the best first.
 
     A Gaussian process learns the losses from the choices of an architecture, the descriptors of its
-    space and its costs. All losses are of the same shared weights, so they can be
-    compared. The target "full" adds the rank by the number of parameters; see `for_target`.
+    space and its costs. The target "full" adds the rank by the number of parameters; see
+    `for_target`.
 
     Args:
         objective: Objective of the search.
-        losses: Validation losses by architecture, at least one.
+        losses: Validation losses by architecture after equal trainings, at least one; infinite for
+            a training that diverged.
         architectures: Architectures to order.
         target: "small" or "full".
     """

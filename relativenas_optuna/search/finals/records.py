@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from relativenas_optuna._utils.checked_fields import Count, Finite, Share, check_fields
 from relativenas_optuna.samplers.seats.worker import checked_worker
@@ -14,22 +14,22 @@ from relativenas_optuna.search.finals.settings import FinalsSettings
 FAILURES = 3
 """Failed trainings of an architecture in a rung after which it counts as diverged."""
 SHORTLIST = -1
-"""Number that stands for the rung of the work to make the shortlist."""
+"""Number that stands for the rung of the work to choose architectures for the shortlist."""
+SCORE, CHANCE, PREDICTION = CHOSEN_BY = ("shared score", "chance", "prediction")
+"""What an architecture of the shortlist was chosen by."""
 
 
 class Work(NamedTuple):
-    """A piece of work for one worker: a training, or the shortlist.
+    """A piece of work for one worker: a training, or the choice of architectures.
 
     Attributes:
-        rung: Number of the rung, from 0; -1 to make the shortlist.
-        entrant: Number of the architecture in the shortlist; 0 to make the shortlist.
+        rung: Number of the rung, from 0; -1 to choose architectures for the shortlist.
+        entrant: Number of the architecture in the shortlist; for a choice of architectures, the
+            number of architectures before it.
     """
 
     rung: int
     entrant: int
-
-
-MAKE_SHORTLIST = Work(SHORTLIST, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,8 @@ class Entrant:
         loss: Validation loss with the final shared weights, in nats, without further training.
         accuracy: Accuracy on the validation images with the final shared weights, 0 to 1.
         parameters: Number of learnt parameters of its network in the finals.
-        predicted: True if a model of the quality chose it; False if its shared score did.
+        chosen_by: "shared score" for the score in the search; "chance"; "prediction" for a model
+            of the quality.
         most_likely: True for the most likely architecture after a search with the sampler "migo".
     """
 
@@ -53,7 +54,7 @@ class Entrant:
     loss: Finite
     accuracy: Share
     parameters: Count
-    predicted: bool = False
+    chosen_by: Annotated[str, CHOSEN_BY] = SCORE
     most_likely: bool = False
 
 
@@ -79,8 +80,8 @@ class Claimed:
     """A piece of work that a worker is doing, or that failed before.
 
     Attributes:
-        rung: Number of the rung; -1 to make the shortlist.
-        entrant: Number of the architecture in the shortlist.
+        rung: Number of the rung; -1 to choose architectures for the shortlist.
+        entrant: Number of the architecture in the shortlist, see `Work`.
         worker: Identity of the worker, see `this_worker`; empty if no worker does the work.
         beats: Signs of life of the worker.
         failures: Number of times that this work failed by an error.
@@ -107,9 +108,10 @@ class FinalsRecord:
         generations: Number of generations of the search before the finals.
         settings: Settings of the finals.
         space: Name of the search space.
-        sizes: Number of architectures of each rung; empty before the shortlist is made.
+        sizes: Number of architectures of each rung, the first one of the whole shortlist; empty
+            before the first architectures are chosen.
         epochs: Epochs of each rung's trainings.
-        entrants: Shortlist.
+        entrants: The architectures of the shortlist that are chosen so far.
         random_accuracies: Accuracies of random architectures with the final shared weights, 0 to 1.
         trainings: Finished trainings.
         claims: Work in progress, and work that failed.
@@ -134,8 +136,8 @@ class FinalsRecord:
         check_fields(self)
         if len(self.sizes) != len(self.epochs) or bool(self.sizes) != bool(self.entrants):
             raise ValueError("sizes, epochs and entrants must belong together")
-        if self.sizes and (self.sizes[0] != len(self.entrants) or min(self.sizes) < 1):
-            raise ValueError(f"sizes must start with {len(self.entrants)}; got {self.sizes}")
+        if self.sizes and (self.sizes[0] < len(self.entrants) or min(self.sizes) < 1):
+            raise ValueError(f"sizes must start with {len(self.entrants)} or more, and be positive")
         if any(
             t.entrant >= len(self.entrants) or t.rung >= len(self.sizes) for t in self.trainings
         ):
@@ -143,7 +145,7 @@ class FinalsRecord:
 
     @property
     def total(self) -> int:
-        """Number of trainings of all rungs; 0 before the shortlist is made."""
+        """Number of trainings of all rungs; 0 before the first architectures are chosen."""
         return sum(self.sizes)
 
     @property
@@ -162,7 +164,8 @@ class FinalsRecord:
     def members(self, rung: int) -> list[int]:
         """Return the architectures of a rung in the order of the shortlist.
 
-        The list is empty until the rung before is complete.
+        The list is empty until the rung before is complete. The first rung has the architectures
+        that are chosen so far.
         """
         if rung >= len(self.sizes):
             return []
@@ -186,14 +189,13 @@ class FinalsRecord:
 
     def open_work(self) -> list[Work]:
         """Return the work that can be done now, in the order in which it should be done."""
-        if not self.entrants:
-            return [MAKE_SHORTLIST]
         for rung in range(len(self.sizes)):
             scored = self.scores(rung)
             left = [Work(rung, entrant) for entrant in self.members(rung) if entrant not in scored]
             if left:
                 return left
-        return []
+        complete = bool(self.sizes) and len(self.entrants) == self.sizes[0]
+        return [] if complete else [Work(SHORTLIST, len(self.entrants))]
 
     def claim_of(self, work: Work) -> Claimed | None:
         """Return the claim on a piece of work; None if there is none."""

@@ -10,7 +10,7 @@ from relativenas_optuna.search.budget import FINALS, REST
 from relativenas_optuna.search.candidates import Candidates
 from relativenas_optuna.search.finals.loop import FinalsWorker
 from relativenas_optuna.search.finals.records import FinalsRecord
-from relativenas_optuna.search.finals.shortlist import with_shortlist
+from relativenas_optuna.search.finals.shortlist import with_first, with_predicted
 from relativenas_optuna.search.finals.store import FinalsStore
 from relativenas_optuna.search.speed import finals_trainer, seconds_per_image
 from relativenas_optuna.search.time_used import store_passes, stored_passes
@@ -100,7 +100,7 @@ def run_finals(
         if (stored := stored_passes(study, generations)) is not None:
             return stored
         of_image = seconds_per_image(trainer(()), networks, objective.device)
-        found = _passes_left(plan, clock, of_image * len(objective.training), len(networks))
+        found = _passes_left(plan, clock, of_image * len(objective.training))
         store_passes(study, generations, found)
         return found
 
@@ -112,10 +112,15 @@ def run_finals(
         objective.settle(study)
         members = population()
         assert members is not None
-        return with_shortlist(
+        candidates = Candidates(members, plan, objective.space)
+        if record.entrants:
+            return with_predicted(
+                record, objective, candidates, trainer, plan=plan, on_scored=scored
+            )
+        return with_first(
             record,
             objective,
-            Candidates(members, plan, objective.space),
+            candidates,
             trainer,
             passes,
             plan=plan,
@@ -145,17 +150,16 @@ def run_finals(
     return worker.run()
 
 
-def _passes_left(plan: SearchPlan, clock: TimeUsed, of_pass: float, entrants: int) -> int:
+def _passes_left(plan: SearchPlan, clock: TimeUsed, of_pass: float) -> int:
     """Return the passes of finals that fit into the time that is left.
 
     Args:
         plan: Plan of the search, with a time.
         clock: Time that the search has used.
         of_pass: Seconds of one pass.
-        entrants: Number of architectures in the shortlist.
     """
     assert plan.time is not None
     assert plan.speed is not None
     left = plan.time * (1 - REST / 2) - clock.seconds
     least = _LEAST * FINALS * plan.time
-    return plan.budget(plan.speed).passes(max(left, least), of_pass=of_pass, entrants=entrants)
+    return plan.budget(plan.speed).passes(max(left, least), of_pass=of_pass)

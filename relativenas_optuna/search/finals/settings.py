@@ -20,7 +20,8 @@ class FinalsSettings:
     """The settings of the finals of a search.
 
     The architectures of a shortlist are trained stand-alone, as deep and thin networks on small
-    images, by successive halving (Jamieson and Talwalkar, AISTATS 2016).
+    images, by successive halving (Jamieson and Talwalkar, AISTATS 2016). A model of the first
+    rung's losses chooses half of the shortlist.
 
     Attributes:
         shortlist: Number of architectures in the first rung, 2 to 64.
@@ -42,9 +43,9 @@ class FinalsSettings:
         ValueError: A value is out of range.
     """
 
-    shortlist: Annotated[int, Range(2, MOST_ENTRANTS)] = 8
-    rungs: Annotated[int, Range(1, 10)] = 3
-    keep: Annotated[float, Range(1e-6, 1)] = 0.5
+    shortlist: Annotated[int, Range(2, MOST_ENTRANTS)] = 16
+    rungs: Annotated[int, Range(1, 10)] = 2
+    keep: Annotated[float, Range(1e-6, 1)] = 0.25
     passes: Annotated[int, Range(1)] | None = None
     cells: Annotated[int, Range(1, MOST["cells"])] = 14
     channels: Annotated[int, Range(1, MOST["channels"])] = 8

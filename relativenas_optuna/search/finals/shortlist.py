@@ -1,4 +1,4 @@
-"""Make the shortlist of the finals."""
+"""Choose the architectures of the shortlist of the finals."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from relativenas_optuna.search.choosing import nothing_scored
 from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
 from relativenas_optuna.search.finals.prediction import by_prediction
-from relativenas_optuna.search.finals.records import Entrant
+from relativenas_optuna.search.finals.records import CHANCE, PREDICTION, SCORE, Entrant
 from relativenas_optuna.search.finals.target_order import for_target
 from relativenas_optuna.spaces.canonical import canonical
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from optuna.trial import FrozenTrial
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.loop import Evaluation
 
-EVALUATED = 2
-"""Trials that are evaluated again for each architecture of the shortlist."""
+_STEPS = 4  # in which a shortlist is made: two at the start, then one after another
 _POOL = 1000  # random architectures whose quality is predicted
 
 
@@ -40,7 +39,7 @@ class _Scored:
     trial: FrozenTrial | None
 
 
-def with_shortlist(
+def with_first(
     record: FinalsRecord,
     objective: SupernetObjective[Any],
     candidates: Candidates,
@@ -51,22 +50,21 @@ def with_shortlist(
     study_name: str,
     on_scored: Callable[[], None],
 ) -> FinalsRecord:
-    """Return the record of the finals with its shortlist.
+    """Return the record of the finals with the first half of its shortlist.
 
-    The best trials of all generations are evaluated again with the final shared weights, twice as
-    many as the shortlist has architectures. The best of them are one half of the shortlist. A model
-    learns these scores and those of random architectures. It predicts the quality of all trials and
-    of 1,000 random architectures, and the best of them are the other half. Architectures that
-    compute the same are listed once. Under "migo" the shortlist has the most likely architecture.
-    The target "full" counts the number of parameters in both halves, and before it: on
-    NAS-Bench-201 shared scores and parameters together choose better than either of them.
+    The best trials of all generations are evaluated again with the final shared weights, as many as
+    the shortlist has architectures. The best of them are one half of the first architectures, and
+    random architectures are the other half, from which a model learns more; see `with_predicted`.
+    Architectures that compute the same are listed once. Under "migo" the most likely architecture
+    is listed. The target "full" counts the number of parameters too, because on NAS-Bench-201
+    shared scores and parameters together choose better than either of them.
 
     Args:
-        record: Record without a shortlist.
+        record: Record without architectures.
         objective: Objective with the final weights.
         candidates: Candidates of the search.
         trainer: Function that returns the trainer for the epochs of the rungs.
-        passes: Function that returns the passes of all trainings for the shortlist.
+        passes: Function that returns the passes of all trainings, given some architectures.
         plan: Plan of the search.
         study_name: Name of the study, for the error message.
         on_scored: Called after each evaluation.
@@ -76,9 +74,10 @@ def with_shortlist(
         SpaceError: The space has no stand-alone networks.
     """
     settings, space = record.settings, candidates.space
+    number = max(2, math.ceil(settings.shortlist / 2))
     visited = candidates.visited()
     ordered = for_target(objective, list(visited), target=settings.target)
-    best = {one: visited[one] for one in ordered[: EVALUATED * settings.shortlist]}
+    best = {one: visited[one] for one in ordered[: settings.shortlist]}
     expected = candidates.most_likely()
     if expected is not None:
         best.setdefault(expected, candidates.trial_of(expected))
@@ -93,57 +92,105 @@ def with_shortlist(
         accuracies.append(score.accuracy)
         if math.isfinite(score.loss):
             drawn[architecture] = _Scored(score, candidates.trial_of(architecture))
-    known = drawn | scored
     by_loss = sorted(scored, key=lambda architecture: scored[architecture].score.loss)
     by_score = for_target(objective, by_loss, target=settings.target)
-    own = (list(_distinct(space, by_score)) or by_score)[: math.ceil(settings.shortlist / 2)]
+    own = (list(_distinct(space, by_score)) or by_score)[: math.ceil(number / 2)]
     if expected in scored and expected not in own:
         own[-1] = expected
-    losses = {architecture: found.score.loss for architecture, found in known.items()}
-    if plan.scores_compare:  # the scores of the search are with the final weights too
-        for architecture, trial in visited.items():
-            if trial is not None and trial.value is not None:
-                losses.setdefault(architecture, trial.value)
-    predicted = by_prediction(
-        objective,
-        losses,
-        list(dict.fromkeys([*visited, *known, *candidates.more_random(_POOL)])),
-        target=settings.target,
-    )
-    chosen = list(own)
-    for architecture in _distinct(space, [*own, *predicted]):
-        if len(chosen) == settings.shortlist:
+    chosen = dict.fromkeys(own, SCORE)
+    for architecture in _distinct(space, [*own, *drawn, *by_score]):
+        if len(chosen) == number:
             break
-        if architecture not in known:
-            trial = candidates.trial_of(architecture)
-            known |= _evaluated(objective, {architecture: trial}, on_scored)
-        if architecture in known and architecture not in own:
-            chosen.append(architecture)
-    sizes = rung_sizes(len(chosen), rungs=settings.rungs, keep=settings.keep)
+        chosen.setdefault(architecture, CHANCE if architecture in drawn else SCORE)
+    sizes = rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
     networks = [genotype_from_text(space.text(one), plan.space) for one in chosen]
     epochs = rung_epochs(sizes, passes(networks))
-    counter = trainer(epochs)
-
-    def entrant(architecture: Any) -> Entrant:
-        found, text = known[architecture], space.text(architecture)
-        return Entrant(
-            genotype=text,
-            trial=None if found.trial is None else found.trial.number,
-            search_loss=None if found.trial is None else found.trial.value,
-            loss=found.score.loss,
-            accuracy=found.score.accuracy,
-            parameters=counter.parameters(genotype_from_text(text, plan.space)),
-            predicted=architecture not in own,
-            most_likely=architecture == expected,
-        )
-
+    entrants = _entrants(chosen, drawn | scored, candidates, trainer(epochs), plan)
     return replace(
         record,
         sizes=sizes,
         epochs=epochs,
-        entrants=tuple(map(entrant, chosen)),
+        entrants=tuple(
+            replace(entrant, most_likely=architecture == expected)
+            for architecture, entrant in zip(chosen, entrants, strict=True)
+        ),
         random_accuracies=tuple(accuracies),
     )
+
+
+def with_predicted(
+    record: FinalsRecord,
+    objective: SupernetObjective[Any],
+    candidates: Candidates,
+    trainer: Callable[[tuple[int, ...]], FinalsTrainer],
+    *,
+    plan: SearchPlan,
+    on_scored: Callable[[], None],
+) -> FinalsRecord:
+    """Return the record of the finals with another quarter of its shortlist.
+
+    A model learns the losses of the first rung, and predicts the quality of all trials and of
+    1,000 random architectures. The best of them that are not listed yet are chosen. Losses of short
+    stand-alone trainings tell a model more than shared scores do; see the study `short_trainings`.
+    If the search space has no further architecture, the shortlist becomes shorter.
+
+    Args:
+        record: Record in which all architectures have a score of the first rung.
+        objective: Objective with the final weights.
+        candidates: Candidates of the search.
+        trainer: Function that returns the trainer for the epochs of the rungs.
+        plan: Plan of the search.
+        on_scored: Called after each evaluation.
+    """
+    settings, space = record.settings, candidates.space
+    number = min(settings.shortlist - len(record.entrants), math.ceil(settings.shortlist / _STEPS))
+    listed = [space.parse(entrant.genotype) for entrant in record.entrants]
+    losses = {listed[n]: score.loss for n, score in record.scores(0).items()}
+    predicted = by_prediction(
+        objective,
+        {one: math.inf if loss is None else loss for one, loss in losses.items()},
+        list(dict.fromkeys([*candidates.visited(), *candidates.more_random(_POOL)])),
+        target=settings.target,
+    )
+    known: dict[Any, _Scored] = {}
+    for architecture in _distinct(space, [*listed, *predicted]):
+        if len(known) == number:
+            break
+        if architecture not in losses:
+            trial = candidates.trial_of(architecture)
+            known |= _evaluated(objective, {architecture: trial}, on_scored)
+    more = _entrants(
+        dict.fromkeys(known, PREDICTION), known, candidates, trainer(record.epochs), plan
+    )
+    entrants = (*record.entrants, *more)
+    whole = settings.shortlist if len(more) == number else len(entrants)
+    sizes = rung_sizes(whole, rungs=settings.rungs, keep=settings.keep)
+    return replace(record, sizes=sizes, epochs=record.epochs[: len(sizes)], entrants=entrants)
+
+
+def _entrants(
+    chosen: Mapping[Any, str],
+    known: Mapping[Any, _Scored],
+    candidates: Candidates,
+    trainer: FinalsTrainer,
+    plan: SearchPlan,
+) -> list[Entrant]:
+    """Return architectures of the shortlist, given what each was chosen by."""
+    entrants = []
+    for architecture, chosen_by in chosen.items():
+        found, text = known[architecture], candidates.space.text(architecture)
+        entrants.append(
+            Entrant(
+                genotype=text,
+                trial=None if found.trial is None else found.trial.number,
+                search_loss=None if found.trial is None else found.trial.value,
+                loss=found.score.loss,
+                accuracy=found.score.accuracy,
+                parameters=trainer.parameters(genotype_from_text(text, plan.space)),
+                chosen_by=chosen_by,
+            )
+        )
+    return entrants
 
 
 def _distinct(space: Any, architectures: Iterable[Any]) -> Iterator[Any]:

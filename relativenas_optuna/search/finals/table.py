@@ -64,4 +64,4 @@ def target_text(settings: FinalsSettings) -> str:
 
 
 def _chosen_by(finalist: Finalist) -> str:
-    return "prediction" if finalist.predicted else "shared score"
+    return finalist.chosen_by

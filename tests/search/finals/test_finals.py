@@ -79,11 +79,11 @@ def test_the_finals_choose_the_winner(finished: Search) -> None:
 def test_finalists_are_the_best_with_the_final_weights(finished: Search) -> None:
     choice = choice_of(finished)
     trials = sorted(finished.study.trials, key=lambda t: (t.value or 0.0, t.number))
-    best = list(dict.fromkeys(SPACE.genotype(trial.params) for trial in trials))[:8]
+    best = list(dict.fromkeys(SPACE.genotype(trial.params) for trial in trials))[:4]
     losses: dict[Any, float] = {
         genotype: finished.objective.evaluate(genotype).loss for genotype in best
     }
-    shared = [finalist for finalist in choice.finalists if not finalist.predicted]
+    shared = [finalist for finalist in choice.finalists if finalist.chosen_by == "shared score"]
     expected = sorted(best, key=losses.__getitem__)[: len(shared)]
     assert {finalist.genotype for finalist in shared} == set(expected)
     for finalist in shared:
@@ -112,8 +112,10 @@ def test_the_target_full_counts_parameters_in_the_shortlist(data: Path, tmp_path
         sums = [n + sum(other > size for other in sizes) for n, size in enumerate(sizes)]
         return [ranked[n] for n in np.argsort(sums, kind="stable")]
 
-    best = order(ordered)[: 2 * FINALS.shortlist]
-    shared = [finalist for finalist in choice_of(search).finalists if not finalist.predicted]
+    best = order(ordered)[: FINALS.shortlist]
+    shared = [
+        finalist for finalist in choice_of(search).finalists if finalist.chosen_by == "shared score"
+    ]
     expected = order(sorted(best, key=lambda one: search.objective.evaluate(one).loss))
     assert {finalist.genotype for finalist in shared} == set(expected[: len(shared)])
 
@@ -163,7 +165,8 @@ def test_searches_of_every_sampler_have_finals(sampler: str, data: Path, tmp_pat
     choice = search.choose()
     assert len(choice.finalists) == 4
     assert [f.most_likely for f in choice.finalists].count(True) == (sampler == "migo")
-    assert [f.predicted for f in choice.finalists].count(True) == 2
+    chosen_by = sorted(finalist.chosen_by for finalist in choice.finalists)
+    assert chosen_by == ["chance", "prediction", "prediction", "shared score"]
 
 
 @pytest.mark.slow
@@ -197,7 +200,9 @@ def test_more_generations_and_other_settings_make_new_finals(data: Path, tmp_pat
     assert not first.is_of(full.plan)
     second = full.choose()
     assert second.finals == full.plan.finals == replace(FINALS, target="full")
-    shared = [{f.genotype for f in c.finalists if not f.predicted} for c in (first, second)]
+    shared = [
+        {f.genotype for f in c.finalists if f.chosen_by == "shared score"} for c in (first, second)
+    ]
     assert shared[0] == shared[1]
     longer = resumed(study, settings={"generations": 2})
     longer.run()

@@ -16,10 +16,11 @@ from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seats.worker import this_worker
 from relativenas_optuna.search.finals.loop import FinalsWorker
 from relativenas_optuna.search.finals.records import (
-    MAKE_SHORTLIST,
+    SHORTLIST,
     Claimed,
     Entrant,
     FinalsRecord,
+    Training,
     Work,
 )
 from relativenas_optuna.search.finals.scores import DIVERGED, RungScore
@@ -27,6 +28,7 @@ from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.finals.store import FINALS_ATTRIBUTE, FinalsStore
 from tests.helpers.tiny_search import database
 
+MAKE_SHORTLIST = Work(SHORTLIST, 0)
 START = FinalsRecord(generations=3, settings=FinalsSettings(shortlist=4), space="cells")
 ACCURACIES = ((0.4, 0.6, 0.5, 0.1), (0.0, 0.7, 0.9, 0.0))  # by rung and entrant
 Alive = Callable[[], None]
@@ -59,6 +61,13 @@ def shortlist(record: FinalsRecord, alive: Alive) -> FinalsRecord:
     )
 
 
+def in_steps(record: FinalsRecord, alive: Alive) -> FinalsRecord:
+    """Choose two architectures of the shortlist, then one after another."""
+    whole = shortlist(record, alive)
+    more = len(record.entrants) + 1 if record.entrants else 2
+    return replace(whole, entrants=(*record.entrants, *whole.entrants[len(record.entrants) : more]))
+
+
 class Trainings:
     """Trainings that come to `ACCURACIES`, and a list of them."""
 
@@ -72,6 +81,14 @@ class Trainings:
         work = Work(rung, record.entrants.index(entrant))
         self.done.append(work)
         return RungScore(loss=1.0, accuracy=ACCURACIES[work.rung][work.entrant])
+
+
+def trained(record: FinalsRecord) -> FinalsRecord:
+    """Return a record with the trainings of its architectures in the first rung."""
+    for number, accuracy in enumerate(ACCURACIES[0][: len(record.entrants)]):
+        score = RungScore(loss=1.0, accuracy=accuracy)
+        record = record.with_training(Training(rung=0, entrant=number, score=score, seconds=1.0))
+    return record
 
 
 def worker(study: optuna.Study, start: FinalsRecord = START, **changes: Any) -> FinalsWorker:
@@ -106,6 +123,53 @@ def test_a_worker_does_all_rungs_in_order(study: optuna.Study) -> None:
     assert FinalsStore(study).read() == record
     assert worker(study, train=trainings).run() == record
     assert trainings.done == ALL
+
+
+def test_a_shortlist_grows_when_all_its_architectures_are_trained(study: optuna.Study) -> None:
+    trainings, grown = Trainings(), list[tuple[int, list[Work]]]()
+
+    def growing(record: FinalsRecord, alive: Alive) -> FinalsRecord:
+        grown.append((len(record.entrants), list(trainings.done)))
+        return in_steps(record, alive)
+
+    record = worker(study, shortlist=growing, train=trainings).run()
+    assert grown == [(0, []), (2, ALL[:2]), (3, ALL[:3])]
+    assert trainings.done == ALL
+    assert record is not None
+    assert record.finished
+    assert not record.claims
+
+
+@pytest.mark.parametrize("at", [0, 2, 3])
+def test_a_choice_that_is_interrupted_is_made_again(at: int, study: optuna.Study) -> None:
+    def interrupted(record: FinalsRecord, alive: Alive) -> FinalsRecord:
+        if len(record.entrants) == at:
+            raise KeyboardInterrupt
+        return in_steps(record, alive)
+
+    with pytest.raises(KeyboardInterrupt):
+        worker(study, shortlist=interrupted).run()
+    before = FinalsStore(study).read()
+    assert before is not None
+    assert not before.claims
+    assert not before.finished
+    record = worker(study, shortlist=in_steps).run()
+    expected = worker(optuna.create_study(), shortlist=in_steps).run()
+    assert record is not None
+    assert expected is not None
+    assert (record.entrants, record.order()) == (expected.entrants, expected.order())
+
+
+def test_a_shortlist_that_cannot_grow_ends_with_what_it_has(study: optuna.Study) -> None:
+    def short(record: FinalsRecord, alive: Alive) -> FinalsRecord:
+        if not record.entrants:
+            return in_steps(record, alive)
+        return replace(record, sizes=(2,), epochs=(1,))
+
+    record = worker(study, shortlist=short).run()
+    assert record is not None
+    assert record.finished
+    assert record.order() == [1, 0]
 
 
 def test_an_interrupted_worker_gives_its_work_back_and_goes_on_where_it_was(
@@ -208,7 +272,7 @@ def test_a_full_disk_ends_the_run_and_no_architecture_is_to_blame(study: optuna.
 
 @pytest.mark.slow_except("memory")
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the start of a process")
-@pytest.mark.parametrize("work", [MAKE_SHORTLIST, Work(0, 1)])
+@pytest.mark.parametrize("work", [MAKE_SHORTLIST, Work(SHORTLIST, 2), Work(0, 1)])
 def test_the_work_of_another_process_is_left_to_it_until_it_dies(
     work: Work, study: optuna.Study
 ) -> None:
@@ -217,6 +281,8 @@ def test_the_work_of_another_process_is_left_to_it_until_it_dies(
         other = this_worker() | {"pid": process.pid, "start": float(fields[19])}
         claim = Claimed(rung=work.rung, entrant=work.entrant, worker=other)
         begun = START if work == MAKE_SHORTLIST else shortlist(START, lambda: None)
+        if work == Work(SHORTLIST, 2):
+            begun = trained(in_steps(START, lambda: None))
         FinalsStore(study).change(lambda _: begun.with_claim(claim, work))
         trainings = Trainings()
         polled = 0
@@ -228,14 +294,15 @@ def test_the_work_of_another_process_is_left_to_it_until_it_dies(
                 process.communicate(b"\n")
             return FinalsStore(study).change(changed)
 
-        own = worker(study, train=trainings)
+        own = worker(study, shortlist=in_steps, train=trainings)
         own._store.change = change  # type: ignore[method-assign]
         record = own.run()
     assert record is not None
     assert record.finished
     assert polled > 20
     first = [Work(0, 0), Work(0, 2), Work(0, 3), Work(0, 1)]
-    assert trainings.done == (ALL if work == MAKE_SHORTLIST else [*first, *ALL[4:]])
+    expected = {MAKE_SHORTLIST: ALL, Work(0, 1): [*first, *ALL[4:]], Work(SHORTLIST, 2): ALL[2:]}
+    assert trainings.done == expected[work]
 
 
 @pytest.mark.slow_except("memory")

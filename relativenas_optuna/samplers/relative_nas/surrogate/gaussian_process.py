@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _SCALES = (0.5, 1.0, 2.0, 4.0)  # candidates, in units of the reciprocal mean distance
 _NOISES = (1e-3, 1e-2, 1e-1, 0.5)  # candidates, in units of the process variance
-_SHARES = (0.0, 0.3, 0.6, 0.9)  # candidates of the descriptors' share, if there are descriptors
+SHARES = (0.0, 0.3, 0.6, 0.9)
+"""Candidates of the descriptors' share, if there are descriptors."""
 _MAX_ARCHITECTURES = 128  # that the process is conditioned on
 _MAX_FITTED = 64  # architectures that the hyperparameters are fitted to
 _MIN_VARIANCE = 1e-9  # if all scores are equal
@@ -96,6 +97,7 @@ class GaussianProcess:
         positions: Positions of the scored architectures, `[scored, variables]`.
         losses: Their losses, `[scored]`, at least one; infinite for a failed one.
         hyperparameters: Hyperparameters of an earlier fit to use; None fits them.
+        shares: Shares of the descriptors in the variance to choose from, 0 to 1.
 
     Attributes:
         hyperparameters: The hyperparameters in use.
@@ -107,6 +109,8 @@ class GaussianProcess:
         positions: Vector,
         losses: Vector,
         hyperparameters: Hyperparameters | None = None,
+        *,
+        shares: Sequence[float] = SHARES,
     ) -> None:
         kept = _best_and_latest(losses, _MAX_ARCHITECTURES)
         self._features_of = features_of
@@ -116,12 +120,14 @@ class GaussianProcess:
         self._condition: _Condition | None = None
         self._mean = float(scores.mean())
         with _single_blas_thread():
-            self._fit(scores - self._mean, hyperparameters)
+            self._fit(scores - self._mean, hyperparameters, shares)
 
-    def _fit(self, scores: Vector, hyperparameters: Hyperparameters | None) -> None:
+    def _fit(
+        self, scores: Vector, hyperparameters: Hyperparameters | None, shares: Sequence[float]
+    ) -> None:
         few = _best_and_latest(scores, _MAX_FITTED)
         self.hyperparameters = hyperparameters or _likeliest(
-            tuple(block[few] for block in self._features), scores[few]
+            tuple(block[few] for block in self._features), scores[few], shares
         )
         kernel = self._kernel(self._features, self._features)
         noise = self.hyperparameters.noise * np.eye(len(scores))
@@ -258,14 +264,15 @@ def _kernel(squared: Vector, *, smooth: bool) -> Vector:
     return kernel
 
 
-def _likeliest(features: Blocks, scores: Vector) -> Hyperparameters:
+def _likeliest(features: Blocks, scores: Vector, shares: Sequence[float]) -> Hyperparameters:
     """Return the hyperparameters of the largest marginal likelihood on the grid."""
     squared = [_squared_distances(block, block) for block in features]
     typical = [float(distances.mean()) or 1.0 for distances in squared]
-    shares: tuple[float, ...] = (0.0,)
     by_descriptors, descriptor_scale = np.zeros_like(squared[0]), 1.0
-    if len(features) > 1:
-        shares, descriptor_scale = _SHARES, typical[1] ** -0.5
+    if len(features) == 1:
+        shares = (0.0,)
+    else:
+        descriptor_scale = typical[1] ** -0.5
         by_descriptors = _kernel(descriptor_scale**2 * squared[1], smooth=True)
     best, found = -np.inf, Hyperparameters(smooth=True, scale=1.0, noise=1.0)
     for smooth in (True, False):

@@ -9,7 +9,10 @@ import numpy as np
 from relativenas_optuna.samplers.encoding import Encoding
 from relativenas_optuna.samplers.relative_nas.surrogate.descriptors import Descriptors
 from relativenas_optuna.samplers.relative_nas.surrogate.features import Features
-from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import GaussianProcess
+from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import (
+    SHARES,
+    GaussianProcess,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +25,15 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 
+_SHARES = (*SHARES[1:], 1.0)
+
+
 class ScorePredictor:
     """A model of the scores of a search space, fitted to some architectures.
 
-    It is the Gaussian process of preset "plain", outside of a search. Equal arguments give equal
-    predictions in every process.
+    It is the Gaussian process of preset "plain", outside of a search and for fewer scores. Few
+    scores tell little of each choice, so descriptors always count, or they alone. Equal arguments
+    give equal predictions in every process.
 
     Args:
         space: Names and distributions of all parameters.
@@ -63,6 +70,7 @@ class ScorePredictor:
             Features(self._encoding, given, space),
             self._positions(params),
             np.array(losses, dtype=np.float64),
+            shares=_SHARES,
         )
 
     def predict(self, params: Sequence[Mapping[str, Any]]) -> tuple[Vector, Vector]:
