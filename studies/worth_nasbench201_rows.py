@@ -23,7 +23,12 @@ from nasbench201_table import (
 )
 
 from relativenas_optuna.samplers.regularized_evolution import RegularizedEvolutionSampler
-from relativenas_optuna.search.finals.halving import planned_passes, ranking, rung_epochs, rung_sizes
+from relativenas_optuna.search.finals.halving import (
+    planned_passes,
+    ranking,
+    rung_epochs,
+    rung_sizes,
+)
 from relativenas_optuna.search.finals.settings import FULL, FinalsSettings
 from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.search.limits import LimitRequest
@@ -91,7 +96,7 @@ class Bench:
         return search
 
     def by_sampler(self, sampler: BaseSampler) -> NASBench201Cell:
-        """Return what a sampler of Optuna finds with the shared weights and the same finals.
+        """Return what a sampler of Optuna finds with the shared weights and successive halving.
 
         Proposals over the limit are reported as infeasible and are not scored.
         """
@@ -293,11 +298,14 @@ class Alone:
 ROWS: dict[str, Callable[[Bench], NASBench201Cell]] = {
     "RelativeNAS, this preset": lambda bench: bench.search("relativenas"),
     "RelativeNAS, paper": lambda bench: bench.search("relativenas", paper=True),
-    "random search, shared weights and finals": lambda bench: bench.search("random"),
-    "TPE, shared weights and finals": lambda bench: bench.by_sampler(
+    "random search and the same finals": lambda bench: bench.search("random"),
+    "random search, shared weights and halving": lambda bench: bench.by_sampler(
+        optuna.samplers.RandomSampler(seed=bench.seed)
+    ),
+    "TPE, shared weights and halving": lambda bench: bench.by_sampler(
         optuna.samplers.TPESampler(seed=bench.seed)
     ),
-    "NSGA-II, shared weights and finals": lambda bench: bench.by_sampler(
+    "NSGA-II, shared weights and halving": lambda bench: bench.by_sampler(
         optuna.samplers.NSGAIISampler(population_size=8, seed=bench.seed)
     ),
     "random cells trained stand-alone, halving": lambda bench: bench.halved(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Shares of the time that remains after the least plan. The rest is for work that is not measured,
 # such as proposals, files and figures.
-WEIGHTS, SCORING, FINALS = 0.40, 0.15, 0.40
+WEIGHTS, SCORING, FINALS = 0.20, 0.10, 0.65
 REST = 1 - WEIGHTS - SCORING - FINALS
 LEAST_EPOCHS, LEAST_GENERATIONS = 1, 2
 OF_TRIAL = 0.1

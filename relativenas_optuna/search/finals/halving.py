@@ -89,15 +89,16 @@ def ranking(
     return [sound[n] for n in merit] + by_loss[len(sound) :]
 
 
-def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
+def with_size(ranks: Sequence[float], parameters: Sequence[int], *, weight: float = 1) -> list[int]:
     """Return positions ordered by rank plus the rank by number of parameters, best first.
 
     Args:
         ranks: Rank of each item, 0 for the best; it decides between equal sums.
         parameters: Number of parameters of each item; equal numbers have equal ranks.
+        weight: Weight of the rank by number of parameters.
     """
     larger = [sum(other > own for other in parameters) for own in parameters]
-    sums = [rank + size for rank, size in zip(ranks, larger, strict=True)]
+    sums = [rank + weight * size for rank, size in zip(ranks, larger, strict=True)]
     return sorted(range(len(sums)), key=lambda n: (sums[n], ranks[n], n))
 
 

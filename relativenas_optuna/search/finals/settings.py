@@ -63,7 +63,7 @@ PRESET_FINALS: Mapping[str, FinalsSettings | None] = MappingProxyType(
         "paper": None,  # the paper has none
         "small": FinalsSettings(),
         # Images of 8 pixels need less depth, and their networks are slow for their size.
-        "digits": FinalsSettings(cells=6, batch_size=32),
+        "digits": FinalsSettings(shortlist=8, cells=6, batch_size=32),
     }
 )
 """Settings of the finals by the name of the search's preset; None for no finals."""

@@ -109,7 +109,7 @@ def test_the_target_full_counts_parameters_in_the_shortlist(data: Path, tmp_path
 
     def order(ranked: list[Any]) -> list[Any]:
         sizes = [cost.of(SPACE.params(one)) for one in ranked]
-        sums = [n + sum(other > size for other in sizes) for n, size in enumerate(sizes)]
+        sums = [n + 2 * sum(other > size for other in sizes) for n, size in enumerate(sizes)]
         return [ranked[n] for n in np.argsort(sums, kind="stable")]
 
     best = order(ordered)[: FINALS.shortlist]

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from relativenas_optuna.samplers.relative_nas.surrogate.candidate_moves import _last_fit
 from relativenas_optuna.samplers.relative_nas.surrogate.gaussian_process import (
+    SHARES,
     GaussianProcess,
     _best_and_latest,
     _likeliest,
@@ -166,7 +167,7 @@ def test_noise_is_detected() -> None:
     positions = random.random((60, 2))
     clean = np.sin(3 * positions[:, 0]) + positions[:, 1]
     noisy = clean + 0.7 * random.standard_normal(60)
-    found = [_likeliest((positions,), (y - y.mean()) / y.std())[2] for y in (clean, noisy)]
+    found = [_likeliest((positions,), (y - y.mean()) / y.std(), SHARES)[2] for y in (clean, noisy)]
     assert found[0] == 1e-3
     assert found[1] >= 0.1
 
