@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.scores import RungScore
     from relativenas_optuna.search.finals.settings import FinalsSettings
 
+_SIZE = 2  # weight of the rank by number of parameters
 _LEAST = 2  # architectures of a rung, to have a comparison
 
 
@@ -71,10 +72,10 @@ def ranking(
 
     Architectures whose training diverged or failed come last. The target "small" ranks by loss,
     which is more precise than the accuracy on few images. Equal losses are ranked by accuracy, then
-    by the order in the shortlist. The target "full" ranks by the sum of the rank by loss and the
-    rank by the number of parameters, where more are better. The second rank is a correction:
-    short trainings of thin networks underrate large architectures. On NAS-Bench-201 the sum of the
-    ranks orders architectures better than either of them.
+    by the order in the shortlist. The target "full" ranks by the sum of the rank by loss and twice
+    the rank by the number of parameters, where more are better. The second rank is a correction:
+    short trainings of thin networks underrate large architectures. On NAS-Bench-201 this sum
+    orders architectures better than either of the ranks.
 
     Args:
         scores: Scores of the rung by number of the architecture.
@@ -89,16 +90,15 @@ def ranking(
     return [sound[n] for n in merit] + by_loss[len(sound) :]
 
 
-def with_size(ranks: Sequence[float], parameters: Sequence[int], *, weight: float = 1) -> list[int]:
-    """Return positions ordered by rank plus the rank by number of parameters, best first.
+def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
+    """Return positions ordered by rank plus twice the rank by number of parameters, best first.
 
     Args:
         ranks: Rank of each item, 0 for the best; it decides between equal sums.
         parameters: Number of parameters of each item; equal numbers have equal ranks.
-        weight: Weight of the rank by number of parameters.
     """
     larger = [sum(other > own for other in parameters) for own in parameters]
-    sums = [rank + weight * size for rank, size in zip(ranks, larger, strict=True)]
+    sums = [rank + _SIZE * size for rank, size in zip(ranks, larger, strict=True)]
     return sorted(range(len(sums)), key=lambda n: (sums[n], ranks[n], n))
 
 

@@ -9,6 +9,7 @@ import torch
 
 from relativenas_optuna.search.finals.networks import averaged_network, initial_network
 from relativenas_optuna.search.finals.scores import DIVERGED, RungScore
+from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.calibration import CALIBRATION_IMAGES, calibrate, sample_of
 from relativenas_optuna.training.loop import evaluate, train_epoch
 from relativenas_optuna.training.randomness import generators
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from relativenas_optuna.objective.settings import SearchSettings
     from relativenas_optuna.search.finals.settings import FinalsSettings
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
-    from relativenas_optuna.training.augmentation import Augmentation
     from relativenas_optuna.training.data.image_set import ImageSet
     from relativenas_optuna.training.loop import EpochResult
     from relativenas_optuna.training.randomness import Generators
@@ -49,7 +49,6 @@ class NetworkTrainer:
     Args:
         training: Images to train on; they set the device.
         validation: Images to score with.
-        augmentation: Augmentation of the images to train on.
         settings: Settings of the finals.
         search: Settings of the search, for all that the settings of the finals leave open.
         seed: Seed of the initial weights and the training, 0 to 2**32 - 1.
@@ -63,14 +62,12 @@ class NetworkTrainer:
         training: ImageSet,
         validation: ImageSet,
         *,
-        augmentation: Augmentation,
         settings: FinalsSettings,
         search: SearchSettings,
         seed: int,
     ) -> None:
         self._training, self._validation = training, validation
-        self._augmentation, self._seed = augmentation, seed
-        self._settings, self._search = settings, search
+        self._settings, self._search, self._seed = settings, search, seed
         self.batch_size = settings.batch_size or batch_size_of(
             len(training), most=search.batch_size
         )
@@ -95,6 +92,7 @@ class NetworkTrainer:
         epochs: int,
         *,
         rung: int,
+        augmentation: Augmentation,
         on_batch: Callable[[], None],
     ) -> bool:
         """Train a network for the epochs of a rung, and update the average of its weights.
@@ -104,6 +102,7 @@ class NetworkTrainer:
             average: Average of its weights, see `averaged_network`.
             epochs: Number of epochs.
             rung: Number of the rung, from 0, which gives the random numbers.
+            augmentation: Augmentation of the images to train on.
             on_batch: Called after every batch.
 
         Returns:
@@ -117,7 +116,14 @@ class NetworkTrainer:
 
         for epoch in range(epochs):
             random = generators(self._seed, rung, epoch, 0, device=self._training.device)
-            result = self._epoch(network, optimizer, self._training, random, after_batch)
+            result = self._epoch(
+                network,
+                optimizer,
+                self._training,
+                random,
+                after_batch,
+                augmentation=augmentation,
+            )
             if not math.isfinite(result.loss):
                 return False
         return True
@@ -133,10 +139,13 @@ class NetworkTrainer:
         images = self._training.subset(range(min(self.batch_size, len(self._training))))
         random = generators(self._seed, 0, 0, 0, device=images.device)
 
+        whole = Augmentation(padding=0, flip=False, cutout=0)
+
+        def after_batch(_: int) -> None:
+            average.update_parameters(network)
+
         def step() -> None:
-            self._epoch(
-                network, optimizer, images, random, lambda _: average.update_parameters(network)
-            )
+            self._epoch(network, optimizer, images, random, after_batch, augmentation=whole)
 
         return step, len(images)
 
@@ -182,6 +191,8 @@ class NetworkTrainer:
         images: ImageSet,
         random: Generators,
         on_batch: Callable[[int], None],
+        *,
+        augmentation: Augmentation,
     ) -> EpochResult:
         return train_epoch(
             network,
@@ -190,7 +201,7 @@ class NetworkTrainer:
             module=network,
             optimizer=optimizer,
             generators=random,
-            augmentation=self._augmentation,
+            augmentation=augmentation,
             batch_size=self.batch_size,
             clip=self._search.clip,
             memory_format=torch.channels_last,

@@ -19,9 +19,9 @@ _TARGETS = {
     ),
     FULL: (
         "ranked for a network that is trained long and at full size (--for full), by the sum of "
-        "the ranks by validation loss and by number of parameters, because short trainings of "
-        "small networks underrate large architectures. For a network of about this size, pass "
-        "--for small"
+        "the rank by validation loss and twice the rank by number of parameters, because short "
+        "trainings of small networks underrate large architectures. For a network of about this "
+        "size, pass --for small"
     ),
 }
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from relativenas_optuna.objective.supernet_objective import SupernetObjective
 
-_SIZE = 2  # weight of the rank by the number of parameters
-
 
 def for_target(
     objective: SupernetObjective[Any], architectures: Sequence[Any], *, target: str
@@ -22,9 +20,8 @@ def for_target(
     """Return architectures in the order for a target, the best first.
 
     The target "full" orders by the sum of the given rank and twice the rank by the number of
-    parameters. The given rank is a weak one, by shared weights or a model. `halving.ranking`, after
-    trainings, counts the number of parameters once. The given order stays for the target "small",
-    and where the numbers of parameters of the space are not known.
+    parameters; see `halving.ranking`. The given order stays for the target "small", and where the
+    numbers of parameters of the space are not known.
 
     Args:
         objective: Objective of the search.
@@ -35,4 +32,4 @@ def for_target(
     if target != FULL or size is None:
         return list(architectures)
     sizes = [round(size.of(objective.space.params(one))) for one in architectures]
-    return [architectures[n] for n in with_size(range(len(sizes)), sizes, weight=_SIZE)]
+    return [architectures[n] for n in with_size(range(len(sizes)), sizes)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.data.image_set import ImageSet
 
+_SHORT = 12  # epochs at the end of a rung, up to which its trainings see whole images
+
 
 class FinalsTrainer:
     """A trainer of stand-alone networks that continues each network from rung to rung.
 
     All architectures have the same order of images, augmentation and seed of the initial weights,
-    so that differences between them are less due to chance. The learning rate is constant, and an
-    exponential moving average of the weights over about the last epoch is scored. It is nearly as
-    good at any moment as weights after a falling learning rate, so that architectures can be
-    compared after every rung.
+    so that differences between them are less due to chance. In rungs that end after at most 12
+    epochs, images are neither shifted nor cut out: networks that are trained so shortly do not
+    overfit, and whole images rank them better. The learning rate is constant, and an exponential
+    moving average of the weights over about the last epoch is scored. It is nearly as good at any
+    moment as weights after a falling learning rate, so that architectures can be compared after
+    every rung.
 
     The weights after each rung are a file of `folder`. A missing or damaged file costs only time:
     its rung is trained again. On a CPU with the same number of threads, the result is the same to
@@ -70,16 +75,17 @@ class FinalsTrainer:
             training, validation = (shrunk(i, settings.pixels) for i in (training, validation))
         self._training, self._validation = training, validation
         share = max(training.shape[1:]) / full
-        self._augmentation = Augmentation(
-            padding=round(share * search.padding),
-            flip=search.flip,
-            cutout=round(share * search.cutout),
+        whole = Augmentation(padding=0, flip=search.flip, cutout=0)
+        changed = replace(
+            whole, padding=round(share * search.padding), cutout=round(share * search.cutout)
         )
+        self._augmentations = [
+            whole if total <= _SHORT else changed for total in accumulate(epochs)
+        ]
         self._settings, self._search = settings, search
         self._trainer = NetworkTrainer(
             training,
             validation,
-            augmentation=self._augmentation,
             settings=settings,
             search=search,
             seed=seed,
@@ -141,7 +147,12 @@ class FinalsTrainer:
                 return before, None
             both.load_state_dict(weights)
         trained = self._trainer.train(
-            network, average, self._epochs[rung], rung=rung, on_batch=on_batch
+            network,
+            average,
+            self._epochs[rung],
+            rung=rung,
+            augmentation=self._augmentations[rung],
+            on_batch=on_batch,
         )
         score = self._trainer.score(average) if trained and _is_finite(both) else DIVERGED
         if score.diverged:
@@ -161,7 +172,7 @@ class FinalsTrainer:
             "images": self._images,
             "epochs": list(self._epochs[: rung + 1]),
             "batch_size": self._trainer.batch_size,
-            "augmentation": asdict(self._augmentation),
+            "augmentations": list(map(asdict, self._augmentations[: rung + 1])),
             **{name: own[name] for name in ("cells", "channels", "learning_rate")},
             **{name: search[name] for name in ("momentum", "weight_decay", "clip", "precision")},
         }

@@ -75,15 +75,14 @@ def test_the_small_target_ranks_by_loss_then_accuracy_then_order() -> None:
     assert ranking(scores, [9, 9, 9, 9, 9], target="small") == [2, 1, 0, 4, 3]
 
 
-def test_the_full_target_adds_the_rank_by_size() -> None:
+def test_the_full_target_adds_twice_the_rank_by_size() -> None:
     scores = {0: score(0.5, 1.1), 1: score(0.5, 1.2), 2: score(0.5, 1.3), 3: DIVERGED}
-    # The sums are 0 + 2, 1 + 1 and 2 + 0: the loss decides. A training that diverged is last.
-    assert ranking(scores, [10, 20, 30, 99], target="full") == [0, 1, 2, 3]
-    # 0 + 2, 1 + 0 and 2 + 1.
-    assert ranking(scores, [10, 30, 20, 99], target="full") == [1, 0, 2, 3]
-    # 0 + 3 / 2, 1 + 0, 2 + 1 / 2, 3 + 2 / 2
-    scores = {0: score(0.5, 1.1), 1: score(0.5, 1.2), 2: score(0.5, 1.3), 3: score(0.5, 1.4)}
-    assert ranking(scores, [10, 40, 30, 20], target="full") == [1, 0, 2, 3]
+    # The sums are 0 + 2 x 2, 1 + 2 x 1 and 2 + 2 x 0. A training that diverged is last.
+    assert ranking(scores, [10, 20, 30, 99], target="full") == [2, 1, 0, 3]
+    # 0 + 2 x 1, 1 + 2 x 1 and 2 + 2 x 0: the loss decides between equal sums.
+    assert ranking(scores, [20, 20, 30, 99], target="full") == [0, 2, 1, 3]
+    # 0 + 2 x 0, 1 + 2 x 2 and 2 + 2 x 1.
+    assert ranking(scores, [30, 10, 20, 99], target="full") == [0, 2, 1, 3]
 
 
 @given(

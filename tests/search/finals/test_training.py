@@ -15,8 +15,9 @@ from relativenas_optuna.search.finals.network_trainer import batch_size_of
 from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.spaces.space_genotype import SpaceGenotype
+from relativenas_optuna.training.augmentation import Augmentation
 from relativenas_optuna.training.calibration import calibrate
-from relativenas_optuna.training.loop import evaluate
+from relativenas_optuna.training.loop import evaluate, train_epoch
 from tests.helpers.tiny_search import SETTINGS, SPACE, same_bits, tiny_images
 
 FINALS = FinalsSettings(cells=3, channels=2)
@@ -97,6 +98,28 @@ def test_settings_of_later_rungs_and_of_the_shortlist_take_what_is_stored(tmp_pa
     more = replace(FINALS, shortlist=16, rungs=2, target="full")
     trainer(tmp_path, epochs=(1, 5, 6), settings=more).train(ONE, 0)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("epochs", "shifted"), [((12, 1), 1), ((13, 1), 14), ((3, 9), 0)])
+def test_only_longer_trainings_are_augmented(
+    epochs: tuple[int, int], shifted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Augmentation] = []
+
+    def noted(*arguments: Any, augmentation: Augmentation, **options: Any) -> Any:
+        seen.append(augmentation)
+        return train_epoch(*arguments, augmentation=augmentation, **options)
+
+    monkeypatch.setattr(network_trainer, "train_epoch", noted)
+    search = replace(SETTINGS, padding=4, cutout=2, flip=True)
+    trainer(epochs=epochs, search=search).train(ONE, 1)
+    assert len(seen) == sum(epochs)
+    changed = [augmentation for augmentation in seen if augmentation.padding]
+    assert changed == seen[len(seen) - shifted :]
+    assert all(augmentation.flip for augmentation in seen)
+    assert [augmentation.cutout > 0 for augmentation in seen] == [
+        augmentation.padding > 0 for augmentation in seen
+    ]
 
 
 def test_the_average_is_over_about_the_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
