@@ -98,7 +98,7 @@ def parser_of(
     parser.add_argument("--finals-cells", type=int, default=5, help="cells of stand-alone networks")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--passes", type=int, default=60, help="passes over the images in all")
-    parser.add_argument("--uniform", type=int, default=20, help="passes of the shared weights")
+    parser.add_argument("--uniform", type=int, default=12, help="passes of the shared weights")
     parser.add_argument("--alone", type=int, default=3, help="epochs of a stand-alone score")
     parser.add_argument("--entrants", type=int, default=16, help="random cells of the halving")
     return parser
