@@ -112,6 +112,13 @@ def test_formulas_become_mathml(scripts: Any) -> None:
     assert shown.count("<math") == shown.count("<mo>&#x0003C;</mo>") == 1
 
 
+def test_an_option_in_a_text_is_not_broken_at_its_hyphens(scripts: Any) -> None:
+    html = "<p><code>pip install -q --no-deps a-b</code></p>"
+    shown = scripts.hooks.on_page_content(html, None, None, None)
+    kept = '<span class="option">{}</span>'.format
+    assert f"<code>pip install {kept('-q')} {kept('--no-deps')} a-b</code>" in shown
+
+
 def test_a_notebook_becomes_a_page_with_its_outputs(scripts: Any, tmp_path: Path) -> None:
     outputs = [
         {"output_type": "stream", "text": ["\x1b[?25l 10 %\r\x1b[2K", "\x1b[1mdone\x1b[0m\r\n"]},
