@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna._utils.text import duration
+from relativenas_optuna._utils.text import duration, number_of
 from relativenas_optuna.exceptions import SearchError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def announce_trainings(
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
     notices.print(
-        f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
-        f"{duration(seconds * recipe.epochs * trainings)}",
+        f"up to {number_of(trainings, 'training')} of {number_of(recipe.epochs, 'epoch')}, "
+        f"in all about {duration(seconds * recipe.epochs * trainings)}",
         soft_wrap=True,
     )
