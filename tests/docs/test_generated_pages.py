@@ -45,6 +45,9 @@ def test_the_command_line_page_lists_every_option(scripts: Any) -> None:
         for option in command.params:
             if isinstance(option, click.Option) and not option.hidden:
                 assert option.opts[-1] in page
+            elif isinstance(option, click.Argument):
+                assert f"<code>{option.human_readable_name.replace('[', '&#91;')}</code>" in page
+    assert "</code> |  |" not in page  # a meaning is missing
     assert "130, 143" in page  # exit status
     assert "RELATIVENAS_TRACEBACK" in page
 
