@@ -78,8 +78,14 @@ def announce_trainings(
     seconds = one / workers  # each has as many threads as this process
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
+    before = (
+        ""
+        if options["no_baseline"]
+        else "; a random search as long as the search comes first, unless it is finished "
+        "(--no-baseline leaves it out)"
+    )
     notices.print(
         f"up to {number_of(trainings, 'training')} of {number_of(recipe.epochs, 'epoch')}, "
-        f"in all about {duration(seconds * recipe.epochs * trainings)}",
+        f"in all about {duration(seconds * recipe.epochs * trainings)}{before}",
         soft_wrap=True,
     )
