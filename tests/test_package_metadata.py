@@ -65,7 +65,7 @@ def test_without_a_repository_no_link_or_image_is_broken(project: Path) -> None:
     assert targets("src", html) == []
     links = targets("href", html)  # those with # are of headings
     assert [link for link in links if not link.startswith(("https://", "#"))] == []
-    assert "The two cells" not in html  # the caption of an image
+    assert "Two cells" not in html  # the caption of an image
 
 
 def test_install_command_takes_the_package_from_pypi(project: Path) -> None:

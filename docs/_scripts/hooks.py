@@ -24,6 +24,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 _LINK = re.compile(r"(!?\[[^\]]*\])\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _MATH = re.compile(r"<(span|div) class=\"arithmatex\">\\[(\[](.*?)\\[)\]]</\1>", re.S)
+_INLINE_CODE = re.compile(r"<code>([^<]*)</code>")
+_OPTION = re.compile(r"(?<![\w-])--?\w[\w-]*")
+_UNBROKEN = r'<span class="option">\g<0></span>'
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 
 
@@ -102,7 +105,7 @@ def _with_drawing(markdown: str, folder: str) -> str:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn formulas in LaTeX into MathML, which browsers show without any script."""
+    """Turn LaTeX into MathML, which needs no script, and keep options such as --size on a line."""
 
     def mathml(match: re.Match[str]) -> str:
         latex = match[2]
@@ -111,4 +114,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         display = "block" if match[1] == "div" else "inline"
         return str(latex2mathml.converter.convert(latex, display=display))
 
-    return _MATH.sub(mathml, html)
+    def unbroken(match: re.Match[str]) -> str:
+        return f"<code>{_OPTION.sub(_UNBROKEN, match[1])}</code>"
+
+    return _INLINE_CODE.sub(unbroken, _MATH.sub(mathml, html))

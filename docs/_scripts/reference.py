@@ -105,7 +105,9 @@ def command_line_page() -> str:
 def _command(command: click.Command, context: click.Context) -> list[str]:
     usage = command.get_usage(context).removeprefix("Usage: ")
     lines = ["", f"## {context.info_name}", "", f"```text\n{usage}\n```", ""]
-    lines += [_paragraphs(command.help), "", "| option | meaning |", "|---|---|"]
+    arguments = any(isinstance(parameter, click.Argument) for parameter in command.params)
+    heading = "argument or option" if arguments else "option"
+    lines += [_paragraphs(command.help), "", f"| {heading} | meaning |", "|---|---|"]
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None:

@@ -29,6 +29,13 @@ def duration(seconds: float) -> str:
     return "1 second" if round(seconds) == 1 else f"{seconds:.0f} seconds"
 
 
+def number_of(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 epoch" or "12 epochs"."""
+    if number != 1:
+        noun += "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}"
+
+
 def shown_figures(figures: Mapping[str, float]) -> str:
     """Return figures by name for display, such as "mIoU 0.7812, pixel accuracy 0.9534"."""
     return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from relativenas_optuna._utils.text import duration
+from relativenas_optuna._utils.text import duration, number_of
 from relativenas_optuna.exceptions import SearchError
 
 if TYPE_CHECKING:
@@ -78,8 +78,14 @@ def announce_trainings(
     seconds = one / workers  # each has as many threads as this process
     if not options["yes"]:
         require_patience(seconds, recipe.epochs * trainings)
+    before = (
+        ""
+        if options["no_baseline"]
+        else "; a random search as long as the search comes first, unless it is finished "
+        "(--no-baseline leaves it out)"
+    )
     notices.print(
-        f"up to {trainings} trainings of {recipe.epochs} epochs, in all about "
-        f"{duration(seconds * recipe.epochs * trainings)}",
+        f"up to {number_of(trainings, 'training')} of {number_of(recipe.epochs, 'epoch')}, "
+        f"in all about {duration(seconds * recipe.epochs * trainings)}{before}",
         soft_wrap=True,
     )

@@ -10,7 +10,7 @@ import click
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.text import duration, seconds_between, shown_figures
+from relativenas_optuna._utils.text import duration, number_of, seconds_between, shown_figures
 from relativenas_optuna.cli.terminal import on_screen, verbosity
 from relativenas_optuna.samplers.seats.claims import seat_of
 from relativenas_optuna.search.generation_summary import summary_of
@@ -83,7 +83,7 @@ class SearchProgress(Shown):
             description=f"{by} shared weights: epoch {epoch} of {progress.total}",
         )
         if progress.done == progress.total:
-            say(self._progress, f"shared weights trained for {progress.total} epochs")
+            say(self._progress, f"shared weights trained for {number_of(progress.total, 'epoch')}")
             self._show()
 
     def after(self, study: Study, trial: FrozenTrial) -> None:
@@ -172,7 +172,9 @@ class TrainingProgress(Shown):
             self._better(epoch)
         self._done = len(history)
         if history:
-            say(self._progress, f"going on after {self._done} of {self._epochs} epochs")
+            say(
+                self._progress, f"going on after {self._done} of {number_of(self._epochs, 'epoch')}"
+            )
         self._show(0)
 
     def batch(self, images: int) -> None:

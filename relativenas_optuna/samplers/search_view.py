@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna._utils.lazy import lazy_method
+from relativenas_optuna._utils.text import number_of
 from relativenas_optuna.samplers.view_builder import read_search
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class SearchView:
     limits: Mapping[str, float]
     generations: tuple[GenerationView, ...]
     extras: tuple[int, ...]
-    _best: FrozenTrial | None = field(repr=False)
+    _best: FrozenTrial | None
 
     derived: ClassVar = ("scored", "running", "failed", "doubles", "repeats")
 
@@ -119,6 +120,14 @@ class SearchView:
     def repeats(self) -> int:
         """Number of seats that scored an architecture which an earlier seat had scored."""
         return self._count("repeat", True)
+
+    def __repr__(self) -> str:
+        # One line: the whole content takes pages, and `to_dict` returns it.
+        return (
+            f"<SearchView of study {self.study!r}: {self.sampler}, "
+            f"{number_of(len(self.generations), 'generation')} of {self.population_size} members, "
+            f"{self.scored} scored, {self.running} running, {self.failed} failed>"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as JSON data; see `json_data.plain`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -122,10 +122,14 @@ class GenerationView:
     members: tuple[MemberView, ...]
     pairs: tuple[PairView, ...]
     best: int | None
-    _encoding: Encoding = field(repr=False)
-    _marginals: tuple[Marginal, ...] = field(repr=False)
+    _encoding: Encoding
+    _marginals: tuple[Marginal, ...]
 
     derived: ClassVar = ("params", "diversity")
+
+    def __repr__(self) -> str:
+        scored = sum(member.state == "scored" for member in self.members)
+        return f"<GenerationView {self.index}: {scored} of {len(self.members)} members scored>"
 
     @cached_property
     def params(self) -> tuple[Mapping[str, Any] | None, ...]:

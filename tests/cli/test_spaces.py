@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -51,7 +52,8 @@ def study_file(folder: Path, space: str, *, generations: int = 1, finals: int = 
 def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, run: Run) -> None:
     found = run("run", study_file(tmp_path, space, finals=2))
     assert (found.status, found.err) == (0, "")
-    assert "the finals: networks of 6 cells and 8 channels, each trained stand-alone" in found.out
+    size = f"space {OWN}" if space == OWN else "6 cells and 8 channels"
+    assert f"the finals: networks of {size}, each trained stand-alone" in found.out
     assert f"data {tmp_path / 'images'}, space {space}, preset digits" in found.out
     out = tmp_path / "relativenas-out" / "s"
     best = json.loads((out / "best.json").read_text())
@@ -64,6 +66,7 @@ def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, ru
     (first,) = json.loads(run("show", "--study", "s", "--json").out)
     assert (first["space"], first["genotype"]) == (space, best["genotype"])
     assert run("report", "s").status == 0
+    assert f"networks of {size}, each" in (out / "report.html").read_text()
     assert f"<dd>{space}</dd>" in (out / "report.html").read_text()
 
     assert (
@@ -75,6 +78,8 @@ def test_a_search_is_watched_extended_and_trained(space: str, tmp_path: Path, ru
     assert (worker.status, worker.err) == (0, "")
     trained = run("train", "--study", "s", *TINY)
     assert (trained.status, trained.err) == (0, "")
+    trained_size = size if space == OWN else "5 cells and 2 channels"
+    assert re.search(f"; 1 epoch of batches of \\d+, {trained_size}\n", trained.out)
     network = "relativenas-out/s-trained/network.safetensors"
     named = [] if space == "nasbench201" else ["--space", space]
     if named:

@@ -45,6 +45,9 @@ def test_the_command_line_page_lists_every_option(scripts: Any) -> None:
         for option in command.params:
             if isinstance(option, click.Option) and not option.hidden:
                 assert option.opts[-1] in page
+            elif isinstance(option, click.Argument):
+                assert f"<code>{option.human_readable_name.replace('[', '&#91;')}</code>" in page
+    assert "</code> |  |" not in page  # a meaning is missing
     assert "130, 143" in page  # exit status
     assert "RELATIVENAS_TRACEBACK" in page
 
@@ -110,6 +113,13 @@ def test_formulas_become_mathml(scripts: Any) -> None:
     shown = scripts.hooks.on_page_content(html, None, None, None)
     assert "arithmatex" not in shown
     assert shown.count("<math") == shown.count("<mo>&#x0003C;</mo>") == 1
+
+
+def test_an_option_in_a_text_is_not_broken_at_its_hyphens(scripts: Any) -> None:
+    html = "<p><code>pip install -q --no-deps a-b</code></p>"
+    shown = scripts.hooks.on_page_content(html, None, None, None)
+    kept = '<span class="option">{}</span>'.format
+    assert f"<code>pip install {kept('-q')} {kept('--no-deps')} a-b</code>" in shown
 
 
 def test_a_notebook_becomes_a_page_with_its_outputs(scripts: Any, tmp_path: Path) -> None:

@@ -216,3 +216,13 @@ def test_the_best_of_several_objectives_is_not_dominated() -> None:
     assert generation.best == by_seat[0].number  # the earlier of two that nothing dominates
     assert generation.pairs[1].fast == by_seat[2].number
     assert all(pair.margin is None for pair in generation.pairs)
+
+
+def test_a_view_and_a_generation_are_shown_as_one_line() -> None:
+    view = view_of(search(space=SPACE, trials=2))
+    name = view.study
+    assert repr(view) == (
+        f"<SearchView of study {name!r}: RelativeNASSampler, 2 generations of 4 members, "
+        "2 scored, 0 running, 0 failed>"
+    )
+    assert repr(view.generations[0]) == "<GenerationView 0: 2 of 4 members scored>"

@@ -89,9 +89,6 @@ def evaluate(
 
     A network for another task is measured by the figures of the task, such as the mean
     intersection over union, and some predictions are drawn.
-
-    FILE is a network written by `relativenas train`, or weights written by torch.save, such as
-    the paper's published weights. Code in FILE is never run.
     """
     if out is not None:
         make_folder(out)

@@ -13,6 +13,7 @@ import click
 from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna._utils.limits import MAX_SEED
 from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna._utils.text import number_of
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
     device_option,
@@ -134,7 +135,9 @@ def _measure(
     if line is not None and not quiet:
         notices.print(line, soft_wrap=True)
     sample = options["sample"]
-    bar = counting(notices, f"stand-alone training, {options['epochs']} epochs", sample)
+    bar = counting(
+        notices, f"stand-alone training, {number_of(options['epochs'], 'epoch')}", sample
+    )
     begun = None if options["anew"] else Fidelity.stored_in(study)
     before = [] if begun is None else [a for a in begun.sample[:sample] if a.standalone is not None]
     if before and not quiet:
@@ -188,7 +191,7 @@ def _lines(fidelity: Fidelity, study: optuna.Study) -> list[str]:
     found = _agreements(fidelity, study)
     lines = [
         "",
-        f"against {fidelity.epochs} epochs of stand-alone training",
+        f"against {number_of(fidelity.epochs, 'epoch')} of stand-alone training",
         f"{'score':<20} {'of':>4}  {'tau-b (95 % interval)':<24}  best {TOP} in best third",
     ]
     for name, one in found.items():

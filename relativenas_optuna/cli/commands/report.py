@@ -14,6 +14,7 @@ from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.text import shown_path
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
+    DescribedArgument,
     json_option,
     named_study,
     storage_option,
@@ -42,7 +43,9 @@ _TOP = 3
 )
 @click.argument(
     "name",
+    cls=DescribedArgument,
     metavar="[STUDY]",
+    description="Name of the study, instead of --study.",
     required=False,
     callback=lambda _context, _argument, value: None if value is None else named_study(value),
 )

@@ -10,6 +10,7 @@ import click
 
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.options.common import (
+    DescribedArgument,
     device_option,
     json_option,
     storage_option,
@@ -23,7 +24,12 @@ from relativenas_optuna.cli.options.common import (
         "relativenas run studies/digits.toml --json | jq .figures",
     ),
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file",
+    cls=DescribedArgument,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    description="Study file in TOML, such as studies/digits.toml.",
+)
 @threads_option
 @device_option
 @storage_option
@@ -31,8 +37,7 @@ from relativenas_optuna.cli.options.common import (
 def run(file: Path, threads: int | None, device: str | None, storage: str, as_json: bool) -> None:
     """Run the search that FILE describes, and check that it reaches the required figures.
 
-    FILE is a study file in TOML, such as studies/digits.toml. The exit status is 1 if a figure
-    (the accuracy, for example) is below the required value.
+    The exit status is 1 if a figure (the accuracy, for example) is below the required value.
     """
     # Imported here, because these modules load Optuna, and help and Tab completion need to be fast.
     from relativenas_optuna.cli.output.search import Console

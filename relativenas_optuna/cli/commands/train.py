@@ -129,10 +129,6 @@ def train(
 ) -> None:
     """Train ARCHITECTURE from initial weights.
 
-    ARCHITECTURE is a file with a genotype, or a published name. Without it, the best architecture
-    of the study is trained. For another task it is the backbone of a network for that task; the
-    name of a torchvision network, such as mobilenet_v2, is then a backbone too.
-
     Give the same command again to continue after the last complete epoch. The weights of the epoch
     with the highest validation accuracy are kept. Test images are used once, at the end. Processes
     started by torchrun train one network together.

@@ -12,6 +12,7 @@ import optuna
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna._utils.signals import Interrupted
+from relativenas_optuna._utils.text import duration, number_of
 from relativenas_optuna.cli.finals_progress import finals_failure
 from relativenas_optuna.cli.help_texts import examples
 from relativenas_optuna.cli.local_workers import end_with_command
@@ -27,6 +28,7 @@ from relativenas_optuna.cli.progress import failure, scored_line
 from relativenas_optuna.cli.terminal import notice, verbosity
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.search.plan import SearchPlan
+from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.search.study_access import check_study, deletion_reported, open_study
 from relativenas_optuna.storages.opening import storage_at
 from relativenas_optuna.storages.urls import is_missing_file
@@ -57,9 +59,9 @@ _PAUSE = 0.5  # seconds
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    default=60.0,
+    default=600.0,
     show_default=True,
-    help="Seconds to wait if the search is not started yet.",
+    help="Seconds to wait for the search, if it is not started yet.",
 )
 @paths_here
 @json_option
@@ -85,16 +87,12 @@ def worker(
     torchrun use one GPU each, if the machine has GPUs.
     """
     end_with_command()
-    end = time.monotonic() + wait
+    waiting = _Wait(study, storage, wait, quiet=as_json)
     while is_missing_file(storage):
-        if time.monotonic() > end:
-            raise _not_begun(study, wait, f", and there is no database {without_password(storage)}")
-        time.sleep(_PAUSE)
+        waiting.pause("there is no database {}")
     with storage_at(storage, create=False) as opened:
         while (planned := _plan(opened, study)) is None:
-            if time.monotonic() > end:
-                raise _not_begun(study, wait)
-            time.sleep(_PAUSE)
+            waiting.pause("no search of this name is in {}")
         plan = plan_here(planned, study=study, **here)
         found = open_study(opened, study, create=False)
         with deletion_reported(found):
@@ -172,14 +170,49 @@ def _after(trial: FrozenTrial, scored: list[int], *, quiet: bool) -> None:
 
 def _paths(progress: UniformProgress) -> None:
     by = "trained by another worker" if progress.waiting else "trained here"
-    click.echo(f"shared weights: {progress.done} of {progress.total} epochs, {by}")
+    click.echo(f"shared weights: {progress.done} of {number_of(progress.total, 'epoch')}, {by}")
 
 
-def _not_begun(study: str, wait: float, why: str = "") -> SearchError:
-    return SearchError(
-        f"study {study!r} is not started after {wait:g} seconds{why}: start it by `relativenas "
-        f"search --study {study}`"
-    )
+class _Wait:
+    """The wait of a worker for the start of its search.
+
+    Args:
+        study: Name of the study.
+        storage: URL of the storage.
+        seconds: Longest time to wait.
+        quiet: True to print nothing while waiting.
+    """
+
+    def __init__(self, study: str, storage: str, seconds: float, *, quiet: bool) -> None:
+        self._study = study
+        self._storage = without_password(storage)
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._silent = quiet
+
+    def pause(self, why: str) -> None:
+        """Wait for a moment, and print once that the search is not started yet.
+
+        Args:
+            why: Reason why there is no search, with "{}" in place of the storage.
+
+        Raises:
+            SearchError: The time is over.
+        """
+        if time.monotonic() > self._end:
+            start = command("search", storage=self._storage, study=self._study)
+            raise SearchError(
+                f"study {self._study!r} was not started within {duration(self._seconds)}: "
+                f"{why.format(self._storage)}. Start it by `{start}`, check --storage and "
+                f"--study, or wait longer with --wait SECONDS"
+            )
+        if not self._silent:
+            notice(
+                f"waiting up to {duration(self._seconds)} for the start of study {self._study!r} "
+                f"in {self._storage}"
+            )
+            self._silent = True
+        time.sleep(_PAUSE)
 
 
 def _plan(storage: BaseStorage, study: str) -> SearchPlan | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from relativenas_optuna._utils.durations import seconds_in
 from relativenas_optuna.search.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from relativenas_optuna.spaces.names import BUILT_IN_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def named_study(value: str) -> str:
@@ -32,9 +37,33 @@ def duration_value(value: str | None) -> float | None:
         raise click.BadParameter(str(error)) from error
 
 
+class DescribedArgument(click.Argument):
+    """A positional argument with a description, which Click's own class has only since 8.5.
+
+    Args:
+        description: Description for the help and the reference.
+    """
+
+    def __init__(self, declarations: Sequence[str], *, description: str, **attributes: Any) -> None:
+        super().__init__(declarations, **attributes)
+        self.help = description
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return the name of the argument and its description."""
+        return self.human_readable_name, self.help or ""
+
+
 STORAGE_VARIABLE = "RELATIVENAS_STORAGE"
 
-architecture_argument = click.argument("architecture", required=False, metavar="[ARCHITECTURE]")
+architecture_argument = click.argument(
+    "architecture",
+    cls=DescribedArgument,
+    required=False,
+    metavar="[ARCHITECTURE]",
+    description="A file with a genotype, or a published name. For another task it is the backbone; "
+    "the name of a torchvision network, such as mobilenet_v2, is then a backbone too.  [default: "
+    "the best architecture of the study]",
+)
 """Argument of a command: a file, a published name, or nothing for the best of the study."""
 
 storage_option = click.option(

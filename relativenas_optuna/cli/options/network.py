@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from relativenas_optuna.cli.options.common import space_option
+from relativenas_optuna.cli.options.common import DescribedArgument, space_option
 from relativenas_optuna.cli.options.task import task_of, task_option
 from relativenas_optuna.evaluation.tasks.registry import CLASSIFICATION
 from relativenas_optuna.search.architectures import architecture_of
@@ -61,7 +61,12 @@ def network_argument(command: F) -> F:
         ),
         space_option,
         click.argument(
-            "file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+            "file",
+            cls=DescribedArgument,
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            description="A network written by `relativenas train`, or weights written by "
+            "torch.save, such as the paper's published weights. Code in the file is never run.",
         ),
     ):
         command = option(command)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from relativenas_optuna.cli.terminal import print_line
 from relativenas_optuna.search.defaults import MIGO
 from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
+from relativenas_optuna.spaces.names import network_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,10 +53,10 @@ def print_choice(console: Console, choice: Choice, of: str) -> None:
 def _print_finals(console: Console, choice: Choice) -> None:
     settings = choice.finals
     assert settings is not None
+    size = network_size(choice.space, cells=settings.cells, channels=settings.channels)
     print_line(
         console,
-        f"\nthe finals: networks of {settings.cells} cells and {settings.channels} channels, "
-        f"each trained stand-alone",
+        f"\nthe finals: networks of {size}, each trained stand-alone",
     )
     table = [finals_headings(choice), *finals_rows(choice)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

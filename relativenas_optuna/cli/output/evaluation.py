@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna._utils.files import write_whole
+from relativenas_optuna.spaces.names import network_size
 from relativenas_optuna.spaces.published_cells import published
+from relativenas_optuna.spaces.space_genotype import space_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,8 +83,9 @@ class EvaluationReport:
         top5 = "" if found.top5 is None else f", top-5 {100 * found.top5:.2f} %"
         known = self.published_error
         error = "" if known is None else f"; published: {known:.2f} %"
+        size = network_size(space_of(of.genotype), cells=of.cells, channels=of.channels)
         lines = [
-            f"{self.file}: {of.cells} cells of {of.channels} channels, {len(of.classes)} classes",
+            f"{self.file}: {size}, {len(of.classes)} classes",
             *([] if self.taken_for is None else [self.taken_for]),
             f"{scored.count:,} {self.part} images of {self.data}, {self.side}",
             "",

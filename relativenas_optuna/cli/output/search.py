@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.text import duration, shown_path, shown_place
+from relativenas_optuna._utils.text import duration, number_of, shown_path, shown_place
 from relativenas_optuna.cli.finals_progress import FinalsProgress
 from relativenas_optuna.cli.output.choice import print_choice
 from relativenas_optuna.cli.output.files import write_genotype
@@ -96,8 +96,8 @@ class Console:
         epochs = search.plan.settings.uniform_epochs
         if epochs:
             self._note(
-                f"the shared weights are trained for {epochs} epochs on random paths first; then "
-                f"candidates are only scored"
+                f"the shared weights are trained for {number_of(epochs, 'epoch')} on random paths "
+                f"first; then candidates are only scored"
             )
         done = search.scored
         if 0 < done < search.total:
@@ -151,7 +151,8 @@ class Console:
 
     def already_finished(self, choice: Choice, plan: SearchPlan) -> None:
         """Print that the search is finished, its result, and how to extend it."""
-        self._note(f"study {self.study!r} is finished: {choice.generations} generations")
+        generations = number_of(choice.generations, "generation")
+        self._note(f"study {self.study!r} is finished: {generations}")
         self.ended(choice, plan)
 
     def saved(self, search: Search) -> str:
@@ -184,7 +185,7 @@ class Console:
             if folder is not None:
                 self._write(genotype, folder, stem, f"{self.study}, {ranked}")
         if top > len(best):
-            self._note(f"\nthe study has only {len(best)} different architectures")
+            self._note(f"\nthe study has only {number_of(len(best), 'different architecture')}")
 
     def figures(self, figures: Sequence[Figure]) -> None:
         """Print each figure that a study must reach, with the value that it reached."""

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from relativenas_optuna._utils.passwords import without_password
-from relativenas_optuna._utils.text import ago, duration, shown_name
+from relativenas_optuna._utils.text import ago, duration, number_of, shown_name
 from relativenas_optuna.search.choice import WITHOUT_TRIAL
 from relativenas_optuna.search.resume_command import command
 from relativenas_optuna.spaces.names import CELLS
@@ -122,7 +122,8 @@ class StatusReport:
         return "; ".join(parts)
 
     def _weights(self) -> str:
-        return f"{self._of.trained_epochs} of {self._of.uniform_epochs} epochs trained"
+        epochs = number_of(self._of.uniform_epochs or 0, "epoch")
+        return f"{self._of.trained_epochs} of {epochs} trained"
 
     def _generation(self) -> str:
         of = self._of

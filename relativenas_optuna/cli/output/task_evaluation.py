@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna._utils.files import write_whole
 from relativenas_optuna.cli.output.evaluation import latency_lines
+from relativenas_optuna.spaces.names import network_size
+from relativenas_optuna.spaces.space_genotype import space_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +65,9 @@ class TaskEvaluationReport:
         of, found = self.description, self.measured
         names = [*found.figures, "latency"]
         width = max(map(len, names)) + 2
+        size = network_size(space_of(of.genotype), cells=of.cells, channels=of.channels)
         return [
-            f"{self.file}: {of.task}, backbone of {of.cells} cells of {of.channels} channels, "
-            f"{len(of.classes)} classes",
+            f"{self.file}: {of.task}, backbone of {size}, {len(of.classes)} classes",
             f"{found.images:,} {self.part} images of {self.data}; {self.protocol}",
             "",
             *(f"{name:<{width}}{value:.4f}" for name, value in found.figures.items()),

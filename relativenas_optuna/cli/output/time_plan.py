@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from relativenas_optuna._utils.text import duration
+from relativenas_optuna._utils.text import duration, number_of
 
 if TYPE_CHECKING:
     from relativenas_optuna.search.budget import TimePlan
@@ -15,14 +15,16 @@ def time_plan_line(plan: SearchPlan, within: TimePlan) -> str:
     """Return one line about what a search does within its time."""
     parts = [] if plan.images is None else [f"{plan.images} of the images"]
     if within.uniform_epochs:
-        parts.append(f"{within.uniform_epochs} epochs of shared weights ({_about(within.weights)})")
+        epochs = number_of(within.uniform_epochs, "epoch")
+        parts.append(f"{epochs} of shared weights ({_about(within.weights)})")
     parts.append(
-        f"{within.generations} generations of {plan.settings.population} ({_about(within.scoring)})"
+        f"{number_of(within.generations, 'generation')} of {plan.settings.population} "
+        f"({_about(within.scoring)})"
     )
     if plan.finals is not None:
         parts.append(
-            f"finals of {plan.finals.shortlist} with {within.passes} passes "
-            f"({_about(within.finals)})"
+            f"finals of {plan.finals.shortlist} with "
+            f"{number_of(within.passes, 'pass')} ({_about(within.finals)})"
         )
     assert plan.time is not None
     return f"plan for {_about(plan.time)}: {', '.join(parts)}"

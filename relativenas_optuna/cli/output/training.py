@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relativenas_optuna._utils.text import duration, shown_figures, shown_path
+from relativenas_optuna._utils.text import duration, number_of, shown_figures, shown_path
 from relativenas_optuna.cli.progress import TrainingProgress
 from relativenas_optuna.cli.terminal import console
 from relativenas_optuna.search.resume_command import program
-from relativenas_optuna.spaces.names import TORCHVISION
+from relativenas_optuna.spaces.names import TORCHVISION, network_size
 from relativenas_optuna.spaces.space_genotype import is_built_in, space_of
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class TrainingReport:
     ) -> None:
         """Print the architecture, the data and the recipe of a training."""
         self._note(f"{named.name}: {named.source}")
+        size = network_size(space_of(named.genotype), cells=recipe.cells, channels=recipe.channels)
         self._note(
-            f"data {data}, seed {seed}, device {device}; {recipe.epochs} epochs of batches of "
-            f"{recipe.batch_size}, {recipe.channels} channels, {recipe.cells} cells"
+            f"data {data}, seed {seed}, device {device}; {number_of(recipe.epochs, 'epoch')} of "
+            f"batches of {recipe.batch_size}, {size}"
         )
 
     def images(self, trained: int, validated: int, tested: int, classes: int) -> None:

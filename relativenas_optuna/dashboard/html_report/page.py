@@ -22,6 +22,7 @@ from relativenas_optuna.dashboard.html_report.figures import figures_of
 from relativenas_optuna.search.choice import readable_choice, readable_plan
 from relativenas_optuna.search.finals.table import finals_headings, finals_rows, target_text
 from relativenas_optuna.search.status import status_of
+from relativenas_optuna.spaces.names import network_size
 from relativenas_optuna.visualization._snapshot import StudySnapshot
 from relativenas_optuna.visualization._style import GRID, INK, PALE
 
@@ -99,7 +100,9 @@ def _finals(study: optuna.Study) -> dict[str, object] | None:
     if choice is None or choice.finals is None:
         return None
     return {
-        "settings": choice.finals,
+        "size": network_size(
+            choice.space, cells=choice.finals.cells, channels=choice.finals.channels
+        ),
         "target": target_text(choice.finals),
         "headings": finals_headings(choice),
         "rows": finals_rows(choice),

@@ -50,7 +50,7 @@ def test_a_trained_network_is_measured_for_people(folder: Path, capfd: Capture) 
     outcome = call(capfd, *OWN, "--out", "measured")
     assert (outcome.status, outcome.err) == (0, "")
     for line in (
-        "net.safetensors: 3 cells of 2 channels, 2 classes",
+        "net.safetensors: 3 cells and 2 channels, 2 classes",
         "8 test images of images, 8x8",
         r"accuracy   \d+\.\d\d %",
         r"error      \d+\.\d\d % \(\d of 8\)",
@@ -86,7 +86,7 @@ def test_published_weights_are_measured_and_said_to_be_taken_for_what_they_are(
 ) -> None:
     outcome = call(capfd, "evaluate", "golden.pt", "--data", "seven", "--device", "cpu")
     assert (outcome.status, outcome.err) == (0, "")
-    assert outcome.out.startswith("golden.pt: 5 cells of 4 channels, 7 classes\n")
+    assert outcome.out.startswith("golden.pt: 5 cells and 4 channels, 7 classes\n")
     assert "\nassumed to be RelativeNAS trained on cifar10; the file does not say\n" in outcome.out
     assert re.search(r"^accuracy   \d+\.\d\d %, top-5 \d+\.\d\d %$", outcome.out, re.MULTILINE)
     assert "'class" in outcome.out  # names of the data, for the file has none

@@ -105,13 +105,13 @@ def test_another_target_is_another_result_of_a_finished_search(
 ) -> None:
     write_study_file(folder, "mine", generations=1, finals=2)
     assert "(--for small)" in call(capfd, "run", "mine.toml").out
-    assert "is finished: 1 generations" in call(capfd, "search", *STUDY).out
+    assert "is finished: 1 generation\n" in call(capfd, "search", *STUDY).out
     full = call(capfd, "search", *STUDY, "--for", "full").out
     assert "is finished" not in full
     assert "(--for full)" in full
     with study_at(DATABASE, "mine", read_only=True) as study:
         assert "(--for full)" in stored_note(study)
-    assert "is finished: 1 generations" in call(capfd, "search", *STUDY, "--for", "full").out
+    assert "is finished: 1 generation\n" in call(capfd, "search", *STUDY, "--for", "full").out
     none = call(capfd, "search", *STUDY, "--finals", "0").out
     assert "the best of the last generation, scored again" in none
     line = call(capfd, "search", *STUDY, "--for", "full").line

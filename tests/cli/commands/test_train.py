@@ -67,7 +67,7 @@ def test_a_file_becomes_a_trained_network_and_the_same_command_says_it_again(
     assert description.classes == ("class0", "class1")
     for line in (
         "mine: file mine.txt",
-        r"data images, seed 0, device cpu; 2 epochs of batches of 4, 2 channels, 3 cells",
+        r"data images, seed 0, device cpu; 2 epochs of batches of 4, 3 cells and 2 channels",
         "13 training images, 3 validation images, 16 test images, 2 classes",
         r"epoch 1: loss .*, accuracy .* %; validation loss .*, accuracy .* %",
         r"epoch [12] of 2 is kept: validation accuracy .* %, loss .*",

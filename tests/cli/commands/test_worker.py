@@ -116,10 +116,14 @@ def test_a_wait_for_a_study_that_nobody_begins_ends_in_one_line(
     if begun:
         with storage_at(DATABASE) as storage:
             optuna.create_study(study_name="it's", storage=storage)
-    outcome = call(capfd, "worker", "--study", "it's", "--wait", "0.5")
+    outcome = call(capfd, "worker", "--study", "it's", "--wait", "1")
     assert outcome.status == 1
-    why = "" if begun else f", and there is no database {DATABASE}"
-    assert f""""it's" is not started after 0.5 seconds{why}: start it by""" in outcome.line
+    why = "no search of this name is in" if begun else "there is no database"
+    error = f""""it's" was not started within 1 second: {why} {DATABASE}. Start it by"""
+    assert error in outcome.line
+    assert "search --study 'it'\"'\"'s'`" in outcome.line
+    waiting = f"""waiting up to 1 second for the start of study "it's" in {DATABASE}"""
+    assert outcome.out.splitlines() == [waiting]
     assert (folder / "relativenas.db").exists() == begun
 
 

@@ -40,6 +40,8 @@ def test_all_architectures_are_trained_and_listed_in_the_table(
     lines = undisturbed.out.splitlines()
     done = [re.match(r"(\d+) of 10: (.*), seed (\d): test accuracy ", line) for line in lines]
     assert [(m[2], m[3]) for m in done if m] == [(n, s) for s in "01" for n in NAMES]
+    (announced,) = [line for line in lines if line.startswith("up to 10 trainings of 2 epochs")]
+    assert "; a random search as long as the search comes first" in announced
     out = Path("relativenas-out/mine/compare")
     data = json.loads((out / "compare.json").read_text())
     assert [one["name"] for one in data["architectures"]] == NAMES

@@ -19,7 +19,11 @@ from relativenas_optuna.cli.commands.ask_tell.samplers import NAMES, asked_sampl
 from relativenas_optuna.cli.commands.ask_tell.search_space import read_space
 from relativenas_optuna.cli.commands.ask_tell.trials import Asker, Result, tell_trial
 from relativenas_optuna.cli.help_texts import examples
-from relativenas_optuna.cli.options.common import storage_option, study_option
+from relativenas_optuna.cli.options.common import (
+    DescribedArgument,
+    storage_option,
+    study_option,
+)
 from relativenas_optuna.samplers.relative_nas.settings import PRESETS
 from relativenas_optuna.search.study_access import study_at
 
@@ -162,7 +166,12 @@ def ask(
         "relativenas tell 7 --state fail",
     ),
 )
-@click.argument("number", type=click.IntRange(0, _MAX_NUMBER))
+@click.argument(
+    "number",
+    cls=DescribedArgument,
+    type=click.IntRange(0, _MAX_NUMBER),
+    description="Number of the trial, as `relativenas ask` printed it.",
+)
 @storage_option
 @study_option
 @click.option(
