@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.passwords import without_password
 from relativenas_optuna.cli.progress import Shown, progress_bar, say
+from relativenas_optuna.search.finals.halving import steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +39,9 @@ class FinalsProgress(Shown):
         self._rungs = 0  # that were complete at the last change
         self._done, self._batches = 0, 0
         self._progress = progress_bar(console)
-        self._task = self._progress.add_task(
-            "finals: making the shortlist", total=search.choices, best=""
-        )
+        self._chosen = False  # the first architectures of the shortlist
+        total = search.choices - sum(steps_of(finals)[1:])
+        self._task = self._progress.add_task("finals: making the shortlist", total=total, best="")
 
     @property
     def hooks(self) -> FinalsHooks:
@@ -48,14 +49,19 @@ class FinalsProgress(Shown):
         from relativenas_optuna.search.finals.run import FinalsHooks
 
         return FinalsHooks(
-            on_scored=lambda: self._progress.advance(self._task),
+            on_scored=self._scored,
             on_change=self._changed,
             on_batch=self._batch,
             on_failure=self._failed,
         )
 
+    def _scored(self) -> None:
+        if not self._chosen:
+            self._progress.advance(self._task)
+
     def _changed(self, record: FinalsRecord) -> None:
-        if not record.entrants:
+        self._chosen = bool(record.entrants)
+        if not self._chosen:
             return
         self._batches = 0
         self._done = sum(record.epochs[training.rung] for training in record.trainings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from relativenas_optuna._utils.durations import short_time
 from relativenas_optuna.exceptions import SearchError
-from relativenas_optuna.search.finals.halving import rung_epochs, sizes_of
+from relativenas_optuna.search.finals.halving import rung_epochs, sizes_of, steps_of
 
 if TYPE_CHECKING:
     from relativenas_optuna.objective.settings import SearchSettings
@@ -175,9 +175,11 @@ class Budget:
         # Seconds of zero, which a coarse clock may measure, would allow any number of passes.
         of_pass = max(1e-6, self.speed.final_pass if of_pass is None else of_pass)
         sizes = sizes_of(self.finals)
+        at_once = (steps_of(self.finals), *((size,) for size in sizes[1:]))
         return sum(
-            math.ceil(size / self.speed.workers) * (epochs * of_pass + self.speed.final_score)
-            for size, epochs in zip(sizes, rung_epochs(sizes, passes), strict=True)
+            math.ceil(number / self.speed.workers) * (epochs * of_pass + self.speed.final_score)
+            for numbers, epochs in zip(at_once, rung_epochs(sizes, passes), strict=True)
+            for number in numbers
         )
 
     def _finals(self, passes: int) -> float:

@@ -38,7 +38,7 @@ WITHOUT_TRIAL = {
     CHANCE: "random architecture",
     PREDICTION: "predicted architecture",
 }
-"""Names of architectures that no trial scored, by what they were chosen by."""
+"""Names of architectures without a trial, by the way in which they were chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,8 @@ class Finalist:
         finals: Scores of its stand-alone training after each rung of the finals that it took part
             in; none in a search without finals.
         parameters: Number of parameters of its network in the finals; None without finals.
-        chosen_by: What it was chosen for the finals by: "shared score", "chance" or "prediction",
-            by a model of the quality.
+        chosen_by: Way in which it was chosen for the finals: "shared score", "chance", or
+            "prediction" by a model of the quality.
     """
 
     trial: Count | None
@@ -101,7 +101,7 @@ class Ranked:
         loss: Loss in nats: with the final weights for a finalist, otherwise the trial's loss.
         accuracy: Accuracy of a finalist, 0 to 1; None otherwise.
         most_likely: True for the most likely architecture after a search with the sampler "migo".
-        chosen_by: What a finalist was chosen by, see `Finalist`.
+        chosen_by: Way in which a finalist was chosen, see `Finalist`.
         standalone: Accuracy of a finalist after its last stand-alone training in the finals, 0 to
             1; None without finals.
     """

@@ -12,6 +12,7 @@ import torch
 from relativenas_optuna.samplers.seats.keyed_random import keyed_generator
 from relativenas_optuna.search.choice import FINALISTS, RANDOM_ARCHITECTURES
 from relativenas_optuna.search.defaults import MIGO
+from relativenas_optuna.search.finals.halving import steps_of
 from relativenas_optuna.search.finals.training import FinalsTrainer
 from relativenas_optuna.search.random_architectures import uniform_paths
 from relativenas_optuna.search.speed_record import Speed
@@ -42,8 +43,9 @@ def has_networks(plan: SearchPlan, objective: SupernetObjective[Any]) -> bool:
 def choices(plan: SearchPlan) -> int:
     """Return the largest number of architectures that are scored again with the final weights."""
     # With finals, also the architectures that a model chooses.
-    best = FINALISTS if plan.finals is None else 2 * plan.finals.shortlist
-    return best + RANDOM_ARCHITECTURES + (plan.sampler == MIGO)
+    best = FINALISTS if plan.finals is None else plan.finals.shortlist
+    predicted = 0 if plan.finals is None else sum(steps_of(plan.finals)[1:])
+    return best + predicted + RANDOM_ARCHITECTURES + (plan.sampler == MIGO)
 
 
 def _new_scores(plan: SearchPlan) -> int:

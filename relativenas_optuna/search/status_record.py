@@ -37,7 +37,7 @@ class BestStatus:
         standalone: Accuracy of the winner of finals after its last stand-alone training, 0 to 1;
             None otherwise.
         genotype: Architecture as text; None if the trial has no genotype.
-        chosen_by: What a winner of finals was chosen by, see `Finalist`.
+        chosen_by: Way in which a winner of finals was chosen, see `Finalist`.
     """
 
     trial: int | None

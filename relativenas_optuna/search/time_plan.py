@@ -63,8 +63,8 @@ def best_plan(
     All images are used if the time is enough for 12 epochs of shared weights (6 generations if each
     candidate trains) and for finals of 8 architectures. Otherwise half of the images
     are used, or a quarter, and so on, down to 1,000 images or 20 of a class. The shortlist of the
-    finals is the longest one with two epochs for each training of a rung, unless the user chose its
-    length.
+    finals is the longest one with two epochs for each training of the first rung, unless the user
+    chose its length.
 
     Args:
         plan: Plan of the search, with a time, for its images.

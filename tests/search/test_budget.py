@@ -157,6 +157,13 @@ def test_more_time_for_a_started_search_adds_generations(budget: Budget, seconds
     assert more * budget.speed.candidate / budget.speed.workers <= seconds
 
 
+def test_many_workers_wait_for_the_steps_of_a_shortlist() -> None:
+    speed = replace(speed_of(UNIFORM), workers=8, final_score=0.0)
+    budget = Budget(settings=UNIFORM, finals=FinalsSettings(), speed=speed, keeps_scores=True)
+    # 8, 4 and 4 architectures for 2 epochs, one group after another; then 4 for 4 epochs.
+    assert budget._trainings(48, of_pass=1.0) == pytest.approx(3 * 2 + 4)
+
+
 @given(budgets, st.floats(0, 1e5), st.floats(1e-3, 1e3))
 def test_passes_are_the_most_that_fit(budget: Budget, seconds: float, of_pass: float) -> None:
     assume(budget.finals is not None)

@@ -36,6 +36,17 @@ def sizes_of(settings: FinalsSettings) -> tuple[int, ...]:
     return rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
 
 
+def steps_of(settings: FinalsSettings) -> tuple[int, ...]:
+    """Return the number of architectures in each step in which a whole shortlist grows.
+
+    One half is chosen at the start, but at least two; then a quarter in each step.
+    """
+    steps = [max(_LEAST, math.ceil(settings.shortlist / 2))]
+    while (left := settings.shortlist - sum(steps)) > 0:
+        steps.append(min(left, math.ceil(settings.shortlist / 4)))
+    return tuple(steps)
+
+
 def rung_epochs(sizes: Sequence[int], passes: int) -> tuple[int, ...]:
     """Return the epochs of each rung's trainings; every rung gets the same share of the passes.
 

@@ -79,23 +79,23 @@ class FinalsWorker:
                 shortlist that could not be made.
             KeyError: The study was deleted.
         """
-        seen = -1
+        seen: object = None
         while True:
             self._store.check_study()
             record = self._store.change(self._begun)
             if record is None or not record.belongs_to(self._start):
                 return None
-            if seen != (seen := len(record.trainings) + len(record.entrants)):
+            if seen != (seen := (record.entrants, record.sizes, len(record.trainings))):
                 self._on_change(record)
             if record.finished:
                 return record
-            work = self._take(record)
-            if work is None:
+            taken = self._take(record)
+            if taken is None:
                 time.sleep(_IDLE)
-            elif work.rung == SHORTLIST:
-                self._choose(record, work)
+            elif taken[1].rung == SHORTLIST:
+                self._choose(*taken)
             else:
-                self._do(record, work)
+                self._do(*taken)
 
     def _begun(self, record: FinalsRecord | None) -> FinalsRecord | None:
         """Return the start of these finals if the study has none or older ones; else None."""
@@ -106,8 +106,11 @@ class FinalsWorker:
         )
         return self._start if others and self._leads else None
 
-    def _take(self, record: FinalsRecord) -> Work | None:
-        """Claim the first piece of work that no live worker is doing; None if there is none."""
+    def _take(self, record: FinalsRecord) -> tuple[FinalsRecord, Work] | None:
+        """Claim the first piece of work that no live worker is doing; None if there is none.
+
+        The result has the record with the claim, since others may have changed it meanwhile.
+        """
         taken: Work | None = None
 
         def claimed(now: FinalsRecord | None) -> FinalsRecord | None:
@@ -129,9 +132,9 @@ class FinalsWorker:
                     return now.with_claim(mine, work)
             return None
 
-        self._store.change(claimed)
+        now = self._store.change(claimed)
         self._renewed = time.monotonic()
-        return taken
+        return None if now is None or taken is None else (now, taken)
 
     def _is_free(self, claim: Claimed) -> bool:
         if not claim.worker or claim.worker == self._worker:
@@ -148,13 +151,19 @@ class FinalsWorker:
         except BaseException:
             self._release(work, failed=False)
             raise
-        self._store.change(
-            lambda now: (
-                made.with_claim(None, work)
-                if now is not None and now.belongs_to(made) and now.entrants == record.entrants
-                else None
-            )
-        )
+
+        def grown(now: FinalsRecord | None) -> FinalsRecord | None:
+            if now is None or not now.belongs_to(made) or now.entrants != record.entrants:
+                return None
+            return replace(
+                now,
+                sizes=made.sizes,
+                epochs=made.epochs,
+                entrants=made.entrants,
+                random_accuracies=made.random_accuracies,
+            ).with_claim(None, work)
+
+        self._store.change(grown)
 
     def _do(self, record: FinalsRecord, work: Work) -> None:
         begun = time.monotonic()

@@ -71,6 +71,7 @@ def finals_seconds_left(record: FinalsRecord | None) -> float | None:
 
 def _running(record: FinalsRecord) -> int:
     return sum(
-        claim.rung != SHORTLIST and bool(claim.worker) and not is_dead(claim.worker)
+        bool(claim.worker) and not is_dead(claim.worker)
         for claim in record.claims
+        if claim.rung != SHORTLIST or record.entrants
     )

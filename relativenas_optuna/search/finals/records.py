@@ -16,7 +16,7 @@ FAILURES = 3
 SHORTLIST = -1
 """Number that stands for the rung of the work to choose architectures for the shortlist."""
 SCORE, CHANCE, PREDICTION = CHOSEN_BY = ("shared score", "chance", "prediction")
-"""What an architecture of the shortlist was chosen by."""
+"""Ways in which an architecture of the shortlist is chosen."""
 
 
 class Work(NamedTuple):

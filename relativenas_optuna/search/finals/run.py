@@ -72,7 +72,7 @@ def run_finals(
         leads: False in a worker that joins a search; it does not replace finals of other settings.
         hooks: Functions to call.
         clock: Clock of the time that the search has used, for a plan with a time. The trainings
-            then take the time that is left, by the measured speed of the networks in the shortlist.
+            then take the time that is left, by the measured speed of some of the first networks.
 
     Returns:
         The finished record; None if the study has other finals now.

@@ -12,7 +12,7 @@ from relativenas_optuna._utils.limits import MOST
 from relativenas_optuna.exceptions import SearchError
 
 SMALL, FULL = TARGETS = ("small", "full")
-MOST_ENTRANTS = 64  # so that the record fits into an attribute of a study in any database
+MOST_ENTRANTS = 48  # so that the record fits into an attribute of a study in any database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,10 @@ class FinalsSettings:
 
     The architectures of a shortlist are trained stand-alone, as deep and thin networks on small
     images, by successive halving (Jamieson and Talwalkar, AISTATS 2016). A model of the first
-    rung's losses chooses half of the shortlist.
+    rung's losses chooses half of a shortlist of at least 4.
 
     Attributes:
-        shortlist: Number of architectures in the first rung, 2 to 64.
+        shortlist: Number of architectures in the first rung, 2 to 48.
         rungs: Largest number of rungs, 1 to 10; the rung with two architectures is the last one.
         keep: Share of a rung that advances to the next one, above 0 to 1.
         passes: Number of passes over the training images, in all trainings together; None for a
@@ -80,7 +80,7 @@ def requested_finals(
     Args:
         preset: Name of the search's preset, whose settings finals take if `settings` is None.
         settings: Settings of the preset or of the started search; None for no finals.
-        shortlist: Requested number of architectures, 2 to 64, or 0 for no finals; None for the
+        shortlist: Requested number of architectures, 2 to 48, or 0 for no finals; None for the
             number in `settings`.
         target: Requested target; None for the target in `settings`.
 

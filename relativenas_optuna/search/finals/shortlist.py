@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from relativenas_optuna.search.choosing import nothing_scored
-from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes
+from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes, steps_of
 from relativenas_optuna.search.finals.prediction import by_prediction
 from relativenas_optuna.search.finals.records import CHANCE, PREDICTION, SCORE, Entrant
 from relativenas_optuna.search.finals.target_order import for_target
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from relativenas_optuna.spaces.space_genotype import AnyGenotype
     from relativenas_optuna.training.loop import Evaluation
 
-_STEPS = 4  # in which a shortlist is made: two at the start, then one after another
+_LEAST_CHANCE = 4  # architectures of a shortlist in which some are random
 _POOL = 1000  # random architectures whose quality is predicted
 
 
@@ -55,6 +55,7 @@ def with_first(
     The best trials of all generations are evaluated again with the final shared weights, as many as
     the shortlist has architectures. The best of them are one half of the first architectures, and
     random architectures are the other half, from which a model learns more; see `with_predicted`.
+    A shortlist of two or three has no random ones.
     Architectures that compute the same are listed once. Under "migo" the most likely architecture
     is listed. The target "full" counts the number of parameters too, because on NAS-Bench-201
     shared scores and parameters together choose better than either of them.
@@ -64,7 +65,8 @@ def with_first(
         objective: Objective with the final weights.
         candidates: Candidates of the search.
         trainer: Function that returns the trainer for the epochs of the rungs.
-        passes: Function that returns the passes of all trainings, given some architectures.
+        passes: Function that returns the passes of all trainings, given some architectures that
+            take about as long as the whole shortlist.
         plan: Plan of the search.
         study_name: Name of the study, for the error message.
         on_scored: Called after each evaluation.
@@ -74,7 +76,7 @@ def with_first(
         SpaceError: The space has no stand-alone networks.
     """
     settings, space = record.settings, candidates.space
-    number = max(2, math.ceil(settings.shortlist / 2))
+    number = steps_of(settings)[0]
     visited = candidates.visited()
     ordered = for_target(objective, list(visited), target=settings.target)
     best = {one: visited[one] for one in ordered[: settings.shortlist]}
@@ -94,8 +96,11 @@ def with_first(
             drawn[architecture] = _Scored(score, candidates.trial_of(architecture))
     by_loss = sorted(scored, key=lambda architecture: scored[architecture].score.loss)
     by_score = for_target(objective, by_loss, target=settings.target)
-    own = (list(_distinct(space, by_score)) or by_score)[: math.ceil(number / 2)]
-    if expected in scored and expected not in own:
+    if expected in scored:
+        by_score.insert(0, by_score.pop(by_score.index(expected)))
+    share = number if settings.shortlist < _LEAST_CHANCE else math.ceil(number / 2)
+    own = (list(_distinct(space, by_score)) or by_score)[:share]
+    if expected in scored and expected not in own:  # it ignores images
         own[-1] = expected
     chosen = dict.fromkeys(own, SCORE)
     for architecture in _distinct(space, [*own, *drawn, *by_score]):
@@ -103,8 +108,9 @@ def with_first(
             break
         chosen.setdefault(architecture, CHANCE if architecture in drawn else SCORE)
     sizes = rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
-    networks = [genotype_from_text(space.text(one), plan.space) for one in chosen]
-    epochs = rung_epochs(sizes, passes(networks))
+    largest = for_target(objective, list(chosen), target=settings.target)
+    networks = [genotype_from_text(space.text(one), plan.space) for one in largest]
+    epochs = rung_epochs(sizes, passes(networks[: math.ceil(number / 2)]))
     entrants = _entrants(chosen, drawn | scored, candidates, trainer(epochs), plan)
     return replace(
         record,
@@ -143,9 +149,9 @@ def with_predicted(
         on_scored: Called after each evaluation.
     """
     settings, space = record.settings, candidates.space
-    number = min(settings.shortlist - len(record.entrants), math.ceil(settings.shortlist / _STEPS))
+    number = min(settings.shortlist - len(record.entrants), steps_of(settings)[1])
     listed = [space.parse(entrant.genotype) for entrant in record.entrants]
-    losses = {listed[n]: score.loss for n, score in record.scores(0).items()}
+    losses = {listed[n]: score.loss for n, score in sorted(record.scores(0).items())}
     predicted = by_prediction(
         objective,
         {one: math.inf if loss is None else loss for one, loss in losses.items()},
@@ -156,7 +162,7 @@ def with_predicted(
     for architecture in _distinct(space, [*listed, *predicted]):
         if len(known) == number:
             break
-        if architecture not in losses:
+        if architecture not in listed:
             trial = candidates.trial_of(architecture)
             known |= _evaluated(objective, {architecture: trial}, on_scored)
     more = _entrants(

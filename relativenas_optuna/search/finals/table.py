@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from relativenas_optuna.search.finals.settings import FULL
 
 if TYPE_CHECKING:
-    from relativenas_optuna.search.choice import Choice, Finalist
+    from relativenas_optuna.search.choice import Choice
     from relativenas_optuna.search.finals.settings import FinalsSettings
 
 _TARGETS = {
@@ -52,7 +52,7 @@ def finals_rows(choice: Choice) -> list[tuple[str, ...]]:
                 *missing,
                 parameters,
                 f"{finalist.loss:.4f}",
-                _chosen_by(finalist),
+                finalist.chosen_by,
             )
         )
     return rows
@@ -61,7 +61,3 @@ def finals_rows(choice: Choice) -> list[tuple[str, ...]]:
 def target_text(settings: FinalsSettings) -> str:
     """Return one line about the target of the finals, and when to choose the other one."""
     return _TARGETS[settings.target]
-
-
-def _chosen_by(finalist: Finalist) -> str:
-    return finalist.chosen_by

@@ -36,7 +36,7 @@ class FinalsTrainer:
 
     All architectures have the same order of images, augmentation and seed of the initial weights,
     so that differences between them are less due to chance. In rungs that end after at most 12
-    epochs, images are neither shifted nor cut out: networks that are trained so shortly do not
+    epochs, images are neither shifted nor cut out: networks with so short a training do not
     overfit, and whole images rank them better. The learning rate is constant, and an exponential
     moving average of the weights over about the last epoch is scored. It is nearly as good at any
     moment as weights after a falling learning rate, so that architectures can be compared after

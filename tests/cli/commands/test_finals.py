@@ -115,7 +115,7 @@ def test_another_target_is_another_result_of_a_finished_search(
     none = call(capfd, "search", *STUDY, "--finals", "0").out
     assert "the best of the last generation, scored again" in none
     line = call(capfd, "search", *STUDY, "--for", "full").line
-    assert line == "Error: target 'full' needs finals: give --finals N, such as --finals 8"
+    assert line == "Error: target 'full' needs finals: give --finals N, such as --finals 16"
     line = call(capfd, "search", *STUDY, "--finals", "1").line
     assert "finals must be the number of architectures in the finals, 2 to 64, or 0" in line
 

@@ -9,6 +9,7 @@ from relativenas_optuna.search.finals.halving import (
     ranking,
     rung_epochs,
     rung_sizes,
+    steps_of,
     with_size,
 )
 from relativenas_optuna.search.finals.scores import DIVERGED, RungScore
@@ -45,6 +46,14 @@ def test_rungs_never_grow_and_end_with_two_at_least(entrants: int, rungs: int, k
     assert len(sizes) <= rungs
     assert list(sizes) == sorted(sizes, reverse=True)
     assert min(sizes) >= min(2, entrants)
+
+
+@pytest.mark.parametrize(
+    ("shortlist", "steps"),
+    [(2, (2,)), (3, (2, 1)), (4, (2, 1, 1)), (5, (3, 2)), (8, (4, 2, 2)), (16, (8, 4, 4))],
+)
+def test_a_shortlist_grows_by_a_half_and_quarters(shortlist: int, steps: tuple[int, ...]) -> None:
+    assert steps_of(FinalsSettings(shortlist=shortlist)) == steps
 
 
 def test_every_rung_gets_the_same_share_of_the_passes() -> None:

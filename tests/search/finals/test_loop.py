@@ -14,24 +14,27 @@ import pytest
 
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seats.worker import this_worker
-from relativenas_optuna.search.finals.loop import FinalsWorker
 from relativenas_optuna.search.finals.records import (
     SHORTLIST,
     Claimed,
     Entrant,
     FinalsRecord,
-    Training,
     Work,
 )
 from relativenas_optuna.search.finals.scores import DIVERGED, RungScore
-from relativenas_optuna.search.finals.settings import FinalsSettings
 from relativenas_optuna.search.finals.store import FINALS_ATTRIBUTE, FinalsStore
+from tests.helpers.finals_worker import (
+    ALL,
+    MAKE_SHORTLIST,
+    START,
+    Alive,
+    Trainings,
+    in_steps,
+    shortlist,
+    trained,
+    worker,
+)
 from tests.helpers.tiny_search import database
-
-MAKE_SHORTLIST = Work(SHORTLIST, 0)
-START = FinalsRecord(generations=3, settings=FinalsSettings(shortlist=4), space="cells")
-ACCURACIES = ((0.4, 0.6, 0.5, 0.1), (0.0, 0.7, 0.9, 0.0))  # by rung and entrant
-Alive = Callable[[], None]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -43,59 +46,6 @@ def study(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.Stu
         yield optuna.create_study(study_name="s", storage=storage)
 
 
-def shortlist(record: FinalsRecord, alive: Alive) -> FinalsRecord:
-    alive()
-    entrants = tuple(
-        Entrant(
-            genotype=f"genotype {number}",
-            trial=number,
-            search_loss=1.0,
-            loss=1.0 + number,
-            accuracy=0.5,
-            parameters=10,
-        )
-        for number in range(4)
-    )
-    return replace(
-        record, sizes=(4, 2), epochs=(1, 2), entrants=entrants, random_accuracies=(0.25, 0.5)
-    )
-
-
-def in_steps(record: FinalsRecord, alive: Alive) -> FinalsRecord:
-    """Choose two architectures of the shortlist, then one after another."""
-    whole = shortlist(record, alive)
-    more = len(record.entrants) + 1 if record.entrants else 2
-    return replace(whole, entrants=(*record.entrants, *whole.entrants[len(record.entrants) : more]))
-
-
-class Trainings:
-    """Trainings that come to `ACCURACIES`, and a list of them."""
-
-    def __init__(self) -> None:
-        self.done: list[Work] = []
-
-    def __call__(
-        self, record: FinalsRecord, entrant: Entrant, rung: int, alive: Alive
-    ) -> RungScore:
-        alive()
-        work = Work(rung, record.entrants.index(entrant))
-        self.done.append(work)
-        return RungScore(loss=1.0, accuracy=ACCURACIES[work.rung][work.entrant])
-
-
-def trained(record: FinalsRecord) -> FinalsRecord:
-    """Return a record with the trainings of its architectures in the first rung."""
-    for number, accuracy in enumerate(ACCURACIES[0][: len(record.entrants)]):
-        score = RungScore(loss=1.0, accuracy=accuracy)
-        record = record.with_training(Training(rung=0, entrant=number, score=score, seconds=1.0))
-    return record
-
-
-def worker(study: optuna.Study, start: FinalsRecord = START, **changes: Any) -> FinalsWorker:
-    arguments: dict[str, Any] = {"shortlist": shortlist, "train": Trainings()}
-    return FinalsWorker(FinalsStore(study), start, **arguments | changes)
-
-
 def with_clock(
     patch: pytest.MonkeyPatch,
     monotonic: Callable[[], float],
@@ -105,9 +55,6 @@ def with_clock(
     clock = SimpleNamespace(monotonic=monotonic, sleep=sleep)
     for module in ("search.finals.loop", "_utils.stopwatch"):
         patch.setattr(f"relativenas_optuna.{module}.time", clock)
-
-
-ALL = [*(Work(0, entrant) for entrant in range(4)), Work(1, 1), Work(1, 2)]
 
 
 def test_a_worker_does_all_rungs_in_order(study: optuna.Study) -> None:
@@ -123,53 +70,6 @@ def test_a_worker_does_all_rungs_in_order(study: optuna.Study) -> None:
     assert FinalsStore(study).read() == record
     assert worker(study, train=trainings).run() == record
     assert trainings.done == ALL
-
-
-def test_a_shortlist_grows_when_all_its_architectures_are_trained(study: optuna.Study) -> None:
-    trainings, grown = Trainings(), list[tuple[int, list[Work]]]()
-
-    def growing(record: FinalsRecord, alive: Alive) -> FinalsRecord:
-        grown.append((len(record.entrants), list(trainings.done)))
-        return in_steps(record, alive)
-
-    record = worker(study, shortlist=growing, train=trainings).run()
-    assert grown == [(0, []), (2, ALL[:2]), (3, ALL[:3])]
-    assert trainings.done == ALL
-    assert record is not None
-    assert record.finished
-    assert not record.claims
-
-
-@pytest.mark.parametrize("at", [0, 2, 3])
-def test_a_choice_that_is_interrupted_is_made_again(at: int, study: optuna.Study) -> None:
-    def interrupted(record: FinalsRecord, alive: Alive) -> FinalsRecord:
-        if len(record.entrants) == at:
-            raise KeyboardInterrupt
-        return in_steps(record, alive)
-
-    with pytest.raises(KeyboardInterrupt):
-        worker(study, shortlist=interrupted).run()
-    before = FinalsStore(study).read()
-    assert before is not None
-    assert not before.claims
-    assert not before.finished
-    record = worker(study, shortlist=in_steps).run()
-    expected = worker(optuna.create_study(), shortlist=in_steps).run()
-    assert record is not None
-    assert expected is not None
-    assert (record.entrants, record.order()) == (expected.entrants, expected.order())
-
-
-def test_a_shortlist_that_cannot_grow_ends_with_what_it_has(study: optuna.Study) -> None:
-    def short(record: FinalsRecord, alive: Alive) -> FinalsRecord:
-        if not record.entrants:
-            return in_steps(record, alive)
-        return replace(record, sizes=(2,), epochs=(1,))
-
-    record = worker(study, shortlist=short).run()
-    assert record is not None
-    assert record.finished
-    assert record.order() == [1, 0]
 
 
 def test_an_interrupted_worker_gives_its_work_back_and_goes_on_where_it_was(

@@ -32,8 +32,8 @@ class ScorePredictor:
     """A model of the scores of a search space, fitted to some architectures.
 
     It is the Gaussian process of preset "plain", outside of a search and for fewer scores. Few
-    scores tell little of each choice, so descriptors always count, or they alone. Equal arguments
-    give equal predictions in every process.
+    scores tell little about single choices, so descriptors have at least 30 % of the variance, and
+    at most all of it. Equal arguments give equal predictions in every process.
 
     Args:
         space: Names and distributions of all parameters.
