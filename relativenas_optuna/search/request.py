@@ -34,7 +34,7 @@ class SearchRequest:
             of a user's own; see `register_space`.
         settings: Settings by name that replace those of the preset.
         limits: Limits of the cost of an architecture.
-        finals: Number of architectures in the finals, 2 to 64; 0 for no finals.
+        finals: Number of architectures in the finals, 2 to 48; 0 for no finals.
         target: Network that the finals choose for, "small" (the default) or "full"; see
             `FinalsSettings`.
         time: Seconds that the whole search takes, on this machine; the number of generations, the

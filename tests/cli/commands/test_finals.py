@@ -117,7 +117,7 @@ def test_another_target_is_another_result_of_a_finished_search(
     line = call(capfd, "search", *STUDY, "--for", "full").line
     assert line == "Error: target 'full' needs finals: give --finals N, such as --finals 16"
     line = call(capfd, "search", *STUDY, "--finals", "1").line
-    assert "finals must be the number of architectures in the finals, 2 to 64, or 0" in line
+    assert "finals must be the number of architectures in the finals, 2 to 48, or 0" in line
 
 
 def test_a_worker_does_trainings_of_the_finals(folder: Path, capfd: Capture) -> None:

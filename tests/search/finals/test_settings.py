@@ -57,7 +57,7 @@ def test_requests_change_the_settings() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((None, 1, None), "finals must be the number of architectures in the finals, 2 to 64, or"),
+        ((None, 1, None), "finals must be the number of architectures in the finals, 2 to 48, or"),
         ((None, 65, None), "got 65"),
         ((None, None, "full"), "target 'full' needs finals.*--finals N"),
         ((FinalsSettings(), 0, "small"), "target 'small' needs finals"),
