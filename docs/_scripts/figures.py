@@ -1,7 +1,7 @@
 """Make the figures and screenshots of the site anew: `nox -s figures`.
 
 Usage: python docs/_scripts/figures.py [FOLDER]. FOLDER is one in which `relativenas search` has
-finished; without it the search runs first, for about three minutes. The script needs Chromium, and
+finished; without it the search runs first, for about four minutes. The script needs Chromium, and
 npm for the diagram of the parts.
 """
 

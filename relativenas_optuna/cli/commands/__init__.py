@@ -44,7 +44,7 @@ SECTIONS = {
     invoke_without_command=True,
     epilog=paragraphs(
         examples(
-            "relativenas search                            search on digits, 3 minutes on a CPU",
+            "relativenas search                            search on digits, 4 minutes on a CPU",
             "relativenas search --data FOLDER --study my   search on images, one folder per class",
             "relativenas status --study my --watch         show its progress",
             "relativenas show --study my                   show the best architecture",
