@@ -138,7 +138,6 @@ class NetworkTrainer:
         optimizer = self._optimizer(network)
         images = self._training.subset(range(min(self.batch_size, len(self._training))))
         random = generators(self._seed, 0, 0, 0, device=images.device)
-
         whole = Augmentation(padding=0, flip=False, cutout=0)
 
         def after_batch(_: int) -> None:

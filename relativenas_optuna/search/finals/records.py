@@ -136,8 +136,13 @@ class FinalsRecord:
         check_fields(self)
         if len(self.sizes) != len(self.epochs) or bool(self.sizes) != bool(self.entrants):
             raise ValueError("sizes, epochs and entrants must belong together")
-        if self.sizes and (self.sizes[0] < len(self.entrants) or min(self.sizes) < 1):
-            raise ValueError(f"sizes must start with {len(self.entrants)} or more, and be positive")
+        if self.sizes and not (
+            len(self.entrants) <= self.sizes[0] <= self.settings.shortlist and min(self.sizes) >= 1
+        ):
+            raise ValueError(
+                f"sizes must be positive and start with {len(self.entrants)} to "
+                f"{self.settings.shortlist}; got {self.sizes}"
+            )
         if any(
             t.entrant >= len(self.entrants) or t.rung >= len(self.sizes) for t in self.trainings
         ):

@@ -10,6 +10,7 @@ from relativenas_optuna.search.choosing import nothing_scored
 from relativenas_optuna.search.finals.halving import rung_epochs, rung_sizes, steps_of
 from relativenas_optuna.search.finals.prediction import by_prediction
 from relativenas_optuna.search.finals.records import CHANCE, PREDICTION, SCORE, Entrant
+from relativenas_optuna.search.finals.settings import FULL
 from relativenas_optuna.search.finals.target_order import for_target
 from relativenas_optuna.spaces.canonical import canonical
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
@@ -55,10 +56,10 @@ def with_first(
     The best trials of all generations are evaluated again with the final shared weights, as many as
     the shortlist has architectures. The best of them are one half of the first architectures, and
     random architectures are the other half, from which a model learns more; see `with_predicted`.
-    A shortlist of two or three has no random ones.
-    Architectures that compute the same are listed once. Under "migo" the most likely architecture
-    is listed. The target "full" counts the number of parameters too, because on NAS-Bench-201
-    shared scores and parameters together choose better than either of them.
+    A shortlist of two or three has no random ones. Architectures that compute the same are listed
+    once. Under "migo" the most likely architecture is listed. The target "full" counts the number
+    of parameters too, because on NAS-Bench-201 shared scores and parameters together choose better
+    than either of them.
 
     Args:
         record: Record without architectures.
@@ -108,9 +109,11 @@ def with_first(
             break
         chosen.setdefault(architecture, CHANCE if architecture in drawn else SCORE)
     sizes = rung_sizes(settings.shortlist, rungs=settings.rungs, keep=settings.keep)
-    largest = for_target(objective, list(chosen), target=settings.target)
-    networks = [genotype_from_text(space.text(one), plan.space) for one in largest]
-    epochs = rung_epochs(sizes, passes(networks[: math.ceil(number / 2)]))
+    typical = for_target(objective, list(chosen), target=settings.target)
+    if settings.target == FULL:  # the model will choose large ones, which take longer
+        typical = typical[: math.ceil(number / 2)]
+    networks = [genotype_from_text(space.text(one), plan.space) for one in typical]
+    epochs = rung_epochs(sizes, passes(networks))
     entrants = _entrants(chosen, drawn | scored, candidates, trainer(epochs), plan)
     return replace(
         record,
@@ -181,7 +184,7 @@ def _entrants(
     trainer: FinalsTrainer,
     plan: SearchPlan,
 ) -> list[Entrant]:
-    """Return architectures of the shortlist, given what each was chosen by."""
+    """Return architectures of the shortlist, given the way in which each was chosen."""
     entrants = []
     for architecture, chosen_by in chosen.items():
         found, text = known[architecture], candidates.space.text(architecture)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import optuna
 import pytest
@@ -19,16 +17,6 @@ from tests.helpers.finals_worker import (
     trained,
     worker,
 )
-from tests.helpers.tiny_search import database
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def study(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.Study]:
-    if request.param == "memory":
-        yield optuna.create_study(study_name="s")
-        return
-    with database(f"sqlite:///{tmp_path / 's.db'}") as storage:
-        yield optuna.create_study(study_name="s", storage=storage)
 
 
 def test_a_shortlist_grows_when_all_its_architectures_are_trained(study: optuna.Study) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
+from relativenas_optuna._utils.json_data import plain
 from relativenas_optuna.exceptions import SearchError
 from relativenas_optuna.samplers.seats.worker import this_worker
 from relativenas_optuna.search.finals.records import (
@@ -35,15 +36,6 @@ from tests.helpers.finals_worker import (
     worker,
 )
 from tests.helpers.tiny_search import database
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def study(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[optuna.Study]:
-    if request.param == "memory":
-        yield optuna.create_study(study_name="s")
-        return
-    with database(f"sqlite:///{tmp_path / 's.db'}") as storage:
-        yield optuna.create_study(study_name="s", storage=storage)
 
 
 def with_clock(
@@ -302,6 +294,14 @@ JUNK: list[Any] = [
     {"generations": -1, "settings": {}, "space": "cells"},
     {"generations": 3, "settings": {"shortlist": 1}, "space": "cells"},
     {"generations": 3, "settings": {}, "space": "cells", "sizes": [2]},
+    {
+        "generations": 3,
+        "settings": {"shortlist": 2},
+        "space": "cells",
+        "sizes": [3],  # more than the whole shortlist
+        "epochs": [1],
+        "entrants": [plain(entrant) for entrant in shortlist(START, lambda: None).entrants[:2]],
+    },
     {
         "generations": 3,
         "settings": {},
