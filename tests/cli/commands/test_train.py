@@ -209,7 +209,7 @@ def test_a_training_of_days_on_a_cpu_needs_yes(
 
 def test_the_estimate_is_known_before_the_training(folder: Path, capfd: Capture) -> None:
     line = call(capfd, *TINY, "--set", "epochs=10000000").line
-    assert re.search(r"epochs of \d+ seconds would take this CPU about \d+ days", line)
+    assert re.search(r"epochs of \d+ seconds? would take this CPU about \d+ days", line)
 
 
 @pytest.mark.parametrize("of_image", [0.01, 1.0])
