@@ -28,7 +28,7 @@ from scipy.stats import kendalltau, rankdata
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 from worth_nasbench201 import parser_of
-from worth_nasbench201_rows import Bench
+from worth_nasbench201_bench import Bench
 
 from relativenas_optuna.spaces.space_genotype import genotype_from_text
 from relativenas_optuna.training.data.load import load_images

@@ -26,8 +26,9 @@ import optuna
 import torch
 from nasbench201_table import digits
 from samplers_nasbench201 import say, write
+from worth_nasbench201_bench import Bench
 from worth_nasbench201_results import results, tables
-from worth_nasbench201_rows import ROWS, Bench
+from worth_nasbench201_rows import ROWS
 
 from relativenas_optuna.training.data.load import load_images
 
