@@ -96,7 +96,9 @@ def parser_of(
     parser.add_argument("--images", type=int, default=1000, help="images to train on, and to score")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--cells", type=int, default=5, help="cells of the supernet")
-    parser.add_argument("--finals-cells", type=int, default=5, help="cells of stand-alone networks")
+    parser.add_argument(
+        "--finals-cells", type=int, default=14, help="cells of stand-alone networks"
+    )
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--passes", type=int, default=60, help="passes over the images in all")
     parser.add_argument("--uniform", type=int, default=12, help="passes of the shared weights")

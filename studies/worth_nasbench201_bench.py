@@ -124,13 +124,15 @@ class Bench:
         trainer = self.trainer(epochs)
         sizes_of = [parameters(cell) for cell in cells]
         left = list(range(len(cells)))
+        first: dict[int, RungScore] = {}
         for rung, size in enumerate(sizes):
             scores: dict[int, RungScore] = {
                 n: trainer.train(genotype_from_text(cells[n].to_text(), "nasbench201"), rung)
                 for n in left[:size]
             }
             self.passes += size * epochs[rung]
-            left = ranking(scores, sizes_of, target=FULL)
+            first = first or scores
+            left = ranking(scores, sizes_of, target=FULL, first=first)
         return cells[left[0]]
 
     def random_cells(self, count: int) -> list[NASBench201Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import pstdev
 from typing import TYPE_CHECKING
 
 from relativenas_optuna.search.finals.settings import FULL
@@ -77,28 +78,37 @@ def planned_passes(settings: FinalsSettings, candidates: int) -> int:
 
 
 def ranking(
-    scores: Mapping[int, RungScore], parameters: Sequence[int], *, target: str
+    scores: Mapping[int, RungScore],
+    parameters: Sequence[int],
+    *,
+    target: str,
+    first: Mapping[int, RungScore],
 ) -> list[int]:
     """Return the architectures of one rung, the best first.
 
     Architectures whose training diverged or failed come last. The target "small" ranks by loss,
     which is more precise than the accuracy on few images. Equal losses are ranked by accuracy, then
-    by the order in the shortlist. The target "full" ranks by the sum of the rank by loss and twice
-    the rank by the number of parameters, where more are better. The second rank is a correction:
-    short trainings of thin networks underrate large architectures. On NAS-Bench-201 this sum
-    orders architectures better than either of the ranks.
+    by the order in the shortlist. The target "full" corrects the loss for the size, because short
+    trainings of thin networks underrate large architectures. It ranks by the loss minus the
+    logarithm of the number of parameters, each divided by its standard deviation over the first
+    rung. So a small difference in size counts little.
 
     Args:
         scores: Scores of the rung by number of the architecture.
         parameters: Number of parameters of every architecture.
         target: "small" or "full".
+        first: Scores of the first rung so far by number of the architecture.
     """
     by_loss = sorted(scores, key=lambda i: (_loss(scores[i]), -scores[i].accuracy, i))
     if target != FULL:
         return by_loss
     sound = [i for i in by_loss if not scores[i].diverged]
-    merit = with_size([by_loss.index(i) for i in sound], [parameters[i] for i in sound])
-    return [sound[n] for n in merit] + by_loss[len(sound) :]
+    known = [i for i, score in first.items() if not score.diverged]
+    sizes = [math.log1p(number) for number in parameters]
+    of_loss = _spread([_loss(first[i]) for i in known])
+    of_size = _spread([sizes[i] for i in known])
+    merits = {i: _loss(scores[i]) / of_loss - sizes[i] / of_size for i in sound}
+    return sorted(sound, key=merits.__getitem__) + by_loss[len(sound) :]
 
 
 def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
@@ -111,6 +121,11 @@ def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
     larger = [sum(other > own for other in parameters) for own in parameters]
     sums = [rank + _SIZE * size for rank, size in zip(ranks, larger, strict=True)]
     return sorted(range(len(sums)), key=lambda n: (sums[n], ranks[n], n))
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Return the standard deviation of values; infinity if they are all equal."""
+    return pstdev(values or [0.0]) or math.inf
 
 
 def _loss(score: RungScore) -> float:

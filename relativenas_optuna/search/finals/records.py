@@ -183,7 +183,8 @@ class FinalsRecord:
     def ranked(self, rung: int) -> list[int]:
         """Return the scored architectures of a rung, the best first."""
         parameters = [entrant.parameters for entrant in self.entrants]
-        return ranking(self.scores(rung), parameters, target=self.settings.target)
+        target, first = self.settings.target, self.scores(0)
+        return ranking(self.scores(rung), parameters, target=target, first=first)
 
     def order(self) -> list[int]:
         """Return all scored architectures, those of the last rung first, the best of each first."""

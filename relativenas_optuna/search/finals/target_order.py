@@ -20,7 +20,7 @@ def for_target(
     """Return architectures in the order for a target, the best first.
 
     The target "full" orders by the sum of the given rank and twice the rank by the number of
-    parameters; see `halving.ranking`. The given order stays for the target "small", and where the
+    parameters. The given order stays for the target "small", and where the
     numbers of parameters of the space are not known.
 
     Args:

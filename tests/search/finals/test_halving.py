@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,17 +83,25 @@ def test_planned_passes_are_those_of_all_trainings() -> None:
 
 def test_the_small_target_ranks_by_loss_then_accuracy_then_order() -> None:
     scores = {0: score(0.5), 3: DIVERGED, 1: score(0.7), 2: score(0.4, 0.9), 4: score(0.5)}
-    assert ranking(scores, [9, 9, 9, 9, 9], target="small") == [2, 1, 0, 4, 3]
+    assert ranking(scores, [9, 9, 9, 9, 9], target="small", first={}) == [2, 1, 0, 4, 3]
 
 
-def test_the_full_target_adds_twice_the_rank_by_size() -> None:
-    scores = {0: score(0.5, 1.1), 1: score(0.5, 1.2), 2: score(0.5, 1.3), 3: DIVERGED}
-    # The sums are 0 + 2 x 2, 1 + 2 x 1 and 2 + 2 x 0. A training that diverged is last.
-    assert ranking(scores, [10, 20, 30, 99], target="full") == [2, 1, 0, 3]
-    # 0 + 2 x 1, 1 + 2 x 1 and 2 + 2 x 0: the loss decides between equal sums.
-    assert ranking(scores, [20, 20, 30, 99], target="full") == [0, 2, 1, 3]
-    # 0 + 2 x 0, 1 + 2 x 2 and 2 + 2 x 1.
-    assert ranking(scores, [30, 10, 20, 99], target="full") == [0, 2, 1, 3]
+def test_the_full_target_counts_loss_and_size_in_standard_deviations_of_the_first_rung() -> None:
+    # Both standard deviations are those of two values: half of their difference.
+    first = {0: score(0.5, 0.5), 1: score(0.5, 0.7), 2: DIVERGED}
+    parameters = [round(math.e**7), round(math.e**9), 1]
+    # 0.2 / 0.1 is 2, and (9 - 7) / 1 as well: a little more or less of the loss decides.
+    for better, order in ((0.51, [1, 0, 2]), (0.49, [0, 1, 2])):
+        scores = {0: score(0.5, better), 1: score(0.5, 0.7), 2: DIVERGED}
+        assert ranking(scores, parameters, target="full", first=first) == order
+
+
+def test_a_small_difference_in_size_does_not_decide_between_finalists() -> None:
+    """As twice the rank by size did, when one search in two chose by 4 % more parameters."""
+    first = {n: score(0.5, 1.9 + 0.05 * n) for n in range(8)}
+    parameters = [800, 830, 830, 100, 200, 300, 400, 500]
+    last = {0: score(0.5, 1.76), 1: score(0.5, 1.88), 2: score(0.5, 1.93)}
+    assert ranking(last, parameters, target="full", first=first) == [0, 1, 2]
 
 
 @given(
@@ -109,13 +119,30 @@ def test_rankings_hold_everybody_once_and_diverged_ones_last(
 ) -> None:
     scores = dict(enumerate(scored))
     parameters = [data.draw(st.integers(1, 4)) for _ in scored]
-    small = ranking(scores, parameters, target="small")
-    full = ranking(scores, parameters, target="full")
+    small = ranking(scores, parameters, target="small", first=scores)
+    full = ranking(scores, parameters, target="full", first=scores)
     for ranked in (small, full):
         assert sorted(ranked) == sorted(scores)
         diverged = [scores[number].diverged for number in ranked]
         assert diverged == sorted(diverged)
-    assert ranking(scores, [7] * len(scored), target="full") == small
+    by_loss = ranking(scores, [7] * len(scored), target="full", first=scores)
+    losses = [scores[number].loss for number in small if not scores[number].diverged]
+    assert [scores[number].loss for number in by_loss][: len(losses)] == losses
+
+
+@given(
+    pairs=st.lists(
+        st.tuples(st.floats(0.1, 10), st.integers(1, 10**6)), min_size=2, max_size=8, unique=True
+    )
+)
+def test_the_full_target_prefers_what_is_better_and_larger(pairs: list[tuple[float, int]]) -> None:
+    scores = {number: score(0.5, loss) for number, (loss, _) in enumerate(pairs)}
+    parameters = [size for _, size in pairs]
+    order = ranking(scores, parameters, target="full", first=scores)
+    for place, one in enumerate(order):
+        for other in order[:place]:
+            (loss, size), (its_loss, its_size) = pairs[one], pairs[other]
+            assert not (loss < its_loss and size > its_size)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=8))
