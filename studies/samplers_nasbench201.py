@@ -233,8 +233,8 @@ def search_with_rejection(
     return Searched(trained, len(study.trials))
 
 
-def write(path: Path, record: dict[str, Any]) -> None:
-    """Write the record of a run whole or not at all."""
+def write(path: Path, record: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Write the record of a run, or of several, whole or not at all."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(record))
     part.replace(path)

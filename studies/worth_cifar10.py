@@ -8,10 +8,10 @@ are judged by the accuracy on all test images.
     python studies/worth_cifar10.py --data FOLDER
 
 FOLDER has the folders `train` and `test`, each with a sub-folder of images for each class. Every
-training writes one file in the folder of `--runs`, and a file that exists is not run again, so that
-the command can be stopped and repeated; the search is continued too. At the end it writes
-`worth_cifar10.json` beside this file and prints the tables. With the defaults it takes about four
-hours on one CPU core.
+training is added to `worth_cifar10.json` beside this file when it is done. A training or a search
+whose result is there is not run again, so that the command can be stopped and repeated; the search
+is continued too. At the end it prints the tables. With the defaults it takes about three hours on
+one CPU core.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ from relativenas_optuna.spaces.published_cells import published
 from relativenas_optuna.training.data.load import load_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from relativenas_optuna.training.data.image_set import ImageSet
+
+    Records = Sequence[Mapping[str, Any]]
 
 RESULTS = Path(__file__).with_suffix(".json")
 FOUND = "found"
@@ -55,9 +57,9 @@ def main() -> None:
     """Search, train what is missing, and write the results."""
     arguments = parsed()
     torch.set_num_threads(1)
-    runs = Path(arguments.runs)
-    runs.mkdir(parents=True, exist_ok=True)
-    found = searched(arguments, runs)
+    place = Path(arguments.results)
+    records = json.loads(place.read_text()) if place.exists() else []
+    found = found_in(records) or searched(arguments)
     data = Path(arguments.data)
     training = load_images(data / "train", size=arguments.size)
     test = load_images(data / "test", size=arguments.size)
@@ -65,28 +67,35 @@ def main() -> None:
         images = training.split(arguments.images / len(training), seed=seed)[0]
         trainer = trainer_of(images, test, seed, arguments)
         for name, cell in rows(found, trainer, arguments.random):
-            path = runs / f"{name}-{seed}.json"
-            if not path.exists():
-                began = time.process_time()
-                score = trainer.train(cell, 0)
-                record = {
-                    "row": name,
-                    "seed": seed,
-                    "accuracy": score.accuracy,
-                    "loss": score.loss,
-                    "parameters": trainer.parameters(cell),
-                    "cell": cell.to_text(),
-                    "seconds": round(time.process_time() - began, 1),
-                }
-                write(path, record)
-                say(f"{path.name}: {100 * score.accuracy:.2f} % in {record['seconds']} s")
-    records = [json.loads(path.read_text()) for path in sorted(runs.glob("*-?.json"))]
-    Path(arguments.results).write_text(json.dumps(records) + "\n")
+            if any((one["row"], one["seed"]) == (name, seed) for one in records):
+                continue
+            began = time.process_time()
+            score = trainer.train(cell, 0)
+            record = {
+                "row": name,
+                "seed": seed,
+                "accuracy": score.accuracy,
+                "loss": score.loss,
+                "parameters": trainer.parameters(cell),
+                "cell": cell.to_text(),
+                "seconds": round(time.process_time() - began, 1),
+            }
+            records.append(record)
+            write(place, records)
+            say(f"{name}, seed {seed}: {100 * score.accuracy:.2f} % in {record['seconds']} s")
     say(tables(records))
 
 
-def searched(arguments: argparse.Namespace, runs: Path) -> Genotype:
+def found_in(records: Records) -> Genotype | None:
+    """Return the cell that the search of some records found; None without such a record."""
+    texts = [one["cell"] for one in records if one["row"] == FOUND]
+    return Genotype.from_text(texts[0]) if texts else None
+
+
+def searched(arguments: argparse.Namespace) -> Genotype:
     """Start or continue the search, and return its result."""
+    runs = Path(arguments.runs)
+    runs.mkdir(parents=True, exist_ok=True)
     storage = f"sqlite:///{runs / 'search.db'}"
     command = [sys.executable, "-m", "relativenas_optuna", "search", "--threads", "1"]
     place = ["--storage", storage, "--study", "worth", "--out", str(runs / "search")]
@@ -136,7 +145,7 @@ def parsed() -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description="A search on the whole CIFAR-10.")
     parser.add_argument("--data", required=True, help="folder with the folders train and test")
-    parser.add_argument("--runs", default="out/worth_cifar10", help="folder of the runs")
+    parser.add_argument("--runs", default="out/worth_cifar10", help="folder of the search")
     parser.add_argument("--results", default=RESULTS, help="file of the results")
     parser.add_argument("--time", default="1h", help="time of the search")
     parser.add_argument("--random", type=int, default=8, help="number of random cells")

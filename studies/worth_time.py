@@ -10,9 +10,9 @@ same images, recipe and time, and are tested on images that influenced no choice
 
 FOLDER has the sub-folders `train` and `test`, each with a sub-folder of images for each class. Each
 seed draws its own training images, and is the seed of the search and of all trainings. Half of the
-time is for the search by default. Every run writes one file in the folder of `--runs`, and a file
-that exists is not run again. A run that was stopped continues. At the end the results are written
-to `--results` as JSON, and printed as Markdown. With the defaults it takes about 12 hours.
+time is for the search by default. Each run is added to `--results` when it is done, and one that is
+there is not run again. A run that was stopped continues. At the end the results are printed as
+Markdown. With the defaults it takes about 12 hours.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def main() -> None:
     arguments = parsed()
     runs = Path(arguments.runs).absolute()
     runs.mkdir(parents=True, exist_ok=True)
+    place = Path(arguments.results)
+    found = json.loads(place.read_text())["runs"] if place.exists() else []
     for minutes in arguments.minutes:
         for seed in range(arguments.seeds):
-            path = runs / f"{minutes:g}-minutes-seed-{seed}.json"
-            if not path.exists():
-                write(path, run(minutes, seed, runs, arguments))
-    found = [json.loads(path.read_text()) for path in sorted(runs.glob("*-minutes-seed-*.json"))]
-    write(Path(arguments.results), {"runs": found})
+            if not any((one["minutes"], one["seed"]) == (minutes, seed) for one in found):
+                found.append(run(minutes, seed, runs, arguments))
+                write(place, {"runs": found})
     say(table(found))
 
 
