@@ -18,10 +18,10 @@ _TARGETS = {
         "long and at full size, pass --for full"
     ),
     FULL: (
-        "ranked for a network that is trained long and at full size (--for full), by the sum of "
-        "the rank by validation loss and twice the rank by number of parameters, because short "
-        "trainings of small networks underrate large architectures. For a network of about this "
-        "size, pass --for small"
+        "ranked for a network that is trained long and at full size (--for full), by the "
+        "validation loss and the number of parameters together, because short trainings of small "
+        "networks underrate large architectures. For a network of about this size, pass --for "
+        "small"
     ),
 }
 
