@@ -69,7 +69,8 @@ def _part_page(package: griffe.Object | griffe.Alias, part: str) -> str:
         n for n in face.__all__ if here[n].canonical_path.startswith(f"{PACKAGE}.exceptions.")
     ]
     ours = [name for name in face.__all__ if name not in errors]
-    ours.sort(key=str.isupper)  # constants at the end
+    main = import_module(PACKAGE).__all__
+    ours.sort(key=lambda name: (name not in main, name.isupper(), name.endswith("Error")))
     links = ", ".join(f"[`{name}`][{PACKAGE}.exceptions.{name}]" for name in errors)
     return _page(part, ours) + (f"\nErrors: {links}.\n" if errors else "")
 
@@ -166,7 +167,15 @@ def settings_page() -> str:
             "",
             "## Stand-alone training: `Recipe`",
             "",
-            *_table(Recipe, {**RECIPES, **TASK_RECIPES}),
+            *_table(Recipe, {}),
+            "",
+            "Recipes for classification:",
+            "",
+            *_values(Recipe, RECIPES),
+            "",
+            "Recipes for other tasks:",
+            "",
+            *_values(Recipe, TASK_RECIPES),
             "",
         )
     )
@@ -184,6 +193,16 @@ def _table(settings: type[Any], named: Mapping[str, Any]) -> list[str]:
         values = [_value(getattr(one, field.name)) for one in named.values()]
         cells = [f"`{field.name}`", _allowed(hints[field.name]), *values]
         rows.append(f"| {' | '.join(cells)} | {_cell(described[field.name])} |")
+    return rows
+
+
+def _values(settings: type[Any], named: Mapping[str, Any]) -> list[str]:
+    """Return the rows of a table of the values of all fields by name."""
+    heads = ["field", *(f'"{name}"' for name in named)]
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for field in dataclasses.fields(settings):
+        values = [_value(getattr(one, field.name)) for one in named.values()]
+        rows.append(f"| {' | '.join([f'`{field.name}`', *values])} |")
     return rows
 
 
