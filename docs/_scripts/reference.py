@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGE = "relativenas_optuna"
+_OPTION = re.compile(r"(?<![\w-])--\w[\w-]*")
 PARTS = (
     *("spaces", "samplers", "networks", "objective", "search", "storages", "training"),
     *("evaluation", "visualization", "dashboard"),
@@ -113,13 +114,20 @@ def _command(command: click.Command, context: click.Context) -> list[str]:
         record = parameter.get_help_record(context)
         if record is not None:
             option, text = (_cell(part) for part in record)
-            lines.append(f"| <code>{option}</code> | {text} |")
+            lines.append(f"| <code>{option}</code> | {_options_as_code(text)} |")
     return [*lines, "", *_listed(command.epilog, level=3)]
 
 
 def _paragraphs(text: str | None) -> str:
     """Return a help text, in which Click wraps paragraphs, as Markdown."""
-    return inspect.cleandoc(text or "").replace("\b\n", "")
+    return _options_as_code(inspect.cleandoc(text or "").replace("\b\n", ""))
+
+
+def _options_as_code(text: str) -> str:
+    """Return Markdown whose options, such as --size, are code; code in it stays as it is."""
+    parts = text.split("`")
+    parts[::2] = (_OPTION.sub(r"`\g<0>`", part) for part in parts[::2])
+    return "`".join(parts)
 
 
 def _listed(epilog: str | None, level: int = 2) -> list[str]:

@@ -49,6 +49,8 @@ def test_the_command_line_page_lists_every_option(scripts: Any) -> None:
                 assert f"<code>{option.human_readable_name.replace('[', '&#91;')}</code>" in page
     assert "</code> |  |" not in page  # a meaning is missing
     assert "130, 143" in page  # exit status
+    assert "settings,\nso `--study` is enough" in page
+    assert "instead of `--generations`:" in page
     assert "RELATIVENAS_TRACEBACK" in page
 
 
