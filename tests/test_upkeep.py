@@ -67,10 +67,13 @@ def test_workflow_runs_the_ci_script_on_the_databases_that_it_expects() -> None:
     assert list(zip(ports, names, strict=True)) == addresses
 
 
-def test_workflow_tests_the_oldest_python() -> None:
+def test_workflow_tests_every_python_that_the_package_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     versions = read(WORKFLOW)["jobs"]["tests"]["strategy"]["matrix"]["python"]
     assert f">={versions[0]}" == project["requires-python"]
+    classifier = "Programming Language :: Python :: "
+    named = [one.removeprefix(classifier) for one in project["classifiers"]]
+    assert [one for one in named if re.fullmatch(r"3\.\d+", one)] == versions
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGE = "relativenas_optuna"
+_OPTION = re.compile(r"(?<![\w-])--\w[\w-]*")
 PARTS = (
     *("spaces", "samplers", "networks", "objective", "search", "storages", "training"),
     *("evaluation", "visualization", "dashboard"),
@@ -69,7 +70,8 @@ def _part_page(package: griffe.Object | griffe.Alias, part: str) -> str:
         n for n in face.__all__ if here[n].canonical_path.startswith(f"{PACKAGE}.exceptions.")
     ]
     ours = [name for name in face.__all__ if name not in errors]
-    ours.sort(key=str.isupper)  # constants at the end
+    main = import_module(PACKAGE).__all__
+    ours.sort(key=lambda name: (name not in main, name.isupper(), name.endswith("Error")))
     links = ", ".join(f"[`{name}`][{PACKAGE}.exceptions.{name}]" for name in errors)
     return _page(part, ours) + (f"\nErrors: {links}.\n" if errors else "")
 
@@ -112,13 +114,20 @@ def _command(command: click.Command, context: click.Context) -> list[str]:
         record = parameter.get_help_record(context)
         if record is not None:
             option, text = (_cell(part) for part in record)
-            lines.append(f"| <code>{option}</code> | {text} |")
+            lines.append(f"| <code>{option}</code> | {_options_as_code(text)} |")
     return [*lines, "", *_listed(command.epilog, level=3)]
 
 
 def _paragraphs(text: str | None) -> str:
     """Return a help text, in which Click wraps paragraphs, as Markdown."""
-    return inspect.cleandoc(text or "").replace("\b\n", "")
+    return _options_as_code(inspect.cleandoc(text or "").replace("\b\n", ""))
+
+
+def _options_as_code(text: str) -> str:
+    """Return Markdown whose options, such as --size, are code; code in it stays as it is."""
+    parts = text.split("`")
+    parts[::2] = (_OPTION.sub(r"`\g<0>`", part) for part in parts[::2])
+    return "`".join(parts)
 
 
 def _listed(epilog: str | None, level: int = 2) -> list[str]:
@@ -166,7 +175,15 @@ def settings_page() -> str:
             "",
             "## Stand-alone training: `Recipe`",
             "",
-            *_table(Recipe, {**RECIPES, **TASK_RECIPES}),
+            *_table(Recipe, {}),
+            "",
+            "Recipes for classification:",
+            "",
+            *_values(Recipe, RECIPES),
+            "",
+            "Recipes for other tasks:",
+            "",
+            *_values(Recipe, TASK_RECIPES),
             "",
         )
     )
@@ -184,6 +201,16 @@ def _table(settings: type[Any], named: Mapping[str, Any]) -> list[str]:
         values = [_value(getattr(one, field.name)) for one in named.values()]
         cells = [f"`{field.name}`", _allowed(hints[field.name]), *values]
         rows.append(f"| {' | '.join(cells)} | {_cell(described[field.name])} |")
+    return rows
+
+
+def _values(settings: type[Any], named: Mapping[str, Any]) -> list[str]:
+    """Return the rows of a table of the values of all fields by name."""
+    heads = ["field", *(f'"{name}"' for name in named)]
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for field in dataclasses.fields(settings):
+        values = [_value(getattr(one, field.name)) for one in named.values()]
+        rows.append(f"| {' | '.join([f'`{field.name}`', *values])} |")
     return rows
 
 

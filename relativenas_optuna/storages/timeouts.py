@@ -34,7 +34,7 @@ _TIMED_OUT = ("timed out", "timeout expired", "lock timeout", "lock wait timeout
 
 
 class StorageTimeoutError(StorageInternalError):
-    """The database gave no answer in time. Transactions committed before are kept."""
+    """Error raised if the database gives no answer in time; earlier commits are kept."""
 
 
 class Timeouts(CreateEnginePlugin):

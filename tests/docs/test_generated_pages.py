@@ -49,6 +49,8 @@ def test_the_command_line_page_lists_every_option(scripts: Any) -> None:
                 assert f"<code>{option.human_readable_name.replace('[', '&#91;')}</code>" in page
     assert "</code> |  |" not in page  # a meaning is missing
     assert "130, 143" in page  # exit status
+    assert "settings,\nso `--study` is enough" in page
+    assert "instead of `--generations`:" in page
     assert "RELATIVENAS_TRACEBACK" in page
 
 
@@ -61,6 +63,23 @@ def test_the_settings_page_has_the_values_of_every_preset(scripts: Any) -> None:
         values = [getattr(settings, field.name) for settings in PRESETS.values()]
         shown = [f'"{value}"' if isinstance(value, str) else str(value) for value in values]
         assert [cell.strip() for cell in row.split("|")][3:6] == shown
+
+
+def test_the_settings_page_has_the_values_of_every_recipe(scripts: Any) -> None:
+    from relativenas_optuna.evaluation.standalone.named_recipes import RECIPES, TASK_RECIPES
+
+    lines = scripts.reference.settings_page().splitlines()
+    epochs = [line for line in lines if line.startswith("| `epochs` |")]
+    assert epochs[1:] == [
+        f"| `epochs` | {' | '.join(str(recipe.epochs) for recipe in named.values())} |"
+        for named in (RECIPES, TASK_RECIPES)
+    ]
+
+
+def test_the_page_of_a_part_begins_with_the_names_of_the_package(scripts: Any) -> None:
+    page = scripts.reference.api_pages(ROOT)["reference/api/samplers.md"]
+    first = [line.split(".")[-1] for line in page.splitlines() if line.startswith("::: ")][:4]
+    assert first == ["MIGOSampler", "RelativeNASSampler", "SearchView", "trusted_trial"]
 
 
 def test_a_public_name_without_a_docstring_stops_the_build(
