@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import pstdev
+from statistics import median, pstdev
 from typing import TYPE_CHECKING
 
 from relativenas_optuna.search.finals.settings import FULL
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from relativenas_optuna.search.finals.settings import FinalsSettings
 
 _SIZE = 2  # weight of the rank by number of parameters
+_OUTLIER = 2  # times the median loss, above which a training is not typical
+_LEAST_SPREAD = math.log(1.2)  # of the logarithm of the number of parameters
 _LEAST = 2  # architectures of a rung, to have a comparison
 
 
@@ -91,7 +93,9 @@ def ranking(
     by the order in the shortlist. The target "full" corrects the loss for the size, because short
     trainings of thin networks underrate large architectures. It ranks by the loss minus the
     logarithm of the number of parameters, each divided by its standard deviation over the first
-    rung. So a small difference in size counts little.
+    rung. Losses of more than twice the median do not count for that, and the deviation of the
+    logarithm is at least that of 20 % more parameters. So a difference in size that is small, or
+    small beside the others of the shortlist, counts little. Equal results are ordered by loss.
 
     Args:
         scores: Scores of the rung by number of the architecture.
@@ -103,11 +107,13 @@ def ranking(
     if target != FULL:
         return by_loss
     sound = [i for i in by_loss if not scores[i].diverged]
-    known = [i for i, score in first.items() if not score.diverged]
-    sizes = [math.log1p(number) for number in parameters]
-    of_loss = _spread([_loss(first[i]) for i in known])
-    of_size = _spread([sizes[i] for i in known])
-    merits = {i: _loss(scores[i]) / of_loss - sizes[i] / of_size for i in sound}
+    known = {i: _loss(score) for i, score in first.items() if not score.diverged}
+    usual = [i for i in known if known[i] <= _OUTLIER * median(known.values())]
+    sizes = [math.log(1 + number) for number in parameters]
+    of_loss = pstdev([known[i] for i in usual] or [0.0]) or math.inf
+    of_size = max(_LEAST_SPREAD, pstdev([sizes[i] for i in usual] or [0.0]))
+    # Of two architectures, both differences can be two standard deviations: no last bit decides.
+    merits = {i: round(_loss(scores[i]) / of_loss - sizes[i] / of_size, 9) for i in sound}
     return sorted(sound, key=merits.__getitem__) + by_loss[len(sound) :]
 
 
@@ -121,11 +127,6 @@ def with_size(ranks: Sequence[float], parameters: Sequence[int]) -> list[int]:
     larger = [sum(other > own for other in parameters) for own in parameters]
     sums = [rank + _SIZE * size for rank, size in zip(ranks, larger, strict=True)]
     return sorted(range(len(sums)), key=lambda n: (sums[n], ranks[n], n))
-
-
-def _spread(values: Sequence[float]) -> float:
-    """Return the standard deviation of values; infinity if they are all equal."""
-    return pstdev(values or [0.0]) or math.inf
 
 
 def _loss(score: RungScore) -> float:

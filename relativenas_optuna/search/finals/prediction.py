@@ -24,8 +24,8 @@ def by_prediction(
     """Return architectures in the order of their predicted loss, the best first.
 
     A Gaussian process learns the losses from the choices of an architecture, the descriptors of its
-    space and its costs. The target "full" adds the rank by the number of parameters; see
-    `for_target`.
+    space and its costs. The target "full" adds twice the rank by the number of parameters;
+    see `for_target`.
 
     Args:
         objective: Objective of the search.

@@ -20,8 +20,8 @@ def for_target(
     """Return architectures in the order for a target, the best first.
 
     The target "full" orders by the sum of the given rank and twice the rank by the number of
-    parameters. The given order stays for the target "small", and where the
-    numbers of parameters of the space are not known.
+    parameters. The given order stays for the target "small", and where the numbers of parameters of
+    the space are not known.
 
     Args:
         objective: Objective of the search.

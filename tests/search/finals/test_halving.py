@@ -97,11 +97,43 @@ def test_the_full_target_counts_loss_and_size_in_standard_deviations_of_the_firs
 
 
 def test_a_small_difference_in_size_does_not_decide_between_finalists() -> None:
-    """As twice the rank by size did, when one search in two chose by 4 % more parameters."""
+    """Rank a much lower loss before 4 % more parameters."""
     first = {n: score(0.5, 1.9 + 0.05 * n) for n in range(8)}
     parameters = [800, 830, 830, 100, 200, 300, 400, 500]
     last = {0: score(0.5, 1.76), 1: score(0.5, 1.88), 2: score(0.5, 1.93)}
     assert ranking(last, parameters, target="full", first=first) == [0, 1, 2]
+
+
+def test_sizes_that_are_all_alike_do_not_decide() -> None:
+    first = {n: score(0.5, 1.6 + 0.1 * n) for n in range(5)}
+    last = {0: score(0.5, 1.5), 1: score(0.5, 1.6), 2: score(0.5, 1.66)}
+    parameters = [1000, 1040, 1020, 1010, 1030]
+    assert ranking(last, parameters, target="full", first=first) == [0, 1, 2]
+
+
+def test_a_training_that_nearly_diverged_does_not_change_what_losses_count() -> None:
+    losses = [1.6, 1.65, 1.7, 1.75, 1.8, 1.85, 1.9]
+    first = {n: score(0.5, loss) for n, loss in enumerate(losses)}
+    parameters = [1000, 1050, 1100, 1150, 1200, 1250, 1300, 1275]
+    before = ranking(first, parameters, target="full", first=first)
+    first[7] = score(0.5, 40.0)
+    assert ranking(first, parameters, target="full", first=first) == [*before, 7]
+
+
+@given(st.floats(0.1, 5), st.floats(0.1, 5), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_of_two_that_balance_the_one_with_the_lower_loss_is_first(
+    loss: float, its_loss: float, size: int, its_size: int
+) -> None:
+    scores = {0: score(0.5, loss), 1: score(0.5, its_loss)}
+    within = 2 * min(loss, its_loss) >= max(loss, its_loss)
+    if within and abs(math.log((1 + size) / (1 + its_size))) > 1 and loss != its_loss:
+        order = ranking(scores, [size, its_size], target="full", first=scores)
+        assert order == ([0, 1] if loss < its_loss else [1, 0])
+
+
+def test_numbers_of_parameters_may_be_absurd() -> None:
+    scores = {0: score(0.5, 1.0), 1: score(0.5, 2.0)}
+    assert ranking(scores, [0, 10**400], target="full", first=scores) == [0, 1]
 
 
 @given(
