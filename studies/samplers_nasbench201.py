@@ -236,7 +236,7 @@ def search_with_rejection(
 def write(path: Path, record: dict[str, Any] | list[dict[str, Any]]) -> None:
     """Write the record of a run, or of several, whole or not at all."""
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(record))
+    part.write_text(json.dumps(record).replace("}, {", "},\n{") + "\n")
     part.replace(path)
 
 

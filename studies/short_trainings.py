@@ -49,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    place = Path(arguments.results).with_suffix(".json")
+    place = Path(arguments.results)
     found: dict[str, list[dict[str, Any]]] = json.loads(place.read_text()) if place.exists() else {}
     images = None
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):

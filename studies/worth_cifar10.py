@@ -10,8 +10,8 @@ are judged by the accuracy on all test images.
 FOLDER has the folders `train` and `test`, each with a sub-folder of images for each class. Every
 training is added to `worth_cifar10.json` beside this file when it is done. A training or a search
 whose result is there is not run again, so that the command can be stopped and repeated; the search
-is continued too. At the end it prints the tables. With the defaults it takes about three hours on
-one CPU core.
+is continued too. At the end it prints the tables. Other options need other `--runs` and
+`--results`. With the defaults it takes about three hours on one CPU core.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def main() -> None:
     arguments = parsed()
     torch.set_num_threads(1)
     place = Path(arguments.results)
+    place.parent.mkdir(parents=True, exist_ok=True)
     records = json.loads(place.read_text()) if place.exists() else []
     found = found_in(records) or searched(arguments)
     data = Path(arguments.data)

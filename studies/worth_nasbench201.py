@@ -1,7 +1,7 @@
 """Compare whole searches with random cells and usual baselines on NAS-Bench-201.
 
-Each run searches with the same number of image passes in all, those of its finals included, on
-images of CIFAR-10. The table of NAS-Bench-201 judges what it found: the validation accuracy after
+The searches train for the same number of image passes, those of their finals included, on images of
+CIFAR-10. The table of NAS-Bench-201 judges what it found: the validation accuracy after
 200 epochs at the size of the paper (Dong and Yang, ICLR 2020). The searches are run without a limit
 and with the largest numbers of parameters of `--limits`, at the size of the table.
 
@@ -11,8 +11,8 @@ and with the largest numbers of parameters of `--limits`, at the size of the tab
 FOLDER has a sub-folder of images for each class, or such folders in `train`. Every run writes one
 file in the folder of `--runs`. A run that has a file, or a record in `worth_nasbench201.json`
 beside this file, is not run again, so that the command can be stopped and repeated. At the end it
-writes that file and prints the tables. With the defaults it takes about twelve hours on one CPU
-core.
+writes that file and prints the tables. Other options need other `--runs` and `--results`. With the
+defaults it takes about twelve hours on one CPU core.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from worth_nasbench201_rows import ROWS
 
 from relativenas_optuna.training.data.load import load_images
 
-RESULTS = Path(__file__).with_suffix("")
+RESULTS = Path(__file__).with_suffix(".json")
 
 
 def main() -> None:
@@ -47,33 +47,34 @@ def main() -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     images = load_images(arguments.data, size=arguments.size)
-    runs = Path(arguments.runs)
-    runs.mkdir(parents=True, exist_ok=True)
-    place = Path(arguments.results).with_suffix(".json")
+    runs, place = Path(arguments.runs), Path(arguments.results)
+    for folder in (runs, place.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     done = known(place)
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         for limit in arguments.limits:
             bench: Bench | None = None
             for name in arguments.rows:
                 path = runs / f"{name}-{limit}-{seed}.json"
-                if path.exists() or (name, limit, seed) in done:
+                if (name, limit, seed) in done:
                     continue
-                bench = bench or Bench(images, limit, seed, arguments)
-                began, bench.passes = time.process_time(), 0
-                found = ROWS[name](bench)
-                record = {
-                    "row": name,
-                    "limit": limit,
-                    "seed": seed,
-                    "found": digits(found),
-                    "passes": bench.passes,
-                    "seconds": round(time.process_time() - began, 1),
-                }
-                write(path, record)
-                say(f"{path.name}: {record['found']} in {record['seconds']} s")
-    records = [json.loads(path.read_text()) for path in runs.glob("*.json")]
-    found_all = results([*done.values(), *records], list(ROWS))
-    place.write_text("[\n" + ",\n".join(map(json.dumps, found_all)) + "\n]\n")
+                if not path.exists():
+                    bench = bench or Bench(images, limit, seed, arguments)
+                    began, bench.passes = time.process_time(), 0
+                    found = ROWS[name](bench)
+                    record = {
+                        "row": name,
+                        "limit": limit,
+                        "seed": seed,
+                        "found": digits(found),
+                        "passes": bench.passes,
+                        "seconds": round(time.process_time() - began, 1),
+                    }
+                    write(path, record)
+                    say(f"{path.name}: {record['found']} in {record['seconds']} s")
+                done[name, limit, seed] = json.loads(path.read_text())
+    found_all = results(done.values(), list(ROWS))
+    write(place, found_all)
     say(tables(found_all))
 
 
@@ -90,7 +91,7 @@ def parser_of(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", required=True, help="folder of CIFAR-10 images per class")
     parser.add_argument("--runs", default="out/worth_nasbench201", help="folder of the runs")
-    parser.add_argument("--results", default=results, help="results without .json")
+    parser.add_argument("--results", default=results, help="JSON file of the results")
     parser.add_argument("--first-seed", type=int, default=first_seed)
     parser.add_argument("--seeds", type=int, default=seeds, help="number of seeds")
     parser.add_argument("--size", type=int, default=16, help="side of the images in pixels")

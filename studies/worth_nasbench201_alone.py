@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Alone:
-    """Losses of networks that are trained stand-alone; each network is trained once.
+    """Losses of cells that are trained stand-alone, each once; equal cells count one by one.
 
     Attributes:
         losses: Losses by cell.
@@ -75,6 +75,8 @@ def climbed(bench: Bench) -> NASBench201Cell:
     alone = Alone(bench)
     for _ in range(10 * alone.most):
         here = SPACE.random(rng)
+        if len(alone.losses) >= alone.most:
+            break
         if not bench.allows(here):
             continue
         loss, moved = alone(here), True

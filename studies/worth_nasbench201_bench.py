@@ -75,9 +75,6 @@ class Bench:
         study = optuna.create_study(study_name="worth")
         with TemporaryDirectory() as weights:
             search = self._search(study, sampler, weights, paper=paper)
-            search.objective.prepare(study)
-            if not paper:
-                search.objective = self.shared.objective
             search.run()
             choice = search.choose()
         self.passes += self._planned(search.plan)
@@ -118,7 +115,10 @@ class Bench:
         return self.halved(best, self.arguments.passes - self.arguments.uniform)
 
     def halved(self, cells: list[NASBench201Cell], passes: int) -> NASBench201Cell:
-        """Return the best of some cells by successive halving, as the finals do it."""
+        """Return the best of some cells by successive halving.
+
+        The ranking is that of the finals, with the numbers of parameters of the table.
+        """
         sizes = rung_sizes(len(cells), rungs=FINALS.rungs, keep=FINALS.keep)
         epochs = rung_epochs(sizes, passes)
         trainer = self.trainer(epochs)

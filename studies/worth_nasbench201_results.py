@@ -34,49 +34,32 @@ def _best(limit: int) -> float:
 
 
 def tables(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table per limit as Markdown, with 95 % intervals over the seeds."""
+    """Return a table per limit as Markdown.
+
+    A row is beyond the first one by the mean of the differences between runs with one seed, with a
+    95 % interval.
+    """
     text = []
     for limit in sorted({record["limit"] for record in found}):
         here = [record for record in found if record["limit"] == limit]
+        rows = list(dict.fromkeys(record["row"] for record in here))
         bound = f"at most {limit / 1e6:.1f} M parameters" if limit else "no limit"
         text += [
             f"{bound}, best accuracy {_best(limit):.2f} %",
             "",
-            "| | accuracy % | regret | median regret | passes | seeds |",
+            "| | mean regret | lowest to highest | beyond the first row | passes | runs |",
             "|---|---|---|---|---|---|",
         ]
-        for row in dict.fromkeys(record["row"] for record in here):
+        first = {record["seed"]: record["regret"] for record in here if record["row"] == rows[0]}
+        for row in rows:
             runs = [record for record in here if record["row"] == row]
-            regrets = [record["regret"] for record in runs]
-            passes = statistics.mean(record["passes"] for record in runs)
+            regrets = [run["regret"] for run in runs]
+            paired = [run["regret"] - first[run["seed"]] for run in runs if run["seed"] in first]
+            beyond = "" if row == rows[0] or not paired else plus_minus(paired)
+            passes = statistics.mean(run["passes"] for run in runs)
             text.append(
-                f"| {row} | {statistics.mean(r['accuracy'] for r in runs):.2f} | "
-                f"{plus_minus(regrets)} | {statistics.median(regrets):.2f} | {passes:.0f} | "
-                f"{len(runs)} |"
+                f"| {row} | {statistics.mean(regrets):.2f} | {min(regrets):.2f} to "
+                f"{max(regrets):.2f} | {beyond} | {passes:.0f} | {len(runs)} |"
             )
         text.append("")
-    return "\n".join([*text, *_over_limits(found)])
-
-
-def _over_limits(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a table of all limits together, with the regret beside that of the first row."""
-    rows = list(dict.fromkeys(record["row"] for record in found))
-    regrets = {
-        row: {(r["seed"], r["limit"]): r["regret"] for r in found if r["row"] == row}
-        for row in rows
-    }
-    first = regrets[rows[0]]
-    text = [
-        "all limits, runs with a seed and a limit that the first row has too",
-        "",
-        "| | regret | regret beyond the first row's | runs |",
-        "|---|---|---|---|",
-    ]
-    for row in rows:
-        shared = [run for run in first if run in regrets[row]]
-        if shared:
-            mean = statistics.mean(regrets[row][run] for run in shared)
-            beyond = plus_minus([regrets[row][run] - first[run] for run in shared])
-            beyond = "" if row == rows[0] else beyond
-            text.append(f"| {row} | {mean:.2f} | {beyond} | {len(shared)} |")
-    return text
+    return "\n".join(text)

@@ -12,7 +12,8 @@ FOLDER has the sub-folders `train` and `test`, each with a sub-folder of images 
 seed draws its own training images, and is the seed of the search and of all trainings. Half of the
 time is for the search by default. Each run is added to `--results` when it is done, and one that is
 there is not run again. A run that was stopped continues. At the end the results are printed as
-Markdown. With the defaults it takes about 12 hours.
+Markdown. Other options need other `--runs` and `--results`. With the defaults it takes about 12
+hours.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def main() -> None:
     runs = Path(arguments.runs).absolute()
     runs.mkdir(parents=True, exist_ok=True)
     place = Path(arguments.results)
+    place.parent.mkdir(parents=True, exist_ok=True)
     found = json.loads(place.read_text())["runs"] if place.exists() else []
     for minutes in arguments.minutes:
         for seed in range(arguments.seeds):
@@ -70,7 +72,8 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A search and usual networks in the same time.")
     parser.add_argument("--data", required=True, help="folder of images with train and test")
     parser.add_argument("--runs", default="out/worth_time", help="folder of the runs")
-    parser.add_argument("--results", default=Path(__file__).with_suffix(".json"))
+    results = Path(__file__).with_suffix(".json")
+    parser.add_argument("--results", default=results, help="JSON file of the results")
     parser.add_argument("--minutes", nargs="+", type=float, default=[10, 30])
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0 on")
     parser.add_argument("--images", type=int, default=2000, help="images to train on")
