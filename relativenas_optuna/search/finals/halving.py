@@ -108,7 +108,8 @@ def ranking(
         return by_loss
     sound = [i for i in by_loss if not scores[i].diverged]
     known = {i: _loss(score) for i, score in first.items() if not score.diverged}
-    usual = [i for i in known if known[i] <= _OUTLIER * median(known.values())]
+    most = _OUTLIER * median(known.values() or [0.0])
+    usual = [i for i in known if known[i] <= most]
     sizes = [math.log(1 + number) for number in parameters]
     of_loss = pstdev([known[i] for i in usual] or [0.0]) or math.inf
     of_size = max(_LEAST_SPREAD, pstdev([sizes[i] for i in usual] or [0.0]))
